@@ -1,0 +1,1 @@
+"""memreason: language models that keep recalling facts and reasoning about them apart."""

@@ -1,0 +1,198 @@
+"""Planning tokens: which exist, how a question and its solution become text and ids, and back.
+
+There is one layout for everything, the one of the paper (arXiv 2411.13504, section 3.2): each step
+is a line that begins with the general *prefix* tokens and the *special* tokens of its type, the
+last line is the answer line.
+
+    Question: Is Lyon the capital of France?
+    <prefix_0><memory_0> The capital of France is Paris.
+    <prefix_0><reason_0> Lyon is not Paris, so the statement is false.
+    <prefix_0><answer_0> The answer is: False
+
+The prompt ends after the first step's prefix tokens: there generation starts, and there the loss
+begins. Ids are built piece by piece and never cut out of a longer tokenization, so no merge can
+cross the border between prompt and solution.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from memreason.errors import UserError
+from memreason.records import MEMORY, PLAIN, Question, Solution, Step, Trace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PREFIX, ANSWER = "prefix", "answer"
+ANSWER_PHRASE = "The answer is:"
+SPELLINGS = {"rag": MEMORY}
+"""Type names of other groups' files, and ours for them."""
+
+IGNORE = -100
+"""The label that PyTorch's cross entropy leaves out."""
+
+_TOKEN = re.compile(r"<([^<>\s]+)_(\d+)>")
+_LEAD = re.compile(r"(?:\s*<[^<>\s]+_\d+>)*")
+
+
+class Encoded(NamedTuple):
+    """``ids`` of prompt, solution and end token; the first ``prompt_length`` of them bear no loss."""
+
+    ids: list[int]
+    prompt_length: int
+
+    @property
+    def labels(self) -> list[int]:
+        """The ids with the prompt's replaced by `IGNORE`."""
+        return [IGNORE] * self.prompt_length + self.ids[self.prompt_length :]
+
+
+@dataclass(frozen=True)
+class PlanningTokens:
+    """Which planning tokens a model has, and the text layout that they give.
+
+    ``num_general_prefix_tokens`` (`<prefix_0>`, …) open every line; ``num_special_prefix_tokens``
+    of the line's type follow (`<memory_0>`, …; `<answer_0>`, … on the answer line). With both 0
+    and no types the layout is plain chain of thought.
+    """
+
+    num_general_prefix_tokens: int = 0
+    num_special_prefix_tokens: int = 0
+    step_types: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """All token names, in the order in which they are added to the tokenizer."""
+        names = self.prefix
+        for type_ in (*self.step_types, ANSWER):
+            names = names + self.special(type_)
+        return names
+
+    @property
+    def prefix(self) -> list[str]:
+        """The general tokens that open every line."""
+        return [f"<{PREFIX}_{i}>" for i in range(self.num_general_prefix_tokens)]
+
+    def special(self, type_: str) -> list[str]:
+        """The tokens of one step type, or of the answer line; none for a type that has none."""
+        if type_ not in (*self.step_types, ANSWER):
+            return []
+        return [f"<{type_}_{i}>" for i in range(self.num_special_prefix_tokens)]
+
+    # ---- to text -------------------------------------------------------------------------------
+
+    def prompt_text(self, question: Question) -> str:
+        """The prompt without its closing prefix tokens: the question, its options, a newline."""
+        lines = f"Question: {question.text}"
+        if question.options:
+            lines += "\nOptions: " + " ".join(
+                f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options)
+            )
+        return lines + "\n"
+
+    def lines(self, steps: tuple[Step, ...], answer: str) -> list[tuple[list[str], str]]:
+        """(planning tokens, text) of each line of a solution, the answer line last."""
+        lines = [(self.prefix + self.special(step.type), step.text) for step in steps]
+        return [*lines, (self.prefix + self.special(ANSWER), f"{ANSWER_PHRASE} {answer}")]
+
+    def solution_text(self, steps: tuple[Step, ...], answer: str) -> str:
+        """The solution as text, planning tokens included, without the end token."""
+        return "\n".join(
+            "".join(tokens) + (" " if tokens else "") + text for tokens, text in self.lines(steps, answer)
+        )
+
+    # ---- to ids --------------------------------------------------------------------------------
+
+    def encode_prompt(
+        self, tokenizer: PreTrainedTokenizerBase, question: Question, shots: str = ""
+    ) -> list[int]:
+        """Ids up to where generation starts: [bos] shots, question, first prefix tokens.
+
+        Raises UserError where the question's text holds the name of a planning token.
+        """
+        text = shots + self.prompt_text(question)
+        for name in self.names:
+            if name in text:
+                raise UserError(
+                    f"question {question.id}: its text contains the planning token {name}; remove it"
+                )
+        return _opening_ids(tokenizer) + _text_ids(tokenizer, text) + _token_ids(tokenizer, self.prefix)
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> Encoded:
+        """Ids of prompt, solution and end token, and where the prompt ends.
+
+        Raises UserError where a text holds the name of a planning token.
+        """
+        prompt = self.encode_prompt(tokenizer, solution.question)
+        ids = list(prompt)
+        lines = self.lines(solution.steps, solution.question.answer)
+        for number, (tokens, text) in enumerate(lines):
+            for name in self.names:
+                if name in text:
+                    raise UserError(
+                        f"solution {solution.question.id}: a step contains the planning token {name}; remove it"
+                    )
+            # The first line's prefix tokens are the end of the prompt.
+            ids += _token_ids(tokenizer, tokens[len(self.prefix) :] if number == 0 else tokens)
+            end = "\n" if number < len(lines) - 1 else ""
+            ids += _text_ids(tokenizer, (" " if tokens else "") + text + end)
+        return Encoded([*ids, tokenizer.eos_token_id], len(prompt))
+
+    # ---- and back ------------------------------------------------------------------------------
+
+    def parse(self, question: Question, text: str, truncated: bool = False) -> Trace:
+        """Parse a generated solution text (first prefix tokens included, end token not).
+
+        ``well_formed`` means: not truncated, every step non-empty and of a known type, and
+        rendering the parsed steps and answer gives back ``text`` exactly, but for white space at
+        the end.
+        """
+        steps, answer = parse_text(text)
+        known = self.step_types or (PLAIN,)
+        well_formed = (
+            not truncated
+            and bool(steps)
+            and bool(answer)
+            and all(step.text and step.type in known for step in steps)
+            and self.solution_text(steps, answer or "") == text.rstrip()
+        )
+        return Trace(question, text, steps, answer, well_formed, truncated)
+
+
+def parse_text(text: str) -> tuple[tuple[Step, ...], str | None]:
+    """(steps, answer) of a solution text in any spelling: one line a step, planning tokens first.
+
+    Needs no knowledge of which tokens exist, so it reads other groups' texts too (`<rag_i>` is
+    memory there, and spaces may stand between tokens). A line's type is that of its first token
+    that is not a general prefix; a line without one is a plain `step`. The answer is what follows
+    "The answer is:" on the first line that begins so; None where there is none. Lines after the
+    answer line are not read.
+    """
+    steps: list[Step] = []
+    for line in text.split("\n"):
+        lead = _LEAD.match(line)
+        end = lead.end() if lead else 0
+        types = [name for name, _ in _TOKEN.findall(line[:end]) if name != PREFIX]
+        body = line[end:].strip()
+        if (ANSWER in types or not types) and body.startswith(ANSWER_PHRASE):
+            return tuple(steps), body.removeprefix(ANSWER_PHRASE).strip() or None
+        if body or types:
+            type_ = types[0] if types else PLAIN
+            steps.append(Step(SPELLINGS.get(type_, type_), body))
+    return tuple(steps), None
+
+
+def _token_ids(tokenizer: PreTrainedTokenizerBase, names: list[str]) -> list[int]:
+    return tokenizer.convert_tokens_to_ids(names) if names else []
+
+
+def _text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return tokenizer.encode(text, add_special_tokens=False)
+
+
+def _opening_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What the tokenizer puts before every text by itself: [bos] for Llama, nothing for SmolLM2."""
+    return [i for i in tokenizer.encode("") if i != tokenizer.eos_token_id]

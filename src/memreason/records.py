@@ -1,0 +1,204 @@
+"""The record types everybody speaks, in flow order: Question → Solution → Trace → Verdict.
+
+Plain frozen dataclasses, and JSONL in and out. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from memreason.errors import UserError
+
+MEMORY, REASON, PLAIN = "memory", "reason", "step"
+"""The two labelled step types, and the type of a step that carries no label."""
+
+Outcome = Literal["correct", "incorrect", "no_answer"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with its gold answer. ``options`` are texts; their letters A, B, … are implied."""
+
+    id: str
+    text: str
+    answer: str
+    options: tuple[str, ...] = ()
+    dataset: str = ""
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a solution or trace: its type and its text (one line, no planning tokens)."""
+
+    type: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What is trained on: a question, its ordered steps, and its answer (``question.answer``).
+
+    ``steps`` is empty where a dataset gives only the answer; such a record can be tested on,
+    not trained on.
+    """
+
+    question: Question
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a model wrote, parsed.
+
+    ``text`` is the solution text as generated, planning tokens included, from the first prefix
+    token on. ``answer`` is what stands on the answer line, as written, or None where there is no
+    such line. ``well_formed`` says that the text is exactly what rendering its steps and answer
+    gives; ``truncated`` that generation hit its length limit before the end token.
+    """
+
+    question: Question
+    text: str
+    steps: tuple[Step, ...]
+    answer: str | None
+    well_formed: bool
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The scoring of one trace.
+
+    ``strict`` and ``flexible`` are the normalised answers that the two extractors found, or None;
+    ``outcome`` is judged on the strict one, ``flexible_outcome`` on the flexible one.
+    ``step_truth`` holds, where the task has a judge, one entry a step, and one more for the answer
+    line: is the memory true, is the inference valid (None: the judge could not read the step).
+    ``cause`` says, for a wrong answer with a judge, what went wrong first.
+    """
+
+    trace: Trace
+    strict: str | None
+    flexible: str | None
+    outcome: Outcome
+    flexible_outcome: Outcome
+    step_truth: tuple[bool | None, ...] | None = None
+    cause: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The flat JSON form written to ``traces.jsonl``; `verdict_from_json` reads it back."""
+        trace = self.trace
+        return {
+            **{k: v for k, v in asdict(trace.question).items() if k not in ("text", "answer")},
+            "question": trace.question.text,
+            "gold": trace.question.answer,
+            "generated_text": trace.text,
+            "steps": [asdict(step) for step in trace.steps],
+            "answer": trace.answer,
+            "strict": self.strict,
+            "flexible": self.flexible,
+            "outcome": self.outcome,
+            "flexible_outcome": self.flexible_outcome,
+            "well_formed": trace.well_formed,
+            "truncated": trace.truncated,
+            "step_truth": self.step_truth,
+            "cause": self.cause,
+        }
+
+
+def verdict_from_json(row: dict[str, Any]) -> Verdict:
+    """Read back what `Verdict.to_json` wrote; KeyError names a missing field."""
+    question = Question(
+        id=row["id"],
+        text=row["question"],
+        answer=row["gold"],
+        options=tuple(row["options"]),
+        dataset=row["dataset"],
+        split=row["split"],
+    )
+    trace = Trace(
+        question=question,
+        text=row["generated_text"],
+        steps=tuple(Step(**step) for step in row["steps"]),
+        answer=row["answer"],
+        well_formed=row["well_formed"],
+        truncated=row["truncated"],
+    )
+    truth = row["step_truth"]
+    return Verdict(
+        trace=trace,
+        strict=row["strict"],
+        flexible=row["flexible"],
+        outcome=row["outcome"],
+        flexible_outcome=row["flexible_outcome"],
+        step_truth=None if truth is None else tuple(truth),
+        cause=row["cause"],
+    )
+
+
+def one_line(text: str) -> str:
+    """Collapse every run of white space, newlines included, to one space: a step is one line."""
+    return " ".join(text.split())
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, object) for each non-empty line.
+
+    Raises UserError naming file:line for a line that is not a JSON object.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise UserError(
+                        f"{path}:{number}: not valid JSON ({error}); each line must be one JSON object"
+                    ) from error
+                if not isinstance(row, dict):
+                    raise UserError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
+                yield number, row
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error})") from error
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[TextIO]:
+    """Open a temporary file beside ``path`` and move it there only once it is whole and on disk.
+
+    On any error (a full disk, say) the temporary file is removed and ``path`` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line, atomically."""
+    with atomic_write(path) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one indented JSON document, atomically."""
+    with atomic_write(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from memreason.errors import UserError
 from memreason.records import Solution, Trace
 
 AnswerKind = Literal["boolean", "choice", "mixed", "text"]
@@ -42,3 +43,75 @@ class TaskData:
     def test_splits(self) -> list[str]:
         """Names of the splits that are reported on after training."""
         return [name for name in self.splits if name.startswith("test")]
+
+
+class Task(NamedTuple):
+    """What a user sees of a task before it is loaded."""
+
+    description: str
+    answer_kind: str
+    source: str
+
+
+_PUBLISHED = "--data_path: file or folder in the agent-labelled, released or hub form; without it the hub's {}"
+
+TASKS: dict[str, Task] = {
+    "atlas": Task(
+        "Questions about countries, written from tables, so that every step can be judged",
+        "mixed",
+        "made on the spot; takes no --data_path",
+    ),
+    "strategyqa": Task("Yes/no questions whose steps are implicit", "boolean", _PUBLISHED.format("ChilleD/StrategyQA")),
+    "commonsenseqa": Task("Five-way choices about everyday things", "choice", _PUBLISHED.format("tau/commonsense_qa")),
+    "truthfulqa": Task("Choices among common misconceptions", "choice", _PUBLISHED.format("truthfulqa/truthful_qa")),
+    "jsonl": Task(
+        "Your own questions, with steps labelled memory or reason",
+        "by the data",
+        "--data_path: a .jsonl file, or a folder with train.jsonl, validation.jsonl, test.jsonl",
+    ),
+}
+"""The tasks that `load_task` knows, by name."""
+
+ALIASES = {
+    "stratgeqa_agent": "strategyqa",
+    "strategyqa_agent": "strategyqa",
+    "commonsenseqa_agent": "commonsenseqa",
+    "truthfulqa_agent": "truthfulqa",
+}
+"""The names that the paper's own scripts use (one of them misspelled), and ours for them."""
+
+
+def load_task(
+    name: str,
+    data_path: str | None = None,
+    *,
+    seed: int = 0,
+    num_validation: int = 100,
+    sizes: dict[str, int] | None = None,
+) -> TaskData:
+    """Load a dataset by its name in `TASKS` or `ALIASES`.
+
+    Where the source has no validation split, ``num_validation`` questions (at most a tenth, at
+    least one) are taken out of train, the same ones for the same ``seed``. ``sizes`` go to the
+    atlas task, which is made rather than read. Raises UserError for an unknown name and for data
+    that cannot be used.
+    """
+    name = ALIASES.get(name, name)
+    if name not in TASKS:
+        raise UserError(f"--dataset {name}: there is no such dataset; use one of {', '.join(TASKS)}")
+    if name == "atlas":
+        if data_path is not None:
+            raise UserError(
+                f"--data_path {data_path}: the atlas dataset is made on the spot; leave --data_path out, "
+                "or use --dataset jsonl for your own questions"
+            )
+        from memreason.tasks import atlas
+
+        return atlas.build(seed=seed, **{"num_validation": num_validation, **(sizes or {})})
+    if name == "jsonl":
+        from memreason.tasks import jsonl
+
+        return jsonl.load(data_path, seed=seed, num_validation=num_validation)
+    from memreason.tasks import published
+
+    return published.load(name, data_path, seed=seed, num_validation=num_validation)

@@ -1,0 +1,142 @@
+"""The agent-labelled JSON form, in which the paper's authors published their data.
+
+A JSON array (or the same rows as JSONL) of
+``{question, answer, cot_steps: ["[rag]: …", "[reason]: …"], split}``; `[rag]` means memory.
+The published files have blemishes, and they are no reason to refuse the rest of a file:
+
+- a step with a label and no text is dropped;
+- a solution with a step whose label is missing, unknown or ambiguous (`[reason] and [rag]`), or
+  with no step left, is left out of train; elsewhere its question and answer are kept, without steps.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from memreason.errors import UserError
+from memreason.planning_tokens import SPELLINGS
+from memreason.records import MEMORY, REASON, Solution, Step, one_line, read_jsonl, write_json
+from memreason.tasks.assemble import Record
+
+SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
+          "dev": "validation", "test": "test"}  # fmt: skip
+LABELS = {MEMORY: MEMORY, REASON: REASON, **SPELLINGS}
+
+_STEP = re.compile(r"\s*\[([^\]]*)\]\s*(.*)", re.DOTALL)
+_PROMPT = re.compile(r"^\s*question\s*:\s*", re.IGNORECASE)
+_SPLIT_WORD = re.compile(r"(?<![a-z])(train|validation|valid|val|dev|test)(?![a-z])", re.IGNORECASE)
+
+Row = tuple[str, str, dict[str, Any]]
+"""(place, split that the file's name says or "", the row)"""
+
+
+def read_rows(path: Path, name: str) -> Iterator[Row]:
+    """The rows of one file, or of the folder's files of this dataset. UserError where there are none."""
+    for file in [path] if path.is_file() else dataset_files(path, name):
+        match = _SPLIT_WORD.search(file.stem.replace("_", " "))
+        split = SPLITS[match[1].lower()] if match else ""
+        for place, row in read_array(file):
+            yield place, split, row
+
+
+def read_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(place, object) of a JSON array or a JSONL file, whatever its ending says."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            is_array = file.read(64).lstrip("\ufeff \t\r\n").startswith("[")
+            file.seek(0)
+            rows = json.load(file) if is_array else None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}); give a JSON array or one object a line") from error
+    if rows is None:
+        yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
+        return
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}[{index}]: expected a JSON object, got {type(row).__name__}")
+        yield f"{path}[{index}]", row
+
+
+def dataset_files(folder: Path, name: str) -> list[Path]:
+    """The folder's files of the dataset: by name, or, in a folder of its own, by split alone.
+
+    "truthful_qa_train_clean_CC.json" is one of truthfulqa; "train.jsonl" belongs to any dataset.
+    """
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jsonl"))
+    named = [path for path in files if name in re.sub(r"[^a-z0-9]", "", path.stem.lower())]
+    found = named or [path for path in files if path.stem.lower() in SPLITS]
+    if not found:
+        there = ", ".join(path.name for path in files) or "no .json or .jsonl file"
+        raise UserError(
+            f"--data_path {folder}: looked for .json or .jsonl files with {name} in their name (any case, "
+            f"underscores allowed), or train/validation/test files; found {there}"
+        )
+    return found
+
+
+def read_record(
+    place: str, split: str, row: dict[str, Any], split_options: Callable[[str], tuple[str, tuple[str, ...]]]
+) -> Record:
+    """A row of the form as a Record. Raises UserError where a field is missing or of the wrong type."""
+    for field, type_ in (("question", str), ("answer", str | bool), ("cot_steps", list)):
+        if not isinstance(row.get(field), type_):
+            what = "is missing" if field not in row else f"is a {type(row[field]).__name__}"
+            raise UserError(
+                f'{place}: field "{field}" {what}; the agent-labelled form is '
+                '{"question": …, "answer": …, "cot_steps": ["[rag]: …", "[reason]: …"], "split": …}'
+            )
+    text, options = split_options(_PROMPT.sub("", row["question"]))
+    steps, blemishes, broken = read_steps(row["cot_steps"])
+    named = str(row.get("split") or "").lower()
+    return Record(
+        place, text, options, row["answer"], steps, SPLITS.get(named, named) or split or "train",
+        str(row.get("id") or ""), blemishes, broken,
+    )  # fmt: skip
+
+
+def read_steps(texts: Iterable[object]) -> tuple[tuple[Step, ...], tuple[str, ...], bool]:
+    """(steps, blemishes, broken) of a `cot_steps` list."""
+    steps: list[Step] = []
+    blemishes: list[str] = []
+    for text in texts:
+        match = _STEP.fullmatch(text) if isinstance(text, str) else None
+        label = match[1].strip().lower() if match else ""
+        body = match[2] if match else ""
+        if label not in LABELS or not body.startswith(":"):
+            return (), (f"a step labelled {_label(text)}",), True
+        if one_line(body[1:]):
+            steps.append(Step(LABELS[label], one_line(body[1:])))
+        elif not blemishes:
+            blemishes.append("a step without text (such steps are dropped)")
+    if not steps:
+        return (), ("no step text",), True
+    return tuple(steps), tuple(blemishes), False
+
+
+def _label(text: object) -> str:
+    label, colon, _ = str(text).partition(":")
+    return f'"{label.strip()}"' if colon and label.strip().startswith("[") else "with nothing"
+
+
+def export_agent_json(solutions: Iterable[Solution], path: Path) -> None:
+    """Write solutions as a JSON array of this form; options go into the question, as they do there."""
+    spelled = {ours: theirs for theirs, ours in SPELLINGS.items()}
+    rows = []
+    for solution in solutions:
+        question = solution.question
+        listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
+        steps = [f"[{spelled.get(step.type, step.type)}]: {step.text}" for step in solution.steps]
+        rows.append(
+            {
+                "id": question.id,
+                "question": f"{question.text} Options: {listed}" if listed else question.text,
+                "answer": question.answer,
+                "cot_steps": steps,
+                "split": question.split,
+            }
+        )
+    write_json(path, rows)

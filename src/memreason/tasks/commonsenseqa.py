@@ -1,0 +1,51 @@
+"""CommonsenseQA (arXiv 1811.00937): five-way choices about everyday things.
+
+The answers of its released test split are not public, so what was released as validation is our
+test split, and validation is carved out of train.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from memreason.tasks.assemble import Record
+
+_MARK = re.compile(r"\s*\bOptions\s*:\s*", re.IGNORECASE)
+_LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.\s*")
+
+
+def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
+    """A released row: ``{id, question: {stem, choices: [{label, text}]}, answerKey}``.
+
+    Or a row of the hub: ``{id, question, choices: {label: […], text: […]}, answerKey}``.
+    """
+    question, choices = row.get("question"), row.get("choices")
+    if isinstance(question, dict):
+        stem, choices = question["stem"], question["choices"]
+        pairs = [(choice["label"], choice["text"]) for choice in choices]
+    elif isinstance(choices, dict):
+        stem = question
+        pairs = list(zip(choices["label"], choices["text"], strict=True))
+    else:
+        return None
+    options = tuple(text.strip() for _, text in sorted(pairs))
+    split = {"validation": "test", "test": "unanswered"}.get(split, split) or "train"
+    return Record(place, stem, options, row.get("answerKey"), split=split, id=str(row.get("id") or ""))
+
+
+def split_options(text: str) -> tuple[str, tuple[str, ...]]:
+    """Take " Options: A.… B.…" off the question; the text as it is where that does not read cleanly.
+
+    Clean means: letters from A on without a gap, each once, each with a text.
+    """
+    stem, mark, tail = (lambda m: (text[: m.start()], m[0], text[m.end() :]) if m else (text, "", ""))(
+        _MARK.search(text)
+    )
+    found = list(_LETTER.finditer(tail))
+    letters = "".join(match[1] for match in found)
+    if not mark or len(found) < 2 or letters != "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(found)] or found[0].start():
+        return text, ()
+    ends = [match.start() for match in found[1:]] + [len(tail)]
+    options = tuple(tail[match.end() : end].strip() for match, end in zip(found, ends, strict=True))
+    return (stem, options) if stem.strip() and all(options) else (text, ())

@@ -1,0 +1,57 @@
+"""Rows of datasets on the Hugging Face hub, or in a local folder of its layout, through `datasets`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from memreason.errors import UserError
+from memreason.tasks.agent_json import SPLITS, Row
+
+
+def is_hub_layout(folder: Path) -> bool:
+    """Whether a folder is for `datasets` to read: parquet files, or a data/ folder and no JSON beside it."""
+    if any(folder.rglob("*.parquet")):
+        return True
+    return (folder / "data").is_dir() and not any(folder.glob("*.json*"))
+
+
+def read_rows(path: str, config: str | None) -> Iterator[Row]:
+    """Rows of every split of a dataset, by hub id or local folder. UserError where it cannot be had."""
+    for split, rows in _load(path, config).items():
+        for index, row in enumerate(rows):
+            yield f"{path}:{split}[{index}]", SPLITS.get(split, split), row
+
+
+def _load(path: str, config: str | None) -> Any:
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(path, config) if config else datasets.load_dataset(path)
+    except Exception as error:
+        if _is_gated(error):
+            raise UserError(
+                f"{path}: this dataset is gated; accept its terms at https://huggingface.co/datasets/{path} "
+                "and set HF_TOKEN to a token of that account"
+            ) from error
+        if Path(path).is_dir():
+            raise UserError(f"{path}: could not be read as a dataset folder ({_first_line(error)})") from error
+        raise UserError(
+            f"{path}: could not be loaded from the hub ({_first_line(error)}); check the id and the network, "
+            "set HF_TOKEN if it is private, or pass a local copy with --data_path"
+        ) from error
+    return loaded
+
+
+def _is_gated(error: BaseException | None) -> bool:
+    """`datasets` wraps the hub's error, so the whole chain is looked at."""
+    while error is not None:
+        if type(error).__name__ == "GatedRepoError" or "gated dataset" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

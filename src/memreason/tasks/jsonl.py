@@ -1,0 +1,144 @@
+"""Your own questions, as JSONL: one object a line.
+
+    {"id": "q1", "question": "Is Lyon the capital of France?", "answer": "False",
+     "steps": [{"type": "memory", "text": "The capital of France is Paris."},
+               {"type": "reason", "text": "Lyon is not Paris."}], "split": "train"}
+
+- ``question`` and ``answer`` are needed; so is ``steps`` for training. A step may also be written
+  as one string, "[memory]: The capital of France is Paris."; its type is memory or reason.
+- ``options`` is a list of texts, whose letters A, B, … are implied; the answer is then a letter.
+- ``id`` and ``split`` (train, validation or test) are optional.
+- ``cot_steps`` stands for ``steps`` and `[rag]` for `[memory]`, so agent-labelled rows read as well.
+
+``--data_path`` is one such file (a JSON array does too), or a folder with train.jsonl,
+validation.jsonl, test.jsonl. The
+answer kind follows from the data: all True/False (or yes/no) → boolean; all with options → choice;
+some of both → mixed; else text. Nothing is repaired: the first bad line is an error that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from memreason.answers import normalise_gold
+from memreason.errors import UserError
+from memreason.records import Question, Solution, Step, one_line, write_jsonl
+from memreason.tasks import AnswerKind, TaskData
+from memreason.tasks.agent_json import LABELS, SPLITS, read_array
+from memreason.tasks.assemble import Notes, Record, assemble
+
+
+def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:
+    """Load a file or folder of the form above. UserError with file:line, field and remedy."""
+    if data_path is None:
+        raise UserError("--dataset jsonl needs --data_path: a .jsonl file, or a folder with train.jsonl, …")
+    path = Path(data_path).expanduser()
+    records = []
+    for file in _files(path):
+        split = SPLITS.get(file.stem.lower(), "train")
+        records += [_record(place, split, row) for place, row in read_array(file)]
+    if not records:
+        raise UserError(f"{path}: the dataset is empty; write one JSON object a line, with question, answer and steps")
+    kind = _answer_kind(records)
+    for record in records:
+        _check_answer(record, kind)
+    return assemble("jsonl", kind, records, Notes(), seed=seed, num_validation=num_validation)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"--data_path {path}: no such file or folder")
+    files = sorted(file for file in path.glob("*.jsonl") if file.stem.lower() in SPLITS)
+    if not files:
+        there = ", ".join(sorted(file.name for file in path.iterdir())) or "nothing"
+        raise UserError(f"--data_path {path}: looked for train.jsonl, validation.jsonl and test.jsonl; found {there}")
+    return files
+
+
+def _record(place: str, split: str, row: dict[str, Any]) -> Record:
+    for field in ("question", "answer"):
+        if field not in row:
+            raise UserError(f'{place}: field "{field}" is missing; give each line a question and an answer')
+    question = _text(place, "question", row["question"])
+    if not isinstance(row["answer"], str | bool | int | float) or str(row["answer"]).strip() == "":
+        raise UserError(f'{place}: field "answer" must be a non-empty text, True or False, got {row["answer"]!r}')
+    options = row.get("options") or []
+    if not isinstance(options, list) or len(options) == 1 or len(options) > 26:
+        raise UserError(f'{place}: field "options" must be a list of 2 to 26 texts')
+    options = tuple(_text(place, f"options[{i}]", option) for i, option in enumerate(options))
+    steps = row.get("steps", row.get("cot_steps")) or []
+    if not isinstance(steps, list):
+        raise UserError(f'{place}: field "steps" must be a list, got {type(steps).__name__}')
+    steps = tuple(_step(place, f"steps[{i}]", step) for i, step in enumerate(steps))
+    named = row.get("split", split)
+    if named not in SPLITS:
+        raise UserError(f'{place}: field "split" must be train, validation or test, got {named!r}')
+    return Record(place, question, options, row["answer"], steps, SPLITS[named], str(row.get("id") or ""))
+
+
+def _step(place: str, field: str, step: object) -> Step:
+    if isinstance(step, str):
+        label, colon, text = step.partition("]:")
+        if not colon or not label.lstrip().startswith("["):
+            raise UserError(f'{place}: {field} has no label; write "[memory]: …" or "[reason]: …"')
+        step = {"type": label.lstrip()[1:], "text": text}
+    if not isinstance(step, dict) or "type" not in step or "text" not in step:
+        raise UserError(f'{place}: {field} must be {{"type": …, "text": …}} or "[memory]: …"')
+    label = str(step["type"]).strip().lower()
+    if label not in LABELS:
+        raise UserError(f'{place}: {field} has the unknown type "{step["type"]}"; use memory or reason')
+    return Step(LABELS[label], _text(place, f"{field}.text", step["text"]))
+
+
+def _text(place: str, field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise UserError(f'{place}: field "{field}" must be a text, got {type(value).__name__}')
+    if not value.strip():
+        raise UserError(f'{place}: field "{field}" is empty; write its text or remove it')
+    return one_line(value)
+
+
+def _answer_kind(records: list[Record]) -> AnswerKind:
+    with_options = [record for record in records if record.options]
+    if len(with_options) == len(records):
+        return "choice"
+    others = [record for record in records if not record.options]
+    boolean = all(normalise_gold(record.answer, _question(record), "boolean") for record in others)
+    if boolean:
+        return "mixed" if with_options else "boolean"
+    if with_options:
+        record = next(r for r in others if not normalise_gold(r.answer, _question(r), "boolean"))
+        raise UserError(
+            f"{record.place}: some records have options, so one without must be answered True or False, "
+            f"got {record.answer!r}; give it options, or keep it in a dataset of its own"
+        )
+    return "text"
+
+
+def _check_answer(record: Record, kind: AnswerKind) -> None:
+    if normalise_gold(record.answer, _question(record), kind) is None:
+        letters = f"a letter from A to {chr(64 + len(record.options))}" if record.options else "True or False"
+        raise UserError(f'{record.place}: field "answer" must be {letters}, got {record.answer!r}')
+
+
+def _question(record: Record) -> Question:
+    return Question(record.id, record.question, str(record.answer), record.options)
+
+
+def export_jsonl(solutions: Iterable[Solution], path: Path) -> None:
+    """Write solutions in the form above; `load` reads them back."""
+    rows = []
+    for solution in solutions:
+        question = solution.question
+        row: dict[str, Any] = {"id": question.id, "question": question.text, "answer": question.answer}
+        if question.options:
+            row["options"] = list(question.options)
+        row["steps"] = [{"type": step.type, "text": step.text} for step in solution.steps]
+        if question.split:
+            row["split"] = question.split
+        rows.append(row)
+    write_jsonl(path, rows)

@@ -1,0 +1,72 @@
+"""Published datasets: from a file, a folder, or the hub, in whichever of their forms the rows are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memreason.errors import UserError
+from memreason.tasks import AnswerKind, TaskData, agent_json, commonsenseqa, hub, strategyqa, truthfulqa
+from memreason.tasks.assemble import Notes, Record, assemble
+
+
+class Source(NamedTuple):
+    """What is particular to one published dataset.
+
+    ``read_released(place, split, row)`` reads a row of the form in which it was released, or gives
+    None where the row is not in that form; ``split_options`` takes the options out of a question's text.
+    """
+
+    kind: AnswerKind
+    hub_id: str
+    hub_config: str | None
+    read_released: Callable[[str, str, dict[str, Any]], Record | None]
+    split_options: Callable[[str], tuple[str, tuple[str, ...]]]
+
+
+SOURCES = {
+    "strategyqa": Source("boolean", "ChilleD/StrategyQA", None, strategyqa.read_released, strategyqa.split_options),
+    "commonsenseqa": Source(
+        "choice", "tau/commonsense_qa", None, commonsenseqa.read_released, commonsenseqa.split_options
+    ),
+    "truthfulqa": Source(
+        "choice",
+        "truthfulqa/truthful_qa",
+        "multiple_choice",
+        truthfulqa.read_released,
+        truthfulqa.split_options,
+    ),
+}
+
+
+def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:
+    """Load one of `SOURCES` from ``data_path``, or from the hub where that is None.
+
+    ``data_path``: a .json or .jsonl file, a folder of such files or in the hub's layout, or the id
+    of a dataset on the hub (owner/name, or hf://owner/name).
+    """
+    source = SOURCES[name]
+    notes = Notes()
+    records = []
+    for place, split, row in _rows(name, source, data_path):
+        record = None if "cot_steps" in row else source.read_released(place, split, row)
+        records.append(record or agent_json.read_record(place, split, row, source.split_options))
+    return assemble(name, source.kind, records, notes, seed=seed, num_validation=num_validation)
+
+
+def _rows(name: str, source: Source, data_path: str | None) -> Iterator[agent_json.Row]:
+    if data_path is None:
+        return hub.read_rows(source.hub_id, source.hub_config)
+    path = Path(data_path).expanduser()
+    if path.is_file() or (path.is_dir() and not hub.is_hub_layout(path)):
+        return agent_json.read_rows(path, name)
+    if path.is_dir():
+        return hub.read_rows(str(path), None)
+    hub_id = data_path.removeprefix("hf://")
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id) and not hub_id.endswith((".json", ".jsonl")):
+        return hub.read_rows(hub_id, source.hub_config if hub_id == source.hub_id else None)
+    raise UserError(
+        f"--data_path {data_path}: no such file or folder; give one, or a dataset on the hub as hf://owner/name"
+    )

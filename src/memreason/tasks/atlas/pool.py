@@ -1,0 +1,249 @@
+"""All questions that some countries allow, and the wrong options that are surely wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations, zip_longest
+from random import Random
+
+from memreason.tasks.atlas.claims import (
+    BORDER,
+    FAMILIES,
+    KINDS,
+    MORE,
+    OPEN,
+    SHARED,
+    VALUE,
+    Claim,
+    read,
+)
+from memreason.tasks.atlas.facts import CLEAR_RATIO, NUMBERS, Fact, world
+from memreason.tasks.atlas.names import CONTINENTS, fold
+
+WRONG_VALUES = 6
+"""How many False statements are made of one country and one relation."""
+FAR_PAIRS = 4
+"""How many non-neighbours a country is asked about, a few so that such facts come up again."""
+
+Cell = tuple[str, str]
+"""(family, answer kind): the kinds are True, False and choice."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """Whom questions are about, and who may stand beside them at a border."""
+
+    subjects: tuple[str, ...]
+    partners: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A question yet without words: a claim, and which side is open ("" for True/False)."""
+
+    family: str
+    claim: Claim
+    open_side: str = ""
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts that answer it, in the order of recall: that of the known side first."""
+        reading = read(self.claim, world().lookup)
+        facts = reading.facts if reading else ()
+        return facts[::-1] if self.open_side == "left" and self.claim.predicate in MORE else facts
+
+    @property
+    def asked(self) -> Claim:
+        """The claim as the question shows it."""
+        return replace(self.claim, **{self.open_side: OPEN}) if self.open_side else self.claim
+
+    @property
+    def correct(self) -> str:
+        """What rightly fills the open side."""
+        return str(getattr(self.claim, self.open_side))
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Equal for two questions that ask the same; which of two countries is named first is no matter."""
+        left, right, predicate = self.claim.left, self.claim.right, self.claim.predicate
+        symmetric = not self.open_side and KINDS[predicate][0] == KINDS[predicate][1]
+        sides = sorted((left, right)) if symmetric else (left, right)
+        return (predicate, self.open_side, *sides)
+
+
+def clearly(claim: Claim) -> bool | None:
+    """Does the claim hold in the table? None where there is room for doubt."""
+    reading = read(claim, world().lookup)
+    if reading is None:
+        return None
+    if claim.predicate in (*MORE, *NUMBERS):
+        low, high = sorted(map(int, reading.values))
+        if high < CLEAR_RATIO * low and not (claim.predicate in NUMBERS and low == high):
+            return None
+    if claim.predicate == "language" and not reading.holds:
+        return None if claim.right in world().countries[claim.left].languages else False
+    return reading.holds
+
+
+def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
+    """All candidates of each cell, in random order, but its predicates and forms taking turns."""
+    pool: dict[Cell, list[Candidate]] = {}
+    for family, predicates in FAMILIES.items():
+        for kind in ("True", "False", "choice"):
+            groups: dict[tuple[str, ...], list[Candidate]] = {}
+            for predicate in predicates:
+                for claim, open_side in _claims(predicate, kind, region, rng):
+                    # Few cities are in the south: unless north and south take turns, the word gives
+                    # the answer away.
+                    side = claim.right if predicate == "hemisphere" else ""
+                    group = groups.setdefault((predicate, open_side, side), [])
+                    group.append(Candidate(family, claim, open_side))
+            for group in groups.values():
+                rng.shuffle(group)
+            turns = zip_longest(*groups.values())
+            pool[family, kind] = [one for turn in turns for one in turn if one]
+    return pool
+
+
+def wrong_options(candidate: Candidate, region: Region, rng: Random) -> list[str] | None:
+    """Three options that are clearly wrong, distinct and of the right kind; None where there are not."""
+    asked, chosen = candidate.asked, [candidate.correct]
+    for option in _option_ideas(candidate, region, rng):
+        taken = {fold(one) for one in (*chosen, asked.left, asked.right)}
+        too_near = candidate.claim.predicate in NUMBERS and any(
+            CLEAR_RATIO * min(int(option), int(one)) > max(int(option), int(one)) for one in chosen
+        )
+        if fold(option) not in taken and not too_near and clearly(asked.filled(option)) is False:
+            chosen.append(option)
+        if len(chosen) == 4:
+            return chosen[1:]
+    return None
+
+
+def _option_ideas(candidate: Candidate, region: Region, rng: Random) -> list[str]:
+    """Names that might be wrong options, the most plausible first."""
+    predicate, claim = candidate.claim.predicate, candidate.claim
+    if predicate in BORDER:
+        return _near_first(claim.left, region.partners, rng)
+    if candidate.open_side == "left" or predicate in (*MORE, *SHARED):
+        # Partners only fill up: among a few held-out countries there may be too few in the south.
+        among = _shuffled(region.subjects, rng) + _shuffled(region.partners, rng)
+        if KINDS[predicate][0] == "city":
+            return [world().countries[name].capital for name in among]
+        return among
+    if KINDS[predicate][1] == "continent":
+        return _shuffled(CONTINENTS.values(), rng)
+    if predicate == "capital":
+        near = _near_first(claim.left, region.subjects, rng)
+        own = _shuffled(world().countries[claim.left].cities, rng)
+        return own[: rng.randint(1, 2)] + [world().countries[name].capital for name in near]
+    values = (world().lookup(predicate, name) for name in _shuffled(region.subjects, rng))
+    return [value for value in values if value]
+
+
+def _claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+    if predicate in BORDER:
+        yield from _border_claims(predicate, kind, region, rng)
+    elif predicate in VALUE or predicate == "capital_continent":
+        yield from _value_claims(predicate, kind, region, rng)
+    else:
+        yield from _pair_claims(predicate, kind, region)
+
+
+def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+    subjects = _subjects(predicate, region)
+    values = [(name, _value(predicate, name)) for name in subjects]
+    known = [(name, value) for name, value in values if value]
+    for name, value in known:
+        claim = Claim(predicate, name, value)
+        if kind == "choice":
+            if predicate not in NUMBERS:
+                yield claim, "left"
+            if predicate != "hemisphere":
+                yield claim, "right"
+        elif predicate in NUMBERS:
+            return
+        elif kind == "True":
+            yield claim, ""
+        else:
+            # Wrong values are drawn as the right ones are spread, so that none looks false by itself.
+            others = [rng.choice(known)[1] for _ in range(3 * WRONG_VALUES)]
+            if predicate == "capital":
+                near = _near_first(name, region.subjects, rng)[:3]
+                others = [*world().countries[name].cities, *(world().countries[n].capital for n in near)]
+            wrong = [replace(claim, right=other) for other in dict.fromkeys(others)]
+            yield from [(one, "") for one in wrong if clearly(one) is False][:WRONG_VALUES]
+
+
+def _pair_claims(predicate: str, kind: str, region: Region) -> Iterator[tuple[Claim, str]]:
+    subjects = _subjects(predicate, region)
+    if kind == "choice":
+        for left, right in permutations(subjects, 2):
+            claim = Claim(predicate, left, right)
+            if clearly(claim):
+                yield claim, "right"
+                if predicate in MORE:
+                    yield claim, "left"
+        return
+    for number, (left, right) in enumerate(combinations(subjects, 2)):
+        # Each pair stands in one order, half of them so, so that no pair is asked about twice.
+        claim = Claim(predicate, left, right) if number % 2 else Claim(predicate, right, left)
+        if clearly(claim) is (kind == "True"):
+            yield claim, ""
+
+
+def _border_claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+    subjects = set(region.subjects)
+    for name in region.subjects:
+        near = [n for n in region.partners if clearly(Claim("border", name, n)) and n != name]
+        if predicate == "border" and kind != "False":
+            for other in near:
+                if kind == "choice":
+                    yield Claim(predicate, name, other), "right"
+                elif other not in subjects or name < other:
+                    sides = rng.sample((name, other), 2)
+                    yield Claim(predicate, *sides), ""
+        elif kind != "True" and len(near) >= 3:
+            # Only countries with options enough for "which does not border": so each far pair can
+            # come up in two questions, one of them unseen in training.
+            for other in _far(name, region):
+                if kind == "choice":
+                    yield Claim(predicate, name, other), "right"
+                elif predicate == "border":
+                    yield Claim(predicate, *rng.sample((name, other), 2)), ""
+
+
+def _far(name: str, region: Region) -> list[str]:
+    """Some countries of the same continent that do not border it, always the same ones."""
+    draw = Random(name)
+    near = _near_first(name, region.partners, draw)
+    return [other for other in near if clearly(Claim("border", name, other)) is False][:FAR_PAIRS]
+
+
+def _subjects(predicate: str, region: Region) -> list[str]:
+    if KINDS[predicate][0] == "city":
+        cities = [world().countries[name].capital for name in region.subjects]
+        return [city for city in cities if city and world().lookup("hemisphere", city)]
+    return list(region.subjects)
+
+
+def _value(predicate: str, name: str) -> str | None:
+    lookup = world().lookup
+    if predicate == "capital_continent":
+        country = lookup("seat", name)
+        return lookup("continent", country) if country else None
+    return lookup(predicate, name)
+
+
+def _near_first(name: str, among: Iterable[str], rng: Random) -> list[str]:
+    """Other countries in random order, those of the same continent first."""
+    countries = world().countries
+    others = _shuffled((other for other in among if other != name), rng)
+    return sorted(others, key=lambda other: countries[other].continent != countries[name].continent)
+
+
+def _shuffled(names: Iterable[str], rng: Random) -> list[str]:
+    drawn = list(names)
+    rng.shuffle(drawn)
+    return drawn

@@ -1,0 +1,56 @@
+"""From a candidate to a question with its solution: options, words, steps."""
+
+from __future__ import annotations
+
+from random import Random
+
+from memreason.records import MEMORY, REASON, Question, Solution, Step
+from memreason.tasks.atlas.claims import BORDER, KINDS, LETTERS, MORE, SHARED, read
+from memreason.tasks.atlas.facts import world
+from memreason.tasks.atlas.pool import Candidate
+from memreason.tasks.atlas.wording import say, write_memory, write_option, write_question, write_reason
+
+
+def solution(candidate: Candidate, wrong: list[str], letter: str, split: str, number: int, rng: Random) -> Solution:
+    """The candidate in words. ``wrong`` and ``letter`` are empty for a True/False question."""
+    reading = read(candidate.claim, world().lookup)
+    assert reading is not None
+    options: tuple[str, ...] = ()
+    answer = str(reading.holds)
+    predicate = candidate.claim.predicate
+    if candidate.open_side:
+        names = list(wrong)
+        names.insert(LETTERS.index(letter), candidate.correct)
+        kind = KINDS[predicate][candidate.open_side == "right"]
+        options, answer = tuple(write_option(predicate, kind, name) for name in names), letter
+    question = Question(
+        id=f"atlas-{split}-{candidate.family}-{number:06d}",
+        text=write_question(rng, candidate.asked),
+        answer=answer,
+        options=options,
+        dataset="atlas",
+        split=split,
+    )
+    first = candidate.claim.left
+    memories = [Step(MEMORY, write_memory(rng, fact, first)) for fact in candidate.facts]
+    return Solution(question, (*memories, Step(REASON, _reason(candidate, question, rng))))
+
+
+def _reason(candidate: Candidate, question: Question, rng: Random) -> str:
+    """The one reason step, by the rule that fits the predicate."""
+    reading = read(candidate.claim, world().lookup)
+    assert reading is not None
+    predicate, answer, (stated, asked) = candidate.claim.predicate, question.answer, reading.values
+    if predicate in MORE:
+        high, low = sorted((stated, asked), key=int, reverse=True)
+        return write_reason(rng, "compare", answer, say("number", high), say("number", low))
+    if candidate.open_side:
+        option = question.options[LETTERS.index(answer)]
+        return write_reason(rng, "option", answer, say("country", option))
+    if predicate in BORDER:
+        return write_reason(rng, f"border {stated}", answer)
+    relation = SHARED.get(predicate, predicate)
+    a, b = (f"the {v}" if relation in ("currency", "hemisphere") else v for v in (stated, asked))
+    if stated != asked:
+        return write_reason(rng, "differ", answer, a, b)
+    return write_reason(rng, "both" if predicate in SHARED else "match", answer, a)

@@ -1,0 +1,233 @@
+"""Meaning to sentences and back: every template is used in both directions.
+
+To write, a template is filled. To read, it becomes a regular expression over folded text (see
+`names.fold`), in which a slot matches the names of its kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from random import Random
+from typing import NamedTuple
+
+from memreason.records import Question
+from memreason.tasks.atlas import templates
+from memreason.tasks.atlas.claims import KINDS, OPEN, VALUE, Asked, Claim
+from memreason.tasks.atlas.facts import Fact, number, pair, spoken, world
+from memreason.tasks.atlas.names import fold, with_article
+
+UNITS = {"area": " square kilometres", "population": " people"}
+_MEMORY_KINDS = {relation: KINDS[relation] for relation in VALUE} | {
+    "border yes": ("country", "country"),
+    "border no": ("country", "country"),
+}
+_INVENTED = re.compile(r"(?!(?:not|no|an?|also|in|on|of|very|about)\b)[^\W\d]\S*(?: [^\W\d]\S*){0,2}")
+
+
+class Inference(NamedTuple):
+    """A reason step as read: its rule, the folded values that it names, and its conclusion."""
+
+    rule: str
+    values: tuple[str, ...]
+    answer: str
+
+
+# ---- writing ---------------------------------------------------------------------------------------
+
+
+def say(kind: str, name: str) -> str:
+    """A name as it stands in a sentence."""
+    if kind == "country":
+        return with_article(name)
+    return spoken(name) if kind == "number" and name != OPEN else name
+
+
+def write_question(rng: Random, claim: Claim) -> str:
+    """The question's text: True/False where no side is open."""
+    left, right = (say(kind, name) for kind, name in zip(KINDS[claim.predicate], _sides(claim), strict=True))
+    if OPEN not in _sides(claim):
+        statement = rng.choice(templates.STATEMENTS[claim.predicate]).format(left=left, right=right)
+        question = rng.choice(templates.TRUE_FALSE)
+        begins = question.startswith("{statement}")
+        return question.format(statement=_capitalised(statement) if begins else statement)
+    forms = templates.LEFT_OPEN if claim.left == OPEN else templates.RIGHT_OPEN
+    return _capitalised(rng.choice(forms[claim.predicate]).format(left=left, right=right))
+
+
+def write_option(predicate: str, kind: str, name: str) -> str:
+    """An option's text."""
+    return spoken(name) + UNITS[predicate] if kind == "number" else name
+
+
+def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
+    """A memory step that states the fact; ``first`` names the border's side that stands first."""
+    if fact.relation == "border":
+        sides = sorted(fact.subject.split(" / "), key=lambda name: name != first)
+        left, right = (say("country", name) for name in sides)
+        forms = templates.MEMORIES[f"border {fact.value}"]
+    else:
+        kinds = KINDS[fact.relation]
+        left, right = say(kinds[0], fact.subject), say(kinds[1], fact.value)
+        forms = templates.MEMORIES[fact.relation]
+    return _capitalised(rng.choice(forms).format(left=left, right=right))
+
+
+def write_reason(rng: Random, rule: str, answer: str, a: str = "", b: str = "") -> str:
+    """A reason step by that rule; ``a`` and ``b`` as they are to stand in the sentence."""
+    shown = answer if answer in "ABCD" else answer.lower()
+    ends = templates.ENDS["letter" if shown == answer else "truth"]
+    end = rng.choice(ends).format(answer=shown)
+    return _capitalised(rng.choice(templates.REASONS[rule]).format(a=a, b=b, end=end, answer=shown))
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _sides(claim: Claim) -> tuple[str, str]:
+    return claim.left, claim.right
+
+
+# ---- reading ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def read_question(question: Question) -> Asked | None:
+    """The question's claim and options; None for a text that no template gives."""
+    text = fold(question.text)
+    for pattern, (predicate, is_open) in _question_patterns():
+        if is_open != bool(question.options):
+            continue
+        kinds = KINDS[predicate]
+        for left, right in _matches(pattern, text, kinds):
+            claim = Claim(predicate, left or OPEN, right or OPEN)
+            kind = kinds[0] if claim.left == OPEN else kinds[1]
+            return Asked(claim, tuple(world().find(kind, option) for option in question.options))
+    return None
+
+
+@lru_cache(maxsize=4096)
+def read_memory(text: str) -> Fact | None:
+    """The fact that a memory step states, be it true or false; None where it states none.
+
+    A capital, currency or language that is in no list, such as an invented city, is read as a
+    value all the same, if it looks like a name: it is a false fact rather than an unreadable one.
+    """
+    for invented in (False, True):
+        for pattern, relation in _memory_patterns():
+            for left, right in _matches(pattern, fold(text), _MEMORY_KINDS[relation], invented):
+                if left is None or right is None or left == right:
+                    continue
+                if relation.startswith("border"):
+                    return Fact("border", pair(left, right), relation.split()[1])
+                return Fact(relation, left, right)
+    return None
+
+
+@lru_cache(maxsize=4096)
+def read_reason(text: str) -> Inference | None:
+    """The inference that a reason step draws, be it valid or not; None where it draws none."""
+    for pattern, rule in _reason_patterns():
+        found = pattern.fullmatch(fold(text))
+        if found:
+            slots = found.groupdict()
+            values = tuple(plain(slots[slot]) for slot in ("a", "b") if slot in slots)
+            return Inference(rule, values, normal_answer(slots["answer"]) or "")
+    return None
+
+
+def plain(text: str) -> str:
+    """One spelling for a value in a reason step: digits, a country's name, or the folded text."""
+    return number(text) or world().find("country", text) or fold(text)
+
+
+def normal_answer(text: str) -> str | None:
+    """True, False or a letter, out of "true.", "(B)", "option B", "B. Paris"; else None."""
+    text = text.strip()
+    found = re.fullmatch(r"(true|false)\b\W*", text, re.IGNORECASE)
+    if found:
+        return found[1].capitalize()
+    found = re.fullmatch(r"(?:option )?\(?([A-Da-d])\)?(?:[.:)\s].*)?", text)
+    return found[1].upper() if found else None
+
+
+def _matches(
+    pattern: re.Pattern[str], text: str, kinds: tuple[str, str], invented: bool = False
+) -> Iterator[tuple[str | None, str | None]]:
+    """The two names in a text, if it matches and both are of their kinds; None for a missing slot."""
+    found = pattern.fullmatch(text)
+    if not found:
+        return
+    names: list[str | None] = []
+    for slot, kind in zip(("left", "right"), kinds, strict=True):
+        spelled = found.groupdict().get(slot)
+        name = world().find(kind, spelled) if spelled else None
+        if spelled and name is None:
+            if not (invented and kind in ("city", "currency", "language") and _INVENTED.fullmatch(spelled)):
+                return
+            name = spelled
+        names.append(name)
+    yield names[0], names[1]
+
+
+@lru_cache(maxsize=1)
+def _question_patterns() -> list[tuple[re.Pattern[str], tuple[str, bool]]]:
+    patterns = []
+    for predicate, statements in templates.STATEMENTS.items():
+        forms = [q.format(statement=s) for q in templates.TRUE_FALSE for s in statements]
+        patterns += [(p, (predicate, False)) for p in _patterns(forms, KINDS[predicate])]
+    for table in (templates.LEFT_OPEN, templates.RIGHT_OPEN):
+        for predicate, questions in table.items():
+            patterns += [(p, (predicate, True)) for p in _patterns(questions, KINDS[predicate])]
+    return patterns
+
+
+@lru_cache(maxsize=1)
+def _memory_patterns() -> list[tuple[re.Pattern[str], str]]:
+    return [
+        (pattern, relation)
+        for relation, forms in templates.MEMORIES.items()
+        for pattern in _patterns(forms, _MEMORY_KINDS[relation])
+    ]
+
+
+@lru_cache(maxsize=1)
+def _reason_patterns() -> list[tuple[re.Pattern[str], str]]:
+    """More particular rules first: "they share no border" is not a value "no border" they share."""
+    order = ("border yes", "border no", "compare", "both", "match", "option", "differ")
+    ends = {end for forms in templates.ENDS.values() for end in forms}
+    patterns = []
+    for rule in order:
+        for form in templates.REASONS[rule]:
+            whole = {form.replace("{end}", end) for end in ends}
+            patterns += [(_compiled(text, {}), rule) for text in sorted(whole)]
+    return patterns
+
+
+def _patterns(forms: Iterable[str], kinds: tuple[str, str]) -> list[re.Pattern[str]]:
+    slots = {slot: _slot(kind) for slot, kind in zip(("left", "right"), kinds, strict=True)}
+    return [_compiled(form, slots) for form in forms]
+
+
+@lru_cache(maxsize=16)
+def _slot(kind: str) -> str:
+    """What a slot matches: any of the names where these are few, else a short text to look up."""
+    if kind in ("country", "continent", "hemisphere"):
+        return "|".join(re.escape(name) for name in world().spellings(kind))
+    return r"[\d.]+(?: [a-z]+)?" if kind == "number" else r".{1,40}?"
+
+
+def _compiled(form: str, slots: dict[str, str]) -> re.Pattern[str]:
+    """The template as an expression over folded text."""
+    parts = re.split(r"\{(\w+)\}", fold(form))
+    text = ""
+    for index, part in enumerate(parts):
+        if index % 2 == 0:
+            text += re.escape(part)
+        elif part == "answer":
+            text += r"(?P<answer>true|false|[a-d])"
+        else:
+            text += f"(?P<{part}>{slots.get(part, '.{1,50}?')})"
+    return re.compile(text)

@@ -88,9 +88,7 @@ class PlanningTokens:
         """The prompt without its closing prefix tokens: the question, its options, a newline."""
         lines = f"Question: {question.text}"
         if question.options:
-            lines += "\nOptions: " + " ".join(
-                f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options)
-            )
+            lines += "\nOptions: " + " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
         return lines + "\n"
 
     def lines(self, steps: tuple[Step, ...], answer: str) -> list[tuple[list[str], str]]:
@@ -100,15 +98,11 @@ class PlanningTokens:
 
     def solution_text(self, steps: tuple[Step, ...], answer: str) -> str:
         """The solution as text, planning tokens included, without the end token."""
-        return "\n".join(
-            "".join(tokens) + (" " if tokens else "") + text for tokens, text in self.lines(steps, answer)
-        )
+        return "\n".join("".join(tokens) + (" " if tokens else "") + text for tokens, text in self.lines(steps, answer))
 
     # ---- to ids --------------------------------------------------------------------------------
 
-    def encode_prompt(
-        self, tokenizer: PreTrainedTokenizerBase, question: Question, shots: str = ""
-    ) -> list[int]:
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question, shots: str = "") -> list[int]:
         """Ids up to where generation starts: [bos] shots, question, first prefix tokens.
 
         Raises UserError where the question's text holds the name of a planning token.
@@ -116,9 +110,7 @@ class PlanningTokens:
         text = shots + self.prompt_text(question)
         for name in self.names:
             if name in text:
-                raise UserError(
-                    f"question {question.id}: its text contains the planning token {name}; remove it"
-                )
+                raise UserError(f"question {question.id}: its text contains the planning token {name}; remove it")
         return _opening_ids(tokenizer) + _text_ids(tokenizer, text) + _token_ids(tokenizer, self.prefix)
 
     def encode(self, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> Encoded:

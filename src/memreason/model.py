@@ -1,0 +1,429 @@
+"""Base LM + planning tokens + adapters as one unit: build, save, load, merge.
+
+Three shapes of model are right here: untied embeddings with an exact vocabulary (Llama), untied with
+more rows than the tokenizer has tokens (Qwen2.5-7B), and tied (SmolLM2, Qwen2.5-0.5B). Which rows are
+new is decided by token id, never by the number of rows, and the matrix never shrinks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, TrainableTokensConfig, get_peft_model, prepare_model_for_kbit_training
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch import nn
+from transformers import (
+    AddedToken,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.pytorch_utils import Conv1D
+
+from memreason import base_models
+from memreason.config import ModelConfig
+from memreason.errors import UserError
+from memreason.planning_tokens import ANSWER, PREFIX, PlanningTokens
+from memreason.records import MEMORY, REASON, write_json
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "memreason.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+FORMAT = 1
+
+DESCRIBING_WORDS = {
+    PREFIX: "next step",
+    MEMORY: "memory fact recall",
+    REASON: "reason therefore conclude",
+    ANSWER: "final answer",
+}
+"""New rows start from the mean embedding of these words; a type without an entry, from its name."""
+INIT_NOISE = 0.1
+"""Standard deviation of the noise on a new row, as a share of the matrix's own."""
+
+_PARENTS = {"mlp": ("mlp", "ffn", "feed_forward"), "atten": ("attn", "attention")}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a checkpoint must know about itself, written to `memreason.json` beside the weights."""
+
+    base_model: str
+    base_revision: str
+    base_fingerprint: str
+    dtype: str
+    parameter_efficient_mode: str
+    planning_tokens: PlanningTokens
+    token_ids: dict[str, int]
+    rows: int
+    model_max_length: int
+    format: int = FORMAT
+
+
+@dataclass
+class ModelUnit:
+    """A causal LM (under PEFT or bare), its tokenizer, and its manifest."""
+
+    model: PreTrainedModel | PeftModel
+    tokenizer: PreTrainedTokenizerBase
+    manifest: Manifest
+
+    @property
+    def layout(self) -> PlanningTokens:
+        """The planning tokens of this model, and with them its text layout."""
+        return self.manifest.planning_tokens
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings, and so the inputs, are."""
+        return self.model.get_input_embeddings().weight.device
+
+    @contextmanager
+    def merged(self) -> Iterator[PreTrainedModel | PeftModel]:
+        """The model with its adapters folded into the weights, in evaluation mode, for a while.
+
+        Afterwards every weight is bit for bit what it was: the originals are kept aside, because
+        subtracting an adapter again is not exact in 16 bits. Quantized weights stay unmerged.
+        """
+        training = self.model.training
+        self.model.eval()
+        layers = [m for m in self.model.modules() if isinstance(m, BaseTunerLayer)]
+        if not layers or getattr(self.model, "is_quantized", False):
+            try:
+                yield self.model
+            finally:
+                self.model.train(training)
+            return
+        weights = {id(layer): layer.get_base_layer().weight for layer in layers}
+        originals = {key: weight.data.clone() for key, weight in weights.items()}
+        self.model.merge_adapter()
+        try:
+            yield self.model
+        finally:
+            self.model.unmerge_adapter()
+            for key, weight in weights.items():
+                weight.data = originals[key]
+            self.model.train(training)
+
+    def merge(self) -> PreTrainedModel:
+        """Fold the adapters into the base model for good and return it; the unit is used up."""
+        if not isinstance(self.model, PeftModel):
+            return self.model
+        model = self.model.merge_and_unload()
+        model.tie_weights()
+        return model
+
+    def save(self, folder: Path) -> None:
+        """Write adapters and new rows (all weights in mode `none`), tokenizer and manifest.
+
+        Files are written aside and moved into ``folder`` when all are whole, the manifest last, so
+        no half-written file ever stands under its final name. Raises OSError (a full disk, say)
+        with the folder as it was.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".saving."))
+        try:
+            if isinstance(self.model, PeftModel):
+                self.model.save_pretrained(aside, save_embedding_layers=False)
+                (aside / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+            else:
+                self.model.save_pretrained(aside)
+            self.tokenizer.save_pretrained(aside)
+            write_json(aside / MANIFEST, asdict(self.manifest))
+            for file in sorted(aside.iterdir(), key=lambda file: file.name == MANIFEST):
+                os.replace(file, folder / file.name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def load_weights(self, folder: Path) -> None:
+        """Take over the trained weights saved in ``folder`` by a unit of the same build."""
+        if isinstance(self.model, PeftModel):
+            set_peft_model_state_dict(self.model, load_file(folder / ADAPTER_WEIGHTS))
+        else:
+            saved = AutoModelForCausalLM.from_pretrained(folder, dtype=self.model.dtype)
+            self.model.load_state_dict(saved.state_dict())
+
+
+def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUnit:
+    """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
+
+    ``seed`` seeds the noise on the new rows and the adapters' initial weights. Raises UserError for
+    a base model that cannot be had, a tokenizer that already holds a planning token's name, or
+    8-bit weights without a backend for them.
+    """
+    layout = PlanningTokens()
+    if config.add_soft_prompts:
+        layout = PlanningTokens(config.num_general_prefix_tokens, config.num_special_prefix_tokens, config.step_types)
+    mode = config.parameter_efficient_mode
+    dtype = pick_dtype("float32" if mode == "none" and config.dtype == "auto" else config.dtype)
+    base = base_models.resolve(config.model_name_or_path)
+    tokenizer = load_tokenizer(base.path)
+    model = load_causal_lm(base.path, dtype, int8=config.int8_training)
+    fingerprint = fingerprint_of(model)
+    token_ids = add_tokens(tokenizer, layout)
+    rows = resize(model, len(tokenizer))
+    initialise_rows(model, tokenizer, token_ids, seed)
+    manifest = Manifest(
+        base_model=config.model_name_or_path,
+        base_revision=base.revision,
+        base_fingerprint=fingerprint,
+        dtype=str(dtype).removeprefix("torch."),
+        parameter_efficient_mode=mode,
+        planning_tokens=layout,
+        token_ids=token_ids,
+        rows=rows,
+        model_max_length=model_max_length,
+    )
+    if config.int8_training:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    torch.manual_seed(seed)
+    return ModelUnit(_with_adapters(model, config, list(token_ids.values())), tokenizer, manifest)
+
+
+def load(folder: Path, base: str | None = None, dtype: str | None = None, int8: bool = False) -> ModelUnit:
+    """A saved unit, for generation; ``base`` and ``dtype`` override what its manifest says.
+
+    Raises UserError where ``folder`` has no (readable) manifest, or where the base model or the
+    tokenizer found differs from the manifest's.
+    """
+    manifest = read_manifest(folder)
+    torch_dtype = pick_dtype(dtype or manifest.dtype)
+    tokenizer = load_tokenizer(str(folder))
+    found = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
+    if found != manifest.token_ids:
+        raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
+    if manifest.parameter_efficient_mode == "none":
+        return ModelUnit(load_causal_lm(str(folder), torch_dtype, int8), tokenizer, manifest)
+    source = base_models.resolve(base or manifest.base_model, "" if base else manifest.base_revision)
+    model = load_causal_lm(source.path, torch_dtype, int8)
+    if not int8 and fingerprint_of(model) != manifest.base_fingerprint:
+        raise UserError(
+            f"{folder} was trained on {manifest.base_model} ({manifest.base_revision or 'local folder'}), and the "
+            f"model found at {source.path} has other weights; give the right one with --base_model_name_or_path"
+        )
+    resize(model, manifest.rows)
+    model = PeftModel.from_pretrained(model, folder)
+    return ModelUnit(model, tokenizer, replace(manifest, dtype=str(torch_dtype).removeprefix("torch.")))
+
+
+def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) -> ModelUnit:
+    """A base model as it is, without planning tokens: the baseline."""
+    base = base_models.resolve(name)
+    torch_dtype = pick_dtype(dtype)
+    tokenizer = load_tokenizer(base.path)
+    model = load_causal_lm(base.path, torch_dtype, int8)
+    rows = model.get_input_embeddings().weight.shape[0]
+    return ModelUnit(
+        model,
+        tokenizer,
+        Manifest(
+            name,
+            base.revision,
+            fingerprint_of(model),
+            str(torch_dtype).removeprefix("torch."),
+            "none",
+            PlanningTokens(),
+            {},
+            rows,
+            model_max_length,
+        ),  # fmt: skip
+    )
+
+
+def is_checkpoint(folder: str | Path) -> bool:
+    """Whether ``folder`` holds a checkpoint of ours."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in ``folder``; UserError where there is none or it cannot be read."""
+    path = Path(folder) / MANIFEST
+    if not Path(folder).is_dir():
+        raise UserError(f"checkpoint {folder}: no such folder")
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: no {MANIFEST} in it, so it is not a checkpoint of memreason (or its saving was cut off); "
+            "give the folder that `memreason train` wrote"
+        )
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        tokens = fields.pop("planning_tokens")
+        tokens["step_types"] = tuple(tokens["step_types"])
+        return Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a manifest that this version can read ({error})") from error
+
+
+def pick_dtype(name: str) -> torch.dtype:
+    """A torch dtype by name; `auto` is bfloat16 where the hardware computes in it, else float32."""
+    if name != "auto":
+        return getattr(torch, name)
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.cpu.get_capabilities().get("avx512_bf16", False) or torch.cpu.get_capabilities().get(
+            "amx_bf16", False
+        )
+    return torch.bfloat16 if fast else torch.float32
+
+
+def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
+    """The tokenizer, with a pad token: its own, else its end token (padding is always masked)."""
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {path} has no end token; memreason needs one to end solutions with")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_causal_lm(path: str, dtype: torch.dtype, int8: bool = False) -> PreTrainedModel:
+    """The bare model on this machine's device. Raises UserError for 8 bits without a backend."""
+    options: dict[str, Any] = {"dtype": dtype}
+    if int8:
+        if not torch.cuda.is_available():
+            raise UserError(
+                "8-bit weights need a CUDA GPU, and there is none here; leave out --int8_training / --load_in_8bit "
+                "(on this hardware --dtype bfloat16 halves the memory instead)"
+            )
+        try:
+            import bitsandbytes  # noqa: F401
+        except ImportError as error:
+            raise UserError("8-bit weights need the package bitsandbytes: pip install bitsandbytes") from error
+        options |= {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": 0}}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path, **options)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
+    if not int8 and torch.cuda.is_available():
+        model.to("cuda")
+    return model
+
+
+def fingerprint_of(model: PreTrainedModel) -> str:
+    """A digest that tells base models apart: parameter shapes, and some embeddings in bf16.
+
+    Computed before any resize, and the same in whatever data type the model was loaded.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name}{tuple(parameter.shape)}".encode())
+    sample = model.get_input_embeddings().weight.detach()[:: max(1, model.config.vocab_size // 64)]
+    last = [p for p in model.parameters() if p.dim() == 1 or p.dim() == 2][-1].detach().flatten()[:4096]
+    for values in (sample, last):
+        digest.update(values.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> dict[str, int]:
+    """Add the layout's tokens and return name → id.
+
+    They are ordinary, not "special" tokens: decoding with `skip_special_tokens` must keep them.
+    Raises UserError where the tokenizer already has one of the names.
+    """
+    if (layout.num_general_prefix_tokens, layout.num_special_prefix_tokens) == (0, 0):
+        return {}
+    vocabulary = tokenizer.get_vocab()
+    taken = [name for name in layout.names if name in vocabulary]
+    if taken:
+        raise UserError(
+            f"the base model's tokenizer already holds {', '.join(taken)}: it seems to be a model trained with "
+            "planning tokens; start from its base model, or give this one other token names"
+        )
+    tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in layout.names])
+    return {name: tokenizer.convert_tokens_to_ids(name) for name in layout.names}
+
+
+def resize(model: PreTrainedModel, tokens: int) -> int:
+    """Make room for ``tokens`` ids, never shrinking; returns the number of rows."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokens > rows:
+        model.resize_token_embeddings(tokens, mean_resizing=False)
+        rows = tokens
+    return rows
+
+
+@torch.no_grad()
+def initialise_rows(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, token_ids: dict[str, int], seed: int
+) -> None:
+    """Start each new row, on input and output side, near the words that describe it."""
+    generator = torch.Generator().manual_seed(seed)
+    matrices = [model.get_input_embeddings().weight]
+    output = model.get_output_embeddings()
+    if output is not None and output.weight is not matrices[0]:
+        matrices.append(output.weight)
+    first_new = min(token_ids.values(), default=0)
+    for weight in matrices:
+        scale = INIT_NOISE * weight[:first_new].float().std()
+        for name, row in token_ids.items():
+            type_ = name[1:-1].rpartition("_")[0]
+            words = tokenizer.encode(" " + DESCRIBING_WORDS.get(type_, type_), add_special_tokens=False)
+            noise = torch.randn(weight.shape[1], generator=generator).to(weight.device) * scale
+            weight[row] = (weight[words].float().mean(0) + noise).to(weight.dtype)
+
+
+def lora_targets(model: PreTrainedModel, module: str) -> list[str]:
+    """Full names of the linear layers under the MLPs, the attentions, or both (`all`)."""
+    parents = _PARENTS["mlp"] + _PARENTS["atten"] if module == "all" else _PARENTS[module]
+    head = model.get_output_embeddings()
+    names = [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Linear | Conv1D) and layer is not head and any(p in name.lower() for p in parents)
+    ]
+    if not names:
+        raise UserError(f"--lora_module {module}: {type(model).__name__} has no linear layer under such a name")
+    return names
+
+
+def _with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int]) -> PreTrainedModel | PeftModel:
+    """Adapters, trainable rows, and the right things frozen, for the parameter-efficient mode.
+
+    Mode `lora` holds the new rows in the same place as the others do, but frozen: the checkpoint
+    must carry them either way.
+    """
+    mode = config.parameter_efficient_mode
+    if mode == "none":
+        return model
+    # PEFT must be told of both sides where they are not tied; where they are, they share one delta.
+    names = {id(layer): name for name, layer in model.named_modules()}
+    sides = [names[id(model.get_input_embeddings())]]
+    if not model.config.get_text_config().tie_word_embeddings:
+        sides.append(names[id(model.get_output_embeddings())])
+    rows: dict[str, list[int]] | None = {side.rpartition(".")[2]: new_ids for side in sides} if new_ids else None
+    if "lora" not in mode:
+        peft_config: Any = TrainableTokensConfig(
+            task_type="CAUSAL_LM", token_indices=new_ids, target_modules=[s.rpartition(".")[2] for s in sides]
+        )
+        return get_peft_model(model, peft_config)
+    peft_config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=lora_targets(model, config.lora_module),
+        trainable_token_indices=rows,
+    )
+    unit = get_peft_model(model, peft_config)
+    if mode == "lora":
+        for name, parameter in unit.named_parameters():
+            if "trainable_tokens" in name:
+                parameter.requires_grad_(False)
+    return unit

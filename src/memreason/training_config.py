@@ -1,0 +1,46 @@
+"""Hugging Face's TrainingArguments with our defaults. Apart from `config.py` because it imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from transformers import TrainingArguments
+
+from memreason.config import option
+
+
+@dataclass
+class TrainingConfig(TrainingArguments):
+    """All of TrainingArguments, the old spelling --evaluation_strategy, and the run's own switches."""
+
+    output_dir: str | None = option(None, "the run's folder (default: runs/<dataset>)")
+    resume: bool = option(False, "continue a run that was stopped, with otherwise the same command")
+    overwrite_output_dir: bool = option(False, "start anew where the folder already holds a run; its files are removed")
+    num_train_epochs: float = option(3.0, "passes over the training questions")
+    learning_rate: float = option(2e-4, "peak learning rate")
+    per_device_train_batch_size: int = option(8, "examples per device and forward pass")
+    per_device_eval_batch_size: int = option(32, "questions generated for at once while evaluating")
+    gradient_accumulation_steps: int = option(2, "forward passes per optimizer step")
+    warmup_steps: float = option(0.03, "steps of linear warm-up; below 1, a share of all steps")
+    lr_scheduler_type: str = option("cosine", "learning rate schedule")
+    weight_decay: float = option(0.0, "weight decay")
+    logging_steps: float = option(10, "log the loss every so many steps")
+    eval_strategy: str = option(
+        "epoch", "evaluate by generation: 'epoch', 'steps' or 'no'", aliases=["--evaluation_strategy"]
+    )
+    save_strategy: str = option("epoch", "save a checkpoint: 'epoch', 'steps', 'best' or 'no'")
+    save_total_limit: int | None = option(2, "checkpoints kept besides the best one")
+    load_best_model_at_end: bool = option(True, "end with the epoch that is best on the validation split")
+    metric_for_best_model: str | None = option("eval_acc", "what 'best' is measured by")
+    train_sampling_strategy: str = option("group_by_length", "order of examples: group_by_length, random, sequential")
+    report_to: str | None = option("none", "experiment trackers, e.g. tensorboard or wandb")
+    remove_unused_columns: bool | None = field(
+        default=False, metadata={"help": "has no effect here: batches hold only what is used"}
+    )
+
+    def __post_init__(self) -> None:
+        self.output_dir = self.output_dir or "runs/unnamed"
+        if self.eval_strategy == "no" or self.save_strategy == "no":
+            self.load_best_model_at_end = False
+            self.metric_for_best_model = None if self.eval_strategy == "no" else self.metric_for_best_model
+        super().__post_init__()

@@ -116,14 +116,19 @@ def wilson(successes: int, n: int) -> list[float]:
 
 
 def write_evaluation(
-    folder: Path, verdicts: Sequence[Verdict], solutions: Sequence[Solution], *, layout: PlanningTokens
+    folder: Path,
+    verdicts: Sequence[Verdict],
+    solutions: Sequence[Solution],
+    *,
+    layout: PlanningTokens,
+    extra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write traces.jsonl, traces.txt and metrics.json into the folder; return the metrics.
+    """Write traces.jsonl, traces.txt and metrics.json (with ``extra``) into the folder; return the metrics.
 
     traces.txt is for reading: of each question the prompt, the generated solution and the
     ground-truth solution, in the given layout, with empty lines between.
     """
-    result = metrics(verdicts)
+    result = metrics(verdicts) | (extra or {})
     truths = {solution.question.id: solution for solution in solutions}
     write_jsonl(folder / "traces.jsonl", (verdict.to_json() for verdict in verdicts))
     with atomic_write(folder / "traces.txt") as file:
@@ -173,36 +178,40 @@ def print_metrics(console: Console, result: dict[str, Any]) -> None:
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_column()
-    for name, key, counts in _metric_rows(result):
-        rate = result[key]
+    for name, rate, remark in _metric_rows(result):
         shown = "–" if rate is None else f"{100 * rate:.1f}%"
-        table.add_row(name, shown, counts, style="bold" if key == "accuracy" else "")
+        table.add_row(name, shown, remark, style="bold" if name == "accuracy" else "")
     console.print(table)
     if causes := result.get("errors_by_cause"):
         listed = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(causes.items()))
         console.print(f"wrong answers by first cause: {listed}", highlight=False)
 
 
-def _metric_rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(name, key, remark) of the rates to show; those of a judge only where there was one."""
+def _metric_rows(result: dict[str, Any]) -> list[tuple[str, float | None, str]]:
+    """(name, rate, remark) of what to show; what a judge says only where there was one."""
     low, high = result["interval"]
     flexible_low, flexible_high = result["flexible_interval"]
+    n, no_answer = result["n"], result["no_answer"]
     steps = ", ".join(f"{count} {type_}" for type_, count in result["steps"].items())
-    rows = [
+    rows: list[tuple[str, float | None, str]] = [
+        ("accuracy", result["accuracy"], f"[{100 * low:.1f}, {100 * high:.1f}]  {result['correct']} of {n}"),
         (
-            "accuracy",
-            "accuracy",
-            f"[{100 * low:.1f}, {100 * high:.1f}]  {result['correct']} of {result['n']} correct, "
-            f"{result['incorrect']} incorrect, {result['no_answer']} without answer",
+            "accuracy, flexible",
+            result["flexible_accuracy"],
+            f"[{100 * flexible_low:.1f}, {100 * flexible_high:.1f}]",
         ),
-        ("accuracy, flexible", "flexible_accuracy", f"[{100 * flexible_low:.1f}, {100 * flexible_high:.1f}]"),
-        ("well formed", "well_formed", f"steps: {steps or 'none'}"),
-        ("truncated", "truncated", ""),
-        ("memory steps true", "memory_true", _unreadable(result.get("memory_unreadable"))),
-        ("reason steps valid", "reason_valid", _unreadable(result.get("reason_unreadable"))),
-        ("answers that follow", "answer_follows", ""),
+        ("no answer", no_answer / n, f"{no_answer} of {n}"),
+        ("well formed", result["well_formed"], f"steps: {steps or 'none'}"),
+        ("truncated", result["truncated"], ""),
     ]
-    return [row for row in rows if row[1] in result]
+    if "memory_true" not in result:
+        return rows
+    return [
+        *rows,
+        ("memory steps true", result["memory_true"], _unreadable(result["memory_unreadable"])),
+        ("reason steps valid", result["reason_valid"], _unreadable(result["reason_unreadable"])),
+        ("answers that follow", result["answer_follows"], ""),
+    ]
 
 
 def _unreadable(rate: float | None) -> str:

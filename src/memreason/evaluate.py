@@ -1,258 +1,160 @@
-"""Traces → Verdicts → metrics, and the files and tables that show them. Needs no torch."""
+"""A model + a dataset → traces, verdicts and metrics on disk. In the training loop and on its own."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+import random
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from memreason.answers import extract_flexible, extract_strict, outcome
+from memreason import run_folder
+from memreason.config import DataConfig, EvaluateConfig
 from memreason.errors import UserError
-from memreason.planning_tokens import PlanningTokens
-from memreason.records import (
-    MEMORY,
-    REASON,
-    Solution,
-    Trace,
-    Verdict,
-    atomic_write,
-    read_jsonl,
-    verdict_from_json,
-    write_json,
-    write_jsonl,
-)
+from memreason.generate import few_shot_text, generate
+from memreason.model import ModelUnit, is_checkpoint, load, load_base
+from memreason.records import Solution, Verdict
+from memreason.tasks import TaskData, load_task
+from memreason.verdicts import judge_traces, metrics, write_evaluation
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from memreason.tasks import AnswerKind, Judgement
+EVALUATION = "evaluation"
+BASE_BATCH_SIZE, BASE_MAX_LENGTH = 32, 512
 
 
-def judge_traces(
-    traces: Iterable[Trace], kind: AnswerKind, judge: Callable[[Trace], Judgement] | None = None
-) -> list[Verdict]:
-    """Score each trace with both extractors and, where the task has one, its step judge."""
-    return [_verdict(trace, kind, judge) for trace in traces]
+def load_data(config: DataConfig) -> TaskData:
+    """The dataset that the options ask for, its splits drawn down to `num_train` and `num_test`.
 
-
-def _verdict(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgement] | None) -> Verdict:
-    strict = extract_strict(trace.answer, trace.question, kind)
-    flexible = extract_flexible(trace.text, trace.question, kind)
-    result = outcome(strict, trace.question.answer, kind)
-    judgement = judge(trace) if judge else None
-    return Verdict(
-        trace=trace,
-        strict=strict,
-        flexible=flexible,
-        outcome=result,
-        flexible_outcome=outcome(flexible, trace.question.answer, kind),
-        step_truth=judgement.step_truth if judgement else None,
-        cause=judgement.cause if judgement and result == "incorrect" else None,
+    The same options give the same questions, each at most once; the draw keeps the dataset's order.
+    """
+    sizes: dict[str, int] = {}
+    if config.dataset == "atlas":
+        asked = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
+        sizes = {name: size for name, size in asked.items() if size}
+    elif config.num_countries is not None:
+        raise UserError(f"--num_countries is an option of the dataset atlas, and --dataset is {config.dataset}")
+    task = load_task(
+        config.dataset, config.data_path, seed=config.split_seed, num_validation=config.num_validation, sizes=sizes
     )
-
-
-def metrics(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Counts and rates in [0, 1] over the verdicts, with 95% Wilson intervals of both accuracies.
-
-    No answer counts against accuracy, and apart from wrong answers in the counts. Where a judge
-    read the steps: ``memory_true`` and ``reason_valid`` are rates over all steps of that type, in
-    which a step the judge could not read is not true (``…_unreadable`` says how many those are);
-    ``answer_follows`` is over the traces that have an answer line. A rate over nothing is None.
-    Raises UserError where there are no verdicts.
-    """
-    n = len(verdicts)
-    if n == 0:
-        raise UserError("there are no traces to score; check the split and the limit on its questions")
-    outcomes = Counter(verdict.outcome for verdict in verdicts)
-    flexible = sum(verdict.flexible_outcome == "correct" for verdict in verdicts)
-    result: dict[str, Any] = {
-        "accuracy": outcomes["correct"] / n,
-        "interval": wilson(outcomes["correct"], n),
-        "n": n,
-        "correct": outcomes["correct"],
-        "incorrect": outcomes["incorrect"],
-        "no_answer": outcomes["no_answer"],
-        "well_formed": sum(verdict.trace.well_formed for verdict in verdicts) / n,
-        "truncated": sum(verdict.trace.truncated for verdict in verdicts) / n,
-        "flexible_accuracy": flexible / n,
-        "flexible_interval": wilson(flexible, n),
-        "steps": dict(Counter(step.type for verdict in verdicts for step in verdict.trace.steps)),
+    limits = {"train": config.num_train, "validation": config.num_test}
+    splits = {
+        name: draw(solutions, limits.get(name, config.num_test), config.split_seed)
+        for name, solutions in task.splits.items()
     }
-    judged = [verdict for verdict in verdicts if verdict.step_truth is not None]
-    return result | _judged_metrics(judged) if judged else result
+    return TaskData(task.name, task.answer_kind, splits, task.notes, task.judge)
 
 
-def _judged_metrics(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    truths: dict[str, list[bool | None]] = {MEMORY: [], REASON: [], "answer": []}
-    for verdict in verdicts:
-        assert verdict.step_truth is not None
-        for step, truth in zip(verdict.trace.steps, verdict.step_truth, strict=False):
-            truths.setdefault(step.type, []).append(truth)
-        if verdict.trace.answer is not None:
-            truths["answer"].append(verdict.step_truth[-1])
-    wrong = [verdict for verdict in verdicts if verdict.outcome == "incorrect"]
-    return {
-        "memory_true": _share(True, truths[MEMORY]),
-        "memory_unreadable": _share(None, truths[MEMORY]),
-        "reason_valid": _share(True, truths[REASON]),
-        "reason_unreadable": _share(None, truths[REASON]),
-        "answer_follows": _share(True, truths["answer"]),
-        "errors_by_cause": dict(Counter(verdict.cause or "unexplained" for verdict in wrong)),
-    }
+def draw(solutions: list[Solution], limit: int | None, seed: int) -> list[Solution]:
+    """At most ``limit`` solutions (None or 0: all), drawn without replacement, in their old order."""
+    if not limit or limit >= len(solutions):
+        return solutions
+    chosen = random.Random(seed).sample(range(len(solutions)), limit)
+    return [solutions[i] for i in sorted(chosen)]
 
 
-def _share(value: bool | None, truths: list[bool | None]) -> float | None:
-    return sum(truth is value for truth in truths) / len(truths) if truths else None
+def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:
+    """``k_shot`` solved examples from train, the same ones for every question."""
+    solved = [solution for solution in task.splits.get("train", []) if solution.steps]
+    if len(solved) < k_shot:
+        raise UserError(f"--k_shot {k_shot}: the train split of {task.name} has {len(solved)} solutions to show")
+    return random.Random(seed).sample(solved, k_shot)
 
 
-def wilson(successes: int, n: int) -> list[float]:
-    """The 95% Wilson score interval [low, high] of a rate."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(successes, n).proportion_ci(method="wilson")
-    return [float(interval.low), float(interval.high)]
-
-
-def write_evaluation(
-    folder: Path,
-    verdicts: Sequence[Verdict],
+def answer_and_judge(
+    unit: ModelUnit,
+    task: TaskData,
     solutions: Sequence[Solution],
-    *,
-    layout: PlanningTokens,
-    extra: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Write traces.jsonl, traces.txt and metrics.json (with ``extra``) into the folder; return the metrics.
+    batch_size: int,
+    shots: str = "",
+    progress: str | None = None,
+) -> list[Verdict]:
+    """Generate an answer to each question and judge it."""
+    traces = generate(unit, [solution.question for solution in solutions], batch_size, shots, progress)
+    return judge_traces(traces, task.answer_kind, task.judge)
 
-    traces.txt is for reading: of each question the prompt, the generated solution and the
-    ground-truth solution, in the given layout, with empty lines between.
+
+def evaluate_splits(
+    unit: ModelUnit,
+    task: TaskData,
+    names: Sequence[str],
+    folder: Path,
+    batch_size: int,
+    shots: str = "",
+    progress: bool = True,
+) -> tuple[dict[str, Any], list[Verdict]]:
+    """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
+
+    The metrics are over all questions; where there is more than one split, `splits` holds the same
+    for each. Returns (metrics, verdicts).
     """
-    result = metrics(verdicts) | (extra or {})
-    truths = {solution.question.id: solution for solution in solutions}
-    write_jsonl(folder / "traces.jsonl", (verdict.to_json() for verdict in verdicts))
-    with atomic_write(folder / "traces.txt") as file:
-        for verdict in verdicts:
-            question = verdict.trace.question
-            solution = truths.get(question.id, Solution(question))
-            truth = layout.solution_text(solution.steps, question.answer)
-            prompt = layout.prompt_text(question)
-            file.write(f"{prompt}\n{verdict.trace.text.strip()}\n\n{truth}\n\n{'=' * 80}\n\n")
-    write_json(folder / "metrics.json", result)
-    return result
+    verdicts: list[Verdict] = []
+    by_split: dict[str, Any] = {}
+    for name in names:
+        title = f"  answering {name}" if progress else None
+        found = answer_and_judge(unit, task, task.splits[name], batch_size, shots, title)
+        by_split[name] = metrics(found)
+        verdicts += found
+    solutions = [solution for name in names for solution in task.splits[name]]
+    extra = {"splits": by_split} if len(names) > 1 else {"split": names[0]}
+    return write_evaluation(folder, verdicts, solutions, layout=unit.layout, extra=extra), verdicts
 
 
-def read_traces(path: Path) -> list[Verdict]:
-    """Read a traces.jsonl back. Raises UserError naming file:line and the missing field."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give the traces.jsonl that `memreason evaluate` wrote")
-    verdicts = []
-    for number, row in read_jsonl(path):
-        try:
-            verdicts.append(verdict_from_json(row))
-        except (KeyError, TypeError) as error:
-            field = error.args[0] if isinstance(error, KeyError) else json.dumps(str(error))
+def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, Any], list[Verdict], Path]:
+    """`memreason evaluate`: a checkpoint, which knows its data and settings, or a base model.
+
+    Returns (metrics, verdicts, the folder they were written to). Raises UserError where an option
+    contradicts the checkpoint.
+    """
+    data, unit, batch_size = _checkpoint(config) if is_checkpoint(config.model_name_or_path) else _base(config)
+    task = load_data(data)
+    names = [config.split] if config.split else task.test_splits
+    for name in names:
+        if not task.splits.get(name):
+            raise UserError(f"--split {name}: {task.name} has {', '.join(k for k, v in task.splits.items() if v)}")
+    if not names:
+        raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
+    shots = few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
+    folder = Path(config.output_dir or Path(config.model_name_or_path) / EVALUATION)
+    result, verdicts = evaluate_splits(unit, task, names, folder, batch_size, shots, progress)
+    return result, verdicts, folder
+
+
+def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
+    folder = Path(config.model_name_or_path)
+    frozen = run_folder.read_config(folder)
+    for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
+                 "parameter_efficient_mode", "extract_step_type_tokens"):  # fmt: skip
+        said = getattr(config, flag)
+        if said is not None and said != frozen.get(flag):
             raise UserError(
-                f"{path}:{number}: not a trace (field {field}); give a traces.jsonl that memreason wrote"
-            ) from error
-    return verdicts
+                f"--{flag} {said}: the checkpoint was trained with {frozen.get(flag)}; leave the flag out, it knows"
+            )
+    if config.k_shot:
+        raise UserError("--k_shot is for base models; a trained checkpoint is asked as it was trained")
+    values = {field.name: frozen[field.name] for field in fields(DataConfig) if field.name in frozen}
+    if config.dataset and config.dataset != values["dataset"]:
+        values |= {"data_path": None, "num_countries": None}
+    for name in ("dataset", "data_path", "num_test", "split_seed", "model_max_length"):
+        if getattr(config, name) is not None:
+            values[name] = getattr(config, name)
+    unit = load(folder, config.base_model_name_or_path, config.dtype, config.load_in_8bit, config.model_max_length)
+    return DataConfig(**values), unit, config.per_device_eval_batch_size or frozen["per_device_eval_batch_size"]
 
 
-# ---- to the terminal ---------------------------------------------------------------------------
-
-_COLOURS = {MEMORY: "cyan", REASON: "magenta", "answer": "bold"}
-_MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
-_LEGEND = "✓ true (memory), valid (reason), follows (answer)   ✗ does not   ? could not be judged"
-_OUTCOMES = {
-    "correct": ("✓ correct", "green"),
-    "incorrect": ("✗ incorrect", "red"),
-    "no_answer": ("○ no answer", "yellow"),
-}
-
-
-def print_metrics(console: Console, result: dict[str, Any]) -> None:
-    """Print what `metrics` gave as a small table."""
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(justify="right")
-    table.add_column()
-    for name, rate, remark in _metric_rows(result):
-        shown = "–" if rate is None else f"{100 * rate:.1f}%"
-        table.add_row(name, shown, remark, style="bold" if name == "accuracy" else "")
-    console.print(table)
-    if causes := result.get("errors_by_cause"):
-        listed = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(causes.items()))
-        console.print(f"wrong answers by first cause: {listed}", highlight=False)
-
-
-def _metric_rows(result: dict[str, Any]) -> list[tuple[str, float | None, str]]:
-    """(name, rate, remark) of what to show; what a judge says only where there was one."""
-    low, high = result["interval"]
-    flexible_low, flexible_high = result["flexible_interval"]
-    n, no_answer = result["n"], result["no_answer"]
-    steps = ", ".join(f"{count} {type_}" for type_, count in result["steps"].items())
-    rows: list[tuple[str, float | None, str]] = [
-        ("accuracy", result["accuracy"], f"[{100 * low:.1f}, {100 * high:.1f}]  {result['correct']} of {n}"),
-        (
-            "accuracy, flexible",
-            result["flexible_accuracy"],
-            f"[{100 * flexible_low:.1f}, {100 * flexible_high:.1f}]",
-        ),
-        ("no answer", no_answer / n, f"{no_answer} of {n}"),
-        ("well formed", result["well_formed"], f"steps: {steps or 'none'}"),
-        ("truncated", result["truncated"], ""),
-    ]
-    if "memory_true" not in result:
-        return rows
-    return [
-        *rows,
-        ("memory steps true", result["memory_true"], _unreadable(result["memory_unreadable"])),
-        ("reason steps valid", result["reason_valid"], _unreadable(result["reason_unreadable"])),
-        ("answers that follow", result["answer_follows"], ""),
-    ]
-
-
-def _unreadable(rate: float | None) -> str:
-    return f"{100 * rate:.1f}% unreadable" if rate else ""
-
-
-def print_traces(console: Console, verdicts: Sequence[Verdict], n: int) -> None:
-    """Print the first ``n`` traces: each step with its type and, where judged, ✓ ✗ or ? before it."""
-    for verdict in verdicts[:n]:
-        _print_trace(console, verdict)
-    if any(verdict.step_truth for verdict in verdicts[:n]):
-        console.print(_LEGEND, style="dim", highlight=False)
-
-
-def _print_trace(console: Console, verdict: Verdict) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    trace, question = verdict.trace, verdict.trace.question
-    label, colour = _OUTCOMES[verdict.outcome]
-    head = Text(label + (f": {verdict.cause.replace('_', ' ')}" if verdict.cause else ""), style=f"bold {colour}")
-    head.append(f"  {question.id}", style="not bold dim")
-    for flag, words in ((trace.truncated, "cut off"), (not trace.well_formed, "not well formed")):
-        if flag:
-            head.append(f"  ({words})", style="not bold yellow")
-    grid = Table.grid(padding=(0, 1))
-    for _ in range(3):
-        grid.add_column()
-    grid.add_row("", "", Text(question.text, style="bold"))
-    for i, option in enumerate(question.options):
-        grid.add_row("", "", Text(f"{chr(65 + i)}. {option}", style="dim"))
-    truths = verdict.step_truth or ()
-    lines = [(step.type, step.text) for step in trace.steps]
-    for i, (type_, text) in enumerate([*lines, ("answer", trace.answer or "none")]):
-        style = _COLOURS.get(type_, "blue")
-        judged = i < len(truths) and not (type_ == "answer" and trace.answer is None)
-        mark, mark_style = _MARKS[truths[i]] if judged else ("", "")
-        content = Text(text)
-        if type_ == "answer" and verdict.outcome != "correct":
-            content.append(f"  (gold: {question.answer})", style="dim")
-        grid.add_row(Text(f"  {type_}", style=style), Text(mark, style=mark_style), content)
-    console.print(head)
-    console.print(grid)
-    console.print()
+def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
+    name = config.model_name_or_path
+    if not config.dataset:
+        raise UserError(
+            f"{name} is not a checkpoint of memreason (it has no memreason.json), so it is taken for a base model: "
+            "say on which --dataset to evaluate it"
+        )
+    if config.output_dir is None:
+        raise UserError(f"--output_dir is missing: {name} is a base model, say where its traces and metrics go")
+    data = DataConfig(
+        dataset=config.dataset,
+        data_path=config.data_path,
+        num_test=config.num_test,
+        split_seed=config.split_seed or 0,
+        model_max_length=config.model_max_length or BASE_MAX_LENGTH,
+    )
+    unit = load_base(name, config.dtype or "auto", data.model_max_length, config.load_in_8bit)
+    return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE

@@ -196,14 +196,25 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
     return ModelUnit(_with_adapters(model, config, list(token_ids.values())), tokenizer, manifest)
 
 
-def load(folder: Path, base: str | None = None, dtype: str | None = None, int8: bool = False) -> ModelUnit:
-    """A saved unit, for generation; ``base`` and ``dtype`` override what its manifest says.
+def load(
+    folder: Path,
+    base: str | None = None,
+    dtype: str | None = None,
+    int8: bool = False,
+    model_max_length: int | None = None,
+) -> ModelUnit:
+    """A saved unit, for generation; what is given overrides what its manifest says.
 
     Raises UserError where ``folder`` has no (readable) manifest, or where the base model or the
     tokenizer found differs from the manifest's.
     """
     manifest = read_manifest(folder)
     torch_dtype = pick_dtype(dtype or manifest.dtype)
+    manifest = replace(
+        manifest,
+        dtype=str(torch_dtype).removeprefix("torch."),
+        model_max_length=model_max_length or manifest.model_max_length,
+    )
     tokenizer = load_tokenizer(str(folder))
     found = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
     if found != manifest.token_ids:
@@ -218,8 +229,7 @@ def load(folder: Path, base: str | None = None, dtype: str | None = None, int8: 
             f"model found at {source.path} has other weights; give the right one with --base_model_name_or_path"
         )
     resize(model, manifest.rows)
-    model = PeftModel.from_pretrained(model, folder)
-    return ModelUnit(model, tokenizer, replace(manifest, dtype=str(torch_dtype).removeprefix("torch.")))
+    return ModelUnit(PeftModel.from_pretrained(model, folder), tokenizer, manifest)
 
 
 def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) -> ModelUnit:
@@ -228,22 +238,18 @@ def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) 
     torch_dtype = pick_dtype(dtype)
     tokenizer = load_tokenizer(base.path)
     model = load_causal_lm(base.path, torch_dtype, int8)
-    rows = model.get_input_embeddings().weight.shape[0]
-    return ModelUnit(
-        model,
-        tokenizer,
-        Manifest(
-            name,
-            base.revision,
-            fingerprint_of(model),
-            str(torch_dtype).removeprefix("torch."),
-            "none",
-            PlanningTokens(),
-            {},
-            rows,
-            model_max_length,
-        ),  # fmt: skip
+    manifest = Manifest(
+        base_model=name,
+        base_revision=base.revision,
+        base_fingerprint=fingerprint_of(model),
+        dtype=str(torch_dtype).removeprefix("torch."),
+        parameter_efficient_mode="none",
+        planning_tokens=PlanningTokens(),
+        token_ids={},
+        rows=model.get_input_embeddings().weight.shape[0],
+        model_max_length=model_max_length,
     )
+    return ModelUnit(model, tokenizer, manifest)
 
 
 def is_checkpoint(folder: str | Path) -> bool:

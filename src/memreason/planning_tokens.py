@@ -139,8 +139,8 @@ class PlanningTokens:
         """Parse a generated solution text (first prefix tokens included, end token not).
 
         ``well_formed`` means: not truncated, every step non-empty and of a known type, and
-        rendering the parsed steps and answer gives back ``text`` exactly, but for white space at
-        the end.
+        rendering the parsed steps and answer gives back ``text``, but for white space (which some
+        tokenizers add around added tokens when they decode).
         """
         steps, answer = parse_text(text)
         known = self.step_types or (PLAIN,)
@@ -149,7 +149,7 @@ class PlanningTokens:
             and bool(steps)
             and bool(answer)
             and all(step.text and step.type in known for step in steps)
-            and self.solution_text(steps, answer or "") == text.rstrip()
+            and _squeeze(self.solution_text(steps, answer or "")) == _squeeze(text)
         )
         return Trace(question, text, steps, answer, well_formed, truncated)
 
@@ -175,6 +175,10 @@ def parse_text(text: str) -> tuple[tuple[Step, ...], str | None]:
             type_ = types[0] if types else PLAIN
             steps.append(Step(SPELLINGS.get(type_, type_), body))
     return tuple(steps), None
+
+
+def _squeeze(text: str) -> str:
+    return "".join(text.split())
 
 
 def _token_ids(tokenizer: PreTrainedTokenizerBase, names: list[str]) -> list[int]:

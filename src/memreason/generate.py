@@ -1,0 +1,150 @@
+"""A model unit + Questions → Traces: batched greedy decoding, and one answer as a stream."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from threading import Thread
+
+import torch
+from tqdm.auto import tqdm
+from transformers import GenerationConfig, StoppingCriteria, TextIteratorStreamer
+
+from memreason.errors import UserError
+from memreason.model import ModelUnit
+from memreason.planning_tokens import ANSWER_PHRASE
+from memreason.records import Question, Solution, Trace
+
+_ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
+_TAIL = 24
+"""How many of the last tokens can hold a finished answer line."""
+
+
+def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
+    """Solved examples to put before a question, in the unit's own layout, an empty line after each."""
+    layout = unit.layout
+    return "".join(
+        f"{layout.prompt_text(s.question)}{layout.solution_text(s.steps, s.question.answer)}\n\n" for s in solutions
+    )
+
+
+def generate(
+    unit: ModelUnit,
+    questions: Sequence[Question],
+    batch_size: int = 32,
+    shots: str = "",
+    progress: str | None = None,
+    on_traces: Callable[[list[Trace]], None] | None = None,
+) -> list[Trace]:
+    """Answer every question once, greedily; traces come in the order of the questions.
+
+    Prompts are sorted by length, so a batch pads little. A trace ends at the end token, at the end
+    of its answer line where ``shots`` are given (a base model would go on with questions of its
+    own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
+    do not count towards that. ``progress`` titles a progress bar; ``on_traces`` is called with each
+    finished batch. Raises UserError for a prompt that leaves no room for an answer.
+    """
+    shots_length = len(unit.tokenizer.encode(shots, add_special_tokens=False)) if shots else 0
+    limit = unit.manifest.model_max_length + shots_length
+    prompts = [unit.layout.encode_prompt(unit.tokenizer, question, shots) for question in questions]
+    for question, prompt in zip(questions, prompts, strict=True):
+        if len(prompt) >= limit:
+            raise UserError(
+                f"question {question.id}: its prompt has {len(prompt) - shots_length} tokens, which leaves no room "
+                f"for an answer within --model_max_length {unit.manifest.model_max_length}; raise it"
+            )
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+    traces: dict[int, Trace] = {}
+    with unit.merged() as model, tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar:
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, bool(shots))
+            for i, ids in zip(rows, outputs, strict=True):
+                traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
+            if on_traces:
+                on_traces([traces[i] for i in rows])
+            bar.update(len(rows))
+    return [traces[i] for i in range(len(prompts))]
+
+
+def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
+    """The solution text of one answer, piece by piece as it is generated."""
+    prompt = unit.layout.encode_prompt(unit.tokenizer, question)
+    streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=True)
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            ids = torch.tensor([prompt], device=unit.device)
+            with unit.merged() as model, torch.no_grad():
+                model.generate(
+                    input_ids=ids,
+                    attention_mask=torch.ones_like(ids),
+                    generation_config=_greedy(unit, unit.manifest.model_max_length - len(prompt)),
+                    streamer=streamer,
+                )
+        except BaseException as error:
+            failures.append(error)
+            streamer.end()
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    yield "".join(unit.layout.prefix)
+    yield from streamer
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+@torch.no_grad()
+def _generate_batch(
+    unit: ModelUnit, model: torch.nn.Module, prompts: list[list[int]], limit: int, stop_after_answer: bool
+) -> list[list[int]]:
+    """New ids of each prompt (padding and end tokens included), left-padded together."""
+    longest = max(map(len, prompts))
+    ids = torch.full((len(prompts), longest), unit.tokenizer.pad_token_id)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    output = model.generate(
+        input_ids=ids.to(unit.device),
+        attention_mask=mask.to(unit.device),
+        generation_config=_greedy(unit, limit - min(map(len, prompts))),
+        stopping_criteria=[_AnswerLineWritten(unit, longest)] if stop_after_answer else None,
+    )
+    return output[:, longest:].tolist()
+
+
+def _greedy(unit: ModelUnit, max_new_tokens: int) -> GenerationConfig:
+    """Plain greedy decoding: nothing is taken over from the base model's own generation settings,
+    which sample or penalise repetition (Qwen2.5) and know other end tokens (Llama 3)."""
+    return GenerationConfig(
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=unit.tokenizer.eos_token_id,
+        pad_token_id=unit.tokenizer.pad_token_id,
+    )
+
+
+def _trace(unit: ModelUnit, question: Question, ids: list[int], room: int, stop_after_answer: bool) -> Trace:
+    """The trace in ``ids``, of which a row on its own would have been given only ``room``."""
+    ended = unit.tokenizer.eos_token_id in ids[:room]
+    ids = ids[: ids.index(unit.tokenizer.eos_token_id)] if ended else ids[:room]
+    text = "".join(unit.layout.prefix) + unit.tokenizer.decode(ids, skip_special_tokens=False)
+    if stop_after_answer and (answered := _ANSWERED.search(text)):
+        text, ended = text[: answered.end()].rstrip(), True
+    return unit.layout.parse(question, text, truncated=not ended)
+
+
+class _AnswerLineWritten(StoppingCriteria):
+    """A row is done once its answer line has ended: for models that were never taught to stop."""
+
+    def __init__(self, unit: ModelUnit, prompt_length: int):
+        self.tokenizer = unit.tokenizer
+        self.prompt_length = prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
+        tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - _TAIL) :]
+        texts = self.tokenizer.batch_decode(tails)
+        return torch.tensor([bool(_ANSWERED.search(text)) for text in texts], device=input_ids.device)

@@ -1,0 +1,82 @@
+"""Ask a trained model from Python: `load(path).answer("…")`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from memreason import model
+from memreason.generate import generate, stream
+from memreason.model import ModelUnit
+from memreason.planning_tokens import parse_text
+from memreason.records import MEMORY, REASON, Question, Trace, one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Reasoner:
+    """A loaded checkpoint that answers questions with traces."""
+
+    def __init__(self, unit: ModelUnit):
+        self.unit = unit
+
+    @overload
+    def answer(self, question: str, options: Sequence[str] = ()) -> Trace: ...
+    @overload
+    def answer(
+        self, question: Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 32
+    ) -> list[Trace]: ...
+    def answer(
+        self, question: str | Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 32
+    ) -> Trace | list[Trace]:
+        """Answer one question, or a batch of them, greedily.
+
+        ``options`` makes one question multiple choice; in a batch, give `Question` records with
+        options of their own. A trace has `.steps` (each with `.type` and `.text`), `.answer` (as
+        written on the answer line, or None) and `.well_formed`.
+        """
+        if isinstance(question, str):
+            return generate(self.unit, [_question(question, options)])[0]
+        return generate(self.unit, [_question(one) for one in question], batch_size)
+
+    def stream(self, question: str, options: Sequence[str] = ()) -> Iterator[str]:
+        """The answer's text, planning tokens included, piece by piece as it is generated."""
+        return stream(self.unit, _question(question, options))
+
+
+def load(path: str | Path, base: str | None = None, dtype: str | None = None) -> Reasoner:
+    """Load a checkpoint (a run folder, or one of its `checkpoint-…` folders).
+
+    ``base`` overrides where the base model is found, ``dtype`` the data type of the weights.
+    Raises UserError where ``path`` is no checkpoint or its base model cannot be had.
+    """
+    return Reasoner(model.load(Path(path), base, dtype))
+
+
+def print_stream(console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
+    """Print an answer line by line as it is written, each with its step type in colour."""
+    text = ""
+    for piece in reasoner.stream(question, options):
+        *lines, text = (text + piece).split("\n")
+        for line in lines:
+            _print_line(console, line)
+    _print_line(console, text)
+
+
+def _print_line(console: Console, line: str) -> None:
+    steps, answer = parse_text(line)
+    colours = {MEMORY: "cyan", REASON: "magenta"}
+    for step in steps:
+        console.print(f"[{colours.get(step.type, 'blue')}]{step.type:>8}[/]  ", end="")
+        console.print(step.text, markup=False, highlight=False)
+    if answer:
+        console.print("[bold]  answer[/]  ", end="")
+        console.print(answer, markup=False, highlight=False, style="bold")
+
+
+def _question(question: str | Question, options: Sequence[str] = ()) -> Question:
+    if isinstance(question, Question):
+        return question
+    return Question("asked", one_line(question), "", tuple(options))

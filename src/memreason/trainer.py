@@ -1,0 +1,171 @@
+"""Hugging Face's Trainer, with evaluation by generation and checkpoints that are model units."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import ProgressCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
+
+from memreason.batches import EpochSeededSampler, Example, collate
+from memreason.model import ModelUnit
+from memreason.planning_tokens import IGNORE
+
+COMPLETE = "complete"
+"""Empty file written last into a training checkpoint; one without it was cut off while being saved."""
+RESUME_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", COMPLETE)
+"""What only resuming needs; removed when the run is finished."""
+
+
+class GenerationTrainer(Trainer):
+    """Trains a `ModelUnit`; evaluates by calling ``evaluate_by_generation(epoch)``.
+
+    That function returns the metrics to log, named `eval_…`; they go to `trainer_state.json` and
+    decide which checkpoint is best. Checkpoints are written by `ModelUnit.save`, with ``on_save``
+    adding what else belongs beside the weights.
+    """
+
+    def __init__(
+        self,
+        unit: ModelUnit,
+        args: TrainingArguments,
+        examples: list[Example],
+        evaluate_by_generation: Callable[[float], dict[str, float]],
+        on_save: Callable[[Path], None],
+    ):
+        super().__init__(
+            model=unit.model,
+            args=args,
+            train_dataset=examples,
+            eval_dataset=[],  # evaluation needs no batches of Trainer's; None would refuse eval_strategy
+            data_collator=partial(collate, pad_id=unit.tokenizer.pad_token_id),
+        )
+        self.unit = unit
+        self.evaluate_by_generation = evaluate_by_generation
+        self.on_save = on_save
+        self.model_accepts_loss_kwargs = True  # so that `num_items_in_batch` is counted
+        self.loss_is_scaled_for_ga = True
+        self.remove_callback(ProgressCallback)
+        if not args.disable_tqdm:
+            self.add_callback(_Progress)
+        forward = inspect.signature(_causal_lm(unit).forward).parameters
+        self.keeps_logits = "logits_to_keep" in forward
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Mean cross entropy over the solutions' tokens of the whole accumulated batch.
+
+        Logits are computed only at positions where some row of the batch has a target: prompts
+        need none, and over a large vocabulary they are the larger part of the work.
+        """
+        labels = inputs["labels"]
+        keep = (labels[:, 1:] != IGNORE).any(0).nonzero().flatten()
+        options = {"logits_to_keep": keep} if self.keeps_logits else {}
+        outputs = model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, **options
+        )
+        logits = outputs.logits if self.keeps_logits else outputs.logits[:, keep]
+        targets = labels[:, keep + 1].flatten()
+        loss = functional.cross_entropy(
+            logits.float().flatten(0, 1),
+            targets,
+            ignore_index=IGNORE,
+            reduction="sum",
+            label_smoothing=self.args.label_smoothing_factor,
+        )
+        loss = loss / ((targets != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch)
+        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
+
+    def compute_loss_context_manager(self) -> ExitStack:
+        """Weights held in bf16 compute in bf16, the fp32 adapters included."""
+        stack = super().compute_loss_context_manager()
+        if self.unit.manifest.dtype == "bfloat16":
+            stack.enter_context(torch.autocast(self.args.device.type, torch.bfloat16))
+        return stack
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Generate on the validation questions and log the metrics."""
+        result = self.evaluate_by_generation(self.state.epoch or 0.0)
+        self.log(result)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
+        return result
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler | None:
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        lengths = [len(example["input_ids"]) for example in self.train_dataset]
+        return EpochSeededSampler(
+            self.args.train_batch_size * self.args.gradient_accumulation_steps, lengths, self.args.seed
+        )
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the unit, not the bare model."""
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            self.unit.save(folder)
+            self.on_save(folder)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        if self.args.should_save and folder.is_dir():
+            (folder / COMPLETE).touch()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self.unit.load_weights(Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        self.unit.load_weights(Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}")
+
+
+def newest_complete_checkpoint(run: Path) -> Path | None:
+    """The newest training checkpoint whose saving was not cut off; those cut off are removed."""
+    found = sorted(run.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
+    for folder in [folder for folder in found if not (folder / COMPLETE).exists()]:
+        shutil.rmtree(folder)
+        found.remove(folder)
+    return found[-1] if found else None
+
+
+def drop_resume_files(run: Path) -> None:
+    """Remove optimizer and generator states: the run is finished, its checkpoints need no pickle."""
+    for folder in run.glob("checkpoint-*"):
+        for pattern in RESUME_FILES:
+            for file in folder.glob(pattern):
+                file.unlink()
+
+
+def _causal_lm(unit: ModelUnit) -> torch.nn.Module:
+    return unit.model.get_base_model() if hasattr(unit.model, "get_base_model") else unit.model
+
+
+class _Progress(ProgressCallback):
+    """The stock progress bar, with each log as one readable line."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if not state.is_world_process_zero or self.training_bar is None or not logs:
+            return
+        shown = {k: v for k, v in logs.items() if k in ("loss", "learning_rate", "eval_acc", "train_loss")}
+        words = "  ".join(f"{name} {value:.3g}" for name, value in shown.items())
+        self.training_bar.write(f"  step {state.global_step}/{state.max_steps}  epoch {state.epoch:.2f}  {words}")

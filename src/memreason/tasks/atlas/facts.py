@@ -154,7 +154,6 @@ def _country(code: str, row: dict, spelled: dict[str, str], cities: list[str]) -
     capital = names.CAPITALS.get(code, row["capital"].strip())
     codes = [tag.split("-")[0] for tag in row["languages"].split(",") if tag]
     known = "" if code in names.UNCLEAR_LANGUAGE or not codes else names.LANGUAGES.get(codes[0], "")
-    unfair = {fold(name) for name in (*names.DISPUTED_CITIES, capital)}
     return Country(
         name=spelled[code],
         continent=names.CONTINENTS.get(row["continentcode"], ""),
@@ -165,8 +164,20 @@ def _country(code: str, row: dict, spelled: dict[str, str], cities: list[str]) -
         area=round(row["areakm2"]),
         population=row["population"],
         neighbours=tuple(spelled[c] for c in row["neighbours"].split(",") if c in spelled),
-        cities=tuple([name for name in cities[:8] if fold(name) not in unfair][:3]),
+        cities=_large_cities(cities, capital),
     )
+
+
+def _large_cities(cities: list[str], capital: str) -> tuple[str, ...]:
+    """Three of the largest, but no districts ("Sector 3") and nothing that the capital's name is part of."""
+    fair = [
+        name
+        for name in map(names.plain_letters, cities[:10])
+        if re.fullmatch(r"[A-Za-z'-]+(?: [A-Za-z'-]+)?", name)
+        and name not in names.DISPUTED_CITIES
+        and not (fold(name) in fold(capital) or fold(capital) in fold(name))
+    ]
+    return tuple(fair[:3])
 
 
 def _latitudes(cities: list[dict], codes: dict[str, str], seats: dict[str, str]) -> dict[str, float]:

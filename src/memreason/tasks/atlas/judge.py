@@ -7,7 +7,8 @@ inference from a false memory is told apart from an invalid one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Literal
 
 from memreason.records import MEMORY, REASON, Step, Trace
 from memreason.tasks import Judgement
@@ -39,7 +40,7 @@ def judge(trace: Trace) -> Judgement:
     asked = read_question(trace.question)
     stated: dict[tuple[str, str], str] = {}
     truth: list[bool | None] = []
-    faults: list[str] = []
+    faults: list[Literal["false_memory", "wrong_inference"]] = []
     concluded: str | None = None
     for step in trace.steps:
         fact = read_memory(step.text) if step.type != REASON else None
@@ -61,11 +62,7 @@ def judge(trace: Trace) -> Judgement:
         faults.append("wrong_inference")
     if answer == normal_answer(trace.question.answer):
         return Judgement(tuple(truth), None)
-    return Judgement(tuple(truth), _cause(faults))
-
-
-def _cause(faults: Sequence[str]) -> str:
-    return faults[0] if faults else "unreadable"
+    return Judgement(tuple(truth), faults[0] if faults else "unreadable")
 
 
 def _state(stated: dict[tuple[str, str], str], fact: Fact) -> None:

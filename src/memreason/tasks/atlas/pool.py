@@ -19,11 +19,11 @@ from memreason.tasks.atlas.claims import (
     read,
 )
 from memreason.tasks.atlas.facts import CLEAR_RATIO, NUMBERS, Fact, world
-from memreason.tasks.atlas.names import CONTINENTS, fold
+from memreason.tasks.atlas.names import CONTINENTS, UNCLEAR_BORDERS, fold
 
 WRONG_VALUES = 6
 """How many False statements are made of one country and one relation."""
-FAR_PAIRS = 4
+FAR_PAIRS = 6
 """How many non-neighbours a country is asked about, a few so that such facts come up again."""
 
 Cell = tuple[str, str]
@@ -32,10 +32,12 @@ Cell = tuple[str, str]
 
 @dataclass(frozen=True)
 class Region:
-    """Whom questions are about, and who may stand beside them at a border."""
+    """Whom questions are about, who may stand beside them at a border, and whether each fact must be
+    fit for several questions (so that a test can ask anew for a fact that training recalled)."""
 
     subjects: tuple[str, ...]
     partners: tuple[str, ...]
+    repeats: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def clearly(claim: Claim) -> bool | None:
         low, high = sorted(map(int, reading.values))
         if high < CLEAR_RATIO * low and not (claim.predicate in NUMBERS and low == high):
             return None
+    if claim.predicate in BORDER and {claim.left, claim.right} in UNCLEAR_BORDERS:
+        return None
     if claim.predicate == "language" and not reading.holds:
         return None if claim.right in world().countries[claim.left].languages else False
     return reading.holds
@@ -169,6 +173,8 @@ def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Ite
         else:
             # Wrong values are drawn as the right ones are spread, so that none looks false by itself.
             others = [rng.choice(known)[1] for _ in range(3 * WRONG_VALUES)]
+            if predicate == "hemisphere":
+                others = ["north", "south"]
             if predicate == "capital":
                 near = _near_first(name, region.subjects, rng)[:3]
                 others = [*world().countries[name].cities, *(world().countries[n].capital for n in near)]
@@ -204,9 +210,9 @@ def _border_claims(predicate: str, kind: str, region: Region, rng: Random) -> It
                 elif other not in subjects or name < other:
                     sides = rng.sample((name, other), 2)
                     yield Claim(predicate, *sides), ""
-        elif kind != "True" and len(near) >= 3:
-            # Only countries with options enough for "which does not border": so each far pair can
-            # come up in two questions, one of them unseen in training.
+        elif kind != "True" and (len(near) >= 3 or (kind == "False" and not region.repeats)):
+            # "Which does not border" needs three that do; only then can a far pair come up in two
+            # questions.
             for other in _far(name, region):
                 if kind == "choice":
                     yield Claim(predicate, name, other), "right"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import cycle
 from random import Random
 
 from memreason.errors import UserError
@@ -15,6 +16,7 @@ from memreason.tasks.atlas.solve import solution
 
 HELD_OUT_SHARE = 0.2
 ANSWER_KINDS = ("choice", "True", "False")
+Fits = Callable[[Candidate], bool]
 Drawn = list[tuple[Candidate, list[str]]]
 """Candidates with their wrong options (none for True/False)."""
 
@@ -43,7 +45,7 @@ def hold_out(chosen: list[str], rng: Random) -> tuple[Region, Region]:
     trained = tuple(name for name in chosen if name not in held)
     unseen = tuple(name for name in chosen if name in held)
     beyond = tuple(name for name in world().asked if name not in trained)
-    return Region(trained, trained), Region(unseen, beyond)
+    return Region(trained, trained, repeats=True), Region(unseen, beyond, repeats=False)
 
 
 def quotas(size: int) -> dict[Cell, int]:
@@ -66,29 +68,61 @@ class Drawer:
         self._region, self._rng = region, rng
         self._pool = candidates(region, rng)
 
-    def draw(self, split: str, size: int, advice: str, fits: Callable[[Candidate], bool] = lambda _: True) -> Drawn:
-        """``size`` questions that fit, by quota; UserError with the advice where there are too few."""
+    def draw(self, split: str, size: int, advice: str, fits: Fits = lambda _: True) -> Drawn:
+        """``size`` questions that fit, by quota; UserError with the advice where there are too few.
+
+        Those that bring new facts go first: training then recalls as many facts as it can, and
+        leaves other questions about them to the tests. A family may fall short by half its quota
+        (few countries have few borders); the others make up for it.
+        """
         drawn: Drawn = []
+        missing = dict.fromkeys(ANSWER_KINDS, 0)
         for (family, kind), share in quotas(size).items():
-            found: Drawn = []
-            left: list[Candidate] = []
-            for candidate in self._pool[family, kind]:
-                wrong = None
-                if len(found) < share and fits(candidate):
-                    wrong = wrong_options(candidate, self._region, self._rng) if kind == "choice" else []
-                if wrong is None:
-                    left.append(candidate)
-                else:
-                    found.append((candidate, wrong))
-            if len(found) < share:
+            found = self._take((family, kind), share, drawn, fits)
+            if 2 * len(found) + 1 < share:
                 raise UserError(
                     f"atlas: {split} of {size} needs {share} {kind} questions of the family '{family}', "
                     f"but the facts allow only {len(found)}; {advice}"
                 )
-            self._pool[family, kind] = left
+            missing[kind] += share - len(found)
             drawn += found
+        for kind, lacking in missing.items():
+            families = cycle(FAMILIES)
+            for _ in range(lacking * len(FAMILIES)):
+                if lacking:
+                    found = self._take((next(families), kind), 1, drawn, fits)
+                    lacking -= len(found)
+                    drawn += found
+            if lacking:
+                raise UserError(f"atlas: {split} of {size} lacks {lacking} {kind} questions; {advice}")
         self._rng.shuffle(drawn)
         return drawn
+
+    def _take(self, cell: Cell, count: int, drawn: Drawn, fits: Fits) -> Drawn:
+        """Up to ``count`` more candidates of a cell, which leave its pool."""
+        found: Drawn = []
+        left: list[Candidate] = []
+        for candidate in _new_facts_first(self._pool[cell], facts_in(drawn)):
+            wrong = None
+            if len(found) < count and fits(candidate):
+                is_choice = cell[1] == "choice"
+                wrong = wrong_options(candidate, self._region, self._rng) if is_choice else []
+            if wrong is None:
+                left.append(candidate)
+            else:
+                found.append((candidate, wrong))
+        self._pool[cell] = left
+        return found
+
+
+def _new_facts_first(pool: list[Candidate], seen: set[Fact]) -> list[Candidate]:
+    """The same candidates; those whose facts were all seen in ``seen`` or before them go last."""
+    first: list[Candidate] = []
+    last: list[Candidate] = []
+    for candidate in pool:
+        (last if seen.issuperset(candidate.facts) else first).append(candidate)
+        seen.update(candidate.facts)
+    return first + last
 
 
 def facts_in(drawn: Iterable[tuple[Candidate, list[str]]]) -> set[Fact]:

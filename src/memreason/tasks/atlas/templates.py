@@ -217,30 +217,9 @@ LEFT_OPEN = {
 """Multiple-choice questions whose options fill the left side of the claim."""
 
 MEMORIES = {
-    "continent": (
-        "{left} is in {right}.",
-        "{left} lies in {right}.",
-        "{left} is a country in {right}.",
-        "{left} belongs to {right}.",
-    ),
-    "capital": (
-        "The capital of {left} is {right}.",
-        "{right} is the capital of {left}.",
-        "{left} has {right} as its capital.",
-        "{right} is the capital city of {left}.",
-    ),
-    "currency": (
-        "The currency of {left} is the {right}.",
-        "{left} uses the {right}.",
-        "People in {left} pay with the {right}.",
-        "The money of {left} is called the {right}.",
-    ),
-    "language": (
-        "The main language of {left} is {right}.",
-        "{right} is the main language of {left}.",
-        "People in {left} mainly speak {right}.",
-        "{left} has {right} as its main language.",
-    ),
+    relation: tuple(f"{statement}." for statement in STATEMENTS[relation])
+    for relation in ("continent", "capital", "currency", "language", "hemisphere")
+} | {
     "area": (
         "{left} covers about {right} square kilometres.",
         "The area of {left} is about {right} square kilometres.",
@@ -250,11 +229,6 @@ MEMORIES = {
         "{left} has about {right} people.",
         "About {right} people live in {left}.",
         "The population of {left} is about {right}.",
-    ),
-    "hemisphere": (
-        "{left} lies {right} of the equator.",
-        "{left} is in the {right}ern hemisphere.",
-        "{left} is {right} of the equator.",
     ),
     "border yes": (
         "{left} borders {right}.",

@@ -23,7 +23,7 @@ _MEMORY_KINDS = {relation: KINDS[relation] for relation in VALUE} | {
     "border yes": ("country", "country"),
     "border no": ("country", "country"),
 }
-_INVENTED = re.compile(r"(?!(?:not|no|an?|also|in|on|of|very|about)\b)[^\W\d]\S*(?: [^\W\d]\S*){0,2}")
+_NO_NAME = {"not", "no", "a", "an", "also", "in", "on", "of", "very", "about", "is", "option", "that"}
 
 
 class Inference(NamedTuple):
@@ -165,11 +165,18 @@ def _matches(
         spelled = found.groupdict().get(slot)
         name = world().find(kind, spelled) if spelled else None
         if spelled and name is None:
-            if not (invented and kind in ("city", "currency", "language") and _INVENTED.fullmatch(spelled)):
+            if not (invented and _looks_like_name(kind, spelled)):
                 return
             name = spelled
         names.append(name)
     yield names[0], names[1]
+
+
+def _looks_like_name(kind: str, text: str) -> bool:
+    """May the text be an invented city (up to three words), currency or language (one word)?"""
+    words = text.split()
+    limit = {"city": 3, "currency": 1, "language": 1}.get(kind, 0)
+    return len(words) <= limit and text[0].isalpha() and _NO_NAME.isdisjoint(words)
 
 
 @lru_cache(maxsize=1)

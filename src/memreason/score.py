@@ -13,19 +13,18 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from rich.console import Console
 
 from memreason.answers import extract_strict
 from memreason.errors import UserError
-from memreason.evaluate import judge_traces, print_metrics, write_evaluation
 from memreason.planning_tokens import PlanningTokens, parse_text
 from memreason.records import PLAIN, Question, Solution, Trace, Verdict, write_jsonl
 from memreason.tasks import TaskData, load_task
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from memreason.verdicts import judge_traces, print_metrics, write_evaluation
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5
@@ -143,9 +142,9 @@ def score(
         raise UserError(
             f"{folder}: cannot be written to ({error.strerror}); give another folder with --output_dir"
         ) from error
-    if console:
-        print_score(console, result)
-        console.print(f"written to {folder}", style="dim", highlight=False)
+    console = console or Console()
+    print_score(console, result)
+    console.print(f"written to {folder}", style="dim", highlight=False)
     return result
 
 
@@ -219,11 +218,8 @@ def print_score(console: Console, result: dict[str, Any]) -> None:
     """Print the metrics, and below them what was not matched, missing, repeated, or marked otherwise."""
     print_metrics(console, result)
     if marked := result.get("marked"):
-        console.print(
-            f"the file marks {marked['correct']} of {marked['n']} correct; {marked['agree']} of its marks agree with ours"
-            + _names("; not", marked["differing"]),
-            highlight=False,
-        )
+        agreeing = f"{marked['agree']} of its marks agree with ours{_names('; not', marked['differing'])}"
+        console.print(f"the file marks {marked['correct']} of {marked['n']} correct; {agreeing}", highlight=False)
     unmatched = result["unmatched"]
     notes = [
         f"texts that match no question: {unmatched} (see unmatched.jsonl)" if unmatched else "",

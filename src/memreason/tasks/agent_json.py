@@ -46,8 +46,8 @@ def read_rows(path: Path, name: str) -> Iterator[Row]:
 def read_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(place, object) of a JSON array or a JSONL file, whatever its ending says."""
     try:
-        with open(path, encoding="utf-8") as file:
-            is_array = file.read(64).lstrip("\ufeff \t\r\n").startswith("[")
+        with open(path, encoding="utf-8-sig") as file:
+            is_array = file.read(64).lstrip().startswith("[")
             file.seek(0)
             rows = json.load(file) if is_array else None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -38,8 +38,8 @@ def _load(path: str, config: str | None) -> Any:
         if Path(path).is_dir():
             raise UserError(f"{path}: could not be read as a dataset folder ({_first_line(error)})") from error
         raise UserError(
-            f"{path}: could not be loaded from the hub ({_first_line(error)}); check the id and the network, "
-            "set HF_TOKEN if it is private, or pass a local copy with --data_path"
+            f"{path}: could not be loaded from the hub, and is no local folder ({_first_line(error)}); check the "
+            "id and the network, set HF_TOKEN if it is private, or pass a local copy with --data_path"
         ) from error
     return loaded
 

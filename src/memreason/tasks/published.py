@@ -65,7 +65,8 @@ def _rows(name: str, source: Source, data_path: str | None) -> Iterator[agent_js
     if path.is_dir():
         return hub.read_rows(str(path), None)
     hub_id = data_path.removeprefix("hf://")
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id) and not hub_id.endswith((".json", ".jsonl")):
+    looks_local = path.parent != Path() and path.parent.is_dir()  # a misspelled data/agent is no hub id
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id) and not looks_local and path.suffix not in (".json", ".jsonl"):
         return hub.read_rows(hub_id, source.hub_config if hub_id == source.hub_id else None)
     raise UserError(
         f"--data_path {data_path}: no such file or folder; give one, or a dataset on the hub as hf://owner/name"

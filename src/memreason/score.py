@@ -144,7 +144,7 @@ def score(
         ) from error
     console = console or Console()
     print_score(console, result)
-    console.print(f"written to {folder}", style="dim", highlight=False)
+    console.print(f"written to {folder}", style="dim", highlight=False, soft_wrap=True)
     return result
 
 
@@ -219,7 +219,9 @@ def print_score(console: Console, result: dict[str, Any]) -> None:
     print_metrics(console, result)
     if marked := result.get("marked"):
         agreeing = f"{marked['agree']} of its marks agree with ours{_names('; not', marked['differing'])}"
-        console.print(f"the file marks {marked['correct']} of {marked['n']} correct; {agreeing}", highlight=False)
+        console.print(
+            f"the file marks {marked['correct']} of {marked['n']} correct; {agreeing}", highlight=False, soft_wrap=True
+        )
     unmatched = result["unmatched"]
     notes = [
         f"texts that match no question: {unmatched} (see unmatched.jsonl)" if unmatched else "",
@@ -228,7 +230,7 @@ def print_score(console: Console, result: dict[str, Any]) -> None:
         _names("texts without an answer line", result["without_answer_line"]),
     ]
     for note in filter(None, notes):
-        console.print(note, style="yellow", highlight=False)
+        console.print(note, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _names(what: str, ids: Sequence[str]) -> str:

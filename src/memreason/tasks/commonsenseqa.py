@@ -7,6 +7,8 @@ test split, and validation is carved out of train.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
+from string import ascii_uppercase
 from typing import Any
 
 from memreason.tasks.assemble import Record
@@ -39,13 +41,14 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
 
     Clean means: letters from A on without a gap, each once, each with a text.
     """
-    stem, mark, tail = (lambda m: (text[: m.start()], m[0], text[m.end() :]) if m else (text, "", ""))(
-        _MARK.search(text)
-    )
+    mark = _MARK.search(text)
+    if not mark:
+        return text, ()
+    stem, tail = text[: mark.start()], text[mark.end() :]
     found = list(_LETTER.finditer(tail))
     letters = "".join(match[1] for match in found)
-    if not mark or len(found) < 2 or letters != "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(found)] or found[0].start():
+    if len(found) < 2 or not ascii_uppercase.startswith(letters) or found[0].start() > 0:
         return text, ()
-    ends = [match.start() for match in found[1:]] + [len(tail)]
-    options = tuple(tail[match.end() : end].strip() for match, end in zip(found, ends, strict=True))
+    bounds = [(here.end(), after.start()) for here, after in pairwise(found)] + [(found[-1].end(), len(tail))]
+    options = tuple(tail[start:end].strip() for start, end in bounds)
     return (stem, options) if stem.strip() and all(options) else (text, ())

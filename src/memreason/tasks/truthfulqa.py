@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import pairwise
 from typing import Any
 
 from memreason.tasks.assemble import Record
 
 # " B. " after the end of a sentence; the initials of "George W. Bush" and "J. K. Rowling" are not.
-_LETTER = re.compile(r"(?<=[.?!\"'”’)]) ([A-Z])\.(?= )")
+_LETTER = re.compile(r"(?<=[.?!:\"'”’)]) ([A-Z])\.(?= )")
+_MARK = re.compile(r"\s*\bOptions:$")
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
@@ -30,7 +32,7 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
 
 
 def split_options(text: str) -> tuple[str, tuple[str, ...]]:
-    """Take "… A. … B. …" off the question; the text as it is where that does not read cleanly.
+    """Take "… A. … B. …", or "… Options: A. …", off the question; the text as it is where that does not read cleanly.
 
     Clean means: letters from A on without a gap, each after the end of a sentence, none twice.
     """
@@ -41,6 +43,8 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
             return text, ()
         if match[1] == expected:
             found.append(match)
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    options = tuple(text[match.end() : end].strip() for match, end in zip(found, ends, strict=True))
-    return (text[: found[0].start()], options) if len(found) > 1 and all(options) else (text, ())
+    if len(found) < 2:
+        return text, ()
+    bounds = [(here.end(), after.start()) for here, after in pairwise(found)] + [(found[-1].end(), len(text))]
+    options = tuple(text[start:end].strip() for start, end in bounds)
+    return (_MARK.sub("", text[: found[0].start()]), options) if all(options) else (text, ())

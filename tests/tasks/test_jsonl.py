@@ -1,0 +1,132 @@
+"""Your own questions: nothing is repaired, every error names its line and field."""
+
+import json
+
+import pytest
+
+from memreason.errors import UserError
+from memreason.records import Question, Solution, Step
+from memreason.tasks import load_task
+from memreason.tasks.jsonl import export_jsonl
+
+ROW = {
+    "id": "q1",
+    "question": "Is Lyon the capital\nof France?",
+    "answer": "no",
+    "steps": [{"type": "memory", "text": "The capital of France is Paris."}, "[reason]: Lyon is not Paris."],
+    "split": "test",
+}
+
+
+def load(tmp_path, *rows):
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return load_task("jsonl", str(path))
+
+
+def only(task):
+    return task.splits["test"][0]
+
+
+def test_a_row_becomes_a_solution(tmp_path):
+    task = load(tmp_path, ROW)
+    assert only(task) == Solution(
+        Question("q1", "Is Lyon the capital of France?", "False", (), "jsonl", "test"),
+        (Step("memory", "The capital of France is Paris."), Step("reason", "Lyon is not Paris.")),
+    )
+
+
+def test_id_split_and_steps_may_be_left_out(tmp_path):
+    bare = [{"question": f"Is {n} even?", "answer": True} for n in range(5)]
+    task = load(tmp_path, *bare)
+    assert sorted(s.question.id for split in task.splits.values() for s in split) == [
+        f"jsonl-train-{n}" for n in range(5)
+    ]
+    assert any("have no steps: not for training" in note for note in task.notes)
+
+
+def test_agent_labelled_rows_and_arrays_read_too(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps([{"question": "Is it?", "answer": "True", "cot_steps": ["[rag]: A."], "split": "test"}]))
+    assert only(load_task("jsonl", str(path))).steps == (Step("memory", "A."),)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "answers"),
+    [
+        ([{"answer": True}, {"answer": "No"}], "boolean", ["True", "False"]),
+        ([{"answer": "(b)", "options": ["x", "y"]}, {"answer": "A", "options": ["x", "y"]}], "choice", ["B", "A"]),
+        ([{"answer": "B", "options": ["x", "y"]}, {"answer": "yes"}], "mixed", ["B", "True"]),
+        ([{"answer": 42}, {"answer": "yes"}], "text", ["42", "yes"]),
+    ],
+)
+def test_the_answer_kind_follows_from_the_data(tmp_path, rows, kind, answers):
+    task = load(tmp_path, *({"question": f"Q{i}?", "split": "test"} | row for i, row in enumerate(rows)))
+    assert task.answer_kind == kind
+    assert [s.question.answer for s in task.splits["test"]] == answers
+
+
+def test_a_folder_has_a_file_a_split(tmp_path):
+    for split, count in (("train", 4), ("dev", 1), ("test", 2)):
+        rows = [{"question": f"{split} {n}?", "answer": "yes", "steps": ["[memory]: A."]} for n in range(count)]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = load_task("jsonl", str(tmp_path))
+    assert {split: len(s) for split, s in task.splits.items()} == {"train": 4, "validation": 1, "test": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"question": None}, r'mine\.jsonl:2: field "question" must be a text, got NoneType'),
+        ({"question": "  "}, r'mine\.jsonl:2: field "question" is empty'),
+        ({"answer": ""}, r'mine\.jsonl:2: field "answer" must be a non-empty text'),
+        ({"answer": "C", "options": ["x", "y"]}, r"mine\.jsonl:2: .*a letter from A to B, got 'C'"),
+        ({"answer": "maybe", "options": ["x", "y"]}, r"mine\.jsonl:2: "),
+        ({"options": ["x"]}, r'mine\.jsonl:2: field "options" must be a list of 2 to 26'),
+        ({"options": ["x", " "]}, r'mine\.jsonl:2: field "options\[1\]" is empty'),
+        ({"steps": "one"}, r'mine\.jsonl:2: field "steps" must be a list, got str'),
+        ({"steps": ["A fact."]}, r'mine\.jsonl:2: steps\[0\] has no label; write "\[memory\]'),
+        (
+            {"steps": ["[guess]: A fact."]},
+            r'mine\.jsonl:2: steps\[0\] has the unknown type "guess"; use memory or reason',
+        ),
+        ({"steps": ["[reason] and [rag]: A fact."]}, r"mine\.jsonl:2: steps\[0\] has the unknown type"),
+        ({"steps": ["[memory]: A.", "[memory]: "]}, r'mine\.jsonl:2: field "steps\[1\]\.text" is empty'),
+        ({"steps": [{"type": "memory"}]}, r"mine\.jsonl:2: steps\[0\] must be"),
+        ({"split": "exam"}, r'mine\.jsonl:2: field "split" must be train, validation or test, got \'exam\''),
+    ],
+)
+def test_a_bad_line_is_an_error_with_its_place(tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, ROW, ROW | {"id": "q2", "question": "Is it?"} | change)
+
+
+@pytest.mark.parametrize("field", ["question", "answer"])
+def test_a_missing_field_is_named(tmp_path, field):
+    row = {key: value for key, value in ROW.items() if key != field}
+    with pytest.raises(UserError, match=rf'mine\.jsonl:1: field "{field}" is missing'):
+        load(tmp_path, row)
+
+
+def test_a_mixed_dataset_has_no_free_answers(tmp_path):
+    rows = [ROW | {"answer": "A", "options": ["x", "y"]}, ROW | {"id": "q2", "question": "Who?", "answer": "Ann"}]
+    with pytest.raises(UserError, match=r"mine\.jsonl:2: .*True or False, got 'Ann'"):
+        load(tmp_path, *rows)
+
+
+def test_there_must_be_a_file_with_something_in_it(tmp_path):
+    with pytest.raises(UserError, match="needs --data_path"):
+        load_task("jsonl")
+    with pytest.raises(UserError, match="no such file or folder"):
+        load_task("jsonl", str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match="the dataset is empty"):
+        load(tmp_path)
+    with pytest.raises(UserError, match=r"looked for train\.jsonl.*found mine\.jsonl"):
+        load_task("jsonl", str(tmp_path))
+
+
+def test_what_is_exported_loads_as_it_was(tmp_path):
+    rows = [ROW, ROW | {"id": "q2", "question": "Which?", "answer": "B", "options": ["x, y", "z"]}]
+    solutions = load(tmp_path, *rows).splits["test"]
+    export_jsonl(solutions, tmp_path / "out" / "copy.jsonl")
+    assert load_task("jsonl", str(tmp_path / "out" / "copy.jsonl")).splits["test"] == solutions

@@ -1,0 +1,151 @@
+"""What counts as an answer, and what does not."""
+
+import pytest
+
+from memreason.answers import EXTRACTORS, extract_flexible, extract_strict, normalise_gold, outcome
+from memreason.records import Question
+
+BOOLEAN = Question("q", "Is Lyon the capital of France?", "False")
+CHOICE = Question("q", "Which city is the capital of Japan?", "B", ("Kyoto", "Tokyo", "A dog", "Osaka"))
+NO_OPTIONS = Question("q", "Which? A. this B. that", "B")
+TEXT = Question("q", "How many?", "1,200")
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("True", "True"),
+        ("true.", "True"),
+        ("YES", "True"),
+        ("no", "False"),
+        ("False", "False"),
+        (" False ", "False"),
+        ("True, because Paris is.", None),
+        ("not True", None),
+        ("maybe", None),
+        ("B", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_strict_boolean_is_the_whole_line(line, answer):
+    assert extract_strict(line, BOOLEAN, "boolean") == answer
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("B", "B"),
+        ("b", "B"),
+        ("B.", "B"),
+        ("B)", "B"),
+        ("(B)", "B"),
+        ("B. Tokyo", "B"),
+        ("(B) tokyo.", "B"),
+        ("B: Tokyo", "B"),
+        ("B. Kyoto", None),  # letter and text disagree
+        ("Tokyo", None),
+        ("A dog", None),
+        ("E", None),  # no such option
+        ("B or C", None),
+        ("True", None),
+    ],
+)
+def test_strict_choice_is_a_letter_among_the_options(line, answer):
+    assert extract_strict(line, CHOICE, "choice") == answer
+
+
+def test_where_the_options_are_not_known_any_letter_is_one():
+    assert extract_strict("B.", NO_OPTIONS, "choice") == "B"
+
+
+def test_a_mixed_task_asks_for_a_letter_only_where_there_are_options():
+    assert extract_strict("B", CHOICE, "mixed") == "B"
+    assert extract_strict("True", BOOLEAN, "mixed") == "True"
+    assert extract_strict("B", BOOLEAN, "mixed") is None
+
+
+def test_text_is_compared_without_case_closing_dot_and_thousands_commas():
+    assert outcome(extract_strict("1200.", TEXT, "text"), "1,200", "text") == "correct"
+    assert outcome(extract_strict("1201", TEXT, "text"), "1,200", "text") == "incorrect"
+    assert extract_strict("", TEXT, "text") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<memory_0> Paris is.\n<answer_0> The answer is: False", "False"),
+        ("So the answer is no.", "False"),
+        ("The answer is: **True**", "True"),
+        ("The answer is: True\nNo, the answer is: False", "False"),  # the last one
+        ("The answer is unclear. Yes, it is.", "True"),
+        ("Therefore, False.", "False"),
+        ("The statement is false", "False"),
+        ("The statement is true, since Paris is.", "True"),
+        ("There is no evidence of true love.", None),
+        ("No evidence was found.", None),
+        ("It is not true.", None),
+        ("Paris is the capital.", None),
+        ("The answer is: True\nQuestion: Is Rome?\nThe answer is: False", "True"),  # a question of its own
+        ("", None),
+    ],
+)
+def test_flexible_boolean(text, answer):
+    assert extract_flexible(text, BOOLEAN, "boolean") == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The answer is: B", "B"),
+        ("The answer is B, as it is the capital", "B"),
+        ("The answer is (B) Tokyo", "B"),
+        ("The answer is: option B.", "B"),
+        ("The answer is: Tokyo", "B"),
+        ("the answer is: A dog", "C"),  # the option's text, not the letter A
+        ("The answer is A city", None),
+        ("It must be (B).", "B"),
+        ("The right option is B", "B"),
+        ("B. Tokyo", "B"),
+        ("Kyoto was it once.\nTokyo", "B"),
+        ("A dog barks in Kyoto", None),
+        ("I like vitamin C.", None),
+        ("Samuel A. Jackson was there", None),
+        ("The answer is: E", None),
+    ],
+)
+def test_flexible_choice_never_takes_a_letter_out_of_prose(text, answer):
+    assert extract_flexible(text, CHOICE, "choice") == answer
+
+
+def test_flexible_text_is_what_the_phrase_says_or_the_last_line():
+    assert extract_flexible("Two and two.\nThe answer is: 4.", TEXT, "text") == "4"
+    assert extract_flexible("Two and two.\n4\n", TEXT, "text") == "4"
+    assert extract_flexible("\n", TEXT, "text") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "question", "kind", "gold"),
+    [
+        (True, BOOLEAN, "boolean", "True"),
+        ("no", BOOLEAN, "boolean", "False"),
+        ("maybe", BOOLEAN, "boolean", None),
+        ("(b)", CHOICE, "choice", "B"),
+        ("E", CHOICE, "choice", None),
+        (None, CHOICE, "choice", None),
+        (1200, TEXT, "text", "1200"),
+        (" New  York ", TEXT, "text", "New York"),
+    ],
+)
+def test_gold_answers_are_brought_into_one_form(given, question, kind, gold):
+    assert normalise_gold(given, question, kind) == gold
+
+
+def test_no_answer_is_not_a_wrong_answer():
+    assert outcome(None, "True", "boolean") == "no_answer"
+    assert outcome("False", "True", "boolean") == "incorrect"
+    assert outcome("True", "True", "boolean") == "correct"
+
+
+def test_extractors_have_names():
+    assert set(EXTRACTORS) == {"strict", "flexible"}

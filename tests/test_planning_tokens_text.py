@@ -1,0 +1,85 @@
+"""The text layout: what rendering writes, parsing reads back."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from memreason.planning_tokens import PlanningTokens, parse_text
+from memreason.records import Question, Step, one_line
+
+QUESTION = Question("q1", "Is Lyon the capital of France?", "False")
+LAYOUT = PlanningTokens(1, 1, ("memory", "reason"))
+
+texts = st.text(min_size=1).map(one_line).filter(lambda text: text and "<" not in text)
+types = st.sampled_from(["memory", "reason"])
+counts = st.integers(0, 3)
+
+
+def test_the_documented_layout():
+    steps = (Step("memory", "The capital of France is Paris."), Step("reason", "Lyon is not Paris."))
+    assert LAYOUT.prompt_text(QUESTION) == "Question: Is Lyon the capital of France?\n"
+    assert LAYOUT.solution_text(steps, "False") == (
+        "<prefix_0><memory_0> The capital of France is Paris.\n"
+        "<prefix_0><reason_0> Lyon is not Paris.\n"
+        "<prefix_0><answer_0> The answer is: False"
+    )
+
+
+def test_options_stand_on_one_line_with_letters():
+    question = Question("q2", "Which?", "B", ("a town", "a city"))
+    assert LAYOUT.prompt_text(question) == "Question: Which?\nOptions: A. a town B. a city\n"
+
+
+@given(counts, st.integers(1, 3), st.lists(st.tuples(types, texts), min_size=1), texts)
+def test_any_one_line_texts_come_back(general, special, steps, answer):
+    layout = PlanningTokens(general, special, ("memory", "reason"))
+    steps = tuple(Step(*step) for step in steps)
+    trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
+    assert (trace.steps, trace.answer, trace.well_formed) == (steps, answer, True)
+
+
+@given(counts, st.lists(texts, min_size=1), texts)
+def test_a_layout_without_types_comes_back_as_plain_steps(general, steps, answer):
+    assume(not any(text.startswith("The answer is:") for text in steps))
+    layout = PlanningTokens(general, 0)
+    steps = tuple(Step("step", text) for text in steps)
+    trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
+    assert (trace.steps, trace.answer, trace.well_formed) == (steps, answer, True)
+
+
+@given(st.text())
+def test_parsing_takes_any_text(text):
+    steps, _ = parse_text(text)
+    assert all("\n" not in step.text for step in steps)
+
+
+def test_the_published_spelling_reads_as_ours():
+    text = " <prefix_0><prefix_1><rag_0><rag_1> A fact.\n<prefix_0> <reason_0> So.\n<answer_0> The answer is: True\n"
+    assert parse_text(text) == ((Step("memory", "A fact."), Step("reason", "So.")), "True")
+
+
+def test_nothing_after_the_answer_line_is_read():
+    assert parse_text("One.\nThe answer is: True\nTwo.\nThe answer is: False") == ((Step("step", "One."),), "True")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<prefix_0><memory_0> A fact.",  # no answer line
+        "<prefix_0><answer_0> The answer is: True",  # no steps
+        "<prefix_0><memory_0> A fact.\n<prefix_0><answer_0> The answer is:",  # no answer in it
+        "<prefix_0><memory_0>\n<prefix_0><answer_0> The answer is: True",  # an empty step
+        "<prefix_0> A fact.\n<prefix_0><answer_0> The answer is: True",  # a step without a type
+        "<prefix_0><guess_0> A fact.\n<prefix_0><answer_0> The answer is: True",  # an unknown type
+        "<memory_0> A fact.\n<prefix_0><answer_0> The answer is: True",  # a token is missing
+        "<prefix_0><memory_0> A fact.\n<prefix_0><answer_0> The answer is: True\nMore.",  # it goes on
+    ],
+)
+def test_not_well_formed(text):
+    assert not LAYOUT.parse(QUESTION, text).well_formed
+
+
+def test_a_truncated_text_is_never_well_formed():
+    text = LAYOUT.solution_text((Step("memory", "A fact."),), "True")
+    assert LAYOUT.parse(QUESTION, text).well_formed
+    assert not LAYOUT.parse(QUESTION, text, truncated=True).well_formed

@@ -1,0 +1,146 @@
+"""Traces → Verdicts → metrics, and the files and tables that show them."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from memreason.errors import UserError
+from memreason.planning_tokens import PlanningTokens
+from memreason.records import Question, Solution, Step
+from memreason.tasks import Judgement
+from memreason.verdicts import judge_traces, metrics, print_metrics, print_traces, read_traces, write_evaluation
+
+LAYOUT = PlanningTokens(1, 1, ("memory", "reason"))
+LYON = Question("q1", "Is Lyon the capital of France?", "False", dataset="made", split="test")
+JAPAN = Question("q2", "Which city is the capital of Japan?", "B", ("Kyoto", "[b]Tokyo[/b]"), "made", "test")
+
+
+def trace(question, answer, *steps, truncated=False):
+    text = LAYOUT.solution_text(tuple(Step(*step) for step in steps), answer)
+    return LAYOUT.parse(question, text, truncated)
+
+
+RIGHT = trace(LYON, "False", ("memory", "Paris is the capital."), ("reason", "Lyon is not Paris."))
+WRONG = trace(LYON, "True", ("memory", "Lyon is the capital."), ("reason", "Lyon is Lyon."))
+LOOSE = trace(JAPAN, "B, of course", ("memory", "Tokyo is the capital."))
+CUT = LAYOUT.parse(JAPAN, "<prefix_0><memory_0> Tokyo is", truncated=True)
+
+
+def judge(trace):
+    """Lyon is never the capital; reason steps cannot be read."""
+    truth = tuple(None if step.type == "reason" else "Lyon" not in step.text for step in trace.steps)
+    return Judgement((*truth, True), "false_memory" if False in truth else None)
+
+
+def test_strict_and_flexible_are_judged_apart():
+    right, loose, cut = judge_traces([RIGHT, LOOSE, CUT], "mixed")
+    assert (right.strict, right.outcome, right.flexible_outcome) == ("False", "correct", "correct")
+    assert (loose.strict, loose.outcome) == (None, "no_answer")
+    assert (loose.flexible, loose.flexible_outcome) == ("B", "correct")
+    assert (cut.outcome, cut.flexible_outcome) == ("no_answer", "no_answer")
+    assert right.step_truth is None and right.cause is None
+
+
+def test_a_cause_is_given_to_wrong_answers_only():
+    right, wrong, cut = judge_traces([RIGHT, WRONG, CUT], "mixed", judge)
+    assert wrong.step_truth == (False, None, True)
+    assert wrong.cause == "false_memory"
+    assert right.cause is None and cut.cause is None
+
+
+def test_metrics_count_and_rate():
+    result = metrics(judge_traces([RIGHT, WRONG, LOOSE, CUT], "mixed"))
+    assert (result["n"], result["correct"], result["incorrect"], result["no_answer"]) == (4, 1, 1, 2)
+    assert result["accuracy"] == 0.25 and result["flexible_accuracy"] == 0.5
+    assert result["well_formed"] == 0.75 and result["truncated"] == 0.25
+    assert result["steps"] == {"memory": 4, "reason": 2}
+    assert "memory_true" not in result
+
+
+def test_the_interval_is_wilsons():
+    # By hand: n=4, p=1/4, z=1.96: (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
+    low, high = metrics(judge_traces([RIGHT, WRONG, LOOSE, CUT], "mixed"))["interval"]
+    assert low == pytest.approx(0.0456, abs=1e-4) and high == pytest.approx(0.6994, abs=1e-4)
+
+
+def test_judged_metrics_count_unreadable_steps_as_not_true():
+    result = metrics(judge_traces([RIGHT, WRONG, LOOSE, CUT], "mixed", judge))
+    assert result["memory_true"] == 0.75 and result["memory_unreadable"] == 0
+    assert result["reason_valid"] == 0 and result["reason_unreadable"] == 1
+    assert result["answer_follows"] == 1  # of the three that have an answer line
+    assert result["errors_by_cause"] == {"false_memory": 1}
+
+
+def test_a_rate_over_nothing_is_none():
+    plain = PlanningTokens().parse(LYON, "The answer is: False")
+    assert metrics(judge_traces([plain], "boolean", judge))["memory_true"] is None
+
+
+def test_metrics_of_nothing_are_the_users_error():
+    with pytest.raises(UserError, match="no traces"):
+        metrics([])
+
+
+def test_an_evaluation_is_three_files(tmp_path):
+    verdicts = judge_traces([RIGHT, WRONG], "mixed", judge)
+    solution = Solution(LYON, (Step("memory", "The capital of France is Paris."),))
+    result = write_evaluation(tmp_path / "out", verdicts, [solution], layout=LAYOUT, extra={"seed": 7})
+    assert json.loads((tmp_path / "out/metrics.json").read_text()) == result
+    assert result["seed"] == 7 and result["n"] == 2
+    assert read_traces(tmp_path / "out/traces.jsonl") == verdicts
+    first = (tmp_path / "out/traces.txt").read_text().split("=" * 80)[0]
+    assert first.strip() == (
+        "Question: Is Lyon the capital of France?\n\n"
+        "<prefix_0><memory_0> Paris is the capital.\n"
+        "<prefix_0><reason_0> Lyon is not Paris.\n"
+        "<prefix_0><answer_0> The answer is: False\n\n"
+        "<prefix_0><memory_0> The capital of France is Paris.\n"
+        "<prefix_0><answer_0> The answer is: False"
+    )
+
+
+def test_reading_traces_says_where_and_what(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        read_traces(tmp_path / "traces.jsonl")
+    path = tmp_path / "traces.jsonl"
+    row = judge_traces([RIGHT], "boolean")[0].to_json()
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "gold": 1, "steps": [{"a": 1}]}) + "\n")
+    with pytest.raises(UserError, match=r"traces\.jsonl:2"):
+        read_traces(path)
+    path.write_text('{"id": "q1"}\n')
+    with pytest.raises(UserError, match=r"traces\.jsonl:1.*question"):
+        read_traces(path)
+
+
+def printed(show, *args):
+    file = io.StringIO()
+    show(Console(file=file, width=100), *args)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def test_a_printed_trace_reads_without_colour():
+    lines = printed(print_traces, judge_traces([WRONG, RIGHT], "boolean", judge), 1)
+    assert lines[:5] == [
+        "✗ incorrect: false memory  q1",
+        "           Is Lyon the capital of France?",
+        "  memory ✗ Lyon is the capital.",
+        "  reason ? Lyon is Lyon.",
+        "  answer ✓ True  (gold: False)",
+    ]
+    assert not any("Paris" in line for line in lines)  # only the first was asked for
+
+
+def test_options_and_a_missing_answer_are_shown_as_they_are():
+    lines = printed(print_traces, judge_traces([CUT], "choice"), 1)
+    assert lines[0] == "○ no answer  q2  (cut off)  (not well formed)"
+    assert "          B. [b]Tokyo[/b]" in lines
+    assert "  answer  none  (gold: B)" in lines
+
+
+def test_printed_metrics_show_counts_intervals_and_causes():
+    lines = printed(print_metrics, metrics(judge_traces([RIGHT, WRONG, CUT], "mixed", judge)))
+    text = "\n".join(lines)
+    assert lines[0].split() == ["accuracy", "33.3%", "[6.1,", "79.2]", "1", "of", "3"]
+    assert "1 false memory" in text and "100.0% unreadable" in text

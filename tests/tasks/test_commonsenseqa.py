@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from memreason.errors import UserError
 from memreason.records import Question, Solution
 from memreason.tasks import load_task
 from memreason.tasks.commonsenseqa import split_options
@@ -36,6 +37,14 @@ def test_unanswered_questions_are_left_out_and_counted(tmp_path):
     task = load_task("commonsenseqa", str(tmp_path))
     assert list(task.splits) == ["test"] and len(task.splits["test"]) == 1
     assert "unanswered records left out, gold answer not valid: 2 (test.jsonl:1, test.jsonl:2)" in task.notes
+
+
+def test_a_damaged_row_is_an_error_with_its_place(tmp_path):
+    damaged = released(1)
+    del damaged["question"]["stem"]
+    write(tmp_path, validation=[released(0), damaged])
+    with pytest.raises(UserError, match=r"validation\.jsonl:2: nearly the released form.*stem"):
+        load_task("commonsenseqa", str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
         stem, choices = question["stem"], question["choices"]
         pairs = [(choice["label"], choice["text"]) for choice in choices]
     elif isinstance(choices, dict):
-        stem = question
+        stem = row["question"]
         pairs = list(zip(choices["label"], choices["text"], strict=True))
     else:
         return None

@@ -51,7 +51,13 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
     notes = Notes()
     records = []
     for place, split, row in _rows(name, source, data_path):
-        record = None if "cot_steps" in row else source.read_released(place, split, row)
+        try:
+            record = None if "cot_steps" in row else source.read_released(place, split, row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{place}: nearly the released form of {name}, but not quite ({type(error).__name__}: {error}); "
+                "correct the row or leave it out"
+            ) from error
         records.append(record or agent_json.read_record(place, split, row, source.split_options))
     return assemble(name, source.kind, records, notes, seed=seed, num_validation=num_validation)
 

@@ -1,14 +1,24 @@
-"""Where base models come from: a folder, the hub, or the one that ships in a package (`smollm2`)."""
+"""Base models: where they come from (a folder, the hub, or the one in a package), and loading them."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from memreason.errors import UserError
 
@@ -94,9 +104,6 @@ def cache_folder() -> Path:
 
 
 def _convert_gguf(source: Path, target: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".converting."))
     try:
@@ -114,3 +121,67 @@ def _convert_gguf(source: Path, target: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if not target.exists():  # another process may have converted it meanwhile
             raise
+
+
+# ---- loading -----------------------------------------------------------------------------------
+
+
+def pick_dtype(name: str) -> torch.dtype:
+    """A torch dtype by name; `auto` is bfloat16 where the hardware computes in it, else float32."""
+    if name != "auto":
+        return getattr(torch, name)
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.cpu.get_capabilities().get("avx512_bf16", False) or torch.cpu.get_capabilities().get(
+            "amx_bf16", False
+        )
+    return torch.bfloat16 if fast else torch.float32
+
+
+def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
+    """The tokenizer, with a pad token: its own, else its end token (padding is always masked)."""
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {path} has no end token; memreason needs one to end solutions with")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_causal_lm(path: str, dtype: torch.dtype, int8: bool = False) -> PreTrainedModel:
+    """The bare model on this machine's device. Raises UserError for 8 bits without a backend."""
+    options: dict[str, Any] = {"dtype": dtype}
+    if int8:
+        if not torch.cuda.is_available():
+            raise UserError(
+                "8-bit weights need a CUDA GPU, and there is none here; leave out --int8_training / --load_in_8bit "
+                "(on this hardware --dtype bfloat16 halves the memory instead)"
+            )
+        try:
+            import bitsandbytes  # noqa: F401
+        except ImportError as error:
+            raise UserError("8-bit weights need the package bitsandbytes: pip install bitsandbytes") from error
+        options |= {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": 0}}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path, **options)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
+    if not int8 and torch.cuda.is_available():
+        model.to("cuda")
+    return model
+
+
+def fingerprint_of(model: PreTrainedModel) -> str:
+    """A digest that tells base models apart: parameter shapes, and some embeddings in bf16.
+
+    Computed before any resize, and the same in whatever data type the model was loaded.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name}{tuple(parameter.shape)}".encode())
+    sample = model.get_input_embeddings().weight.detach()[:: max(1, model.config.vocab_size // 64)]
+    last = [p for p in model.parameters() if p.dim() == 1 or p.dim() == 2][-1].detach().flatten()[:4096]
+    for values in (sample, last):
+        digest.update(values.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -159,6 +159,14 @@ class DataConfig:
 
 
 @dataclass
+class TasksConfig:
+    """Options of `memreason tasks`."""
+
+    dataset: str | None = option(None, "load this dataset and show its splits and an example")
+    data_path: str | None = option(None, "file, folder or hub id that holds it")
+
+
+@dataclass
 class EvaluateConfig:
     """Options of `memreason evaluate`; what is not given comes from the checkpoint."""
 

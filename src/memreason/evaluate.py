@@ -12,7 +12,8 @@ from memreason import run_folder
 from memreason.config import DataConfig, EvaluateConfig
 from memreason.errors import UserError
 from memreason.generate import few_shot_text, generate
-from memreason.model import ModelUnit, is_checkpoint, load, load_base
+from memreason.manifest import is_checkpoint
+from memreason.model import ModelUnit, load, load_base
 from memreason.records import Solution, Verdict
 from memreason.tasks import TaskData, load_task
 from memreason.verdicts import judge_traces, metrics, write_evaluation

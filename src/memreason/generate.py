@@ -8,7 +8,7 @@ from threading import Thread
 
 import torch
 from tqdm.auto import tqdm
-from transformers import GenerationConfig, StoppingCriteria, TextIteratorStreamer
+from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
 
 from memreason.errors import UserError
 from memreason.model import ModelUnit
@@ -98,7 +98,7 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
 
 @torch.no_grad()
 def _generate_batch(
-    unit: ModelUnit, model: torch.nn.Module, prompts: list[list[int]], limit: int, stop_after_answer: bool
+    unit: ModelUnit, model: PreTrainedModel, prompts: list[list[int]], limit: int, stop_after_answer: bool
 ) -> list[list[int]]:
     """New ids of each prompt (padding and end tokens included), left-padded together."""
     longest = max(map(len, prompts))

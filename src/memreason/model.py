@@ -7,15 +7,12 @@ new is decided by token id, never by the number of rows, and the matrix never sh
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,55 +22,19 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import nn
-from transformers import (
-    AddedToken,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    BitsAndBytesConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
-from memreason import base_models
+from memreason.base_models import fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
 from memreason.config import ModelConfig
 from memreason.errors import UserError
-from memreason.planning_tokens import ANSWER, PREFIX, PlanningTokens
-from memreason.records import MEMORY, REASON, write_json
+from memreason.manifest import MANIFEST, Manifest, read_manifest
+from memreason.planning_tokens import PlanningTokens
+from memreason.token_rows import add_tokens, initialise_rows, resize
 
-logger = logging.getLogger(__name__)
-
-MANIFEST = "memreason.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
-FORMAT = 1
-
-DESCRIBING_WORDS = {
-    PREFIX: "next step",
-    MEMORY: "memory fact recall",
-    REASON: "reason therefore conclude",
-    ANSWER: "final answer",
-}
-"""New rows start from the mean embedding of these words; a type without an entry, from its name."""
-INIT_NOISE = 0.1
-"""Standard deviation of the noise on a new row, as a share of the matrix's own."""
 
 _PARENTS = {"mlp": ("mlp", "ffn", "feed_forward"), "atten": ("attn", "attention")}
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a checkpoint must know about itself, written to `memreason.json` beside the weights."""
-
-    base_model: str
-    base_revision: str
-    base_fingerprint: str
-    dtype: str
-    parameter_efficient_mode: str
-    planning_tokens: PlanningTokens
-    token_ids: dict[str, int]
-    rows: int
-    model_max_length: int
-    format: int = FORMAT
 
 
 @dataclass
@@ -145,7 +106,7 @@ class ModelUnit:
             else:
                 self.model.save_pretrained(aside)
             self.tokenizer.save_pretrained(aside)
-            write_json(aside / MANIFEST, asdict(self.manifest))
+            self.manifest.write(aside)
             for file in sorted(aside.iterdir(), key=lambda file: file.name == MANIFEST):
                 os.replace(file, folder / file.name)
         finally:
@@ -172,7 +133,7 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
         layout = PlanningTokens(config.num_general_prefix_tokens, config.num_special_prefix_tokens, config.step_types)
     mode = config.parameter_efficient_mode
     dtype = pick_dtype("float32" if mode == "none" and config.dtype == "auto" else config.dtype)
-    base = base_models.resolve(config.model_name_or_path)
+    base = resolve(config.model_name_or_path)
     tokenizer = load_tokenizer(base.path)
     model = load_causal_lm(base.path, dtype, int8=config.int8_training)
     fingerprint = fingerprint_of(model)
@@ -221,7 +182,7 @@ def load(
         raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
     if manifest.parameter_efficient_mode == "none":
         return ModelUnit(load_causal_lm(str(folder), torch_dtype, int8), tokenizer, manifest)
-    source = base_models.resolve(base or manifest.base_model, "" if base else manifest.base_revision)
+    source = resolve(base or manifest.base_model, "" if base else manifest.base_revision)
     model = load_causal_lm(source.path, torch_dtype, int8)
     if not int8 and fingerprint_of(model) != manifest.base_fingerprint:
         raise UserError(
@@ -234,7 +195,7 @@ def load(
 
 def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) -> ModelUnit:
     """A base model as it is, without planning tokens: the baseline."""
-    base = base_models.resolve(name)
+    base = resolve(name)
     torch_dtype = pick_dtype(dtype)
     tokenizer = load_tokenizer(base.path)
     model = load_causal_lm(base.path, torch_dtype, int8)
@@ -250,139 +211,6 @@ def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) 
         model_max_length=model_max_length,
     )
     return ModelUnit(model, tokenizer, manifest)
-
-
-def is_checkpoint(folder: str | Path) -> bool:
-    """Whether ``folder`` holds a checkpoint of ours."""
-    return (Path(folder) / MANIFEST).is_file()
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest in ``folder``; UserError where there is none or it cannot be read."""
-    path = Path(folder) / MANIFEST
-    if not Path(folder).is_dir():
-        raise UserError(f"checkpoint {folder}: no such folder")
-    if not path.is_file():
-        raise UserError(
-            f"{folder}: no {MANIFEST} in it, so it is not a checkpoint of memreason (or its saving was cut off); "
-            "give the folder that `memreason train` wrote"
-        )
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        tokens = fields.pop("planning_tokens")
-        tokens["step_types"] = tuple(tokens["step_types"])
-        return Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a manifest that this version can read ({error})") from error
-
-
-def pick_dtype(name: str) -> torch.dtype:
-    """A torch dtype by name; `auto` is bfloat16 where the hardware computes in it, else float32."""
-    if name != "auto":
-        return getattr(torch, name)
-    if torch.cuda.is_available():
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = torch.cpu.get_capabilities().get("avx512_bf16", False) or torch.cpu.get_capabilities().get(
-            "amx_bf16", False
-        )
-    return torch.bfloat16 if fast else torch.float32
-
-
-def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
-    """The tokenizer, with a pad token: its own, else its end token (padding is always masked)."""
-    tokenizer = AutoTokenizer.from_pretrained(path)
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"the tokenizer of {path} has no end token; memreason needs one to end solutions with")
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def load_causal_lm(path: str, dtype: torch.dtype, int8: bool = False) -> PreTrainedModel:
-    """The bare model on this machine's device. Raises UserError for 8 bits without a backend."""
-    options: dict[str, Any] = {"dtype": dtype}
-    if int8:
-        if not torch.cuda.is_available():
-            raise UserError(
-                "8-bit weights need a CUDA GPU, and there is none here; leave out --int8_training / --load_in_8bit "
-                "(on this hardware --dtype bfloat16 halves the memory instead)"
-            )
-        try:
-            import bitsandbytes  # noqa: F401
-        except ImportError as error:
-            raise UserError("8-bit weights need the package bitsandbytes: pip install bitsandbytes") from error
-        options |= {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": 0}}
-    try:
-        model = AutoModelForCausalLM.from_pretrained(path, **options)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
-    if not int8 and torch.cuda.is_available():
-        model.to("cuda")
-    return model
-
-
-def fingerprint_of(model: PreTrainedModel) -> str:
-    """A digest that tells base models apart: parameter shapes, and some embeddings in bf16.
-
-    Computed before any resize, and the same in whatever data type the model was loaded.
-    """
-    digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        digest.update(f"{name}{tuple(parameter.shape)}".encode())
-    sample = model.get_input_embeddings().weight.detach()[:: max(1, model.config.vocab_size // 64)]
-    last = [p for p in model.parameters() if p.dim() == 1 or p.dim() == 2][-1].detach().flatten()[:4096]
-    for values in (sample, last):
-        digest.update(values.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> dict[str, int]:
-    """Add the layout's tokens and return name → id.
-
-    They are ordinary, not "special" tokens: decoding with `skip_special_tokens` must keep them.
-    Raises UserError where the tokenizer already has one of the names.
-    """
-    if (layout.num_general_prefix_tokens, layout.num_special_prefix_tokens) == (0, 0):
-        return {}
-    vocabulary = tokenizer.get_vocab()
-    taken = [name for name in layout.names if name in vocabulary]
-    if taken:
-        raise UserError(
-            f"the base model's tokenizer already holds {', '.join(taken)}: it seems to be a model trained with "
-            "planning tokens; start from its base model, or give this one other token names"
-        )
-    tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in layout.names])
-    return {name: tokenizer.convert_tokens_to_ids(name) for name in layout.names}
-
-
-def resize(model: PreTrainedModel, tokens: int) -> int:
-    """Make room for ``tokens`` ids, never shrinking; returns the number of rows."""
-    rows = model.get_input_embeddings().weight.shape[0]
-    if tokens > rows:
-        model.resize_token_embeddings(tokens, mean_resizing=False)
-        rows = tokens
-    return rows
-
-
-@torch.no_grad()
-def initialise_rows(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, token_ids: dict[str, int], seed: int
-) -> None:
-    """Start each new row, on input and output side, near the words that describe it."""
-    generator = torch.Generator().manual_seed(seed)
-    matrices = [model.get_input_embeddings().weight]
-    output = model.get_output_embeddings()
-    if output is not None and output.weight is not matrices[0]:
-        matrices.append(output.weight)
-    first_new = min(token_ids.values(), default=0)
-    for weight in matrices:
-        scale = INIT_NOISE * weight[:first_new].float().std()
-        for name, row in token_ids.items():
-            type_ = name[1:-1].rpartition("_")[0]
-            words = tokenizer.encode(" " + DESCRIBING_WORDS.get(type_, type_), add_special_tokens=False)
-            noise = torch.randn(weight.shape[1], generator=generator).to(weight.device) * scale
-            weight[row] = (weight[words].float().mean(0) + noise).to(weight.dtype)
 
 
 def lora_targets(model: PreTrainedModel, module: str) -> list[str]:

@@ -23,7 +23,7 @@ class Reasoner:
         self.unit = unit
 
     @overload
-    def answer(self, question: str, options: Sequence[str] = ()) -> Trace: ...
+    def answer(self, question: str, options: Sequence[str] = (), batch_size: int = 32) -> Trace: ...  # type: ignore[overload-overlap]
     @overload
     def answer(
         self, question: Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 32

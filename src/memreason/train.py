@@ -37,7 +37,7 @@ def train(
     console = console or Console(stderr=True)
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
-    run = Path(args.output_dir)
+    run = Path(str(args.output_dir))
     config = run_folder.frozen_config(model_config, data_config, args)
     task = load_data(data_config)
     run_folder.open_run(run, config, args.resume, args.overwrite_output_dir)

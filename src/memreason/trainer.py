@@ -48,6 +48,7 @@ class GenerationTrainer(Trainer):
             data_collator=partial(collate, pad_id=unit.tokenizer.pad_token_id),
         )
         self.unit = unit
+        self.control: TrainerControl
         self.evaluate_by_generation = evaluate_by_generation
         self.on_save = on_save
         self.model_accepts_loss_kwargs = True  # so that `num_items_in_batch` is counted

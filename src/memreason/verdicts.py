@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,6 +217,57 @@ def _metric_rows(result: dict[str, Any]) -> list[tuple[str, float | None, str]]:
 
 def _unreadable(rate: float | None) -> str:
     return f"{100 * rate:.1f}% unreadable" if rate else ""
+
+
+def print_comparison(console: Console, result: dict[str, Any]) -> None:
+    """Print a run's `metrics.json`: accuracy by split before and after, and what the errors are."""
+    from rich.table import Table
+
+    table = Table(title="accuracy, with 95% intervals", title_justify="left", box=None, padding=(0, 2))
+    for heading in ("split", "before", "after", "well formed", "memory true", "reason valid"):
+        table.add_column(heading, justify="left" if heading == "split" else "right")
+    for split, after in result["after"].items():
+        before = result.get("before", {}).get(split)
+        table.add_row(
+            split,
+            _rate_with_interval(before) if before else "not asked",
+            f"[bold]{_rate_with_interval(after)}[/bold]",
+            *(_percent(after.get(key)) for key in ("well_formed", "memory_true", "reason_valid")),
+        )
+    console.print(table, highlight=False)
+    for split, after in result["after"].items():
+        wrong = after["incorrect"]
+        if causes := after.get("errors_by_cause"):
+            listed = ", ".join(
+                f"{count} from {_CAUSES.get(cause, cause)}"
+                for cause, count in sorted(causes.items(), key=lambda item: -item[1])
+            )
+            console.print(f"{split}: of {wrong} wrong answers, {listed}", highlight=False)
+
+
+_CAUSES = {
+    "false_memory": "a false memory",
+    "wrong_inference": "a wrong inference",
+    "unreadable": "steps that no rule could read",
+}
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{100 * rate:.1f}%"
+
+
+def _rate_with_interval(result: dict[str, Any]) -> str:
+    low, high = result["interval"]
+    return f"{_percent(result['accuracy'])} [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def varied(verdicts: Sequence[Verdict], n: int) -> list[Verdict]:
+    """About ``n`` verdicts worth looking at: in turn one of each outcome and cause of error."""
+    kinds: dict[tuple[str, str | None], list[Verdict]] = {}
+    for verdict in verdicts:
+        kinds.setdefault((verdict.outcome, verdict.cause), []).append(verdict)
+    turns = zip_longest(*(kinds[key] for key in sorted(kinds, key=str)))
+    return [verdict for turn in turns for verdict in turn if verdict][:n]
 
 
 def print_traces(console: Console, verdicts: Sequence[Verdict], n: int) -> None:

@@ -1,0 +1,58 @@
+"""What a checkpoint knows about itself: `memreason.json`, beside the weights. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from memreason.errors import UserError
+from memreason.planning_tokens import PlanningTokens
+from memreason.records import write_json
+
+MANIFEST = "memreason.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a checkpoint must know about itself, written to `memreason.json` beside the weights."""
+
+    base_model: str
+    base_revision: str
+    base_fingerprint: str
+    dtype: str
+    parameter_efficient_mode: str
+    planning_tokens: PlanningTokens
+    token_ids: dict[str, int]
+    rows: int
+    model_max_length: int
+    format: int = FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Write it into ``folder``."""
+        write_json(folder / MANIFEST, asdict(self))
+
+
+def is_checkpoint(folder: str | Path) -> bool:
+    """Whether ``folder`` holds a checkpoint of ours."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in ``folder``; UserError where there is none or it cannot be read."""
+    path = Path(folder) / MANIFEST
+    if not Path(folder).is_dir():
+        raise UserError(f"checkpoint {folder}: no such folder")
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: no {MANIFEST} in it, so it is not a checkpoint of memreason (or its saving was cut off); "
+            "give the folder that `memreason train` wrote"
+        )
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        tokens = fields.pop("planning_tokens")
+        tokens["step_types"] = tuple(tokens["step_types"])
+        return Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a manifest that this version can read ({error})") from error

@@ -1,0 +1,54 @@
+"""What `memreason tasks` prints: the datasets there are, or one with its counts and an example."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from memreason.planning_tokens import PlanningTokens
+from memreason.records import MEMORY, REASON
+from memreason.tasks import ALIASES, TASKS, load_task
+
+
+def print_tasks(console: Console) -> None:
+    """List all datasets, with counts where they need no file."""
+    table = Table(box=None, padding=(0, 2), title="datasets", title_justify="left")
+    for heading in ("name", "what", "answers", "where from"):
+        table.add_column(heading)
+    for name, task in TASKS.items():
+        table.add_row(f"[bold]{name}[/bold]", task.description, task.answer_kind, task.source)
+    console.print(table)
+    spellings = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
+    console.print(f"other spellings: {spellings}", style="dim", highlight=False)
+    print_task(console, "atlas")
+    console.print("memreason tasks NAME --data_path …  shows another one", style="dim", highlight=False)
+
+
+def print_task(console: Console, name: str, data_path: str | None = None) -> None:
+    """Counts by split, what was found wrong while loading, and one example as trained on."""
+    task = load_task(name, data_path)
+    table = Table(box=None, padding=(0, 2), title=task.name, title_justify="left")
+    for heading in ("split", "questions", "with steps", MEMORY, REASON, "answers"):
+        table.add_column(heading, justify="left" if heading in ("split", "answers") else "right")
+    for split, solutions in task.splits.items():
+        steps = Counter(step.type for solution in solutions for step in solution.steps)
+        answers = Counter(solution.question.answer for solution in solutions)
+        table.add_row(
+            split,
+            str(len(solutions)),
+            str(sum(bool(solution.steps) for solution in solutions)),
+            str(steps[MEMORY]),
+            str(steps[REASON]),
+            ", ".join(f"{answer} {count}" for answer, count in answers.most_common(5)),
+        )
+    console.print(table)
+    for note in task.notes:
+        console.print(f"note: {note}", highlight=False)
+    solved = next((s for s in task.splits.get("train", []) if s.steps), None)
+    if solved:
+        layout = PlanningTokens(1, 1, (MEMORY, REASON))
+        console.print("example (1 general and 1 special planning token):", style="dim")
+        text = layout.prompt_text(solved.question) + layout.solution_text(solved.steps, solved.question.answer)
+        console.print(text, markup=False, highlight=False)

@@ -1,0 +1,72 @@
+"""New tokens in the tokenizer, and their rows in the embedding matrices.
+
+Which rows are new is decided by token id, never by the number of rows: Qwen2.5's matrices have more
+rows than its tokenizer has tokens, so its new tokens land on rows that exist already.
+"""
+
+from __future__ import annotations
+
+import torch
+from transformers import AddedToken, PreTrainedModel, PreTrainedTokenizerBase
+
+from memreason.errors import UserError
+from memreason.planning_tokens import ANSWER, PREFIX, PlanningTokens
+from memreason.records import MEMORY, REASON
+
+DESCRIBING_WORDS = {
+    PREFIX: "next step",
+    MEMORY: "memory fact recall",
+    REASON: "reason therefore conclude",
+    ANSWER: "final answer",
+}
+"""New rows start from the mean embedding of these words; a type without an entry, from its name."""
+INIT_NOISE = 0.1
+"""Standard deviation of the noise on a new row, as a share of the matrix's own."""
+
+
+def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> dict[str, int]:
+    """Add the layout's tokens and return name → id.
+
+    They are ordinary, not "special" tokens: decoding with `skip_special_tokens` must keep them.
+    Raises UserError where the tokenizer already has one of the names.
+    """
+    if (layout.num_general_prefix_tokens, layout.num_special_prefix_tokens) == (0, 0):
+        return {}
+    vocabulary = tokenizer.get_vocab()
+    taken = [name for name in layout.names if name in vocabulary]
+    if taken:
+        raise UserError(
+            f"the base model's tokenizer already holds {', '.join(taken)}: it seems to be a model trained with "
+            "planning tokens; start from its base model, or give this one other token names"
+        )
+    tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in layout.names])
+    return {name: tokenizer.convert_tokens_to_ids(name) for name in layout.names}
+
+
+def resize(model: PreTrainedModel, tokens: int) -> int:
+    """Make room for ``tokens`` ids, never shrinking; returns the number of rows."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokens > rows:
+        model.resize_token_embeddings(tokens, mean_resizing=False)
+        rows = tokens
+    return rows
+
+
+@torch.no_grad()
+def initialise_rows(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, token_ids: dict[str, int], seed: int
+) -> None:
+    """Start each new row, on input and output side, near the words that describe it."""
+    generator = torch.Generator().manual_seed(seed)
+    matrices = [model.get_input_embeddings().weight]
+    output = model.get_output_embeddings()
+    if output is not None and output.weight is not matrices[0]:
+        matrices.append(output.weight)
+    first_new = min(token_ids.values(), default=0)
+    for weight in matrices:
+        scale = INIT_NOISE * weight[:first_new].float().std()
+        for name, row in token_ids.items():
+            type_ = name[1:-1].rpartition("_")[0]
+            words = tokenizer.encode(" " + DESCRIBING_WORDS.get(type_, type_), add_special_tokens=False)
+            noise = torch.randn(weight.shape[1], generator=generator).to(weight.device) * scale
+            weight[row] = (weight[words].float().mean(0) + noise).to(weight.dtype)

@@ -40,7 +40,9 @@ def build(
     trained, unseen = hold_out(choose_countries(num_countries), rng)
     more = f"or raise num_countries (now {num_countries}, at most {len(world().asked)})"
     drawer = Drawer(trained, rng)
-    train = drawer.draw("train", num_train, f"lower num_train {more}")
+    tests = num_test + num_validation
+    reserve = tests / (num_train + tests) if tests else 0
+    train = drawer.draw("train", num_train, f"lower num_train, num_validation or num_test, {more}", reserve=reserve)
     seen = facts_in(train)
     advice = f"of those that need only facts in train: lower {{}}, change num_train (now {num_train}) {more}"
     splits = {

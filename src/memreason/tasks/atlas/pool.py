@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations, permutations, zip_longest
 from random import Random
 
@@ -48,7 +49,7 @@ class Candidate:
     claim: Claim
     open_side: str = ""
 
-    @property
+    @cached_property
     def facts(self) -> tuple[Fact, ...]:
         """The facts that answer it, in the order of recall: that of the known side first."""
         reading = read(self.claim, world().lookup)
@@ -161,6 +162,8 @@ def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Ite
     known = [(name, value) for name, value in values if value]
     for name, value in known:
         claim = Claim(predicate, name, value)
+        if fold(name) == fold(value):
+            continue  # "The capital of Singapore is Singapore" asks for nothing.
         if kind == "choice":
             if predicate not in NUMBERS:
                 yield claim, "left"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import cycle
 from random import Random
 
 from memreason.errors import UserError
@@ -15,6 +14,8 @@ from memreason.tasks.atlas.pool import Candidate, Cell, Region, candidates, wron
 from memreason.tasks.atlas.solve import solution
 
 HELD_OUT_SHARE = 0.2
+RICH_FAMILIES = 5
+"""Among how many families the questions are shared out that a poor one lacks."""
 ANSWER_KINDS = ("choice", "True", "False")
 Fits = Callable[[Candidate], bool]
 Drawn = list[tuple[Candidate, list[str]]]
@@ -68,17 +69,19 @@ class Drawer:
         self._region, self._rng = region, rng
         self._pool = candidates(region, rng)
 
-    def draw(self, split: str, size: int, advice: str, fits: Fits = lambda _: True) -> Drawn:
+    def draw(self, split: str, size: int, advice: str, fits: Fits = lambda _: True, reserve: float = 0) -> Drawn:
         """``size`` questions that fit, by quota; UserError with the advice where there are too few.
 
         Those that bring new facts go first: training then recalls as many facts as it can, and
         leaves other questions about them to the tests. A family may fall short by half its quota
-        (few countries have few borders); the others make up for it.
+        (few countries have few borders); those with most left make up for it. ``reserve`` is the
+        share of each cell that is left over for later splits.
         """
         drawn: Drawn = []
         missing = dict.fromkeys(ANSWER_KINDS, 0)
         for (family, kind), share in quotas(size).items():
-            found = self._take((family, kind), share, drawn, fits)
+            spare = int(len(self._pool[family, kind]) * (1 - reserve))
+            found = self._take((family, kind), min(share, spare), drawn, fits)
             if 2 * len(found) + 1 < share:
                 raise UserError(
                     f"atlas: {split} of {size} needs {share} {kind} questions of the family '{family}', "
@@ -86,15 +89,14 @@ class Drawer:
                 )
             missing[kind] += share - len(found)
             drawn += found
-        for kind, lacking in missing.items():
-            families = cycle(FAMILIES)
-            for _ in range(lacking * len(FAMILIES)):
-                if lacking:
-                    found = self._take((next(families), kind), 1, drawn, fits)
-                    lacking -= len(found)
-                    drawn += found
-            if lacking:
-                raise UserError(f"atlas: {split} of {size} lacks {lacking} {kind} questions; {advice}")
+        for kind in ANSWER_KINDS:
+            richest = sorted(FAMILIES, key=lambda family: -len(self._pool[family, kind]))[:RICH_FAMILIES]
+            for number, family in enumerate(richest):
+                found = self._take((family, kind), -(-missing[kind] // (len(richest) - number)), drawn, fits)
+                missing[kind] -= len(found)
+                drawn += found
+        if any(missing.values()):
+            raise UserError(f"atlas: {split} of {size} lacks {sum(missing.values())} questions; {advice}")
         self._rng.shuffle(drawn)
         return drawn
 

@@ -118,9 +118,11 @@ def read_memory(text: str) -> Fact | None:
     for invented in (False, True):
         for pattern, relation in _memory_patterns():
             for left, right in _matches(pattern, fold(text), _MEMORY_KINDS[relation], invented):
-                if left is None or right is None or left == right:
+                if left is None or right is None:
                     continue
                 if relation.startswith("border"):
+                    if left == right:
+                        continue
                     return Fact("border", pair(left, right), relation.split()[1])
                 return Fact(relation, left, right)
     return None
@@ -149,8 +151,8 @@ def normal_answer(text: str) -> str | None:
     found = re.fullmatch(r"(true|false)\b\W*", text, re.IGNORECASE)
     if found:
         return found[1].capitalize()
-    found = re.fullmatch(r"(?:option )?\(?([A-Da-d])\)?(?:[.:)\s].*)?", text)
-    return found[1].upper() if found else None
+    found = re.fullmatch(r"(?:[Oo]ption )?\(?(?:([A-D])\)?(?:[.:)].*)?|([a-d])\)?\.?)", text)
+    return (found[1] or found[2]).upper() if found else None
 
 
 def _matches(
@@ -202,8 +204,8 @@ def _memory_patterns() -> list[tuple[re.Pattern[str], str]]:
 
 @lru_cache(maxsize=1)
 def _reason_patterns() -> list[tuple[re.Pattern[str], str]]:
-    """More particular rules first: "they share no border" is not a value "no border" they share."""
-    order = ("border yes", "border no", "compare", "both", "match", "option", "differ")
+    """More particular rules first: "they share no border" names no value that they share."""
+    order = ("border yes", "border no", "compare", "both", "match", "differ", "option")
     ends = {end for forms in templates.ENDS.values() for end in forms}
     patterns = []
     for rule in order:

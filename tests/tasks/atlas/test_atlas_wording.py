@@ -1,0 +1,151 @@
+"""Sentences are varied, and each is read back as what it was written for."""
+
+from random import Random
+
+import pytest
+
+from memreason.records import Question
+from memreason.tasks.atlas import templates
+from memreason.tasks.atlas.claims import KINDS, OPEN, Claim
+from memreason.tasks.atlas.facts import Fact, number, pair, rounded, spoken, world
+from memreason.tasks.atlas.wording import (
+    normal_answer,
+    read_memory,
+    read_question,
+    read_reason,
+    write_memory,
+    write_question,
+    write_reason,
+)
+
+EXAMPLES = {
+    "country": ("Netherlands", "Trinidad and Tobago"),
+    "city": ("Paris", "Mexico City"),
+    "continent": ("North America", "Asia"),
+    "currency": ("euro", "yen"),
+    "language": ("Dutch", "English"),
+    "number": ("42000", "1400000000"),
+    "hemisphere": ("north", "south"),
+}
+
+
+def test_every_kind_of_question_has_four_wordings_or_more():
+    for table in (templates.STATEMENTS, templates.LEFT_OPEN, templates.RIGHT_OPEN):
+        for predicate, forms in table.items():
+            assert len(set(forms)) >= 4, predicate
+    assert len(templates.TRUE_FALSE) >= 4
+
+
+def test_every_memory_and_every_reason_has_three_wordings_or_more():
+    for table in (templates.MEMORIES, templates.REASONS, templates.ENDS):
+        for relation, forms in table.items():
+            assert len(set(forms)) >= 3, relation
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("predicate", templates.STATEMENTS)
+def test_a_statement_is_read_back(predicate, seed):
+    left, right = (EXAMPLES[kind][i] for i, kind in enumerate(KINDS[predicate]))
+    claim = Claim(predicate, left, right)
+    text = write_question(Random(seed), claim)
+    assert read_question(Question("q", text, "True")).claim == claim
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("predicate", templates.RIGHT_OPEN)
+def test_a_question_with_an_open_right_side_is_read_back(predicate, seed):
+    claim = Claim(predicate, EXAMPLES[KINDS[predicate][0]][0], OPEN)
+    text = write_question(Random(seed), claim)
+    assert read_question(Question("q", text, "A", ("w", "x", "y", "z"))).claim == claim
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("predicate", templates.LEFT_OPEN)
+def test_a_question_with_an_open_left_side_is_read_back(predicate, seed):
+    claim = Claim(predicate, OPEN, EXAMPLES[KINDS[predicate][1]][0])
+    text = write_question(Random(seed), claim)
+    assert read_question(Question("q", text, "A", ("w", "x", "y", "z"))).claim == claim
+
+
+def facts():
+    for relation in ("continent", "capital", "currency", "language", "area", "population", "hemisphere"):
+        subject, value = (EXAMPLES[kind][i] for i, kind in enumerate(KINDS[relation]))
+        yield Fact(relation, subject, value)
+    for value in ("yes", "no"):
+        yield Fact("border", pair("Venezuela", "Trinidad and Tobago"), value)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("fact", list(facts()), ids=lambda fact: fact.relation)
+def test_a_memory_is_read_back(fact, seed):
+    assert read_memory(write_memory(Random(seed), fact)) == fact
+
+
+@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("rule", templates.REASONS)
+@pytest.mark.parametrize("answer", ["True", "False", "C"])
+def test_a_reason_is_read_back(rule, answer, seed):
+    read = read_reason(write_reason(Random(seed), rule, answer, "the yen", "the euro"))
+    if rule == "option" and answer != "C":
+        return  # a True/False question has no options
+    assert (read.rule, read.answer) == (rule, answer)
+    assert read.values == ("yen", "euro")[: len(read.values)]
+
+
+def test_every_country_that_is_asked_about_is_found_by_its_name():
+    for name in world().asked:
+        assert world().find("country", f"the {name}".upper()) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("550 thousand", "550000"),
+        ("about 1.4 billion people", "1400000000"),
+        ("9,600,000 square kilometres", "9600000"),
+        ("42", "42"),
+        ("fifty", None),
+        ("1.2.3 million", None),
+    ],
+)
+def test_numbers_are_read(text, digits):
+    assert number(text) == digits
+
+
+@pytest.mark.parametrize("value", [7, 42, 999, 41526, 547030, 9984670, 66987244, 1411778724])
+def test_a_number_survives_being_spoken(value):
+    assert number(spoken(rounded(value))) == rounded(value)
+    assert abs(int(rounded(value)) - value) <= 0.05 * value
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("True", "True"),
+        ("false.", "False"),
+        ("B", "B"),
+        ("(b)", "B"),
+        ("Option C.", "C"),
+        ("D. Paris", "D"),
+        ("a country", None),
+        ("truely", None),
+        ("", None),
+    ],
+)
+def test_answers_are_normalised(text, answer):
+    assert normal_answer(text) == answer
+
+
+def test_facts_of_the_table():
+    lookup = world().lookup
+    assert lookup("capital", "France") == "Paris"
+    assert lookup("capital", "Kazakhstan") == "Astana"
+    assert lookup("continent", "Turkey") == "Asia"
+    assert lookup("currency", "Mexico") == lookup("currency", "Philippines") == "peso"
+    assert lookup("language", "Brazil") == "Portuguese"
+    assert lookup("hemisphere", "Lima") == "south"
+    assert lookup("border", pair("Spain", "France")) == "yes"
+    assert lookup("border", pair("Poland", "Spain")) == "no"
+    assert lookup("area", "France") == "550000"
+    assert lookup("seat", "Paris") == "France"
+    assert lookup("hemisphere", "Quito") is None, "too near the equator to ask"

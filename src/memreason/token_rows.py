@@ -57,12 +57,14 @@ def initialise_rows(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, token_ids: dict[str, int], seed: int
 ) -> None:
     """Start each new row, on input and output side, near the words that describe it."""
+    if not token_ids:
+        return
     generator = torch.Generator().manual_seed(seed)
     matrices = [model.get_input_embeddings().weight]
     output = model.get_output_embeddings()
     if output is not None and output.weight is not matrices[0]:
         matrices.append(output.weight)
-    first_new = min(token_ids.values(), default=0)
+    first_new = min(token_ids.values())
     for weight in matrices:
         scale = INIT_NOISE * weight[:first_new].float().std()
         for name, row in token_ids.items():

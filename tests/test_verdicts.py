@@ -1,16 +1,14 @@
-"""Traces → Verdicts → metrics, and the files and tables that show them."""
+"""Traces → Verdicts → metrics, and the files that hold them."""
 
-import io
 import json
 
 import pytest
-from rich.console import Console
 
 from memreason.errors import UserError
 from memreason.planning_tokens import PlanningTokens
 from memreason.records import Question, Solution, Step
 from memreason.tasks import Judgement
-from memreason.verdicts import judge_traces, metrics, print_metrics, print_traces, read_traces, write_evaluation
+from memreason.verdicts import judge_traces, metrics, read_traces, write_evaluation
 
 LAYOUT = PlanningTokens(1, 1, ("memory", "reason"))
 LYON = Question("q1", "Is Lyon the capital of France?", "False", dataset="made", split="test")
@@ -112,35 +110,3 @@ def test_reading_traces_says_where_and_what(tmp_path):
     path.write_text('{"id": "q1"}\n')
     with pytest.raises(UserError, match=r"traces\.jsonl:1.*question"):
         read_traces(path)
-
-
-def printed(show, *args):
-    file = io.StringIO()
-    show(Console(file=file, width=100), *args)
-    return [line.rstrip() for line in file.getvalue().splitlines()]
-
-
-def test_a_printed_trace_reads_without_colour():
-    lines = printed(print_traces, judge_traces([WRONG, RIGHT], "boolean", judge), 1)
-    assert lines[:5] == [
-        "✗ incorrect: false memory  q1",
-        "           Is Lyon the capital of France?",
-        "  memory ✗ Lyon is the capital.",
-        "  reason ? Lyon is Lyon.",
-        "  answer ✓ True  (gold: False)",
-    ]
-    assert not any("Paris" in line for line in lines)  # only the first was asked for
-
-
-def test_options_and_a_missing_answer_are_shown_as_they_are():
-    lines = printed(print_traces, judge_traces([CUT], "choice"), 1)
-    assert lines[0] == "○ no answer  q2  (cut off)  (not well formed)"
-    assert "          B. [b]Tokyo[/b]" in lines
-    assert "  answer  none  (gold: B)" in lines
-
-
-def test_printed_metrics_show_counts_intervals_and_causes():
-    lines = printed(print_metrics, metrics(judge_traces([RIGHT, WRONG, CUT], "mixed", judge)))
-    text = "\n".join(lines)
-    assert lines[0].split() == ["accuracy", "33.3%", "[6.1,", "79.2]", "1", "of", "3"]
-    assert "1 false memory" in text and "100.0% unreadable" in text

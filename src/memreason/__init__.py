@@ -1,7 +1,7 @@
 """memreason: language models that keep recalling facts and reasoning about them apart.
 
-    from memreason import load
-    trace = load("runs/demo").answer("Is Nairobi the capital of Kenya?")
+from memreason import load
+trace = load("runs/demo").answer("Is Nairobi the capital of Kenya?")
 """
 
 from typing import TYPE_CHECKING, Any

@@ -110,8 +110,7 @@ def _explain(error: OSError) -> str:
 def _parse(command: str, types: tuple[type, ...], argv: Sequence[str]) -> tuple:
     from memreason.config import Parser
 
-    parser = Parser(types, prog=f"memreason {command}", description=COMMANDS[command], epilog=EXAMPLES[command])
-    return parser.parse(argv)
+    return Parser(types, command, COMMANDS[command], EXAMPLES[command]).parse(argv)
 
 
 def _console() -> Console:
@@ -139,8 +138,8 @@ def _train(argv: Sequence[str]) -> None:
     from memreason.training_config import TrainingConfig
 
     model, data, training = _parse("train", (ModelConfig, DataConfig, TrainingConfig), argv)
+    from memreason.show import print_comparison, print_traces, varied
     from memreason.train import train
-    from memreason.verdicts import print_comparison, print_traces, varied
 
     console = _console()
     result, verdicts = train(model, data, training)
@@ -154,7 +153,7 @@ def _evaluate(argv: Sequence[str]) -> None:
 
     (config,) = _parse("evaluate", (EvaluateConfig,), argv)
     from memreason.evaluate import evaluate
-    from memreason.verdicts import print_metrics, print_traces, varied
+    from memreason.show import print_metrics, print_traces, varied
 
     console = _console()
     result, verdicts, folder = evaluate(config)

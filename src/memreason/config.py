@@ -9,10 +9,11 @@ lives in `training_config.py` for that reason.
 from __future__ import annotations
 
 import difflib
+from argparse import ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 from transformers.hf_argparser import HfArgumentParser
@@ -52,6 +53,8 @@ def check_at_least(flag: str, value: int | float | None, minimum: int | float) -
 @dataclass
 class ModelConfig:
     """Which model, which planning tokens, and which of its weights are trained."""
+
+    _argument_group_name: ClassVar[str] = "model and planning tokens"
 
     model_name_or_path: str = option(
         "smollm2",
@@ -128,6 +131,8 @@ class ModelConfig:
 class DataConfig:
     """Which questions, how many, and how long a text may be."""
 
+    _argument_group_name: ClassVar[str] = "data"
+
     dataset: str = option("atlas", "dataset name; `memreason tasks` lists them")
     data_path: str | None = option(None, "file, folder or hub id that holds the dataset (see `memreason tasks`)")
     num_train: int | None = option(None, "train on this many questions, drawn once without replacement (default: all)")
@@ -162,6 +167,8 @@ class DataConfig:
 class TasksConfig:
     """Options of `memreason tasks`."""
 
+    _argument_group_name: ClassVar[str] = "tasks"
+
     dataset: str | None = option(None, "load this dataset and show its splits and an example")
     data_path: str | None = option(None, "file, folder or hub id that holds it")
 
@@ -169,6 +176,8 @@ class TasksConfig:
 @dataclass
 class EvaluateConfig:
     """Options of `memreason evaluate`; what is not given comes from the checkpoint."""
+
+    _argument_group_name: ClassVar[str] = "evaluation"
 
     model_name_or_path: str = option("", "a checkpoint of ours (needs nothing else), or a base model")
     base_model_name_or_path: str | None = option(
@@ -208,6 +217,8 @@ class EvaluateConfig:
 class AskConfig:
     """Options of `memreason ask`."""
 
+    _argument_group_name: ClassVar[str] = "asking"
+
     model_name_or_path: str = option("runs/demo", "a checkpoint of ours")
     base_model_name_or_path: str | None = option(
         None, "the base model, where it is no longer where the checkpoint says"
@@ -219,6 +230,8 @@ class AskConfig:
 @dataclass
 class ScoreConfig:
     """Options of `memreason score`."""
+
+    _argument_group_name: ClassVar[str] = "scoring"
 
     generations: str = option("", 'file of texts: our traces.jsonl, or a JSON array of {"generated_text": …}')
     dataset: str = option("", "the dataset that the questions are from")
@@ -232,13 +245,28 @@ class ScoreConfig:
                 raise UserError(f"--{flag} is missing")
 
 
+POSITIONAL = {"ask": '"QUESTION" ', "tasks": "[NAME] "}
 REFUSED = {
     "hf_hub_token": "tokens are never taken from the command line; set the environment variable HF_TOKEN instead",
 }
 
 
+class _Help(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
+    pass
+
+
 class Parser(HfArgumentParser):
     """`HfArgumentParser` that reads `--config recipe.yaml`, and fails with short, helpful errors."""
+
+    def __init__(self, types: tuple[type, ...], command: str, description: str, epilog: str):
+        super().__init__(
+            types,  # type: ignore[arg-type]
+            prog=f"memreason {command}",
+            usage=f"memreason {command} {POSITIONAL.get(command, '')}[--config RECIPE.yaml] [options]",
+            description=f"{description}\n\n{epilog}",
+            formatter_class=_Help,
+        )
+        self.add_argument("--config", metavar="RECIPE.yaml", help="a file of options; the command line wins")
 
     def error(self, message: str) -> NoReturn:
         """Raise UserError instead of printing the usage of two hundred flags."""
@@ -258,7 +286,7 @@ class Parser(HfArgumentParser):
                 arguments = self._recipe(Path(value)) + arguments[:i] + arguments[i + width :]
                 break
         for argument in arguments:
-            if argument.startswith("--"):
+            if argument.startswith("--") and argument != "--help":
                 self._check_flag(argument[2:].partition("=")[0], "flag --")
         namespace, rest = self.parse_known_args(arguments)
         if rest:

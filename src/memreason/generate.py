@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
 from threading import Thread
+from typing import Any
 
 import torch
 from tqdm.auto import tqdm
-from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
+from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
 
 from memreason.errors import UserError
 from memreason.model import ModelUnit
@@ -44,21 +46,22 @@ def generate(
     do not count towards that. ``progress`` titles a progress bar; ``on_traces`` is called with each
     finished batch. Raises UserError for a prompt that leaves no room for an answer.
     """
-    shots_length = len(unit.tokenizer.encode(shots, add_special_tokens=False)) if shots else 0
-    limit = unit.manifest.model_max_length + shots_length
-    prompts = [unit.layout.encode_prompt(unit.tokenizer, question, shots) for question in questions]
+    limit = unit.manifest.model_max_length
+    shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
+    prompts = [unit.layout.encode_prompt(unit.tokenizer, q, first=not shot_ids) for q in questions]
     for question, prompt in zip(questions, prompts, strict=True):
         if len(prompt) >= limit:
             raise UserError(
-                f"question {question.id}: its prompt has {len(prompt) - shots_length} tokens, which leaves no room "
-                f"for an answer within --model_max_length {unit.manifest.model_max_length}; raise it"
+                f"question {question.id}: its prompt has {len(prompt)} tokens, which leaves no room for an answer "
+                f"within --model_max_length {limit}; raise it"
             )
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     traces: dict[int, Trace] = {}
     with unit.merged() as model, tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar:
+        shared = _read_once(unit, model, shot_ids)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, bool(shots))
+            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, shared)
             for i, ids in zip(rows, outputs, strict=True):
                 traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
             if on_traces:
@@ -70,7 +73,7 @@ def generate(
 def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
     """The solution text of one answer, piece by piece as it is generated."""
     prompt = unit.layout.encode_prompt(unit.tokenizer, question)
-    streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=True)
+    streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=False)
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -90,30 +93,53 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
     thread = Thread(target=run, daemon=True)
     thread.start()
     yield "".join(unit.layout.prefix)
-    yield from streamer
+    for piece in streamer:
+        yield piece.removesuffix(unit.tokenizer.eos_token)
     thread.join()
     if failures:
         raise failures[0]
 
 
+Shared = tuple[list[int], DynamicCache]
+"""Ids that stand before every prompt, and the keys and values of them."""
+
+
+@torch.no_grad()
+def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Shared | None:
+    """Run the model over what all prompts have in common, once for all of them."""
+    if not ids:
+        return None
+    cache = DynamicCache(config=model.config)
+    model(input_ids=torch.tensor([ids], device=unit.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return ids, cache
+
+
 @torch.no_grad()
 def _generate_batch(
-    unit: ModelUnit, model: PreTrainedModel, prompts: list[list[int]], limit: int, stop_after_answer: bool
+    unit: ModelUnit, model: PreTrainedModel, prompts: list[list[int]], limit: int, shared: Shared | None
 ) -> list[list[int]]:
-    """New ids of each prompt (padding and end tokens included), left-padded together."""
-    longest = max(map(len, prompts))
-    ids = torch.full((len(prompts), longest), unit.tokenizer.pad_token_id)
+    """New ids of each prompt (padding and end tokens included), left-padded together after what is shared."""
+    before = shared[0] if shared else []
+    width = len(before) + max(map(len, prompts))
+    ids = torch.full((len(prompts), width), unit.tokenizer.pad_token_id)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
+        ids[row, : len(before)] = torch.tensor(before, dtype=ids.dtype)
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, : len(before)] = 1
+        mask[row, width - len(prompt) :] = 1
+    options: dict[str, Any] = {}
+    if shared:
+        cache = copy.deepcopy(shared[1])
+        cache.batch_repeat_interleave(len(prompts))
+        options = {"past_key_values": cache, "stopping_criteria": [_AnswerLineWritten(unit, width)]}
     output = model.generate(
         input_ids=ids.to(unit.device),
         attention_mask=mask.to(unit.device),
         generation_config=_greedy(unit, limit - min(map(len, prompts))),
-        stopping_criteria=[_AnswerLineWritten(unit, longest)] if stop_after_answer else None,
+        **options,
     )
-    return output[:, longest:].tolist()
+    return output[:, width:].tolist()
 
 
 def _greedy(unit: ModelUnit, max_new_tokens: int) -> GenerationConfig:

@@ -102,16 +102,23 @@ class PlanningTokens:
 
     # ---- to ids --------------------------------------------------------------------------------
 
-    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question, shots: str = "") -> list[int]:
-        """Ids up to where generation starts: [bos] shots, question, first prefix tokens.
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question, first: bool = True) -> list[int]:
+        """Ids up to where generation starts: [bos], question, first prefix tokens.
+
+        Without [bos] where something stands before the question, so that it is not ``first``.
 
         Raises UserError where the question's text holds the name of a planning token.
         """
-        text = shots + self.prompt_text(question)
+        text = self.prompt_text(question)
         for name in self.names:
             if name in text:
                 raise UserError(f"question {question.id}: its text contains the planning token {name}; remove it")
-        return _opening_ids(tokenizer) + _text_ids(tokenizer, text) + _token_ids(tokenizer, self.prefix)
+        opening = _opening_ids(tokenizer) if first else []
+        return opening + _text_ids(tokenizer, text) + _token_ids(tokenizer, self.prefix)
+
+    def encode_shots(self, tokenizer: PreTrainedTokenizerBase, shots: str) -> list[int]:
+        """Ids of the text that stands before every question: [bos], shots; none where it is empty."""
+        return _opening_ids(tokenizer) + _text_ids(tokenizer, shots) if shots else []
 
     def encode(self, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> Encoded:
         """Ids of prompt, solution and end token, and where the prompt ends.

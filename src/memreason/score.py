@@ -21,10 +21,11 @@ from memreason.answers import extract_strict
 from memreason.errors import UserError
 from memreason.planning_tokens import PlanningTokens, parse_text
 from memreason.records import PLAIN, Question, Solution, Trace, Verdict, write_jsonl
+from memreason.show import print_metrics
 from memreason.tasks import TaskData, load_task
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
-from memreason.verdicts import judge_traces, print_metrics, write_evaluation
+from memreason.verdicts import judge_traces, write_evaluation
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from transformers import TrainingArguments
 
@@ -12,6 +13,8 @@ from memreason.config import option
 @dataclass
 class TrainingConfig(TrainingArguments):
     """All of TrainingArguments, the old spelling --evaluation_strategy, and the run's own switches."""
+
+    _argument_group_name: ClassVar[str] = "training: ours first, then the rest of Hugging Face's TrainingArguments"
 
     output_dir: str | None = option(None, "the run's folder (default: runs/<dataset>)")
     resume: bool = option(False, "continue a run that was stopped, with otherwise the same command")

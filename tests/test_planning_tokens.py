@@ -1,0 +1,96 @@
+"""Solutions as ids: what is prompt, what bears loss, and that text and ids say the same."""
+
+from pathlib import Path
+
+import pytest
+from tiny import SHAPES, SOLUTIONS
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from memreason.errors import UserError
+from memreason.planning_tokens import IGNORE, PlanningTokens
+from memreason.records import MEMORY, REASON, Question, Solution, Step
+from memreason.token_rows import add_tokens
+
+LAYOUTS = {
+    "memory and reason": PlanningTokens(2, 3, (MEMORY, REASON)),
+    "no prefix tokens": PlanningTokens(0, 1, (MEMORY, REASON)),
+    "no step types": PlanningTokens(1, 2),
+    "plain chain of thought": PlanningTokens(),
+}
+
+
+@pytest.fixture(params=SHAPES)
+def tokenizer(request: pytest.FixtureRequest, bases: dict[str, Path]) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(bases[request.param])
+
+
+@pytest.fixture(params=LAYOUTS)
+def layout(request: pytest.FixtureRequest, tokenizer: PreTrainedTokenizerBase) -> PlanningTokens:
+    layout = LAYOUTS[request.param]
+    add_tokens(tokenizer, layout)
+    return layout
+
+
+def test_the_prompt_of_generation_is_the_prompt_of_training(
+    layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    for solution in SOLUTIONS:
+        encoded = layout.encode(tokenizer, solution)
+        assert encoded.ids[: encoded.prompt_length] == layout.encode_prompt(tokenizer, solution.question)
+
+
+def test_the_prompt_ends_after_the_first_prefix_tokens(
+    layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    prompt = layout.encode_prompt(tokenizer, SOLUTIONS[0].question)
+    text = tokenizer.decode(prompt, skip_special_tokens=True)
+    assert text == "Question: Is Paris the capital of France?\n" + "".join(layout.prefix)
+
+
+def test_the_loss_covers_the_solution_and_the_end_token_and_never_the_prompt(
+    layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    for solution in SOLUTIONS:
+        encoded = layout.encode(tokenizer, solution)
+        prompt, rest = encoded.labels[: encoded.prompt_length], encoded.labels[encoded.prompt_length :]
+        assert set(prompt) == {IGNORE}
+        assert rest == encoded.ids[encoded.prompt_length :]
+        assert rest[-1] == tokenizer.eos_token_id
+        written = "".join(layout.prefix) + tokenizer.decode(rest[:-1])
+        assert written == layout.solution_text(solution.steps, solution.question.answer)
+
+
+def test_every_planning_token_is_one_id(tokenizer: PreTrainedTokenizerBase) -> None:
+    layout = LAYOUTS["memory and reason"]
+    ids = add_tokens(tokenizer, layout)
+    assert list(ids) == layout.names and len(set(ids.values())) == 2 + 3 * 3
+    encoded = layout.encode(tokenizer, SOLUTIONS[0])
+    lines = len(SOLUTIONS[0].steps) + 1
+    assert sum(i in ids.values() for i in encoded.ids) == lines * (2 + 3)
+
+
+def test_ids_parse_back_to_the_solution(layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase) -> None:
+    for solution in SOLUTIONS:
+        encoded = layout.encode(tokenizer, solution)
+        text = "".join(layout.prefix) + tokenizer.decode(encoded.ids[encoded.prompt_length : -1])
+        trace = layout.parse(solution.question, text)
+        assert trace.well_formed
+        assert trace.answer == solution.question.answer
+        assert [step.text for step in trace.steps] == [step.text for step in solution.steps]
+        if layout.step_types:
+            assert trace.steps == solution.steps
+
+
+def test_options_stand_in_the_prompt() -> None:
+    question = Question("q", "Which is a city?", "B", ("Japan", "Tokyo"))
+    assert PlanningTokens().prompt_text(question) == "Question: Which is a city?\nOptions: A. Japan B. Tokyo\n"
+
+
+def test_a_text_that_holds_a_planning_token_is_refused(bases: dict[str, Path]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(bases["tied"])
+    layout = LAYOUTS["memory and reason"]
+    add_tokens(tokenizer, layout)
+    with pytest.raises(UserError, match=r"question q1: .*<memory_0>"):
+        layout.encode_prompt(tokenizer, Question("q1", "What is <memory_0>?", "True"))
+    with pytest.raises(UserError, match=r"solution q2: .*<reason_1>"):
+        layout.encode(tokenizer, Solution(Question("q2", "What?", "True"), (Step(MEMORY, "It is <reason_1>."),)))

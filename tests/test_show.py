@@ -1,0 +1,55 @@
+"""What people see of traces and metrics on the terminal."""
+
+import io
+
+from rich.console import Console
+from test_verdicts import CUT, LOOSE, RIGHT, WRONG, judge
+
+from memreason.show import print_comparison, print_metrics, print_traces, varied
+from memreason.verdicts import judge_traces, metrics
+
+
+def printed(show, *args):
+    file = io.StringIO()
+    show(Console(file=file, width=100), *args)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def test_a_printed_trace_reads_without_colour():
+    lines = printed(print_traces, judge_traces([WRONG, RIGHT], "boolean", judge), 1)
+    assert lines[:5] == [
+        "✗ incorrect: false memory  q1",
+        "           Is Lyon the capital of France?",
+        "  memory ✗ Lyon is the capital.",
+        "  reason ? Lyon is Lyon.",
+        "  answer ✓ True  (gold: False)",
+    ]
+    assert not any("Paris" in line for line in lines)  # only the first was asked for
+
+
+def test_options_and_a_missing_answer_are_shown_as_they_are():
+    lines = printed(print_traces, judge_traces([CUT], "choice"), 1)
+    assert lines[0] == "○ no answer  q2  (cut off)  (not well formed)"
+    assert "          B. [b]Tokyo[/b]" in lines
+    assert "  answer  none  (gold: B)" in lines
+
+
+def test_printed_metrics_show_counts_intervals_and_causes():
+    lines = printed(print_metrics, metrics(judge_traces([RIGHT, WRONG, CUT], "mixed", judge)))
+    text = "\n".join(lines)
+    assert lines[0].split() == ["accuracy", "33.3%", "[6.1,", "79.2]", "1", "of", "3"]
+    assert "1 false memory" in text and "100.0% unreadable" in text
+
+
+def test_a_comparison_shows_before_and_after_and_the_causes_of_errors():
+    before = metrics(judge_traces([WRONG, CUT], "mixed", judge))
+    after = metrics(judge_traces([RIGHT, WRONG], "mixed", judge))
+    text = "\n".join(printed(print_comparison, {"before": {"test": before}, "after": {"test": after}}))
+    assert "0.0% [0, 66]" in text and "50.0% [9, 91]" in text
+    assert "test: of 1 wrong answers, 1 from a false memory" in text
+
+
+def test_varied_takes_one_of_each_outcome_and_cause_in_turn():
+    verdicts = judge_traces([RIGHT, RIGHT, WRONG, CUT, LOOSE], "mixed", judge)
+    assert {v.outcome for v in varied(verdicts, 3)} == {"correct", "incorrect", "no_answer"}
+    assert len(varied(verdicts, 99)) == 5

@@ -30,7 +30,7 @@ from memreason.config import ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
-from memreason.token_rows import add_tokens, initialise_rows, resize
+from memreason.token_rows import add_tokens, initialise_rows, resize, use_rows_beside_frozen
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -246,7 +246,9 @@ def _with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[in
         peft_config: Any = TrainableTokensConfig(
             task_type="CAUSAL_LM", token_indices=new_ids, target_modules=[s.rpartition(".")[2] for s in sides]
         )
-        return get_peft_model(model, peft_config)
+        unit = get_peft_model(model, peft_config)
+        use_rows_beside_frozen(unit)
+        return unit
     peft_config = LoraConfig(
         task_type="CAUSAL_LM",
         r=config.lora_r,
@@ -256,6 +258,7 @@ def _with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[in
         trainable_token_indices=rows,
     )
     unit = get_peft_model(model, peft_config)
+    use_rows_beside_frozen(unit)
     if mode == "lora":
         for name, parameter in unit.named_parameters():
             if "trainable_tokens" in name:

@@ -1,0 +1,307 @@
+"""The command line: help that teaches, recipes, and an error of its own for each kind of bad input."""
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import SOLUTIONS
+
+from memreason.cli import COMMANDS, main
+from memreason.tasks.jsonl import export_jsonl
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    export_jsonl(SOLUTIONS, folder / "train.jsonl")
+    test = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    for row in test:
+        row["question"] = "Now: " + row["question"]
+        row["id"] = "test-" + row["id"]
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in test))
+    return folder
+
+
+@pytest.fixture
+def arguments(bases: dict[str, Path], data: Path, tmp_path: Path) -> list[str]:
+    """A complete, quick `memreason train`."""
+    return [
+        "train", "--dataset", "jsonl", "--data_path", str(data), "--model_name_or_path", str(bases["tied"]),
+        "--output_dir", str(tmp_path / "run"), "--num_train_epochs", "1", "--model_max_length", "96",
+        "--dtype", "float32", "--disable_tqdm", "True",
+    ]  # fmt: skip
+
+
+def fails(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 2) -> str:
+    """Run, expect the exit code, and return the one message, which is no traceback."""
+    assert main(argv) == code
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    assert f"memreason {argv[0]}: " in message
+    return message
+
+
+class TestHelp:
+    def test_the_first_page_names_every_command_and_a_first_run(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--help"]) == 0
+        page = capsys.readouterr().out
+        assert all(f"  {command} " in page for command in COMMANDS)
+        assert "memreason train --config recipes/demo.yaml" in page
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_has_examples_and_explains_each_flag(
+        self, command: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        page = capsys.readouterr().out
+        assert page.startswith(f"usage: memreason {command}") and f"  memreason {command}" in page
+        assert "--config RECIPE.yaml" in page
+
+    def test_help_and_import_need_no_torch(self) -> None:
+        script = (
+            "import sys, memreason, memreason.cli; memreason.cli.main(['--help']); "
+            "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules), 'heavy import'"
+        )
+        subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+    def test_scoring_and_listing_tasks_need_no_torch(self) -> None:
+        script = (
+            "import sys, memreason.score, memreason.task_table, memreason.cli; memreason.cli.main(['tasks', 'atlas']); "
+            "assert 'torch' not in sys.modules, 'heavy import'"
+        )
+        subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+class TestRecipes:
+    def test_every_option_can_stand_in_a_recipe_and_the_command_line_wins(
+        self, arguments: list[str], tmp_path: Path
+    ) -> None:
+        pairs = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+        recipe = {key.removeprefix("--"): value for key, value in pairs.items()} | {"num_train_epochs": 5, "lora_r": 4}
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+        assert main(["train", "--config", str(tmp_path / "recipe.yaml"), "--num_train_epochs", "1"]) == 0
+        frozen = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+        assert frozen["lora_r"] == 4 and frozen["num_train_epochs"] == 1
+        assert (tmp_path / "run" / "epochs" / "epoch-1").exists()
+
+    def test_a_frozen_config_can_be_run_again(self, arguments: list[str], tmp_path: Path) -> None:
+        assert main(arguments) == 0
+        again = tmp_path / "again"
+        assert main(["train", "--config", str(tmp_path / "run" / "config.yaml"), "--output_dir", str(again)]) == 0
+        for name in ("config.yaml", "evaluation/traces.jsonl"):
+            assert (again / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+    def test_the_recipes_of_the_project_are_valid(self) -> None:
+        from memreason.cli import _parse
+        from memreason.config import DataConfig, ModelConfig
+        from memreason.training_config import TrainingConfig
+
+        recipes = sorted((ROOT / "recipes").glob("*.yaml"))
+        assert recipes
+        for recipe in recipes:
+            assert recipe.read_text().startswith("# memreason train --config recipes/")
+            _parse("train", (ModelConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("learnin_rate: 1", "did you mean learning_rate"),
+            ("- a", "expected a mapping"),
+            ("a: [", "not valid YAML"),
+        ],
+    )
+    def test_a_bad_recipe_names_the_file(
+        self, text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "recipe.yaml"
+        path.write_text(text)
+        error = fails(capsys, "train", "--config", str(path))
+        assert message in error and str(path) in error
+
+    def test_a_recipe_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "No such file" in fails(capsys, "train", "--config", "nowhere.yaml")
+
+
+class TestFlags:
+    def test_the_old_spelling_of_the_evaluation_strategy(self, arguments: list[str], tmp_path: Path) -> None:
+        assert main([*arguments, "--evaluation_strategy", "no", "--save_strategy", "no"]) == 0
+        assert not (tmp_path / "run" / "epochs").exists()
+
+    @pytest.mark.parametrize(
+        ("flags", "message"),
+        [
+            (["--learnin_rate", "1"], "unknown flag --learnin_rate; did you mean learning_rate?"),
+            (["--parameter_efficient_mode", "prefix"], "invalid choice: 'prefix'"),
+            (["--num_test", "many"], "invalid int value"),
+            (["--num_test", "-1"], "--num_test -1: must be at least 0"),
+            (["--hf_hub_token", "hf_x"], "set the environment variable HF_TOKEN"),
+            (["stray"], "unexpected argument 'stray'"),
+            (["--int8_training", "True"], "8-bit weights need a CUDA GPU"),
+            (
+                ["--parameter_efficient_mode", "prompt-tuning", "--add_soft_prompts", "False"],
+                "nothing would be trained",
+            ),
+            (["--num_general_prefix_tokens", "0", "--num_special_prefix_tokens", "0"], "adds nothing"),
+            (["--base_model_name_or_path", "other"], "training starts from one model"),
+            (["--model_name_or_path", "no/such/folder/anywhere"], "neither a folder nor"),
+            (["--num_countries", "40"], "--num_countries is an option of the dataset atlas"),
+            (["--model_max_length", "20"], "no training example is left"),
+        ],
+    )
+    def test_a_bad_flag_has_its_own_message(
+        self, flags: list[str], message: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert message in fails(capsys, *arguments, *flags)
+
+    def test_an_unknown_command(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "did you mean train?" in fails(capsys, "trian")
+
+    def test_secrets_are_not_echoed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "hf_planted" not in fails(capsys, "train", "--hf_hub_token", "hf_planted")
+
+
+class TestBadData:
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            ('{"question": ', "not valid JSON"),
+            ('{"question": "Is it?", "steps": []}', "answer"),
+            ('{"question": "Is it?", "answer": "True", "steps": ["[wish]: x"]}', "wish"),
+            ('{"question": "Is it?", "answer": "True", "steps": ["[memory]: "]}', "empty"),
+        ],
+    )
+    def test_a_bad_line_is_named_by_file_and_number(
+        self, line: str, message: str, arguments: list[str], data: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with open(data / "train.jsonl", "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        error = fails(capsys, *arguments)
+        assert f"train.jsonl:{len(SOLUTIONS) + 1}" in error and message in error
+
+    def test_an_empty_dataset(self, arguments: list[str], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for file in data.iterdir():
+            file.write_text("")
+        assert str(data) in fails(capsys, *arguments)
+
+    def test_bad_input_leaves_no_run_folder(
+        self, arguments: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (data / "train.jsonl").write_text("{")
+        fails(capsys, *arguments)
+        assert not (tmp_path / "run").exists()
+
+
+class TestCheckpoints:
+    def test_evaluating_a_folder_without_manifest(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "memreason.json" in fails(capsys, "evaluate", "--model_name_or_path", str(tmp_path))
+        assert "memreason.json" in fails(capsys, "ask", "Is it?", "--model_name_or_path", str(tmp_path))
+
+    def test_a_base_model_is_evaluated_zero_shot_and_few_shot(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for shots in ("0", "2"):
+            code = main(["evaluate", "--model_name_or_path", str(bases["tied"]), "--dataset", "jsonl", "--data_path",
+                         str(data), "--k_shot", shots, "--output_dir", str(tmp_path / shots), "--model_max_length",
+                         "64"])  # fmt: skip
+            assert code == 0
+            metrics = json.loads((tmp_path / shots / "metrics.json").read_text())
+            assert metrics["n"] == len(SOLUTIONS)
+        assert "accuracy" in capsys.readouterr().out
+
+    def test_asking_prints_typed_steps(
+        self, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(arguments) == 0
+        capsys.readouterr()
+        assert (
+            main(["ask", "Is Rome the capital of Italy?", "--model_name_or_path", str(tmp_path / "run"), "--json"]) == 0
+        )
+        answer = json.loads(capsys.readouterr().out)
+        assert set(answer) == {"steps", "answer", "well_formed"}
+        assert main(["ask", "Is Rome the capital of Italy?", "--model_name_or_path", str(tmp_path / "run")]) == 0
+
+    def test_a_question_must_be_asked(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "the question is missing" in fails(capsys, "ask", "--model_name_or_path", "x")
+        assert "the question is missing" in fails(capsys, "ask", " ", "--model_name_or_path", "x")
+
+
+class _GatedHub(http.server.BaseHTTPRequestHandler):
+    """A hub on loopback whose every model is gated."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(403)
+        self.send_header("X-Error-Code", "GatedRepo")
+        self.send_header("X-Error-Message", "Access to this model is restricted.")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def gated_hub() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _GatedHub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_a_gated_model_without_token_says_what_to_do(gated_hub: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_ENDPOINT": gated_hub, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-m", "memreason", "train", "--model_name_or_path", "someone/gated", "--dataset", "atlas",
+         "--output_dir", str(tmp_path / "run")],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 2, run.stderr
+    assert "someone/gated is gated" in run.stderr and "HF_TOKEN" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_is_explained(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from peft import PeftModel
+
+    def full(self: PeftModel, folder: str, **_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+
+    monkeypatch.setattr(PeftModel, "save_pretrained", full)
+    message = fails(capsys, *arguments, code=1)
+    assert "the disk is full" in message and "--resume" in message
+
+
+@pytest.mark.slow
+def test_the_originals_scripts_train_and_evaluate_to_the_same_accuracy(
+    bases: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    environment = {
+        **os.environ, "DATASET": "jsonl", "DATA_PATH": str(data), "MODEL": str(bases["padded"]), "N_SPECIAL": "2",
+        "OUTPUT": str(tmp_path / "run"), "CHECKPOINT": str(tmp_path / "run"), "OMP_NUM_THREADS": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }  # fmt: skip
+    subprocess.run(["bash", str(ROOT / "train.sh"), "--num_train_epochs", "1", "--dtype", "float32"],
+                   env=environment, check=True, capture_output=True)  # fmt: skip
+    trained = json.loads((tmp_path / "run" / "metrics.json").read_text())["after"]["test"]
+    traces = (tmp_path / "run" / "evaluation" / "traces.jsonl").read_bytes()
+    subprocess.run(["bash", str(ROOT / "eval.sh")], env=environment, check=True, capture_output=True)
+    metrics = json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text())
+    assert metrics["accuracy"] == trained["accuracy"]
+    assert (tmp_path / "run" / "evaluation" / "traces.jsonl").read_bytes() == traces

@@ -1,0 +1,69 @@
+"""Imports run one way: records → nouns → stages → command line; and only what needs torch imports it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "memreason"
+
+LAYERS = [
+    {"errors"},
+    {"records"},
+    {"planning_tokens", "manifest"},
+    {"config", "answers", "tasks"},
+    {"training_config", "base_models", "token_rows", "verdicts", "batches", "show"},
+    {"model", "run_folder"},
+    {"generate", "task_table", "score"},
+    {"trainer", "evaluate", "reasoner"},
+    {"train"},
+    {"cli"},
+    {"__main__", "__init__"},
+]
+TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "answers", "tasks", "verdicts", "show",
+              "task_table", "score", "cli"}  # fmt: skip
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_module_imports_only_from_layers_below_its_own_or_its_own(path: Path) -> None:
+    level = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    module = module_of(path)
+    assert module in level, f"put {module} into a layer"
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "memreason" and len(parts) > 1 and parts[1] in level:
+            assert level[parts[1]] <= level[module], f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_what_needs_torch_imports_it(path: Path) -> None:
+    if module_of(path) in TORCH_FREE:
+        assert not {name for name in imported(path, top_level_only=True) if name.split(".")[0] in ("torch", "peft")}
+
+
+def test_modules_and_functions_stay_short() -> None:
+    for path in FILES:
+        text = path.read_text()
+        assert text.count("\n") <= 330, f"{path.name} is long; split it"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno <= 70, f"{path.name}:{node.name} is long"

@@ -1,0 +1,270 @@
+"""A run from data to figures: what it leaves behind, that evaluation agrees with it, and that it can be resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+from tiny import SHAPES, SOLUTIONS
+
+from memreason import load
+from memreason.config import PARAMETER_EFFICIENT_MODES, DataConfig, EvaluateConfig, ModelConfig
+from memreason.errors import UserError
+from memreason.evaluate import evaluate
+from memreason.manifest import read_manifest
+from memreason.records import Question, Solution
+from memreason.tasks.jsonl import export_jsonl
+from memreason.train import train
+from memreason.training_config import TrainingConfig
+from memreason.verdicts import read_traces
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The four solutions as train, validation and test: what is memorised shows."""
+    folder = tmp_path_factory.mktemp("data")
+    for split in ("train", "validation", "test"):
+        # Case differs, so that no split repeats another's question.
+        texts = {"train": "{}", "validation": "{} ", "test": "Now: {}"}
+        solutions = [
+            Solution(
+                Question(f"{split}-{s.question.id}", texts[split].format(s.question.text), s.question.answer), s.steps
+            )
+            for s in SOLUTIONS
+        ]
+        export_jsonl(solutions, folder / f"{split}.jsonl")
+    return folder
+
+
+def options(base: Path, data: Path, run: Path, **more) -> tuple[ModelConfig, DataConfig, TrainingConfig]:
+    model = {"model_name_or_path": str(base), "dtype": "float32", "lora_module": "all", "lora_r": 8}
+    training = {
+        "output_dir": str(run), "num_train_epochs": 2, "learning_rate": 1e-2, "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 1, "disable_tqdm": True, "use_cpu": True,
+    }  # fmt: skip
+    names = {**ModelConfig.__dataclass_fields__}
+    model |= {key: value for key, value in more.items() if key in names}
+    data_names = DataConfig.__dataclass_fields__
+    rest = {key: value for key, value in more.items() if key not in names and key not in data_names}
+    return (
+        ModelConfig(**model),
+        DataConfig("jsonl", str(data), model_max_length=96, **{k: v for k, v in more.items() if k in data_names}),
+        TrainingConfig(**{**training, **rest}),
+    )
+
+
+@pytest.fixture(scope="module")
+def run(bases: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One finished run with the base model asked before."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(*options(bases["tied"], data, folder, k_shot=2))
+    return folder
+
+
+class TestWhatARunLeaves:
+    def test_the_files(self, run: Path) -> None:
+        names = {path.name for path in run.iterdir()}
+        assert names >= {
+            "adapter_model.safetensors", "adapter_config.json", "memreason.json", "tokenizer.json", "config.yaml",
+            "trainer_state.json", "metrics.json", "before", "epochs", "evaluation",
+        }  # fmt: skip
+        for folder in (run / "before", run / "evaluation", run / "epochs" / "epoch-1", run / "epochs" / "epoch-2"):
+            assert {path.name for path in folder.iterdir()} == {"metrics.json", "traces.jsonl", "traces.txt"}
+
+    def test_no_pickle_and_no_temporary_file_is_left(self, run: Path) -> None:
+        suffixes = {path.suffix for path in run.rglob("*") if path.is_file()}
+        assert suffixes <= {".json", ".jsonl", ".safetensors", ".txt", ".yaml", ".jinja"}
+        assert not [path for path in run.rglob(".*")]
+
+    def test_accuracy_of_each_epoch_is_in_the_trainer_state(self, run: Path) -> None:
+        state = json.loads((run / "trainer_state.json").read_text())
+        logged = {entry["epoch"]: entry["eval_acc"] for entry in state["log_history"] if "eval_acc" in entry}
+        assert set(logged) == {1.0, 2.0}
+        for epoch, accuracy in logged.items():
+            metrics = json.loads((run / "epochs" / f"epoch-{epoch:g}" / "metrics.json").read_text())
+            assert metrics["accuracy"] == accuracy and metrics["n"] == len(SOLUTIONS)
+
+    def test_the_metrics_before_and_after(self, run: Path) -> None:
+        metrics = json.loads((run / "metrics.json").read_text())
+        for when in ("before", "after"):
+            inner = metrics[when]["test"]
+            assert inner["n"] == len(SOLUTIONS)
+            assert inner["correct"] + inner["incorrect"] + inner["no_answer"] == inner["n"]
+            assert inner["interval"][0] <= inner["accuracy"] <= inner["interval"][1]
+        assert metrics["validation"]["epoch"] in (1.0, 2.0)
+
+    def test_the_frozen_config_is_a_recipe(self, run: Path) -> None:
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        assert config["dataset"] == "jsonl" and config["lora_r"] == 8 and config["learning_rate"] == 1e-2
+        assert "output_dir" not in config and not [key for key in config if "token" in key and "num_" not in key
+                                                   and key not in ("extract_step_type_tokens",)]  # fmt: skip
+
+    def test_training_checkpoints_are_checkpoints_too(self, run: Path) -> None:
+        folder = sorted(run.glob("checkpoint-*"))[-1]
+        assert load(folder).answer(SOLUTIONS[0].question.text).text
+
+
+class TestEvaluationAgreesWithTraining:
+    def test_the_saved_checkpoint_gives_the_same_traces(self, run: Path, tmp_path: Path) -> None:
+        result, verdicts, _ = evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path)), progress=False)
+        assert result["accuracy"] == json.loads((run / "metrics.json").read_text())["after"]["test"]["accuracy"]
+        assert (tmp_path / "traces.jsonl").read_bytes() == (run / "evaluation" / "traces.jsonl").read_bytes()
+        assert verdicts == read_traces(tmp_path / "traces.jsonl")
+
+    def test_so_does_the_best_epoch_on_validation(self, run: Path, tmp_path: Path) -> None:
+        config = EvaluateConfig(str(run), split="validation", output_dir=str(tmp_path))
+        evaluate(config, progress=False)
+        best = json.loads((run / "metrics.json").read_text())["validation"]["epoch"]
+        assert (tmp_path / "traces.jsonl").read_bytes() == (
+            run / "epochs" / f"epoch-{best:g}" / "traces.jsonl"
+        ).read_bytes()
+
+    def test_it_is_written_into_the_checkpoint_where_nothing_else_is_said(self, run: Path) -> None:
+        folder = evaluate(EvaluateConfig(str(run)), progress=False)[2]
+        assert folder == run / "evaluation"
+
+    def test_traces_as_text_have_question_generated_and_true_solution(self, run: Path) -> None:
+        first = (run / "evaluation" / "traces.txt").read_text().split("=" * 80)[0]
+        prompt, generated, truth = first.strip().split("\n\n")[:3]
+        assert prompt.startswith("Question: Now: Is ")
+        assert generated.startswith("<prefix_0><prefix_1>")
+        assert "<memory_0><memory_1><memory_2> The capital of" in truth and "The answer is: " in truth
+
+    def test_an_option_that_contradicts_the_checkpoint_is_refused(self, run: Path) -> None:
+        with pytest.raises(UserError, match="--num_special_prefix_tokens 7: the checkpoint was trained with 3"):
+            evaluate(EvaluateConfig(str(run), num_special_prefix_tokens=7), progress=False)
+        with pytest.raises(UserError, match="--k_shot is for base models"):
+            evaluate(EvaluateConfig(str(run), k_shot=2), progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("mode", PARAMETER_EFFICIENT_MODES)
+def test_overfitting_four_examples_gives_traces_with_our_tokens(
+    bases: dict[str, Path], data: Path, tmp_path: Path, shape: str, mode: str
+) -> None:
+    """Every mode but the frozen rows alone can learn four solutions by heart, in every shape."""
+    rate = {"none": 1e-2, "prompt-tuning": 1e-1}.get(mode, 2e-2)
+    epochs = {"prompt-tuning": 150}.get(mode, 60)
+    train(*options(bases[shape], data, tmp_path / "run", parameter_efficient_mode=mode, lora_r=16, lora_alpha=64,
+                   lora_dropout=0.0, learning_rate=rate, num_train_epochs=epochs, eval_strategy="no",
+                   save_strategy="no", per_device_train_batch_size=4))  # fmt: skip
+    traces = load(tmp_path / "run").answer([s.question for s in SOLUTIONS])
+    written = "".join(trace.text for trace in traces)
+    tokens = read_manifest(tmp_path / "run").token_ids
+    assert [name for name in tokens if name in written], written
+    if mode != "prompt-tuning":  # new rows alone steer a random model, they cannot teach it to spell
+        assert all(trace.well_formed for trace in traces)
+        assert [trace.answer for trace in traces] == [s.question.answer for s in SOLUTIONS]
+        assert [trace.steps for trace in traces] == [s.steps for s in SOLUTIONS]
+
+
+def test_plain_chain_of_thought_trains_on_the_same_solutions(
+    bases: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    train(*options(bases["tied"], data, tmp_path / "run", add_soft_prompts=False, learning_rate=2e-2, lora_dropout=0.0,
+                   lora_alpha=64, num_train_epochs=50, eval_strategy="no", save_strategy="no"))  # fmt: skip
+    trace = load(tmp_path / "run").answer(SOLUTIONS[1].question.text)
+    assert trace.well_formed and "<" not in trace.text
+    assert [(step.type, step.text) for step in trace.steps] == [("step", step.text) for step in SOLUTIONS[1].steps]
+
+
+class TestFolders:
+    def test_a_folder_that_holds_a_run_is_not_written_over(self, run: Path, bases: dict[str, Path], data: Path) -> None:
+        before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+        with pytest.raises(UserError, match="already holds a run: continue it with --resume"):
+            train(*options(bases["tied"], data, run))
+        assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+    def test_unless_asked_to_and_then_only_its_own_files_go(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path
+    ) -> None:
+        train(*options(bases["tied"], data, tmp_path, num_train_epochs=1))
+        (tmp_path / "notes.txt").write_text("mine")
+        train(*options(bases["tied"], data, tmp_path, num_train_epochs=1, overwrite_output_dir=True, eval_strategy="no",
+                       save_strategy="no"))  # fmt: skip
+        assert (tmp_path / "notes.txt").read_text() == "mine"
+        assert not (tmp_path / "epochs").exists()
+
+    def test_resuming_needs_a_run_with_the_same_options(
+        self, run: Path, bases: dict[str, Path], data: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(UserError, match="there is no run in"):
+            train(*options(bases["tied"], data, tmp_path / "none", resume=True))
+        with pytest.raises(UserError, match=r"other options: lora_r was 8 and is 4"):
+            train(*options(bases["tied"], data, run, k_shot=2, lora_r=4, resume=True))
+
+    def test_resuming_a_finished_run_returns_what_it_found(self, run: Path, bases: dict[str, Path], data: Path) -> None:
+        result, verdicts = train(*options(bases["tied"], data, run, k_shot=2, resume=True))
+        assert result == json.loads((run / "metrics.json").read_text())
+        assert len(verdicts) == len(SOLUTIONS)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_uninterrupted_one(
+    bases: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, "-m", "memreason", "train", "--dataset", "jsonl", "--data_path", str(data),
+        "--model_name_or_path", str(bases["tied"]), "--dtype", "float32", "--num_train_epochs", "6",
+        "--model_max_length", "96", "--per_device_train_batch_size", "2", "--gradient_accumulation_steps", "1",
+        "--learning_rate", "1e-2", "--lora_dropout", "0.2",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, "--output_dir", str(folder), *more], env=environment,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+
+    whole = start(tmp_path / "whole")
+    assert whole.wait() == 0, whole.stderr.read().decode()
+
+    killed = tmp_path / "killed"
+    moments = iter(["epochs/epoch-1/traces.jsonl", "checkpoint-4/memreason.json", "checkpoint-8/complete",
+                    "checkpoint-10/trainer_state.json", "evaluation/metrics.json"])  # fmt: skip
+    more: list[str] = []
+    for moment in moments:
+        process = start(killed, *more)
+        deadline = time.time() + 120
+        while not (killed / moment).exists() and process.poll() is None and time.time() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        more = ["--resume"]
+    assert not (killed / "metrics.json").exists(), "the last kill came too late to test anything"
+    last = start(killed, "--resume")
+    assert last.wait() == 0, last.stderr.read().decode()
+
+    one, other = (load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "whole", killed))
+    assert one.keys() == other.keys()
+    assert all((one[name] == other[name]).all() for name in one)
+    traces = [(folder / "evaluation" / "traces.jsonl").read_bytes() for folder in (tmp_path / "whole", killed)]
+    assert traces[0] == traces[1]
+
+
+def test_a_full_disk_leaves_no_half_written_checkpoint(
+    bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is simulated: the first write of weights ends with 'no space left'."""
+    import errno
+
+    from peft import PeftModel
+
+    def full(self: PeftModel, folder: str, **_: object) -> None:
+        (Path(folder) / "adapter_model.safetensors").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+
+    monkeypatch.setattr(PeftModel, "save_pretrained", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(*options(bases["tied"], data, tmp_path / "run"))
+    assert not list((tmp_path / "run").rglob("adapter_model.safetensors"))
+    assert not list((tmp_path / "run").rglob(".saving*"))
+    monkeypatch.undo()
+    train(*options(bases["tied"], data, tmp_path / "run", resume=True))
+    assert (tmp_path / "run" / "metrics.json").exists()

@@ -276,7 +276,7 @@ REASONS = {
     ),
     "option": (
         "{a} is option {answer}.",
-        "Option {answer} is {a}.",
+        "{a} is choice {answer}.",
         "{a} stands at {answer}.",
     ),
 }

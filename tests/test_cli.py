@@ -27,6 +27,7 @@ def data(tmp_path: Path) -> Path:
     for row in test:
         row["question"] = "Now: " + row["question"]
         row["id"] = "test-" + row["id"]
+        row["split"] = "test"
     (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in test))
     return folder
 

@@ -1,8 +1,11 @@
 """Generation: greedy, the same for one question as for many, and honest about where it was cut."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from tiny import SHAPES, SOLUTIONS
 
 from memreason.config import ModelConfig
@@ -40,9 +43,14 @@ def test_text_up_to_the_length_limit_without_end_token_is_truncated(unit: ModelU
             assert not trace.well_formed
 
 
-def test_a_prompt_that_leaves_no_room_is_an_error(unit: ModelUnit) -> None:
-    with pytest.raises(UserError, match=r"question q: its prompt has \d+ tokens.*--model_max_length 80"):
-        generate(unit, [Question("q", "Is Rome " + "very " * 100 + "old?", "True")])
+def test_a_prompt_that_leaves_no_room_gives_an_empty_truncated_trace_and_a_warning(
+    unit: ModelUnit, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = Question("q", "Is Rome " + "very " * 100 + "old?", "True")
+    before, empty, after = generate(unit, [QUESTIONS[0], full, QUESTIONS[1]])
+    assert (empty.text, empty.steps, empty.answer, empty.truncated) == ("", (), None, True)
+    assert [before.text, after.text] == [trace.text for trace in generate(unit, QUESTIONS[:2])]
+    assert "question q is not answered" in caplog.text and "--model_max_length 80" in caplog.text
 
 
 def test_a_stream_is_the_same_text_in_pieces(unit: ModelUnit) -> None:
@@ -68,3 +76,48 @@ def test_examples_in_the_prompt_do_not_count_towards_the_limit(bases: dict[str, 
     traces = generate(unit, QUESTIONS, shots=shots)
     assert len(traces) == len(QUESTIONS)
     assert all("Question" not in trace.text.split("\n")[0] for trace in traces)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_reading_the_examples_once_changes_nothing(bases: dict[str, Path], shape: str) -> None:
+    """Greedy answers, row by row, from the plain concatenation of examples and question."""
+    unit = load_base(str(bases[shape]), "float32", 50)
+    shots = few_shot_text(unit, SOLUTIONS[:2])
+    for trace in generate(unit, QUESTIONS, shots=shots):
+        ids = unit.layout.encode_shots(unit.tokenizer, shots)
+        ids += unit.layout.encode_prompt(unit.tokenizer, trace.question, first=False)
+        start, room = len(ids), 50 - len(unit.layout.encode_prompt(unit.tokenizer, trace.question, first=False))
+        for _ in range(room):
+            best = int(unit.model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
+            if best == unit.tokenizer.eos_token_id:
+                break
+            ids.append(best)
+        assert unit.tokenizer.decode(ids[start:]).startswith(trace.text)
+        assert trace.text or ids[start:] == []
+
+
+def test_nothing_of_the_base_models_own_generation_settings_is_taken_over(
+    bases: dict[str, Path], tmp_path: Path
+) -> None:
+    """Qwen2.5's instruct models penalise repetition; greedy decoding must not."""
+    shutil.copytree(bases["padded"], tmp_path / "penalising")
+    settings = json.loads((tmp_path / "penalising" / "generation_config.json").read_text())
+    settings |= {"repetition_penalty": 5.0, "do_sample": True, "temperature": 2.0}
+    (tmp_path / "penalising" / "generation_config.json").write_text(json.dumps(settings))
+    plain, penalising = (load_base(str(path), "float32", 80) for path in (bases["padded"], tmp_path / "penalising"))
+    assert [t.text for t in generate(plain, QUESTIONS)] == [t.text for t in generate(penalising, QUESTIONS)]
+
+
+def test_a_stream_nobody_listens_to_any_more_leaves_the_model_as_it_was(unit: ModelUnit) -> None:
+    state = {name: tensor.clone() for name, tensor in unit.model.state_dict().items()}
+    expected = generate(unit, QUESTIONS[:1])[0].text
+    abandoned = stream(unit, QUESTIONS[0])
+    next(abandoned)
+    assert generate(unit, QUESTIONS[:1])[0].text == expected  # waits for the stream's thread
+    abandoned.close()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in unit.model.state_dict().items())
+
+
+def test_a_question_too_long_to_stream_is_an_error(unit: ModelUnit) -> None:
+    with pytest.raises(UserError, match="80 is the most this model takes"):
+        list(stream(unit, Question("q", "Is Rome " + "very " * 100 + "old?", "True")))

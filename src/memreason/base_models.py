@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -16,6 +17,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -76,6 +78,8 @@ def _from_hub(name: str, revision: str) -> BaseModel:
             "or set HF_TOKEN if it is private"
         ) from error
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise UserError(
             f"model {name} is not a folder, and the hub cannot be reached ({type(error).__name__}); give a local "
             f"folder, or use --model_name_or_path {SMOLLM2}, which needs no hub"
@@ -141,7 +145,10 @@ def pick_dtype(name: str) -> torch.dtype:
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     """The tokenizer, with a pad token: its own, else its end token (padding is always masked)."""
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} holds no tokenizer that transformers can load: {error}") from error
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {path} has no end token; memreason needs one to end solutions with")
     if tokenizer.pad_token_id is None:
@@ -169,13 +176,15 @@ def load_causal_lm(path: str, dtype: torch.dtype, int8: bool = False) -> PreTrai
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
     if not int8 and torch.cuda.is_available():
         model.to("cuda")
+    # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
+    model.generation_config = GenerationConfig.from_model_config(model.config)
     return model
 
 
 def fingerprint_of(model: PreTrainedModel) -> str:
     """A digest that tells base models apart: parameter shapes, and some embeddings in bf16.
 
-    Computed before any resize, and the same in whatever data type the model was loaded.
+    Computed before any resize, and the same for a model loaded in float32 as in bfloat16.
     """
     digest = hashlib.sha256()
     for name, parameter in model.named_parameters():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ EXAMPLES = {
 """,
     "score": """examples:
   memreason score --dataset strategyqa --data_path data/agent --generations texts.json
+  memreason score --dataset atlas --num_countries 45 --num_train 900 --num_validation 60 --num_test 100 \\
+      --generations runs/demo/evaluation/traces.jsonl
 """,
 }
 
@@ -83,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"unknown command {command!r}{hint} (commands: {', '.join(COMMANDS)})")
         # Fork-safety warnings of the tokenizers library are noise here: nothing forks after use.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        # Said by transformers to PEFT, not to the user.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         globals()[f"_{command}"](rest)
     except UserError as error:
         print(f"memreason {command}: {error}", file=sys.stderr)
@@ -108,7 +113,7 @@ def _explain(error: OSError) -> str:
 
 
 def _parse(command: str, types: tuple[type, ...], argv: Sequence[str]) -> tuple:
-    from memreason.config import Parser
+    from memreason.command_line import Parser
 
     return Parser(types, command, COMMANDS[command], EXAMPLES[command]).parse(argv)
 
@@ -135,9 +140,11 @@ def _tasks(argv: Sequence[str]) -> None:
 
 def _train(argv: Sequence[str]) -> None:
     from memreason.config import DataConfig, ModelConfig
-    from memreason.training_config import TrainingConfig
+    from memreason.training_config import UNNAMED, TrainingConfig
 
     model, data, training = _parse("train", (ModelConfig, DataConfig, TrainingConfig), argv)
+    if training.output_dir == UNNAMED:
+        training.output_dir = f"runs/{data.dataset}"
     from memreason.show import print_comparison, print_traces, varied
     from memreason.train import train
 
@@ -192,4 +199,13 @@ def _score(argv: Sequence[str]) -> None:
     (config,) = _parse("score", (ScoreConfig,), argv)
     from memreason.score import score
 
-    score(config.dataset, config.data_path, config.generations, config.output_dir, config.split)
+    asked = {name: getattr(config, name) for name in ("num_train", "num_validation", "num_test", "num_countries")}
+    score(
+        config.dataset,
+        config.data_path,
+        config.generations,
+        config.output_dir,
+        config.split,
+        seed=config.split_seed,
+        sizes={name: size for name, size in asked.items() if size is not None},
+    )

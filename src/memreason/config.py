@@ -1,22 +1,15 @@
-"""Every option, typed, documented and validated; the command line, YAML recipes and frozen copies.
+"""Every option, typed, documented and validated.
 
-The command line of `memreason train` is `ModelConfig`, `DataConfig` and `TrainingConfig` (all of
-Hugging Face's TrainingArguments, with our defaults) together. A recipe is a YAML mapping of the same
-names; what stands on the command line wins. Nothing here imports torch but `TrainingConfig`, which
-lives in `training_config.py` for that reason.
+The options of `memreason train` are `ModelConfig`, `DataConfig` and `TrainingConfig` (all of Hugging
+Face's TrainingArguments, with our defaults) together. The last imports torch, and so lives apart, in
+`training_config.py`; `command_line.py` reads them all from flags and recipes.
 """
 
 from __future__ import annotations
 
-import difflib
-from argparse import ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any, ClassVar, NoReturn
-
-import yaml
-from transformers.hf_argparser import HfArgumentParser
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from memreason.errors import UserError
 from memreason.records import MEMORY, REASON
@@ -103,6 +96,8 @@ class ModelConfig:
         check_at_least("lora_r", self.lora_r, 1)
         if not 0 <= self.lora_dropout < 1:
             raise UserError(f"--lora_dropout {self.lora_dropout}: must be at least 0 and below 1")
+        if self.int8_training and self.parameter_efficient_mode == "none":
+            raise UserError("--int8_training with --parameter_efficient_mode none: 8-bit weights cannot be trained")
         base = self.base_model_name_or_path
         if base is not None and base != self.model_name_or_path:
             raise UserError(
@@ -188,16 +183,19 @@ class EvaluateConfig:
     split: str | None = option(None, "split to evaluate (default: every test split)")
     num_test: int | None = option(None, "distinct questions per split; 0 = all (default: the checkpoint's, or all)")
     split_seed: int | None = option(None, "seed of splits and draws (default: the checkpoint's, or 0)")
-    k_shot: int = option(0, "base models only: solved examples in the prompt")
+    k_shot: int = option(0, "base models only: solved examples in the prompt; 0 = an instruction")
+    num_train: int | None = option(None, "base models only: train questions that the examples are drawn from")
+    num_validation: int = option(100, "base models only: as in `memreason train`")
+    num_countries: int | None = option(None, "base models on atlas only: how many countries it is about")
     per_device_eval_batch_size: int | None = option(
         None, "questions generated for at once (default: the checkpoint's, or 32)", aliases=["--batch_size"]
     )
     model_max_length: int | None = option(
-        None, "longest text in tokens (default: the checkpoint's, or 1024)", aliases=["--max_length"]
+        None, "longest text in tokens (default: the checkpoint's, or 512)", aliases=["--max_length"]
     )
     dtype: str | None = option(None, "data type of the weights (default: the checkpoint's, or auto)")
     load_in_8bit: bool = option(False, "hold the weights in 8 bits (CUDA and bitsandbytes only)")
-    output_dir: str | None = option(None, "where traces and metrics go (default: <checkpoint>/evaluation)")
+    output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
     show: int = option(3, "print this many traces")
     # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
     add_soft_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
@@ -205,6 +203,8 @@ class EvaluateConfig:
     num_special_prefix_tokens: int | None = option(None, "checked against the checkpoint, which knows")
     parameter_efficient_mode: str | None = option(None, "checked against the checkpoint, which knows")
     extract_step_type_tokens: str | None = option(None, "checked against the checkpoint, which knows")
+    num_plan_types: int | None = option(None, "checked against the checkpoint, which knows")
+    lora_module: str | None = option(None, "checked against the checkpoint, which knows")
 
     def __post_init__(self) -> None:
         if not self.model_name_or_path:
@@ -236,93 +236,15 @@ class ScoreConfig:
     generations: str = option("", 'file of texts: our traces.jsonl, or a JSON array of {"generated_text": …}')
     dataset: str = option("", "the dataset that the questions are from")
     data_path: str | None = option(None, "file, folder or hub id that holds the questions")
-    split: str | None = option(None, "split of the questions (default: test)")
+    split: str | None = option(None, "split of the questions (default: all of them)")
     output_dir: str | None = option(None, "where metrics and verdicts go (default: beside the generations file)")
+    split_seed: int = option(0, "the seed that the questions were drawn with")
+    num_train: int | None = option(None, "atlas only: as it was made for the generations")
+    num_validation: int | None = option(None, "atlas only: as it was made for the generations")
+    num_test: int | None = option(None, "atlas only: as it was made for the generations")
+    num_countries: int | None = option(None, "atlas only: as it was made for the generations")
 
     def __post_init__(self) -> None:
         for flag in ("generations", "dataset"):
             if not getattr(self, flag):
                 raise UserError(f"--{flag} is missing")
-
-
-POSITIONAL = {"ask": '"QUESTION" ', "tasks": "[NAME] "}
-REFUSED = {
-    "hf_hub_token": "tokens are never taken from the command line; set the environment variable HF_TOKEN instead",
-}
-
-
-class _Help(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
-    pass
-
-
-class Parser(HfArgumentParser):
-    """`HfArgumentParser` that reads `--config recipe.yaml`, and fails with short, helpful errors."""
-
-    def __init__(self, types: tuple[type, ...], command: str, description: str, epilog: str):
-        super().__init__(
-            types,  # type: ignore[arg-type]
-            prog=f"memreason {command}",
-            usage=f"memreason {command} {POSITIONAL.get(command, '')}[--config RECIPE.yaml] [options]",
-            description=f"{description}\n\n{epilog}",
-            formatter_class=_Help,
-        )
-        self.add_argument("--config", metavar="RECIPE.yaml", help="a file of options; the command line wins")
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UserError instead of printing the usage of two hundred flags."""
-        raise UserError(f"{message} (`{self.prog} --help` lists the flags)")
-
-    def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
-        """Dataclasses from a recipe (if `--config` is given) and the command line, which wins.
-
-        Raises UserError for an unknown flag or key, naming the nearest known one.
-        """
-        arguments = list(argv)
-        for i, argument in enumerate(arguments):
-            if argument == "--config" or argument.startswith("--config="):
-                _, _, value = argument.partition("=")
-                width = 1 if value else 2
-                value = value or (arguments[i + 1] if i + 1 < len(arguments) else "")
-                arguments = self._recipe(Path(value)) + arguments[:i] + arguments[i + width :]
-                break
-        for argument in arguments:
-            if argument.startswith("--") and argument != "--help":
-                self._check_flag(argument[2:].partition("=")[0], "flag --")
-        namespace, rest = self.parse_known_args(arguments)
-        if rest:
-            self.error(f"unexpected argument {rest[0]!r}")
-        outputs = []
-        for dtype in self.dataclass_types:
-            names = {f.name for f in fields(dtype) if f.init}
-            try:
-                outputs.append(dtype(**{k: v for k, v in vars(namespace).items() if k in names}))
-            except (ValueError, ImportError) as error:  # TrainingArguments' own checks
-                raise UserError(str(error)) from error
-        return tuple(outputs)
-
-    def _check_flag(self, name: str, what: str) -> None:
-        if name in REFUSED:
-            raise UserError(f"{what}{name}: {REFUSED[name]}")
-        known = [flag[2:] for flag in self._option_string_actions if flag.startswith("--")]
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            self.error(f"unknown {what}{name}{hint}")
-
-    def _recipe(self, path: Path) -> list[str]:
-        """The recipe as command-line arguments."""
-        try:
-            recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"--config {path}: {error.strerror or error}") from error
-        except yaml.YAMLError as error:
-            raise UserError(f"--config {path}: not valid YAML: {error}") from error
-        if not isinstance(recipe, dict):
-            raise UserError(f"--config {path}: expected a mapping of option names to values")
-        arguments: list[str] = []
-        for key, value in recipe.items():
-            self._check_flag(str(key), f"option in {path}: ")
-            if value is not None:
-                values = value if isinstance(value, list) else [value]
-                arguments += [f"--{key}", *map(str, values)]
-        return arguments

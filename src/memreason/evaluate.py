@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from memreason.generate import few_shot_text, generate
 from memreason.manifest import is_checkpoint
 from memreason.model import ModelUnit, load, load_base
 from memreason.records import Solution, Verdict
-from memreason.tasks import TaskData, load_task
+from memreason.tasks import ALIASES, TaskData, load_task
 from memreason.verdicts import judge_traces, metrics, write_evaluation
 
 EVALUATION = "evaluation"
@@ -41,7 +41,7 @@ def load_data(config: DataConfig) -> TaskData:
         name: draw(solutions, limits.get(name, config.num_test), config.split_seed)
         for name, solutions in task.splits.items()
     }
-    return TaskData(task.name, task.answer_kind, splits, task.notes, task.judge)
+    return replace(task, splits=splits)
 
 
 def draw(solutions: list[Solution], limit: int | None, seed: int) -> list[Solution]:
@@ -105,25 +105,36 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     Returns (metrics, verdicts, the folder they were written to). Raises UserError where an option
     contradicts the checkpoint.
     """
-    data, unit, batch_size = _checkpoint(config) if is_checkpoint(config.model_name_or_path) else _base(config)
+    trained = is_checkpoint(config.model_name_or_path)
+    data, unit, batch_size = _checkpoint(config) if trained else _base(config)
     task = load_data(data)
+    if config.num_test:  # atlas is made as it was for training, and drawn from
+        splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
+        task = replace(task, splits=splits)
     names = [config.split] if config.split else task.test_splits
     for name in names:
         if not task.splits.get(name):
             raise UserError(f"--split {name}: {task.name} has {', '.join(k for k, v in task.splits.items() if v)}")
     if not names:
         raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
-    shots = few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
-    folder = Path(config.output_dir or Path(config.model_name_or_path) / EVALUATION)
+    shots = "" if trained else few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
+    folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
     result, verdicts = evaluate_splits(unit, task, names, folder, batch_size, shots, progress)
     return result, verdicts, folder
+
+
+def _folder_name(config: EvaluateConfig) -> str:
+    """`evaluation`, the one that training wrote, only where the same is asked; else a name that says what is."""
+    path = Path(config.data_path).stem if config.data_path else None
+    asked = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype)
+    return "-".join([EVALUATION, *(str(one) for one in asked if one is not None)])
 
 
 def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     folder = Path(config.model_name_or_path)
     frozen = run_folder.read_config(folder)
     for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
-                 "parameter_efficient_mode", "extract_step_type_tokens"):  # fmt: skip
+                 "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module"):  # fmt: skip
         said = getattr(config, flag)
         if said is not None and said != frozen.get(flag):
             raise UserError(
@@ -132,11 +143,18 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     if config.k_shot:
         raise UserError("--k_shot is for base models; a trained checkpoint is asked as it was trained")
     values = {field.name: frozen[field.name] for field in fields(DataConfig) if field.name in frozen}
-    if config.dataset and config.dataset != values["dataset"]:
-        values |= {"data_path": None, "num_countries": None}
-    for name in ("dataset", "data_path", "num_test", "split_seed", "model_max_length"):
-        if getattr(config, name) is not None:
-            values[name] = getattr(config, name)
+    known = ALIASES.get(values["dataset"], values["dataset"])
+    if config.dataset and ALIASES.get(config.dataset, config.dataset) != known:
+        values |= {"dataset": config.dataset, "data_path": None, "num_train": None, "num_countries": None}
+    elif config.split_seed is not None and config.split_seed != values["split_seed"]:
+        raise UserError(
+            f"--split_seed {config.split_seed}: the checkpoint was trained with {values['split_seed']}; with another "
+            "one, questions that it was trained on would be among the test questions"
+        )
+    given = ["data_path", "split_seed", "model_max_length"]
+    if values["dataset"] != "atlas":
+        given.append("num_test")
+    values |= {name: getattr(config, name) for name in given if getattr(config, name) is not None}
     unit = load(folder, config.base_model_name_or_path, config.dtype, config.load_in_8bit, config.model_max_length)
     return DataConfig(**values), unit, config.per_device_eval_batch_size or frozen["per_device_eval_batch_size"]
 
@@ -153,6 +171,9 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     data = DataConfig(
         dataset=config.dataset,
         data_path=config.data_path,
+        num_train=config.num_train,
+        num_validation=config.num_validation,
+        num_countries=config.num_countries,
         num_test=config.num_test,
         split_seed=config.split_seed or 0,
         model_max_length=config.model_max_length or BASE_MAX_LENGTH,

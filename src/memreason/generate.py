@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from threading import Thread
+from collections.abc import Iterator, Sequence
+from threading import Event, Thread
 from typing import Any
 
 import torch
@@ -17,14 +18,22 @@ from memreason.model import ModelUnit
 from memreason.planning_tokens import ANSWER_PHRASE
 from memreason.records import Question, Solution, Trace
 
+logger = logging.getLogger(__name__)
+
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
 """How many of the last tokens can hold a finished answer line."""
 
 
+INSTRUCTION = f'Answer the question step by step, one step a line. The last line is "{ANSWER_PHRASE} " and the answer.'
+
+
 def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
-    """Solved examples to put before a question, in the unit's own layout, an empty line after each."""
+    """What to put before a question for a base model: solved examples in the unit's own layout, an
+    empty line after each; with none, an instruction."""
     layout = unit.layout
+    if not solutions:
+        return f"{INSTRUCTION}\n\n"
     return "".join(
         f"{layout.prompt_text(s.question)}{layout.solution_text(s.steps, s.question.answer)}\n\n" for s in solutions
     )
@@ -36,27 +45,27 @@ def generate(
     batch_size: int = 32,
     shots: str = "",
     progress: str | None = None,
-    on_traces: Callable[[list[Trace]], None] | None = None,
 ) -> list[Trace]:
     """Answer every question once, greedily; traces come in the order of the questions.
 
     Prompts are sorted by length, so a batch pads little. A trace ends at the end token, at the end
     of its answer line where ``shots`` are given (a base model would go on with questions of its
     own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
-    do not count towards that. ``progress`` titles a progress bar; ``on_traces`` is called with each
-    finished batch. Raises UserError for a prompt that leaves no room for an answer.
+    do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
+    trace. ``progress`` titles a progress bar.
     """
     limit = unit.manifest.model_max_length
     shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
     prompts = [unit.layout.encode_prompt(unit.tokenizer, q, first=not shot_ids) for q in questions]
-    for question, prompt in zip(questions, prompts, strict=True):
-        if len(prompt) >= limit:
-            raise UserError(
-                f"question {question.id}: its prompt has {len(prompt)} tokens, which leaves no room for an answer "
-                f"within --model_max_length {limit}; raise it"
-            )
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     traces: dict[int, Trace] = {}
+    for i, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
+        if len(prompt) >= limit:
+            logger.warning(
+                f"question {question.id} is not answered: its prompt has {len(prompt)} tokens, "
+                f"and --model_max_length {limit} leaves no room for an answer"
+            )
+            traces[i] = unit.layout.parse(question, "", truncated=True)
+    order = sorted((i for i in range(len(prompts)) if i not in traces), key=lambda i: (len(prompts[i]), i))
     with unit.merged() as model, tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar:
         shared = _read_once(unit, model, shot_ids)
         for start in range(0, len(order), batch_size):
@@ -64,8 +73,6 @@ def generate(
             outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, shared)
             for i, ids in zip(rows, outputs, strict=True):
                 traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
-            if on_traces:
-                on_traces([traces[i] for i in rows])
             bar.update(len(rows))
     return [traces[i] for i in range(len(prompts))]
 
@@ -73,6 +80,10 @@ def generate(
 def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
     """The solution text of one answer, piece by piece as it is generated."""
     prompt = unit.layout.encode_prompt(unit.tokenizer, question)
+    room = unit.manifest.model_max_length - len(prompt)
+    if room <= 0:
+        raise UserError(f"the question has {len(prompt)} tokens, and {len(prompt) + room} is the most this model takes")
+    stop = Event()
     streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=False)
     failures: list[BaseException] = []
 
@@ -83,7 +94,8 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
                 model.generate(
                     input_ids=ids,
                     attention_mask=torch.ones_like(ids),
-                    generation_config=_greedy(unit, unit.manifest.model_max_length - len(prompt)),
+                    generation_config=_greedy(unit, room),
+                    stopping_criteria=[lambda ids, scores, **_: torch.full((1,), stop.is_set(), device=ids.device)],
                     streamer=streamer,
                 )
         except BaseException as error:
@@ -92,10 +104,13 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
 
     thread = Thread(target=run, daemon=True)
     thread.start()
-    yield "".join(unit.layout.prefix)
-    for piece in streamer:
-        yield piece.removesuffix(unit.tokenizer.eos_token)
-    thread.join()
+    try:
+        yield "".join(unit.layout.prefix)
+        for piece in streamer:
+            yield piece.removesuffix(unit.tokenizer.eos_token)
+    finally:  # also where the caller stops listening
+        stop.set()
+        thread.join()
     if failures:
         raise failures[0]
 

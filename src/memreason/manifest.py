@@ -27,6 +27,7 @@ class Manifest:
     token_ids: dict[str, int]
     rows: int
     model_max_length: int
+    int8: bool = False
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:

@@ -7,19 +7,22 @@ new is decided by token id, never by the number of rows, and the matrix never sh
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TrainableTokensConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
@@ -44,6 +47,7 @@ class ModelUnit:
     model: PreTrainedModel | PeftModel
     tokenizer: PreTrainedTokenizerBase
     manifest: Manifest
+    _in_use: RLock = field(default_factory=RLock, repr=False, compare=False)
 
     @property
     def layout(self) -> PlanningTokens:
@@ -60,8 +64,13 @@ class ModelUnit:
         """The model with its adapters folded into the weights, in evaluation mode, for a while.
 
         Afterwards every weight is bit for bit what it was: the originals are kept aside, because
-        subtracting an adapter again is not exact in 16 bits. Quantized weights stay unmerged.
+        subtracting an adapter again is not exact in 16 bits. Quantized weights stay unmerged. One
+        thread at a time; another one waits.
         """
+        with self._in_use:
+            yield from self._folded()
+
+    def _folded(self) -> Iterator[PreTrainedModel | PeftModel]:
         training = self.model.training
         self.model.eval()
         layers = [m for m in self.model.modules() if isinstance(m, BaseTunerLayer)]
@@ -100,17 +109,24 @@ class ModelUnit:
         folder.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder, prefix=".saving."))
         try:
-            if isinstance(self.model, PeftModel):
-                self.model.save_pretrained(aside, save_embedding_layers=False)
-                (aside / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
-            else:
-                self.model.save_pretrained(aside)
-            self.tokenizer.save_pretrained(aside)
-            self.manifest.write(aside)
+            self._write(aside)
             for file in sorted(aside.iterdir(), key=lambda file: file.name == MANIFEST):
                 os.replace(file, folder / file.name)
+        except SafetensorError as error:  # which is no OSError, whatever its cause
+            if "os error 28" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+            raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        if isinstance(self.model, PeftModel):
+            self.model.save_pretrained(folder, save_embedding_layers=False)
+            (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+        else:
+            self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        self.manifest.write(folder)
 
     def load_weights(self, folder: Path) -> None:
         """Take over the trained weights saved in ``folder`` by a unit of the same build."""
@@ -141,7 +157,7 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
     rows = resize(model, len(tokenizer))
     initialise_rows(model, tokenizer, token_ids, seed)
     manifest = Manifest(
-        base_model=config.model_name_or_path,
+        base_model=absolute(config.model_name_or_path),
         base_revision=base.revision,
         base_fingerprint=fingerprint,
         dtype=str(dtype).removeprefix("torch."),
@@ -150,6 +166,7 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
         token_ids=token_ids,
         rows=rows,
         model_max_length=model_max_length,
+        int8=config.int8_training,
     )
     if config.int8_training:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -171,6 +188,9 @@ def load(
     """
     manifest = read_manifest(folder)
     torch_dtype = pick_dtype(dtype or manifest.dtype)
+    int8 = int8 or manifest.int8
+    # float16 rounds otherwise than bfloat16, which fingerprints are taken in.
+    comparable = not int8 and (manifest.dtype == "float16") == (torch_dtype == torch.float16)
     manifest = replace(
         manifest,
         dtype=str(torch_dtype).removeprefix("torch."),
@@ -184,13 +204,18 @@ def load(
         return ModelUnit(load_causal_lm(str(folder), torch_dtype, int8), tokenizer, manifest)
     source = resolve(base or manifest.base_model, "" if base else manifest.base_revision)
     model = load_causal_lm(source.path, torch_dtype, int8)
-    if not int8 and fingerprint_of(model) != manifest.base_fingerprint:
+    if comparable and fingerprint_of(model) != manifest.base_fingerprint:
         raise UserError(
             f"{folder} was trained on {manifest.base_model} ({manifest.base_revision or 'local folder'}), and the "
             f"model found at {source.path} has other weights; give the right one with --base_model_name_or_path"
         )
     resize(model, manifest.rows)
     return ModelUnit(PeftModel.from_pretrained(model, folder), tokenizer, manifest)
+
+
+def absolute(name: str) -> str:
+    """A model's name, made absolute where it is a folder here, so that it is found from anywhere."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) -> ModelUnit:

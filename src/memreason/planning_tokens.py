@@ -150,7 +150,7 @@ class PlanningTokens:
         tokenizers add around added tokens when they decode).
         """
         steps, answer = parse_text(text)
-        known = self.step_types or (PLAIN,)
+        known = self.step_types if self.step_types and self.num_special_prefix_tokens else (PLAIN,)
         well_formed = (
             not truncated
             and bool(steps)

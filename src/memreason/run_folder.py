@@ -11,15 +11,16 @@ import yaml
 
 from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
+from memreason.model import absolute
 from memreason.records import atomic_write
 from memreason.training_config import TrainingConfig
 
 CONFIG = "config.yaml"
 FINISHED = "metrics.json"
 """Written last: a run folder that has it is finished."""
-_OF_A_RUN = (CONFIG, FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "model*.safetensors*",
-             "checkpoint-*", "before", "epochs", "evaluation")  # fmt: skip
-_NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "resume_from_checkpoint", "logging_dir"}
+_OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "model*.safetensors*",
+             "checkpoint-*", "epochs", "evaluation*")  # fmt: skip
+_NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir"}
 
 
 def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig
     given = {
         key: value
         for key, value in training.to_dict().items()
-        if defaults.get(key) != value and key not in _NOT_FROZEN and "token" not in key
+        if defaults.get(key) != value and key not in _NOT_FROZEN and not key.endswith("_token")
     }
     main = {
         key: training.to_dict()[key]
@@ -40,6 +41,7 @@ def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig
                     "per_device_eval_batch_size", "gradient_accumulation_steps", "seed")
     }  # fmt: skip
     config = {**asdict(model), **asdict(data), **main, **given}
+    config["model_name_or_path"] = absolute(model.model_name_or_path)
     if data.data_path and Path(data.data_path).exists():
         config["data_path"] = str(Path(data.data_path).resolve())
     return config
@@ -65,35 +67,42 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def open_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool) -> None:
-    """Make ``folder`` ready for the run that ``config`` describes, and freeze ``config`` in it.
+def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool) -> bool:
+    """Whether there is a run in ``folder`` to go on with; writes nothing.
 
-    Raises UserError where it holds another run and neither ``resume`` nor ``overwrite`` is said,
-    where there is nothing to resume, and where the run to resume was begun with other options.
+    With ``resume`` and nothing there (a run killed before it began, say), the answer is no. Raises
+    UserError where the folder holds a run and neither ``resume`` nor ``overwrite`` is said, and
+    where the run to resume was begun with other options.
     """
-    exists = (folder / CONFIG).exists()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--output_dir {folder} is a file; give a folder")
+    if not (folder / CONFIG).exists():
+        others = sorted(path.name for pattern in _OF_A_RUN for path in folder.glob(pattern))
+        if others:
+            raise UserError(f"--output_dir {folder} holds {', '.join(others)}, but no run; give an empty folder")
+        return False
     if resume:
-        if not exists:
-            raise UserError(f"--resume: there is no run in {folder}; leave --resume out to start one")
         begun = read_config(folder)
         changed = [key for key in {**begun, **config} if begun.get(key) != config.get(key)]
         if changed:
             pairs = ", ".join(f"{key} was {begun.get(key)!r} and is {config.get(key)!r}" for key in changed)
             raise UserError(f"--resume: the run in {folder} was begun with other options: {pairs}")
-        return
-    if exists and not overwrite:
+        return True
+    if not overwrite:
         raise UserError(
             f"{folder} already holds a run: continue it with --resume, start it anew with "
             "--overwrite_output_dir, or give another --output_dir"
         )
-    if exists:
-        _remove_run(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, config)
+    return False
 
 
-def _remove_run(folder: Path) -> None:
-    """Remove what a run wrote, and nothing else that somebody may have put beside it."""
-    for pattern in _OF_A_RUN:
+def begin_run(folder: Path, config: dict[str, Any]) -> None:
+    """Remove the run that `check_run` found in ``folder``, if any, and freeze ``config`` there."""
+    stale = () if config["k_shot"] else ("before",)  # else it was just written
+    for pattern in (*_OF_A_RUN, ".saving.*", *stale, CONFIG):
         for path in folder.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    try:
+        write_config(folder, config)
+    except (PermissionError, NotADirectoryError) as error:
+        raise UserError(f"--output_dir {folder}: cannot be written to ({error.strerror})") from error

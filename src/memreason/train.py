@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 from memreason import run_folder
 from memreason.batches import encode_solutions
 from memreason.config import DataConfig, ModelConfig
+from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.generate import few_shot_text
 from memreason.model import ModelUnit, build, load_base
@@ -35,20 +36,24 @@ def train(
     Raises UserError for every kind of bad input.
     """
     console = console or Console(stderr=True)
+    progress = not args.disable_tqdm
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
     run = Path(str(args.output_dir))
     config = run_folder.frozen_config(model_config, data_config, args)
-    task = load_data(data_config)
-    run_folder.open_run(run, config, args.resume, args.overwrite_output_dir)
-    if args.resume and (run / run_folder.FINISHED).exists():
+    resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
+    if resuming and (run / run_folder.FINISHED).exists():
         console.print(f"the run in {run} is finished already")
         return read_json(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
+    if args.resume and not resuming:
+        console.print(f"there is no run in {run} to resume; starting one")
+    task = load_data(data_config)
+    _check(task, args)
     for note in task.notes:
         console.print(f"{task.name}: {note}", highlight=False)
     result: dict[str, Any] = {}
     if data_config.k_shot:
-        result["before"] = _before(model_config, data_config, args, task, run, console)
+        result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
     unit = build(model_config, data_config.model_max_length, args.seed)
     examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, data_config.model_max_length)
     for line in report.lines(data_config.model_max_length):
@@ -60,25 +65,31 @@ def train(
         "without_steps": list(report.without_steps),
     }
     _describe(unit, console)
+    if not resuming:
+        run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
         folder = run / EPOCHS / f"epoch-{epoch:g}"
-        found, _ = evaluate_splits(unit, task, ["validation"], folder, args.per_device_eval_batch_size)
+        found, _ = evaluate_splits(unit, task, ["validation"], folder, args.per_device_eval_batch_size, "", progress)
         return {"eval_acc": found["accuracy"], "eval_well_formed": found["well_formed"]}
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
         unit, args, examples, evaluate_epoch, on_save=lambda folder: run_folder.write_config(folder, config)
     )
-    checkpoint = newest_complete_checkpoint(run) if args.resume else None
+    checkpoint = newest_complete_checkpoint(run) if resuming else None
     if checkpoint:
         console.print(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    found, verdicts = evaluate_splits(unit, task, task.test_splits, run / EVALUATION, args.per_device_eval_batch_size)
+    found, verdicts = evaluate_splits(
+        unit, task, task.test_splits, run / EVALUATION, args.per_device_eval_batch_size, "", progress
+    )
     result["after"] = found.get("splits") or {task.test_splits[0]: found}
-    result["validation"] = _best_validation(trainer, run)
+    result["validation"] = _final_validation(trainer, run)
     trainer.save_model()
-    trainer.save_state()
+    aside = run / ".trainer_state.json"
+    trainer.state.save_to_json(str(aside))
+    aside.replace(run / "trainer_state.json")
     write_json(run / run_folder.FINISHED, result)
     drop_resume_files(run)
     return result, verdicts
@@ -89,28 +100,47 @@ def _before(
     data_config: DataConfig,
     args: TrainingConfig,
     task: TaskData,
-    run: Path,
+    folder: Path,
+    resuming: bool,
     console: Console,
 ) -> dict[str, Any]:
     """Metrics by split of the base model, few-shot, on the same questions; kept for a resumed run."""
-    if (run / BEFORE / "metrics.json").exists():
-        found = read_json(run / BEFORE / "metrics.json")
+    if resuming and (folder / "metrics.json").exists():
+        found = read_json(folder / "metrics.json")
     else:
         console.print(f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
         base = load_base(model_config.model_name_or_path, model_config.dtype, data_config.model_max_length)
+        progress = not args.disable_tqdm
         shots = few_shot_text(base, draw_shots(task, data_config.k_shot, data_config.split_seed))
-        found, _ = evaluate_splits(base, task, task.test_splits, run / BEFORE, args.per_device_eval_batch_size, shots)
+        found, _ = evaluate_splits(
+            base, task, task.test_splits, folder, args.per_device_eval_batch_size, shots, progress
+        )
     return found.get("splits") or {task.test_splits[0]: found}
 
 
-def _best_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] | None:
-    """Metrics of the epoch whose weights the run ends with; None where no epoch was evaluated."""
-    evaluated = [entry for entry in trainer.state.log_history if "eval_acc" in entry]
-    if not evaluated:
-        return None
-    best = [entry for entry in evaluated if entry["step"] == trainer.state.best_global_step] or evaluated[-1:]
-    epoch = best[0]["epoch"]
-    return {"epoch": epoch, **read_json(run / EPOCHS / f"epoch-{epoch:g}" / "metrics.json")}
+def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] | None:
+    """Validation metrics of the weights that the run ends with; None where they were not evaluated."""
+    for entry in trainer.state.log_history:
+        if "eval_acc" in entry and entry["step"] == trainer.final_step:
+            epoch = entry["epoch"]
+            return {"epoch": epoch, **read_json(run / EPOCHS / f"epoch-{epoch:g}" / "metrics.json")}
+    return None
+
+
+def _check(task: TaskData, args: TrainingConfig) -> None:
+    """Raise UserError where a split is missing that the run will need, or the devices cannot be used."""
+    needed = {
+        "train": "to train on",
+        **({"validation": "to choose the best epoch"} if args.eval_strategy != "no" else {}),
+    }
+    for split, purpose in needed.items():
+        if not task.splits.get(split):
+            have = ", ".join(f"{name} ({len(found)})" for name, found in task.splits.items()) or "none"
+            raise UserError(f"{task.name} has no {split} questions {purpose}; its splits are: {have}")
+    if not any(task.splits[name] for name in task.test_splits):
+        raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
+    if args.n_gpu > 1:
+        raise UserError(f"{args.n_gpu} GPUs are visible to one process; set CUDA_VISIBLE_DEVICES to one of them")
 
 
 def _describe(unit: ModelUnit, console: Console) -> None:

@@ -13,13 +13,16 @@ from typing import Any
 import torch
 from torch.nn import functional
 from transformers import PreTrainedModel, ProgressCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import rotate_checkpoints
 
 from memreason.batches import EpochSeededSampler, Example, collate
+from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
 from memreason.planning_tokens import IGNORE
 
 COMPLETE = "complete"
 """Empty file written last into a training checkpoint; one without it was cut off while being saved."""
+WHOLE = (COMPLETE, MANIFEST, "trainer_state.json", "optimizer.pt")
 RESUME_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", COMPLETE)
 """What only resuming needs; removed when the run is finished."""
 
@@ -102,7 +105,9 @@ class GenerationTrainer(Trainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train, on a CPU with plain attention: on short texts its backward pass is the faster one."""
         with self._attention("eager" if self.args.device.type == "cpu" else None):
-            return super().train(*args, **kwargs)
+            output = super().train(*args, **kwargs)
+        self.unit.model.forward = _own_forward(self.unit.model)
+        return output
 
     @contextmanager
     def _attention(self, name: str | None) -> Iterator[None]:
@@ -116,8 +121,13 @@ class GenerationTrainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Generate on the validation questions, exactly as it is done after training, and log the metrics."""
-        with self._attention(self.generation_attention):
-            result = self.evaluate_by_generation(self.state.epoch or 0.0)
+        model = self.unit.model
+        autocast_forward, model.forward = model.forward, _own_forward(model)
+        try:
+            with self._attention(self.generation_attention):
+                result = self.evaluate_by_generation(self.state.epoch or 0.0)
+        finally:
+            model.forward = autocast_forward
         self.log(result)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result
@@ -127,7 +137,9 @@ class GenerationTrainer(Trainer):
             return super()._get_train_sampler(train_dataset)
         lengths = [len(example["input_ids"]) for example in self.train_dataset]
         return EpochSeededSampler(
-            self.args.train_batch_size * self.args.gradient_accumulation_steps, lengths, self.args.seed
+            self.args.train_batch_size * self.args.gradient_accumulation_steps,
+            lengths,
+            self.args.seed if self.args.data_seed is None else self.args.data_seed,
         )
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -138,24 +150,45 @@ class GenerationTrainer(Trainer):
             self.on_save(folder)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        if self.args.should_save and folder.is_dir():
-            (folder / COMPLETE).touch()
+        """Write a training checkpoint, mark it complete, and only then remove older ones."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
+        if self.args.should_save:
+            run = str(self.args.output_dir)
+            if not self.args.save_only_model:  # without the optimizer's state it cannot be resumed from
+                (Path(run) / f"checkpoint-{self.state.global_step}" / COMPLETE).touch()
+            rotate_checkpoints(
+                output_dir=run,
+                save_total_limit=limit,
+                best_model_checkpoint=self.state.best_model_checkpoint,
+                use_mtime=True,
+            )
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         self.unit.load_weights(Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
-        self.unit.load_weights(Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}")
+        self.unit.load_weights(Path(str(self.args.output_dir)) / Path(self.state.best_model_checkpoint).name)
+
+    @property
+    def final_step(self) -> int:
+        """The step whose weights the run ends with: the best checkpoint's, or the last."""
+        if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
+            return int(self.state.best_model_checkpoint.rpartition("-")[2])
+        return self.state.global_step
 
 
 def newest_complete_checkpoint(run: Path) -> Path | None:
     """The newest training checkpoint whose saving was not cut off; those cut off are removed."""
     found = sorted(run.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-    for folder in [folder for folder in found if not (folder / COMPLETE).exists()]:
+    for folder in [folder for folder in found if not all((folder / name).exists() for name in WHOLE)]:
         shutil.rmtree(folder)
         found.remove(folder)
+    for aside in run.glob(".saving.*"):
+        shutil.rmtree(aside)
     return found[-1] if found else None
 
 
@@ -169,6 +202,11 @@ def drop_resume_files(run: Path) -> None:
 
 def _causal_lm(unit: ModelUnit) -> PreTrainedModel:
     return unit.model.get_base_model() if hasattr(unit.model, "get_base_model") else unit.model
+
+
+def _own_forward(model: torch.nn.Module) -> Any:
+    """A model's forward without the autocast that accelerate puts around it for --bf16 and --fp16."""
+    return getattr(model, "_original_forward", model.forward)
 
 
 class _Progress(ProgressCallback):

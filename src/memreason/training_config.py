@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from transformers import TrainingArguments
 
 from memreason.config import option
+from memreason.errors import UserError
+
+UNNAMED = "runs/unnamed"
+METRICS = ("eval_acc", "eval_well_formed")
+"""What the evaluation in the training loop logs."""
 
 
 @dataclass
@@ -32,7 +38,7 @@ class TrainingConfig(TrainingArguments):
         "epoch", "evaluate by generation: 'epoch', 'steps' or 'no'", aliases=["--evaluation_strategy"]
     )
     save_strategy: str = option("epoch", "save a checkpoint: 'epoch', 'steps', 'best' or 'no'")
-    save_total_limit: int | None = option(2, "checkpoints kept besides the best one")
+    save_total_limit: int | None = option(2, "training checkpoints kept, the best one among them")
     load_best_model_at_end: bool = option(True, "end with the epoch that is best on the validation split")
     metric_for_best_model: str | None = option("eval_acc", "what 'best' is measured by")
     train_sampling_strategy: str = option("group_by_length", "order of examples: group_by_length, random, sequential")
@@ -42,8 +48,14 @@ class TrainingConfig(TrainingArguments):
     )
 
     def __post_init__(self) -> None:
-        self.output_dir = self.output_dir or "runs/unnamed"
+        self.output_dir = self.output_dir or UNNAMED
+        if self.metric_for_best_model not in METRICS:
+            raise UserError(
+                f"--metric_for_best_model {self.metric_for_best_model}: must be one of {', '.join(METRICS)}"
+            )
         if self.eval_strategy == "no" or self.save_strategy == "no":
             self.load_best_model_at_end = False
             self.metric_for_best_model = None if self.eval_strategy == "no" else self.metric_for_best_model
+        if not torch.cuda.is_available():
+            self.dataloader_pin_memory = False
         super().__post_init__()

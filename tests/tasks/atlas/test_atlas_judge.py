@@ -112,7 +112,7 @@ def test_options():
         "wrong_inference",
     )
     assert judged(CAPITAL, memory, "r: Rome is option C.", answer="C")[0] == [True, False, True]
-    assert judged(CAPITAL, "m: The capital of France is Rome.", "r: Option C is Rome.", answer="C") == (
+    assert judged(CAPITAL, "m: The capital of France is Rome.", "r: Rome is choice C.", answer="C") == (
         [False, True, True],
         "false_memory",
     )

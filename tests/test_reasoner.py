@@ -1,0 +1,54 @@
+"""From Python: `load(path).answer("…")`, for one question, for many, and as a stream."""
+
+from pathlib import Path
+
+import pytest
+from tiny import SOLUTIONS
+
+import memreason
+from memreason import Reasoner, load
+from memreason.config import ModelConfig
+from memreason.model import build
+from memreason.records import Question, Trace
+
+
+@pytest.fixture(scope="module")
+def reasoner(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Reasoner:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    build(ModelConfig(model_name_or_path=str(bases["padded"]), dtype="float32"), 90).save(folder)
+    return load(folder)
+
+
+def test_one_question_gives_a_trace(reasoner: Reasoner) -> None:
+    trace = reasoner.answer("Is Rome the capital of Italy?")
+    assert isinstance(trace, Trace)
+    assert all(step.type and isinstance(step.text, str) for step in trace.steps)
+    assert trace.answer is None or isinstance(trace.answer, str)
+    assert trace.well_formed in (True, False)
+
+
+def test_a_batch_gives_the_traces_that_single_questions_give(reasoner: Reasoner) -> None:
+    questions: list[str | Question] = [s.question.text for s in SOLUTIONS]
+    batch = reasoner.answer(questions, batch_size=3)
+    assert [trace.text for trace in batch] == [reasoner.answer(str(question)).text for question in questions]
+
+
+def test_options_become_part_of_the_question(reasoner: Reasoner) -> None:
+    plain = reasoner.answer("Which is a city?")
+    choice = reasoner.answer("Which is a city?", options=["Japan", "Tokyo"])
+    assert choice.question.options == ("Japan", "Tokyo")
+    assert choice.text != plain.text
+    assert reasoner.answer([choice.question])[0] == choice
+
+
+def test_a_stream_adds_up_to_the_answer(reasoner: Reasoner) -> None:
+    assert "".join(reasoner.stream("Is Rome old?")) == reasoner.answer("Is Rome old?").text
+
+
+def test_a_question_over_several_lines_is_asked_as_one(reasoner: Reasoner) -> None:
+    assert reasoner.answer("Is Rome\n  old?").question.text == "Is Rome old?"
+
+
+def test_what_the_package_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        memreason.nothing  # noqa: B018

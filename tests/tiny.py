@@ -4,8 +4,18 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
+from memreason.batches import collate, encode_solutions
+from memreason.planning_tokens import PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Solution, Step
 
 SHAPES = ("untied", "padded", "tied")
@@ -74,3 +84,19 @@ def make_tokenizer(bos: bool) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>", bos_token="<|begin|>" if bos else None
     )
+
+
+def teach(folder: Path, steps: int = 150) -> Path:
+    """Pretrain the model in ``folder`` on the four solutions as plain text, so that adapters have
+    something to adapt: the logits of a random model stay near zero whatever its inputs are."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    examples, _ = encode_solutions(SOLUTIONS, PlanningTokens(), tokenizer, 128)
+    batch = collate(examples, tokenizer.pad_token_id)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(steps):
+        model(**batch).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    return folder

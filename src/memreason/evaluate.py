@@ -162,9 +162,10 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
 def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     name = config.model_name_or_path
     if not config.dataset:
+        what = "has no memreason.json in it" if Path(name).is_dir() else "is no folder here"
         raise UserError(
-            f"{name} is not a checkpoint of memreason (it has no memreason.json), so it is taken for a base model: "
-            "say on which --dataset to evaluate it"
+            f"{name} {what}, so it is not a checkpoint of memreason. If you mean a base model, say on which "
+            "--dataset to evaluate it"
         )
     if config.output_dir is None:
         raise UserError(f"--output_dir is missing: {name} is a base model, say where its traces and metrics go")

@@ -81,14 +81,15 @@ class ModelUnit:
                 self.model.train(training)
             return
         weights = {id(layer): layer.get_base_layer().weight for layer in layers}
-        originals = {key: weight.data.clone() for key, weight in weights.items()}
+        # Copies on the CPU: a second set of weights may not fit on the GPU.
+        originals = {key: weight.data.to("cpu", copy=True) for key, weight in weights.items()}
         self.model.merge_adapter()
         try:
             yield self.model
         finally:
             self.model.unmerge_adapter()
             for key, weight in weights.items():
-                weight.data = originals[key]
+                weight.data = originals[key].to(weight.device)
             self.model.train(training)
 
     def merge(self) -> PreTrainedModel:

@@ -73,7 +73,8 @@ def print_comparison(console: Console, result: dict[str, Any]) -> None:
     table = Table(title="accuracy, with 95% intervals", title_justify="left", box=None, padding=(0, 2))
     for heading in ("split", "before", "after", "well formed", "memory true", "reason valid"):
         table.add_column(heading, justify="left" if heading == "split" else "right")
-    for split, after in result["after"].items():
+    splits = {name: found for name, found in result["after"].items() if isinstance(found, dict) and "n" in found}
+    for split, after in splits.items():
         before = result.get("before", {}).get(split)
         table.add_row(
             split,
@@ -82,7 +83,7 @@ def print_comparison(console: Console, result: dict[str, Any]) -> None:
             *(_percent(after.get(key)) for key in ("well_formed", "memory_true", "reason_valid")),
         )
     console.print(table, highlight=False)
-    for split, after in result["after"].items():
+    for split, after in splits.items():
         wrong = after["incorrect"]
         if causes := after.get("errors_by_cause"):
             listed = ", ".join(

@@ -32,7 +32,8 @@ def train(
 
     The run folder (``args.output_dir``) ends with the best epoch's checkpoint, the frozen config,
     `trainer_state.json`, per-epoch traces, the evaluation on the test splits, and `metrics.json`:
-    {"before"?: {split: metrics}, "after": {split: metrics}, "validation": metrics of the best epoch}.
+    {"before"?: {split: metrics}, "after": {split: metrics, and rates over all steps where a judge read
+    them}, "validation": metrics of the weights kept, "training": what was trained on}.
     Raises UserError for every kind of bad input.
     """
     console = console or Console(stderr=True)
@@ -84,7 +85,8 @@ def train(
     found, verdicts = evaluate_splits(
         unit, task, task.test_splits, run / EVALUATION, args.per_device_eval_batch_size, "", progress
     )
-    result["after"] = found.get("splits") or {task.test_splits[0]: found}
+    of_steps = {key: found[key] for key in ("memory_true", "reason_valid", "errors_by_cause") if key in found}
+    result["after"] = _by_split(found) | of_steps
     result["validation"] = _final_validation(trainer, run)
     trainer.save_model()
     aside = run / ".trainer_state.json"
@@ -115,7 +117,12 @@ def _before(
         found, _ = evaluate_splits(
             base, task, task.test_splits, folder, args.per_device_eval_batch_size, shots, progress
         )
-    return found.get("splits") or {task.test_splits[0]: found}
+    return _by_split(found)
+
+
+def _by_split(found: dict[str, Any]) -> dict[str, Any]:
+    """Split → metrics, of what `evaluate_splits` found."""
+    return found.get("splits") or {found["split"]: found}
 
 
 def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from textwrap import shorten
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,8 @@ from rich.text import Text
 
 from memreason.records import MEMORY, REASON, Verdict
 
+LONGEST_STEP = 300
+"""A step is shown up to this many characters: a model that repeats itself can fill pages."""
 _COLOURS = {MEMORY: "cyan", REASON: "magenta", "answer": "bold"}
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 _LEGEND = "✓ true (memory), valid (reason), follows (answer)   ✗ does not   ? could not be judged"
@@ -70,17 +73,19 @@ def _unreadable(rate: float | None) -> str:
 
 def print_comparison(console: Console, result: dict[str, Any]) -> None:
     """Print a run's `metrics.json`: accuracy by split before and after, and what the errors are."""
-    table = Table(title="accuracy, with 95% intervals", title_justify="left", box=None, padding=(0, 2))
-    for heading in ("split", "before", "after", "well formed", "memory true", "reason valid"):
-        table.add_column(heading, justify="left" if heading == "split" else "right")
     splits = {name: found for name, found in result["after"].items() if isinstance(found, dict) and "n" in found}
+    judged = any("memory_true" in found for found in splits.values())
+    rates = ("well_formed", *(("memory_true", "reason_valid") if judged else ()))
+    table = Table(title="accuracy, with 95% intervals", title_justify="left", box=None, padding=(0, 1))
+    for heading in ("split", "before", "after", *(rate.replace("_", " ") for rate in rates)):
+        table.add_column(heading, justify="left" if heading == "split" else "right", no_wrap=True)
     for split, after in splits.items():
         before = result.get("before", {}).get(split)
         table.add_row(
             split,
             _rate_with_interval(before) if before else "not asked",
             f"[bold]{_rate_with_interval(after)}[/bold]",
-            *(_percent(after.get(key)) for key in ("well_formed", "memory_true", "reason_valid")),
+            *(_percent(after.get(rate)) for rate in rates),
         )
     console.print(table, highlight=False)
     for split, after in splits.items():
@@ -146,7 +151,7 @@ def _print_trace(console: Console, verdict: Verdict) -> None:
         style = _COLOURS.get(type_, "blue")
         judged = i < len(truths) and not (type_ == "answer" and trace.answer is None)
         mark, mark_style = _MARKS[truths[i]] if judged else ("", "")
-        content = Text(text)
+        content = Text(shorten(text, LONGEST_STEP, placeholder=" …"))
         if type_ == "answer" and verdict.outcome != "correct":
             content.append(f"  (gold: {question.answer})", style="dim")
         grid.add_row(Text(f"  {type_}", style=style), Text(mark, style=mark_style), content)

@@ -18,7 +18,7 @@ from memreason.generate import few_shot_text
 from memreason.model import ModelUnit, build, load_base
 from memreason.records import Verdict, read_json, write_json
 from memreason.tasks import TaskData
-from memreason.trainer import GenerationTrainer, drop_resume_files, newest_complete_checkpoint
+from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig
 from memreason.verdicts import read_traces
 
@@ -93,7 +93,7 @@ def train(
     trainer.state.save_to_json(str(aside))
     aside.replace(run / "trainer_state.json")
     write_json(run / run_folder.FINISHED, result)
-    drop_resume_files(run)
+    clean_up(run, args.keep_checkpoints)
     return result, verdicts
 
 

@@ -192,9 +192,12 @@ def newest_complete_checkpoint(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def drop_resume_files(run: Path) -> None:
-    """Remove optimizer and generator states: the run is finished, its checkpoints need no pickle."""
+def clean_up(run: Path, keep_checkpoints: bool) -> None:
+    """After a finished run: remove optimizer and generator states, or the training checkpoints whole."""
     for folder in run.glob("checkpoint-*"):
+        if not keep_checkpoints:
+            shutil.rmtree(folder)
+            continue
         for pattern in RESUME_FILES:
             for file in folder.glob(pattern):
                 file.unlink()

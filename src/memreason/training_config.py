@@ -25,6 +25,9 @@ class TrainingConfig(TrainingArguments):
     output_dir: str | None = option(None, "the run's folder (default: runs/<dataset>)")
     resume: bool = option(False, "continue a run that was stopped, with otherwise the same command")
     overwrite_output_dir: bool = option(False, "start anew where the folder already holds a run; its files are removed")
+    keep_checkpoints: bool = option(
+        True, "keep the checkpoint-… folders of a finished run; the best one's weights are in the run folder anyway"
+    )
     num_train_epochs: float = option(3.0, "passes over the training questions")
     learning_rate: float = option(2e-4, "peak learning rate")
     per_device_train_batch_size: int = option(8, "examples per device and forward pass")

@@ -1,0 +1,70 @@
+"""Recipes and flags → options."""
+
+from pathlib import Path
+
+import pytest
+
+from memreason.command_line import Parser
+from memreason.config import AskConfig, DataConfig, ModelConfig
+from memreason.errors import UserError
+from memreason.training_config import TrainingConfig
+
+
+def parse(*argv: str) -> tuple:
+    return Parser((ModelConfig, DataConfig, TrainingConfig), "train", "", "").parse(argv)
+
+
+def test_values_of_every_kind_come_from_a_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "add_soft_prompts: false\nlora_r: 4\nlearning_rate: 1.0e-3\ndata_path:\n"
+        "lr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs: {min_lr: 1.0e-5}\n"
+    )
+    model, data, training = parse("--config", str(recipe))
+    assert model.add_soft_prompts is False and model.lora_r == 4
+    assert data.data_path is None
+    assert training.learning_rate == 1e-3 and training.lr_scheduler_kwargs == {"min_lr": 1e-5}
+
+
+def test_the_command_line_wins_wherever_the_recipe_is_named(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("lora_r: 4\n")
+    for argv in (["--config", str(recipe), "--lora_r", "8"], ["--lora_r", "8", f"--config={recipe}"]):
+        assert parse(*argv)[0].lora_r == 8
+
+
+def test_lists_are_lists(tmp_path: Path) -> None:
+    (config,) = Parser((AskConfig,), "ask", "", "").parse(["--options", "Seoul", "Tokyo"])
+    assert config.options == ["Seoul", "Tokyo"]
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("options: [Seoul, Tokyo]\n")
+    (config,) = Parser((AskConfig,), "ask", "", "").parse(["--config", str(recipe)])
+    assert config.options == ["Seoul", "Tokyo"]
+
+
+@pytest.mark.parametrize("value", ["True", "true", "1"])
+def test_the_originals_booleans(value: str) -> None:
+    assert parse("--add_soft_prompts", value)[0].add_soft_prompts is True
+    assert parse("--int8_training")[0].int8_training is True
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--resume_from_checkpoint", "x"], "say --resume"),
+        (["--hub_token", "x"], "HF_TOKEN"),
+        (["--push_to_hub", "True"], "upload the run folder"),
+        (["--prediction_loss_only", "True"], "by generation"),
+        (["--fsdp", "full_shard"], "not supported yet"),
+        (["--metric_for_best_model", "loss"], "must be one of eval_acc"),
+        (["--save_strategy", "steps"], "save and eval strategy to match"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_a_reason(argv: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(*argv)
+
+
+def test_without_evaluation_the_last_weights_are_kept() -> None:
+    training = parse("--evaluation_strategy", "no")[2]
+    assert training.eval_strategy == "no" and training.load_best_model_at_end is False

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from memreason.show import print_comparison, print_traces, varied
 from memreason.verdicts import read_traces
 
 run = Path(sys.argv[1])
-console = Console(record=True, width=96, file=io.StringIO())
+console = Console(record=True, width=88, file=io.StringIO())
 print_traces(console, varied(read_traces(run / "evaluation" / "traces.jsonl"), 3), 3)
 print_comparison(console, json.loads((run / "metrics.json").read_text()))
-Path(__file__).with_name("demo.svg").write_text(console.export_svg(title="make demo"))
+svg = console.export_svg(title="make demo")
+svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # fonts from the network; any monospace one will do
+Path(__file__).with_name("demo.svg").write_text(svg)

@@ -11,7 +11,7 @@ from memreason.verdicts import judge_traces, metrics
 
 def printed(show, *args):
     file = io.StringIO()
-    show(Console(file=file, width=100), *args)
+    show(Console(file=file, width=80), *args)
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -46,6 +46,7 @@ def test_a_comparison_shows_before_and_after_and_the_causes_of_errors():
     after = metrics(judge_traces([RIGHT, WRONG], "mixed", judge))
     text = "\n".join(printed(print_comparison, {"before": {"test": before}, "after": {"test": after}}))
     assert "0.0% [0, 66]" in text and "50.0% [9, 91]" in text
+    assert "…" not in text
     assert "test: of 1 wrong answers, 1 from a false memory" in text
 
 

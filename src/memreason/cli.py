@@ -93,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"memreason {command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"memreason {command}: interrupted", file=sys.stderr)
+        hint = "; the same command with --resume goes on from the last checkpoint" if command == "train" else ""
+        print(f"memreason {command}: interrupted{hint}", file=sys.stderr)
         return 130
     except OSError as error:
         print(f"memreason {command}: {_explain(error)}", file=sys.stderr)

@@ -77,7 +77,7 @@ def print_comparison(console: Console, result: dict[str, Any]) -> None:
     judged = any("memory_true" in found for found in splits.values())
     rates = ("well_formed", *(("memory_true", "reason_valid") if judged else ()))
     table = Table(title="accuracy, with 95% intervals", title_justify="left", box=None, padding=(0, 1))
-    for heading in ("split", "before", "after", *(rate.replace("_", " ") for rate in rates)):
+    for heading in ("split", "before", "after", *(rate.replace("_", "\n") for rate in rates)):
         table.add_column(heading, justify="left" if heading == "split" else "right", no_wrap=True)
     for split, after in splits.items():
         before = result.get("before", {}).get(split)

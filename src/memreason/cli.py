@@ -125,6 +125,14 @@ def _console() -> Console:
     return Console()
 
 
+def _quiet_transformers() -> None:
+    """No bar for reading weights, which takes a moment, and no library's warnings among the answers."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
 def _tasks(argv: Sequence[str]) -> None:
     from memreason.config import TasksConfig
     from memreason.task_table import print_task, print_tasks
@@ -160,6 +168,7 @@ def _evaluate(argv: Sequence[str]) -> None:
     from memreason.config import EvaluateConfig
 
     (config,) = _parse("evaluate", (EvaluateConfig,), argv)
+    _quiet_transformers()
     from memreason.evaluate import evaluate
     from memreason.show import print_metrics, print_traces, varied
 
@@ -181,6 +190,7 @@ def _ask(argv: Sequence[str]) -> None:
     (config,) = _parse("ask", (AskConfig,), argv[1:] if question is not None else argv)
     if not question or not question.strip():
         raise UserError('the question is missing: memreason ask "Is Nairobi the capital of Kenya?"')
+    _quiet_transformers()
     from memreason.reasoner import load, print_stream
 
     reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path)

@@ -132,8 +132,6 @@ def score(
         )
     verdicts = judge_traces(traces, task.answer_kind, task.judge)
     extra = _account(verdicts, marks, unmatched, solutions)
-    if not any("truncated" in row for _, row in rows):
-        extra["truncated"] = None
     types = tuple(sorted({step.type for solution in solutions for step in solution.steps}))
     layout = PlanningTokens(1, 1, types)
     try:
@@ -177,9 +175,10 @@ def _read_traces(
                 text,
                 steps,
                 answer,
-                # Our own rows say by themselves what the layout of their model made of them.
+                # Our own rows say by themselves what became of them; of other texts, one that never
+                # comes to its answer line is taken for cut off.
                 bool(row.get("well_formed", well_formed)),
-                bool(row.get("truncated", False)),
+                bool(row.get("truncated", answer is None)),
             )
         )
         marks.append(None if "result" not in row else str(row["result"]).lower() in ("correct", "true"))

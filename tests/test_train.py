@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
 from tiny import SHAPES, SOLUTIONS, make_base, teach
@@ -279,3 +280,18 @@ def test_a_full_disk_leaves_no_half_written_checkpoint(
     monkeypatch.undo()
     train(*options(bases["tied"], data, tmp_path / "run", resume=True))
     assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_disk_that_fills_while_the_optimizer_is_saved_leaves_no_checkpoint(
+    bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch.save says so in its own way (seen on a real full disk), and leaves half a file."""
+
+    def full(state: object, path: str, *_: object, **__: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(*options(bases["tied"], data, tmp_path / "run"))
+    assert not list((tmp_path / "run").glob("checkpoint-*"))

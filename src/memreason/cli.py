@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -103,12 +104,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explain(error: OSError) -> str:
-    import errno
-
     if error.errno == errno.ENOSPC:
         where = f" while writing {error.filename}" if error.filename else ""
         return (
-            f"the disk is full{where}; nothing was half-written. Free some space and run again (train: with --resume)"
+            f"the disk is full{where}; no half-written file is left under a final name. "
+            "Free some space and run again (train: with --resume)"
         )
     return f"{type(error).__name__}: {error}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -151,15 +153,22 @@ class GenerationTrainer(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write a training checkpoint, mark it complete, and only then remove older ones."""
+        run = str(self.args.output_dir)
+        folder = Path(run) / f"checkpoint-{self.state.global_step}"
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
             super()._save_checkpoint(model, trial)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, RuntimeError) and "inline_container" in str(error):
+                # torch.save's writer hides the reason, which is hardly ever another one.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+            raise
         finally:
             self.args.save_total_limit = limit
         if self.args.should_save:
-            run = str(self.args.output_dir)
             if not self.args.save_only_model:  # without the optimizer's state it cannot be resumed from
-                (Path(run) / f"checkpoint-{self.state.global_step}" / COMPLETE).touch()
+                (folder / COMPLETE).touch()
             rotate_checkpoints(
                 output_dir=run,
                 save_total_limit=limit,

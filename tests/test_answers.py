@@ -2,7 +2,7 @@
 
 import pytest
 
-from memreason.answers import EXTRACTORS, extract_flexible, extract_strict, normalise_gold, outcome
+from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
 from memreason.records import Question
 
 BOOLEAN = Question("q", "Is Lyon the capital of France?", "False")
@@ -145,7 +145,3 @@ def test_no_answer_is_not_a_wrong_answer():
     assert outcome(None, "True", "boolean") == "no_answer"
     assert outcome("False", "True", "boolean") == "incorrect"
     assert outcome("True", "True", "boolean") == "correct"
-
-
-def test_extractors_have_names():
-    assert set(EXTRACTORS) == {"strict", "flexible"}

@@ -8,7 +8,6 @@ the same as a wrong one. Neither ever takes a capital letter out of prose: "A do
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from memreason.records import Outcome, Question, one_line
@@ -102,10 +101,6 @@ def extract_flexible(text: str, question: Question, kind: AnswerKind) -> str | N
         return letter
     letters = [known for pair in _LOOSE_LETTER.findall(text) if (known := _known(pair[0] or pair[1], question))]
     return letters[-1] if letters else None
-
-
-EXTRACTORS: dict[str, Callable[..., str | None]] = {"strict": extract_strict, "flexible": extract_flexible}
-"""Extractors by name: (answer line for strict, whole text for flexible; question; kind) → answer."""
 
 
 def outcome(extracted: str | None, gold: str, kind: AnswerKind) -> Outcome:

@@ -8,20 +8,22 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
-    {"errors"},
+    {"errors", "folders"},
     {"records"},
     {"planning_tokens", "manifest"},
     {"config", "answers", "tasks"},
     {"training_config", "command_line", "base_models", "token_rows", "verdicts", "batches", "show"},
     {"model", "run_folder"},
-    {"generate", "task_table", "score"},
+    {"llm"},
+    {"generate", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
     {"train"},
     {"cli"},
     {"__main__", "__init__"},
 ]
 TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "answers", "tasks",
-              "verdicts", "show", "task_table", "score", "cli"}  # fmt: skip
+              "verdicts", "show", "task_table", "score", "cli",
+              "folders", "llm", "label"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

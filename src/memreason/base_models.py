@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from memreason.errors import UserError
+from memreason.folders import cache_folder
 
 SMOLLM2 = "smollm2"
 """SmolLM2-135M-Instruct: from the hub where that is reachable, else from a Python package."""
@@ -100,11 +101,6 @@ def _from_package() -> BaseModel:
     if not target.exists():
         _convert_gguf(Path(spec.submodule_search_locations[0]), target)
     return BaseModel(str(target), revision)
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: $MEMREASON_CACHE, or ~/.cache/memreason."""
-    return Path(os.environ.get("MEMREASON_CACHE") or Path.home() / ".cache" / "memreason")
 
 
 def _convert_gguf(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "tasks": "what datasets there are, with counts and an example",
+    "label": "write memory/reason solutions for questions, by two LLM agents; `label inspect`, `label convert`",
     "train": "fine-tune a model on a dataset, evaluate it, and save a checkpoint",
     "evaluate": "answer a dataset's test questions with a checkpoint or a base model",
     "ask": "ask a checkpoint one question",
@@ -42,6 +43,25 @@ EXAMPLES = {
     "tasks": """examples:
   memreason tasks
   memreason tasks strategyqa --data_path data/agent
+""",
+    "label": """examples:
+  memreason label --task atlas --planner scripted --output runs/try.jsonl         # no model, no cost
+  memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --dry_run
+  memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --max_cost 5
+  memreason label --input mine.jsonl --planner local:smollm2 --output mine.labelled.jsonl
+  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini
+  memreason label convert strategyqa.jsonl strategyqa.json     # the paper's form; and back
+  memreason train --dataset jsonl --data_path strategyqa.jsonl
+
+The same command goes on where it stopped: after a kill, a budget stop, a full disk. Every reply is
+kept in a cache, and paid for once. Keys come from the environment (OPENAI_API_KEY), never from flags.
+Exit code 3: stopped by the budget, or because the endpoint is down; what is done is on disk.
+""",
+    "label inspect": """How good labelled solutions are: counts, lengths, a sample, and what a reader makes of them.
+
+examples:
+  memreason label inspect strategyqa.jsonl
+  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini     # are the steps enough to answer from?
 """,
     "train": """examples:
   memreason train --config recipes/demo.yaml
@@ -89,18 +109,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         # Said by transformers to PEFT, not to the user.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        globals()[f"_{command}"](rest)
+        return globals()[f"_{command}"](rest) or 0
     except UserError as error:
         print(f"memreason {command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        hint = "; the same command with --resume goes on from the last checkpoint" if command == "train" else ""
+        hint = _AFTER_INTERRUPT.get(command, "")
         print(f"memreason {command}: interrupted{hint}", file=sys.stderr)
         return 130
     except OSError as error:
         print(f"memreason {command}: {_explain(error)}", file=sys.stderr)
         return 1
-    return 0
+
+
+_AFTER_INTERRUPT = {
+    "train": "; the same command with --resume goes on from the last checkpoint",
+    "label": "; the same command goes on from here",
+}
 
 
 def _explain(error: OSError) -> str:
@@ -116,7 +141,7 @@ def _explain(error: OSError) -> str:
 def _parse(command: str, types: tuple[type, ...], argv: Sequence[str]) -> tuple:
     from memreason.command_line import Parser
 
-    return Parser(types, command, COMMANDS[command], EXAMPLES[command]).parse(argv)
+    return Parser(types, command, COMMANDS[command.split()[0]], EXAMPLES[command]).parse(argv)
 
 
 def _console() -> Console:
@@ -145,6 +170,46 @@ def _tasks(argv: Sequence[str]) -> None:
         print_task(_console(), config.dataset, config.data_path)
     else:
         print_tasks(_console())
+
+
+def _label(argv: Sequence[str]) -> int:
+    if argv and argv[0] == "inspect":
+        return _inspect(argv[1:])
+    if argv and argv[0] == "convert":
+        return _convert(argv[1:])
+    from memreason.label.config import LabelConfig
+    from memreason.llm import Stopped
+
+    (config,) = _parse("label", (LabelConfig,), argv)
+    from memreason.label.run import run
+
+    try:
+        run(config, _console())
+    except Stopped as stop:
+        print(f"memreason label: stopped: {stop}; the same command goes on from here", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _inspect(argv: Sequence[str]) -> int:
+    from memreason.label.config import InspectConfig
+
+    positional = ["--file", argv[0]] if argv and not argv[0].startswith("-") else []
+    (config,) = _parse("label inspect", (InspectConfig,), [*positional, *argv[len(positional) // 2 :]])
+    from memreason.label.inspect import inspect
+
+    inspect(config, _console())
+    return 0
+
+
+def _convert(argv: Sequence[str]) -> int:
+    from memreason.label.convert import convert
+
+    if len(argv) != 2 or any(argument.startswith("-") for argument in argv):
+        raise UserError("give two files: memreason label convert FROM TO (.jsonl is our form, .json the paper's)")
+    for line in convert(*argv):
+        print(line)
+    return 0
 
 
 def _train(argv: Sequence[str]) -> None:

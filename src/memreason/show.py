@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from memreason.records import MEMORY, REASON, Verdict
+from memreason.records import MEMORY, REASON, Question, Solution, Verdict
 
 LONGEST_STEP = 300
 """A step is shown up to this many characters: a model that repeats itself can fill pages."""
@@ -131,6 +131,27 @@ def print_traces(console: Console, verdicts: Sequence[Verdict], n: int) -> None:
         console.print(_LEGEND, style="dim", highlight=False)
 
 
+def print_solution(console: Console, solution: Solution) -> None:
+    """Print a labelled solution: each step with its type, then the answer."""
+    grid = _question_grid(solution.question)
+    for type_, text in [*((step.type, step.text) for step in solution.steps), ("answer", solution.question.answer)]:
+        grid.add_row(Text(f"  {type_}", style=_COLOURS.get(type_, "blue")), "", Text(text))
+    console.print(Text(solution.question.id, style="dim"))
+    console.print(grid)
+    console.print()
+
+
+def _question_grid(question: Question) -> Table:
+    """Three columns, type, mark and text; so far with the question and its options."""
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        grid.add_column()
+    grid.add_row("", "", Text(question.text, style="bold"))
+    for i, option in enumerate(question.options):
+        grid.add_row("", "", Text(f"{chr(65 + i)}. {option}", style="dim"))
+    return grid
+
+
 def _print_trace(console: Console, verdict: Verdict) -> None:
     trace, question = verdict.trace, verdict.trace.question
     label, colour = _OUTCOMES[verdict.outcome]
@@ -139,12 +160,7 @@ def _print_trace(console: Console, verdict: Verdict) -> None:
     for flag, words in ((trace.truncated, "cut off"), (not trace.well_formed, "not well formed")):
         if flag:
             head.append(f"  ({words})", style="not bold yellow")
-    grid = Table.grid(padding=(0, 1))
-    for _ in range(3):
-        grid.add_column()
-    grid.add_row("", "", Text(question.text, style="bold"))
-    for i, option in enumerate(question.options):
-        grid.add_row("", "", Text(f"{chr(65 + i)}. {option}", style="dim"))
+    grid = _question_grid(question)
     truths = verdict.step_truth or ()
     lines = [(step.type, step.text) for step in trace.steps]
     for i, (type_, text) in enumerate([*lines, ("answer", trace.answer or "none")]):

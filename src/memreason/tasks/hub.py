@@ -19,12 +19,13 @@ def is_hub_layout(folder: Path) -> bool:
 
 def read_rows(path: str, config: str | None) -> Iterator[Row]:
     """Rows of every split of a dataset, by hub id or local folder. UserError where it cannot be had."""
-    for split, rows in _load(path, config).items():
+    for split, rows in load_splits(path, config).items():
         for index, row in enumerate(rows):
             yield f"{path}:{split}[{index}]", SPLITS.get(split, split), row
 
 
-def _load(path: str, config: str | None) -> Any:
+def load_splits(path: str, config: str | None) -> Any:
+    """Split → rows of a dataset, by hub id or local folder. UserError where it cannot be had."""
     import datasets
 
     try:

@@ -38,7 +38,7 @@ def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> 
     records = []
     for file in _files(path):
         split = SPLITS.get(file.stem.lower(), "train")
-        records += [_record(place, split, row) for place, row in read_array(file)]
+        records += [read_record(place, split, row) for place, row in read_array(file)]
     if not records:
         raise UserError(f"{path}: the dataset is empty; write one JSON object a line, with question, answer and steps")
     kind = _answer_kind(records)
@@ -59,7 +59,8 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _record(place: str, split: str, row: dict[str, Any]) -> Record:
+def read_record(place: str, split: str, row: dict[str, Any]) -> Record:
+    """One row of the form above. UserError with its place, field and remedy."""
     for field in ("question", "answer"):
         if field not in row:
             raise UserError(f'{place}: field "{field}" is missing; give each line a question and an answer')

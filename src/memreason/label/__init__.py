@@ -1,0 +1,1 @@
+"""Question → Solution by two agents: a planner, and a knowledge agent that answers the plan's queries."""

@@ -1,0 +1,151 @@
+"""The options of `memreason label`, `memreason label inspect` and `memreason label convert`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from memreason.config import check_at_least, check_choice, option
+from memreason.errors import UserError
+from memreason.label.prompts import ORDERS
+
+_MODEL = (
+    "model of the {}: a name that the endpoint knows, local:NAME (a folder, a hub id or smollm2, run here), "
+    "or scripted (no model: form without content, for dry runs)"
+)
+
+
+@dataclass
+class LabelConfig:
+    """Options of `memreason label`."""
+
+    _argument_group_name: ClassVar[str] = "labelling"
+
+    task: str | None = option(None, "label this dataset's questions (see `memreason tasks`)", aliases=["--dataset"])
+    data_path: str | None = option(None, "file, folder or hub id that holds the dataset")
+    input: str | None = option(
+        None, "or: a JSONL file, or hf://owner/name, with a question and an answer in each row (a rejects file too)"
+    )
+    input_config: str | None = option(None, "configuration of the hub dataset given with --input")
+    split: str | None = option(None, "split to label (default: train; all of a file)")
+    question_column: str = option("question", "--input only: the field with the question")
+    answer_column: str = option("answer", "--input only: the field with the gold answer")
+    options_column: str = option("options", "--input only: the field with the list of options, where there is one")
+    id_column: str = option("id", "--input only: the field with a unique id, where there is one")
+    num_questions: int | None = option(None, "label only the first so many; a later run with more goes on from there")
+    output: str = option("", "the solutions, a JSONL file that `memreason train --dataset jsonl` reads")
+
+    planner: str = option("", _MODEL.format("planner, which is told the answer and writes the plan"))
+    knowledge: str | None = option(
+        None, _MODEL.format("knowledge agent, which answers the plan's queries") + "; default: the planner's"
+    )
+    order: str = option(
+        "interleaved",
+        "interleaved = memory and reason steps as the plan comes; memory_first = all facts, then the reasoning; "
+        "single = one call writes everything, without knowledge agent",
+        choices=ORDERS,
+    )
+    prompts: str | None = option(None, "folder with prompt files of your own; those missing there are ours")
+    base_url: str | None = option(None, "OpenAI-compatible endpoint (default: $OPENAI_BASE_URL, or OpenAI itself)")
+    knowledge_base_url: str | None = option(None, "endpoint of the knowledge agent (default: the planner's)")
+    api_key_env: str = option("OPENAI_API_KEY", "environment variable that holds the key; keys are never flags")
+    knowledge_api_key_env: str | None = option(None, "the same for the knowledge agent (default: the planner's)")
+    structured: str = option(
+        "auto",
+        "how JSON is asked for: json_schema, json_object, none (in the prompt only), or auto: the strictest that "
+        "the endpoint takes",
+        choices=("auto", "json_schema", "json_object", "none"),
+    )
+    temperature: float = option(0.0, "sampling temperature of the agents")
+    max_tokens: int = option(1024, "longest reply, in tokens")
+    extra_body: str | None = option(None, 'JSON object added to every request, e.g. \'{"reasoning_effort": "low"}\'')
+    repairs: int = option(1, "how often an agent is told what is wrong with its reply and asked again")
+    need_both: bool = option(True, "reject solutions without a memory step or without a reason step")
+
+    concurrency: int | None = option(None, "questions under way at once (default: 32; local models: the batch size)")
+    batch_size: int = option(8, "local models: requests answered at once")
+    requests_per_minute: float | None = option(None, "rate limit of the endpoint, in requests")
+    tokens_per_minute: float | None = option(None, "rate limit of the endpoint, in tokens (read and written)")
+    timeout: float = option(120.0, "seconds after which a request is given up and tried again")
+    retries: int = option(6, "tries more after a 429, a 5xx, a time-out or a dropped connection, with back-off")
+    max_requests: int | None = option(None, "stop at this many requests, all sittings of this run together")
+    max_cost: float | None = option(None, "stop before this many dollars, all sittings of this run together")
+    price: str | None = option(
+        None, "dollars per million tokens read and written, IN,OUT (default: as the package genai-prices lists it)"
+    )
+    knowledge_price: str | None = option(None, "the same for the knowledge agent")
+    batch: bool = option(False, "use the endpoint's asynchronous batches: half the price, hours instead of minutes")
+    poll_seconds: float = option(30.0, "--batch only: how often to ask whether a batch is done")
+    dry_run: bool = option(False, "show the first prompt and an estimate of calls, tokens and cost, and send nothing")
+    request_cache: str | None = option(
+        None, "file of all replies ever paid for (default: requests.sqlite in $MEMREASON_CACHE or ~/.cache/memreason)"
+    )
+    overwrite_output: bool = option(False, "start anew where --output exists (paid replies are kept)")
+
+    def __post_init__(self) -> None:
+        if bool(self.task) == bool(self.input):
+            raise UserError("give either --task NAME (a dataset of ours) or --input FILE (questions of your own)")
+        for flag in ("output", "planner"):
+            if not getattr(self, flag):
+                raise UserError(f"--{flag} is missing")
+        if not self.output.endswith(".jsonl"):
+            raise UserError(f"--output {self.output}: must end in .jsonl, one solution a line")
+        check_choice("order", self.order, ORDERS)
+        for flag, minimum in (
+            ("num_questions", 1), ("max_tokens", 1), ("repairs", 0), ("concurrency", 1), ("batch_size", 1),
+            ("retries", 0), ("max_requests", 1), ("max_cost", 0), ("temperature", 0), ("requests_per_minute", 1),
+            ("tokens_per_minute", 1), ("timeout", 0.001), ("poll_seconds", 0),
+        ):  # fmt: skip
+            check_at_least(flag, getattr(self, flag), minimum)
+        if self.knowledge and self.order == "single":
+            raise UserError("--order single has no knowledge agent; leave out --knowledge")
+        if self.batch and not (_is_remote(self.planner) and _is_remote(self.knowledge or self.planner)):
+            raise UserError("--batch is a service of endpoints; local and scripted agents have none")
+        _ = self.extra
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """--extra_body, parsed."""
+        try:
+            value = json.loads(self.extra_body or "{}")
+        except json.JSONDecodeError as error:
+            raise UserError(f"--extra_body: not valid JSON ({error})") from error
+        if not isinstance(value, dict):
+            raise UserError("--extra_body: must be a JSON object")
+        return value
+
+
+def _is_remote(model: str) -> bool:
+    return model != "scripted" and not model.startswith("local:")
+
+
+@dataclass
+class InspectConfig:
+    """Options of `memreason label inspect`."""
+
+    _argument_group_name: ClassVar[str] = "inspecting"
+
+    file: str = option("", "the solutions: .jsonl of ours, or .json in the agent-labelled form")
+    show: int = option(5, "solutions to show, drawn at random")
+    seed: int = option(0, "seed of what is shown and read")
+    reader: str | None = option(
+        None, "model that answers from the steps alone, with the answer line hidden: as --planner of `memreason label`"
+    )
+    num_read: int = option(100, "solutions that the reader reads, drawn at random; 0 = all")
+    base_url: str | None = option(None, "OpenAI-compatible endpoint of the reader")
+    api_key_env: str = option("OPENAI_API_KEY", "environment variable that holds its key")
+    concurrency: int = option(32, "requests under way at once")
+    batch_size: int = option(8, "local models: requests answered at once")
+    timeout: float = option(120.0, "seconds after which a request is given up and tried again")
+    retries: int = option(6, "tries more after a fault, with back-off")
+    price: str | None = option(None, "dollars per million tokens read and written, IN,OUT")
+    max_cost: float | None = option(None, "stop before this many dollars")
+    request_cache: str | None = option(None, "file of all replies ever paid for")
+    json: bool = option(False, "print the figures as one JSON object")
+
+    def __post_init__(self) -> None:
+        if not self.file:
+            raise UserError("the file is missing: memreason label inspect FILE.jsonl")
+        for flag in ("show", "num_read"):
+            check_at_least(flag, getattr(self, flag), 0)

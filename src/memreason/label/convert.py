@@ -1,0 +1,76 @@
+"""Labelled solutions in the paper's form (a .json array with `cot_steps`) to ours (.jsonl), and back.
+
+Nothing is reworded: a file that goes one way and then the other comes out as it went in.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+from memreason.errors import UserError
+from memreason.planning_tokens import SPELLINGS
+from memreason.records import write_json, write_jsonl
+from memreason.tasks import commonsenseqa, truthfulqa
+from memreason.tasks.agent_json import LABELS, read_array
+
+PUBLISHED = "published_question"
+"""Field of our form that keeps a published question's own wording, options and all, for the way back."""
+_SPLITTERS = (commonsenseqa.split_options, truthfulqa.split_options)
+_STEP = re.compile(r"\[([^\]]*)\]: ?(.*)", re.DOTALL)
+_THEIRS = {ours: theirs for theirs, ours in SPELLINGS.items()}
+
+
+def convert(source: str, target: str) -> list[str]:
+    """Convert one file; returns lines that say what was done. Rows with steps that carry no readable label
+    are left out, and named. Raises UserError."""
+    to_ours = target.endswith(".jsonl")
+    if not to_ours and not target.endswith(".json"):
+        raise UserError(f"{target}: must end in .jsonl (our form) or .json (the paper's)")
+    if not Path(source).is_file():
+        raise UserError(f"{source}: no such file")
+    rows, left_out = [], []
+    for place, row in read_array(Path(source)):
+        if "steps" not in row and "cot_steps" not in row:
+            raise UserError(f'{place}: has neither "steps" (our form) nor "cot_steps" (the paper\'s)')
+        converted = (_ours if to_ours else _theirs)(row)
+        if converted is None:
+            left_out.append(place.rpartition("/")[2])
+        else:
+            rows.append(converted)
+    (write_jsonl if to_ours else write_json)(Path(target), rows)
+    said = [f"{len(rows)} solutions written to {target}"]
+    if left_out:
+        said.append(f"{len(left_out)} left out, a step without readable label or text: {', '.join(left_out[:20])}")
+    return said
+
+
+def _ours(row: dict[str, Any]) -> dict[str, Any] | None:
+    if "steps" in row:
+        return row
+    steps = []
+    for text in row["cot_steps"]:
+        match = _STEP.fullmatch(text) if isinstance(text, str) else None
+        if match is None or match[1] not in LABELS or not match[2].strip():
+            return None
+        steps.append({"type": LABELS[match[1]], "text": match[2]})
+    ours = {("steps" if key == "cot_steps" else key): (steps if key == "cot_steps" else row[key]) for key in row}
+    stem, options = next((found for split in _SPLITTERS if (found := split(row["question"]))[1]), ("", ()))
+    if str(row["answer"]) in ascii_uppercase[: len(options)]:
+        ours |= {"question": stem, "options": list(options), PUBLISHED: row["question"]}
+    return ours
+
+
+def _theirs(row: dict[str, Any]) -> dict[str, Any] | None:
+    if "cot_steps" in row:
+        return row
+    steps = [f"[{_THEIRS.get(step['type'], step['type'])}]: {step['text']}" for step in row["steps"]]
+    if any(step["type"] not in LABELS or not step["text"].strip() for step in row["steps"]):
+        return None
+    listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(row.get("options") or []))
+    question = row.get(PUBLISHED) or (f"{row['question']} Options: {listed}" if listed else row["question"])
+    kept = [key for key in row if key not in ("options", PUBLISHED)]
+    theirs = {("cot_steps" if key == "steps" else key): (steps if key == "steps" else row[key]) for key in kept}
+    return theirs | {"question": question}

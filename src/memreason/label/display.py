@@ -1,0 +1,65 @@
+"""What a labelling run shows: a progress bar while it works, a table at its end."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from memreason.label.files import RunFiles, rejects_path
+from memreason.label.replies import REASONS
+from memreason.llm.meter import Meter
+
+
+class LabelProgress:
+    """A progress bar: rows, tokens, dollars, rejects, retries, time left. Quiet where nobody watches."""
+
+    def __init__(self, console: Console, out: RunFiles, meter: Meter, total: int):
+        self._out, self._meter, self._done_before = out, meter, out.done
+        self._progress = Progress(
+            TextColumn("labelling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._task = self._progress.add_task("", total=total, completed=out.done, figures="")
+
+    def __enter__(self) -> LabelProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.update()
+        self._progress.stop()
+
+    def update(self) -> None:
+        """Show where the run stands."""
+        self._progress.update(self._task, completed=self._out.done, figures=self._figures())
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._progress.console.print(text, highlight=False)
+
+    def _figures(self) -> str:
+        meter, rejected = self._meter, self._out.rejected.total()
+        return f"{meter.tokens:,} tokens  ${meter.cost:.2f}  {rejected} rejected  {meter.retries} retries"
+
+
+def print_summary(console: Console, out: RunFiles, meter: Meter) -> None:
+    """What became of every question, and what it cost."""
+    table = Table(box=None, padding=(0, 2), title="labelled", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("questions", justify="right")
+    table.add_column("", justify="right")
+    table.add_column("meaning", style="dim")
+    rows = [("accepted", out.accepted, "memory/reason solutions")]
+    rows += [(reason, count, REASONS.get(reason, "")) for reason, count in out.rejected.most_common()]
+    for name, count, meaning in rows:
+        table.add_row(name, f"{count:,}", f"{100 * count / max(out.done, 1):.1f}%", meaning)
+    console.print(table)
+    console.print(
+        f"{meter.requests:,} requests, {meter.retries:,} of them retries; {meter.tokens:,} tokens; ${meter.cost:.4f}",
+        highlight=False,
+    )
+    console.print(f"solutions: {out.output}", highlight=False)
+    if out.rejected:
+        console.print(f"rejects:   {rejects_path(out.output)}", highlight=False)

@@ -1,0 +1,121 @@
+"""What a run will take, before its first request: calls, tokens, dollars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from memreason.errors import UserError
+from memreason.label.agents import KNOWLEDGE, PLANNER, Labeller, first_ask
+from memreason.label.config import LabelConfig
+from memreason.label.open_client import LOCAL, SCRIPTED
+from memreason.label.questions import Questions
+from memreason.llm import Request
+from memreason.llm.cache import RequestCache
+from memreason.llm.meter import FREE, price_of
+
+ASSUMED = {PLANNER: 150, KNOWLEDGE: 70}
+"""Tokens of a reply, where this model has not yet been seen to reply in this role."""
+ENOUGH = 20
+"""Replies from which on a model's own means are used."""
+BATCH_PRICE = 0.5
+"""Asynchronous batches cost half, as OpenAI and others charge them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One agent's part. Token counts and dollars are of all its calls; ``cost`` None: price not known."""
+
+    role: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left to do of a run."""
+
+    questions: int
+    rows: tuple[Row, ...]
+    max_cost: float | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars for everything, None where a price is not known."""
+        costs = [row.cost for row in self.rows]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def print(self, console: Console, done: int) -> None:
+        """The estimate as a table."""
+        if done:
+            console.print(f"{done} questions are done already; {self.questions} to go", highlight=False)
+        if not self.questions:
+            return
+        table = Table(box=None, padding=(0, 2), title="estimate", title_justify="left")
+        for heading in ("agent", "model", "calls", "tokens read", "tokens written", "cost"):
+            table.add_column(heading, justify="left" if heading in ("agent", "model") else "right")
+        for row in self.rows:
+            cost = "not known" if row.cost is None else f"${row.cost:,.2f}"
+            table.add_row(
+                row.role, row.model, f"{row.calls:,}", f"{row.prompt_tokens:,}", f"{row.completion_tokens:,}", cost
+            )
+        console.print(table)
+        guessed = [row.role for row in self.rows if not row.measured]
+        basis = "four bytes a token; replies as usual for such prompts" if guessed else "means of earlier replies"
+        console.print(f"without retries and repairs; from {basis}", style="dim", highlight=False)
+        if self.max_cost is not None and self.cost is not None and self.cost > self.max_cost:
+            console.print(f"[yellow]--max_cost {self.max_cost:g} will stop this run before its end[/yellow]")
+
+
+def estimate(questions: Questions, done: int, labeller: Labeller, config: LabelConfig, cache: RequestCache) -> Estimate:
+    """Go through the questions that are left once. Raises UserError where two have the same id."""
+    count = prompt_tokens = 0
+    seen: set[int] = set()
+    for asked in questions:
+        if (key := hash(asked.question.id)) in seen:
+            raise UserError(f"two questions have the id {asked.question.id}; ids are unique (--id_column names them)")
+        seen.add(key)
+        count += 1
+        if count > done:
+            ask = first_ask(asked.question, labeller)
+            prompt_tokens += Request("", ask.messages, ask.form, ask.schema).prompt_tokens
+    left = count - done
+    rows = [_row(PLANNER, config.planner, left, prompt_tokens / max(left, 1), config, cache)]
+    if labeller.order != "single":
+        messages = labeller.prompts.messages(KNOWLEDGE, queries="1. " + 120 * "x", question="", options="")
+        tokens = Request("", messages, "facts", {}).prompt_tokens
+        rows.append(_row(KNOWLEDGE, config.knowledge or config.planner, left, tokens, config, cache))
+    return Estimate(left, tuple(rows), config.max_cost)
+
+
+def _row(role: str, model: str, calls: int, prompt_tokens: float, config: LabelConfig, cache: RequestCache) -> Row:
+    seen, usual_prompt, usual_completion = cache.usual_tokens(role, model)
+    completion_tokens: float = ASSUMED[role]
+    if seen >= ENOUGH:
+        prompt_tokens, completion_tokens = usual_prompt, usual_completion
+    if model == SCRIPTED or model.startswith(LOCAL):
+        price: object = FREE
+    else:
+        own = config.knowledge_price if role == KNOWLEDGE and config.knowledge else config.price
+        price = price_of(model, config.base_url, own, "knowledge_price" if role == KNOWLEDGE else "price")
+    cost = None if price is None else calls * price.cost(prompt_tokens, completion_tokens)  # type: ignore[attr-defined]
+    if cost is not None and config.batch:
+        cost *= BATCH_PRICE
+    return Row(role, model, calls, round(calls * prompt_tokens), round(calls * completion_tokens), cost, seen >= ENOUGH)
+
+
+def print_first_prompt(console: Console, questions: Questions, labeller: Labeller) -> None:
+    """The planner's prompt for the first question, as it would be sent."""
+    for asked in islice(questions, 1):
+        for message in first_ask(asked.question, labeller).messages:
+            console.print(Text(message["role"], style="bold"))
+            console.print(Text(message["content"]))
+        console.print("nothing was sent", style="dim")

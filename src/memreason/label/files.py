@@ -1,0 +1,174 @@
+"""What a run leaves on disk: solutions and rejects, appended in the order of the questions.
+
+Since both files only grow, and in one order, they alone say how far a run has come: going through
+the questions and the files in step finds the place to go on from, in constant memory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from memreason.errors import UserError
+from memreason.label.agents import Labelled, Rejection
+from memreason.label.questions import Asked
+from memreason.records import Question, read_json, read_jsonl, write_json
+from memreason.tasks.agent_json import SPLITS
+
+
+def rejects_path(output: Path) -> Path:
+    """Where a run's rejects go: OUTPUT.rejects.jsonl beside OUTPUT.jsonl."""
+    return output.with_suffix(".rejects.jsonl")
+
+
+def settings_path(output: Path) -> Path:
+    """Where a run's settings are kept, which a later sitting must share: OUTPUT.settings.json."""
+    return output.with_suffix(".settings.json")
+
+
+@dataclass
+class RunFiles:
+    """A run's files, open for appending. ``accepted`` and ``rejected`` (by reason) count all sittings."""
+
+    output: Path
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    _files: list[TextIO] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Questions that have ended, one way or the other: the first so many of them."""
+        return self.accepted + self.rejected.total()
+
+    def check_settings(self, settings: dict[str, Any], overwrite: bool) -> None:
+        """Start the files, or make sure that they were begun with the same settings. Raises UserError."""
+        path = settings_path(self.output)
+        if overwrite:
+            for stale in (self.output, rejects_path(self.output), path):
+                stale.unlink(missing_ok=True)
+        if not path.exists():
+            if self.output.exists():
+                raise UserError(
+                    f"--output {self.output}: there already, and not of a run of `memreason label`; name another file"
+                )
+            write_json(path, settings)
+            return
+        before = read_json(path)
+        changed = [
+            f"{name} was {before.get(name)!r}, is {settings.get(name)!r}"
+            for name in sorted({*before, *settings})
+            if before.get(name) != settings.get(name)
+        ]
+        if changed:
+            raise UserError(
+                f"--output {self.output} was begun with other settings: {'; '.join(changed)}. Name another file, or "
+                "say --overwrite_output (replies paid for are kept in the request cache)"
+            )
+
+    def catch_up(self, questions: Iterable[Asked]) -> None:
+        """Count what is done. Raises UserError where the files are not those of these questions."""
+        for path in (self.output, rejects_path(self.output)):
+            _drop_torn_line(path)
+        accepted, rejected = _rows(self.output), _rows(rejects_path(self.output))
+        next_accepted, next_rejected = next(accepted, None), next(rejected, None)
+        for asked in questions:
+            if next_accepted and next_accepted["id"] == asked.question.id:
+                self.accepted += 1
+                next_accepted = next(accepted, None)
+            elif next_rejected and next_rejected["id"] == asked.question.id:
+                self.rejected[next_rejected["reason"]] += 1
+                next_rejected = next(rejected, None)
+            else:
+                break
+        if left := next_accepted or next_rejected:
+            raise UserError(
+                f"--output {self.output}: holds {left['id']}, which is not the question that comes next in the input; "
+                "the input has changed since. Name another output file, or say --overwrite_output"
+            )
+
+    def __enter__(self) -> RunFiles:
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        paths = (self.output, rejects_path(self.output))
+        self._files = [open(path, "a", encoding="utf-8") for path in paths]  # noqa: SIM115
+        try:
+            fcntl.flock(self._files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"--output {self.output}: another process is writing to it") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+
+    def write(self, result: Labelled | Rejection) -> None:
+        """Append the result of the question that is next in order."""
+        if isinstance(result, Labelled):
+            _append(self._files[0], solution_row(result))
+            self.accepted += 1
+        else:
+            _append(self._files[1], rejection_row(result))
+            self.rejected[result.reason] += 1
+
+
+def solution_row(labelled: Labelled) -> dict[str, Any]:
+    """A solution as a line of the `jsonl` task; a memory step also has the query that it answers."""
+    steps = [
+        {"type": step.type, "text": step.text, **({"query": query} if query else {})}
+        for step, query in zip(labelled.solution.steps, labelled.queries, strict=True)
+    ]
+    return {**_question_row(labelled.solution.question), "steps": steps}
+
+
+def rejection_row(rejection: Rejection) -> dict[str, Any]:
+    """A rejected question with its reason and every reply in full; can be labelled again with --input."""
+    return {
+        **_question_row(rejection.question),
+        "reason": rejection.reason,
+        "detail": rejection.detail,
+        "replies": list(rejection.replies),
+    }
+
+
+def _question_row(question: Question) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": question.id, "question": question.text, "answer": question.answer}
+    if question.options:
+        row["options"] = list(question.options)
+    if split := "test" if question.split.startswith("test") else SPLITS.get(question.split):
+        row["split"] = split
+    return row
+
+
+def _append(file: TextIO, row: dict[str, Any]) -> None:
+    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    file.flush()
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.exists():
+        yield from (row for _, row in read_jsonl(path))
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off a last line without an end, which a kill or a full disk left; its question is done again."""
+    if not path.exists():
+        return
+    with open(path, "rb+") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)

@@ -1,0 +1,222 @@
+"""`memreason label inspect`: what labelled solutions look like, and whether their steps carry the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
+from memreason.errors import UserError
+from memreason.folders import cache_folder
+from memreason.label.config import InspectConfig
+from memreason.label.open_client import open_client
+from memreason.label.prompts import load_prompts, question_values
+from memreason.label.replies import ANSWER_SCHEMA, Problem, read_answer
+from memreason.llm import Request, RequestFailed
+from memreason.llm.cache import RequestCache
+from memreason.llm.meter import FREE, Meter
+from memreason.records import MEMORY, REASON, Question, Solution, one_line
+from memreason.show import print_solution
+from memreason.tasks import AnswerKind
+from memreason.tasks.agent_json import read_array
+from memreason.tasks.agent_json import read_record as read_agent_record
+from memreason.tasks.commonsenseqa import split_options
+from memreason.tasks.jsonl import read_record as read_jsonl_record
+from memreason.verdicts import wilson
+
+READINGS = {
+    "question alone": "what the reader knows without the solution",
+    "last step": "does the last step entail the answer",
+    "all steps": "do the steps, answer line hidden, lead to the answer",
+}
+"""What the reader is given beside the question → what its accuracy then says."""
+
+
+def read_solutions(path: Path) -> tuple[list[Solution], list[str]]:
+    """(solutions, remarks) of a file in our form or in the paper's. Raises UserError."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    solutions, remarks = [], []
+    for number, (place, row) in enumerate(read_array(path)):
+        if "cot_steps" in row:
+            record = read_agent_record(place, "", row, split_options)
+        else:
+            record = read_jsonl_record(place, "train", row)
+        if record.broken or not record.steps:
+            remarks.append(f"{place}: {'; '.join(record.blemishes) or 'no steps'}")
+            continue
+        id = record.id or f"{path.stem}-{number}"
+        question = Question(id, one_line(record.question), "", record.options, "", record.split)
+        gold = normalise_gold(record.answer, question, _kind(question, record.answer))
+        if gold is None:
+            raise UserError(f"{place}: the answer {record.answer!r} is none of the question's options")
+        solutions.append(Solution(Question(id, question.text, gold, record.options, "", record.split), record.steps))
+    if not solutions:
+        raise UserError(f"{path}: no labelled solutions in it")
+    return solutions, remarks
+
+
+def _kind(question: Question, answer: object) -> AnswerKind:
+    if question.options:
+        return "choice"
+    return "boolean" if normalise_gold(answer, question, "boolean") else "text"
+
+
+def figures(solutions: Sequence[Solution]) -> dict[str, Any]:
+    """Counts, shares and lengths. Lengths of steps are in words."""
+    types = Counter(step.type for solution in solutions for step in solution.steps)
+    words = {
+        type_: [len(step.text.split()) for solution in solutions for step in solution.steps if step.type == type_]
+        for type_ in types
+    }
+    memories = [[one_line(s.text).casefold() for s in sol.steps if s.type == MEMORY] for sol in solutions]
+    everywhere = Counter(text for texts in memories for text in set(texts))
+    n = len(solutions)
+    return {
+        "solutions": n,
+        "splits": dict(Counter(solution.question.split or "none" for solution in solutions)),
+        "answers": dict(Counter(solution.question.answer for solution in solutions).most_common(10)),
+        "steps": dict(types),
+        "steps_per_solution": _spread([len(solution.steps) for solution in solutions]),
+        "words_per_step": {type_: _spread(lengths) for type_, lengths in words.items()},
+        "without_memory": sum(not texts for texts in memories) / n,
+        "without_reason": sum(all(s.type != REASON for s in solution.steps) for solution in solutions) / n,
+        "ends_with_reason": sum(solution.steps[-1].type == REASON for solution in solutions) / n,
+        "facts_before_reasoning": sum(_memory_first(solution) for solution in solutions) / n,
+        "memory_repeated_within": sum(len(set(texts)) < len(texts) for texts in memories) / n,
+        "memory_shared_between": sum(count for count in everywhere.values() if count > 1) / max(everywhere.total(), 1),
+        "most_shared": [[text, count] for text, count in everywhere.most_common(3) if count > 1],
+    }
+
+
+def _spread(values: Sequence[int]) -> dict[str, float]:
+    return {"mean": round(mean(values), 2), "median": median(values), "min": min(values), "max": max(values)}
+
+
+def _memory_first(solution: Solution) -> bool:
+    types = [step.type for step in solution.steps]
+    return MEMORY not in types[types.index(REASON) :] if REASON in types else True
+
+
+async def read_all(config: InspectConfig, solutions: Sequence[Solution], console: Console) -> dict[str, Any]:
+    """Accuracy of the reader under each of `READINGS`, with its 95% interval (Wilson)."""
+    meter = Meter(max_cost=config.max_cost)
+    client, model, price = open_client(
+        str(config.reader), meter, base_url=config.base_url, key_variable=config.api_key_env, price=config.price,
+        flag="price", settings=config,
+    )  # fmt: skip
+    prompts = load_prompts("interleaved")
+    gate = asyncio.Semaphore(config.concurrency)
+    path = Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"
+
+    async def read(solution: Solution, reading: str) -> tuple[str, str]:
+        shown = {"question alone": (), "last step": solution.steps[-1:], "all steps": solution.steps}[reading]
+        notes = "\n".join(f"- {step.text}" for step in shown) or "(none)"
+        messages = prompts.messages("reader", **question_values(solution.question), steps=notes)
+        request = Request(model, messages, "answer", ANSWER_SCHEMA, max_tokens=128)
+        key = request.key(client.endpoint)
+        async with gate:
+            reply = cache.get(key)
+            if reply is None:
+                reserved = meter.reserve(request, price or FREE)
+                try:
+                    reply = await client.complete(request)
+                except RequestFailed:
+                    return reading, "failed"
+                finally:
+                    cost = meter.settle(reserved, reply, price or FREE)
+                cache.put(key, f"inspect {Path(config.file).resolve()}", "reader", model, reply, cost)
+        kind = _kind(solution.question, solution.question.answer)
+        try:
+            said = extract_strict(read_answer(reply), solution.question, kind)
+        except Problem:  # a small model may answer in plain words
+            said = extract_flexible(reply.text, solution.question, kind)
+        return reading, outcome(said, solution.question.answer, kind)
+
+    with closing(RequestCache(path)) as cache:
+        tasks = [asyncio.create_task(read(solution, reading)) for solution in solutions for reading in READINGS]
+        try:
+            outcomes: Counter[tuple[str, str]] = Counter()
+            bar = track(asyncio.as_completed(tasks), "reading", len(tasks), console=console, disable=config.json)
+            for task in bar:
+                outcomes[await task] += 1
+        finally:
+            for task in tasks:
+                task.cancel()
+            await client.close()
+    found: dict[str, Any] = {}
+    for reading in READINGS:
+        correct, n = outcomes[reading, "correct"], len(solutions)
+        others = {kind: outcomes[reading, kind] for kind in ("incorrect", "no_answer", "failed")}
+        found[reading] = {"accuracy": correct / n, "interval": wilson(correct, n), "n": n, **others}
+    return {"reader": model, "readings": found}
+
+
+def inspect(config: InspectConfig, console: Console) -> dict[str, Any]:
+    """Run `memreason label inspect`; returns the figures that it prints."""
+    solutions, remarks = read_solutions(Path(config.file))
+    result = figures(solutions)
+    draw = random.Random(config.seed)
+    if config.reader:
+        few = draw.sample(solutions, min(config.num_read or len(solutions), len(solutions)))
+        result |= asyncio.run(read_all(config, few, Console(stderr=True)))
+    if config.json:
+        print(json.dumps({**result, "not_read": remarks}, ensure_ascii=False))
+        return result
+    for solution in draw.sample(solutions, min(config.show, len(solutions))):
+        print_solution(console, solution)
+    _print(console, result)
+    if remarks:
+        console.print(f"{len(remarks)} rows without usable steps: {', '.join(remarks[:5])}", highlight=False)
+    return result
+
+
+def _print(console: Console, result: dict[str, Any]) -> None:
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    table.add_row("solutions", f"{result['solutions']:,}", _listed(result["splits"]))
+    table.add_row("answers", "", _listed(result["answers"]))
+    spread = result["steps_per_solution"]
+    table.add_row("steps a solution", f"{spread['mean']:.1f}", f"{spread['min']} to {spread['max']}")
+    total = sum(result["steps"].values())
+    for type_, count in sorted(result["steps"].items()):
+        words = result["words_per_step"][type_]
+        table.add_row(
+            f"{type_} steps", f"{100 * count / total:.0f}%",
+            f"{count:,}; {words['mean']:.0f} words, {words['min']} to {words['max']}",
+        )  # fmt: skip
+    for name, meaning in (
+        ("without_memory", "solutions that recall nothing"),
+        ("without_reason", "solutions that infer nothing"),
+        ("ends_with_reason", "solutions whose last step is an inference"),
+        ("facts_before_reasoning", "solutions with all memory steps first"),
+        ("memory_repeated_within", "solutions that recall the same fact twice"),
+        ("memory_shared_between", "memory steps that other solutions have word for word"),
+    ):
+        table.add_row(name.replace("_", " "), f"{100 * result[name]:.0f}%", meaning)
+    console.print(table, highlight=False)
+    for text, count in result["most_shared"]:
+        console.print(f"  in {count} solutions: {text}", style="dim", highlight=False, markup=False)
+    if "readings" in result:
+        table = Table(box=None, padding=(0, 2), title=f"answers of {result['reader']}", title_justify="left")
+        for heading in ("given", "correct", "95% interval", "what it says"):
+            table.add_column(heading)
+        for reading, found in result["readings"].items():
+            low, high = found["interval"]
+            interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
+            table.add_row(reading, f"{100 * found['accuracy']:.0f}% of {found['n']}", interval, READINGS[reading])
+        console.print(table, highlight=False, markup=False)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

@@ -1,0 +1,103 @@
+"""The agents' prompts: readable files, one per role and order, any of which the user can replace.
+
+A file is the system message, a line of dashes, and the user message, with `$name` where something
+is filled in. `repair.md` is a user message alone. Files of the same names in a folder given with
+`--prompts` take the place of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from memreason.errors import UserError
+from memreason.llm import Message
+from memreason.records import Question
+
+ORDERS = ("interleaved", "memory_first", "single")
+"""How a solution is laid out: as the plan comes; all facts first; or as one call writes it, without knowledge agent."""
+FOLDER = Path(__file__).parent / "prompts"
+_BORDER = "\n-----\n"
+_NEEDED = {
+    "planner": {"question", "answer"},
+    "knowledge": {"queries"},
+    "repair": {"problem"},
+    "reader": {"question", "steps"},
+}
+_ALLOWED = {
+    "planner": {"question", "options", "answer"},
+    "knowledge": {"queries", "question", "options"},
+    "repair": {"problem"},
+    "reader": {"question", "options", "steps"},
+}
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompts of one order, by role."""
+
+    texts: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any word of them."""
+        return hashlib.sha256(repr(sorted(self.texts.items())).encode()).hexdigest()[:16]
+
+    def messages(self, role: str, **values: str) -> tuple[Message, ...]:
+        """The system and user message of a role, filled in."""
+        system, user = (Template(part).substitute(values) for part in self.texts[role].split(_BORDER))
+        return ({"role": "system", "content": system.strip()}, {"role": "user", "content": user.strip()})
+
+    def repair(self, problem: str) -> Message:
+        """The user message that asks for a reply once more."""
+        return {"role": "user", "content": Template(self.texts["repair"]).substitute(problem=problem).strip()}
+
+
+def load_prompts(order: str, folder: str | None = None) -> Prompts:
+    """Read and check the prompts of an order. Raises UserError that names the file and what is wrong with it."""
+    own = Path(folder).expanduser() if folder else None
+    if own and not own.is_dir():
+        raise UserError(f"--prompts {folder}: no such folder; copy {FOLDER} and change what you like")
+    names = {
+        "planner": f"planner.{order}.md",
+        "knowledge": "knowledge.md",
+        "repair": "repair.md",
+        "reader": "reader.md",
+    }
+    if own and not any((own / name).exists() for name in names.values()):
+        raise UserError(f"--prompts {folder}: none of {', '.join(names.values())} is in it")
+    texts = {}
+    for role, name in names.items():
+        path = own / name if own and (own / name).exists() else FOLDER / name
+        texts[role] = path.read_text(encoding="utf-8")
+        _check(path, role, texts[role])
+    return Prompts(texts)
+
+
+def _check(path: Path, role: str, text: str) -> None:
+    template = Template(text)
+    if not template.is_valid():
+        raise UserError(f"{path}: a dollar sign that begins no name; write $$ for a plain one")
+    names = set(template.get_identifiers())
+    if missing := sorted(_NEEDED[role] - names):
+        raise UserError(f"{path}: lacks ${', $'.join(missing)}, so the {role} would not be told")
+    if unknown := sorted(names - _ALLOWED[role]):
+        raise UserError(f"{path}: ${unknown[0]} is nothing we fill in; use ${', $'.join(sorted(_ALLOWED[role]))}")
+    if role != "repair" and text.count(_BORDER) != 1:
+        raise UserError(f"{path}: needs one line of five dashes between the system and the user message")
+
+
+def question_values(question: Question) -> dict[str, str]:
+    """`$question` and `$options` of a question; the options, if there are any, on lines of their own."""
+    listed = "".join(f"\n{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
+    return {"question": question.text, "options": f"\nOptions:{listed}" if listed else ""}
+
+
+def answer_value(question: Question) -> str:
+    """The gold answer as the planner is told it: a letter comes with its option's text."""
+    index = ord(question.answer[:1] or "A") - 65
+    if question.options and len(question.answer) == 1 and 0 <= index < len(question.options):
+        return f"{question.answer}. {question.options[index]}"
+    return question.answer

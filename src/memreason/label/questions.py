@@ -1,0 +1,95 @@
+"""The questions to label: of a task of ours, or of any JSONL file or hub dataset, one after the other.
+
+A file is read line by line, each time anew, so that its size costs no memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memreason.answers import normalise_gold
+from memreason.errors import UserError
+from memreason.label.config import LabelConfig
+from memreason.records import Question, one_line, read_jsonl
+from memreason.tasks import AnswerKind, load_task
+
+
+class Asked(NamedTuple):
+    """One question and the kind of its answer."""
+
+    question: Question
+    kind: AnswerKind
+
+
+class Questions:
+    """What is to be labelled, in a fixed order; can be gone through any number of times."""
+
+    def __init__(self, config: LabelConfig):
+        self._config = config
+        self._rows: list[Asked] | None = None
+        self._hub: Any = None
+        if config.task:
+            self._rows = _of_task(config)
+        elif not str(config.input).startswith("hf://") and not Path(str(config.input)).is_file():
+            raise UserError(f"--input {config.input}: no such file; a dataset on the hub is hf://owner/name")
+
+    def __iter__(self) -> Iterator[Asked]:
+        return islice(self._all(), self._config.num_questions)
+
+    def _all(self) -> Iterable[Asked]:
+        if self._rows is not None:
+            return iter(self._rows)
+        return (_read(self._config, *row) for row in self._numbered())
+
+    def _numbered(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+        """(place, default id, split, row)"""
+        source = str(self._config.input)
+        if not source.startswith("hf://"):
+            stem = Path(source).stem
+            for number, row in read_jsonl(Path(source)):
+                if self._config.split is None or row.get("split", self._config.split) == self._config.split:
+                    yield f"{source}:{number}", f"{stem}-{number}", str(row.get("split") or ""), row
+            return
+        name = source.removeprefix("hf://")
+        if self._hub is None:
+            from memreason.tasks.hub import load_splits
+
+            self._hub = load_splits(name, self._config.input_config)
+        split = self._config.split or "train"
+        if split not in self._hub:
+            raise UserError(f"--split {split}: {name} has {', '.join(self._hub)}")
+        for number, row in enumerate(self._hub[split]):
+            yield f"{name}:{split}[{number}]", f"{name.replace('/', '-')}-{split}-{number}", split, row
+
+
+def _of_task(config: LabelConfig) -> list[Asked]:
+    task = load_task(str(config.task), config.data_path)
+    split = config.split or "train"
+    if split not in task.splits:
+        raise UserError(f"--split {split}: {task.name} has {', '.join(task.splits)}")
+    return [Asked(solution.question, task.answer_kind) for solution in task.splits[split]]
+
+
+def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dict[str, Any]) -> Asked:
+    for flag, column in (("question_column", config.question_column), ("answer_column", config.answer_column)):
+        if column not in row:
+            raise UserError(f'{place}: field "{column}" is missing; --{flag} names it (fields: {", ".join(row)})')
+    text, answer = row[config.question_column], row[config.answer_column]
+    if not isinstance(text, str) or not text.strip():
+        raise UserError(f'{place}: field "{config.question_column}" must be a non-empty text, got {text!r}')
+    options = row.get(config.options_column) or []
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise UserError(f'{place}: field "{config.options_column}" must be a list of texts')
+    id = str(row.get(config.id_column) or default_id)
+    question = Question(id, one_line(text), "", tuple(one_line(option) for option in options), "", split)
+    kind: AnswerKind = "choice" if options else "boolean"
+    gold = normalise_gold(answer, question, kind)
+    if gold is None and not options:
+        kind, gold = "text", normalise_gold(answer, question, "text")
+    if gold is None:
+        wanted = f"a letter from A to {chr(64 + len(options))}" if options else "a non-empty text"
+        raise UserError(f'{place}: field "{config.answer_column}" must be {wanted}, got {answer!r}')
+    return Asked(Question(id, question.text, gold, question.options, "", split), kind)

@@ -1,0 +1,232 @@
+"""`memreason label`: questions in, solutions and rejects out, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from memreason.errors import UserError
+from memreason.folders import cache_folder
+from memreason.label import estimate
+from memreason.label.agents import KNOWLEDGE, PLANNER, Ask, Labelled, Labeller, Rejection, label
+from memreason.label.config import LabelConfig
+from memreason.label.display import LabelProgress, print_summary
+from memreason.label.files import RunFiles
+from memreason.label.open_client import open_client
+from memreason.label.prompts import load_prompts
+from memreason.label.questions import Asked, Questions
+from memreason.llm import Client, Reply, Request, RequestFailed, Stopped
+from memreason.llm.cache import RequestCache
+from memreason.llm.meter import FREE, Meter, Price
+
+WINDOW = 32
+"""Results may wait for this many times `concurrency` questions until an earlier question has ended."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One role: who answers, as which model, at what price (None: not known)."""
+
+    client: Client
+    model: str
+    price: Price | None
+
+
+class Agents:
+    """Answers what is asked: from the request cache, or else by asking an agent and keeping the reply."""
+
+    def __init__(self, config: LabelConfig, agents: dict[str, Agent], cache: RequestCache, meter: Meter):
+        self.run_name = str(Path(config.output).resolve())
+        self.by_role, self.cache, self.meter = agents, cache, meter
+        self._config = config
+
+    def request(self, ask: Ask) -> tuple[str, Request]:
+        """(key, request) of what is asked."""
+        agent = self.by_role[ask.role]
+        request = Request(
+            agent.model, ask.messages, ask.form, ask.schema,
+            self._config.max_tokens, self._config.temperature, self._config.extra,
+        )  # fmt: skip
+        return request.key(agent.client.endpoint), request
+
+    async def answer(self, ask: Ask) -> Reply:
+        """The reply. Raises RequestFailed, Stopped or UserError as a client does."""
+        key, request = self.request(ask)
+        if reply := self.cache.get(key):
+            return reply
+        agent = self.by_role[ask.role]
+        price = agent.price or FREE
+        reserved, reply = self.meter.reserve(request, price), None
+        try:
+            reply = await agent.client.complete(request)
+        finally:
+            cost = self.meter.settle(reserved, reply, price)
+        self.cache.put(key, self.run_name, ask.role, agent.model, reply, cost)
+        return reply
+
+
+async def solve(asked: Asked, labeller: Labeller, answer: Callable[[Ask], Awaitable[Reply]]) -> Labelled | Rejection:
+    """Label one question with ``answer`` answering what is asked."""
+    talk = label(asked.question, asked.kind, labeller)
+    try:
+        ask = next(talk)
+        while True:
+            try:
+                reply = await answer(ask)
+            except RequestFailed as failure:
+                ask = talk.throw(failure)
+            else:
+                ask = talk.send(reply)
+    except StopIteration as ended:
+        return ended.value
+
+
+async def label_online(
+    questions: Iterator[Asked],
+    labeller: Labeller,
+    agents: Agents,
+    out: RunFiles,
+    concurrency: int,
+    on_result: Callable[[], None],
+) -> None:
+    """Label ``concurrency`` questions at a time, and append the results in the order of the questions.
+
+    At most `WINDOW` × ``concurrency`` results wait in memory for an earlier question. Raises what
+    stopped it (Stopped, UserError) once the requests in flight have come back and are in the cache.
+    """
+    window = asyncio.Semaphore(WINDOW * concurrency)
+    numbered = enumerate(questions)
+    waiting: dict[int, Labelled | Rejection] = {}
+    written = 0
+    stopped: list[Exception] = []
+
+    async def worker() -> None:
+        nonlocal written
+        while True:
+            await window.acquire()
+            row = None if stopped else next(numbered, None)
+            if row is None:
+                window.release()
+                return
+            try:
+                waiting[row[0]] = await solve(row[1], labeller, agents.answer)
+            except (Stopped, UserError) as error:
+                stopped.append(error)
+                for _ in range(concurrency):  # wake whoever waits for this row
+                    window.release()
+                return
+            while written in waiting:
+                out.write(waiting.pop(written))
+                written += 1
+                window.release()
+            on_result()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(worker())
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    if stopped:
+        raise next((error for error in stopped if isinstance(error, UserError)), stopped[0])
+
+
+def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
+    """Run `memreason label`; returns the run's files with their counts.
+
+    Goes on where an earlier sitting with the same settings stopped. Raises UserError for bad input
+    and for an endpoint that refuses, Stopped where the budget is used up or the endpoint is down;
+    in both cases everything so far is on disk.
+    """
+    console = console or Console(stderr=True)
+    labeller = Labeller(config.order, load_prompts(config.order, config.prompts), config.repairs, config.need_both)
+    questions = Questions(config)
+    out = RunFiles(Path(config.output))
+    with closing(RequestCache(_cache_path(config))) as cache:
+        if not config.dry_run:
+            out.check_settings(_settings(config, labeller), config.overwrite_output)
+        out.catch_up(questions)
+        spent = cache.spent(str(out.output.resolve()))
+        meter = Meter(config.max_requests, config.max_cost, config.requests_per_minute, config.tokens_per_minute,
+                      spent.cost, spent.replies, spent.tokens)  # fmt: skip
+        total = estimate.estimate(questions, out.done, labeller, config, cache)
+        if total.questions == 0 and out.done == 0:
+            raise UserError("there are no questions in the input")
+        total.print(console, out.done)
+        if config.dry_run or total.questions == 0:
+            if config.dry_run:
+                estimate.print_first_prompt(console, questions, labeller)
+            return out
+        agents = Agents(config, _open_agents(config, meter), cache, meter)
+        with out, LabelProgress(console, out, meter, total.questions + out.done) as progress:
+            asyncio.run(_label(config, questions, labeller, agents, out, progress))
+        print_summary(console, out, meter)
+    return out
+
+
+async def _label(
+    config: LabelConfig,
+    questions: Questions,
+    labeller: Labeller,
+    agents: Agents,
+    out: RunFiles,
+    progress: LabelProgress,
+) -> None:
+    rest = islice(questions, out.done, None)
+    try:
+        if config.batch:
+            from memreason.label.batch import label_batched
+
+            await label_batched(questions, labeller, agents, out, config, progress)
+        else:
+            await label_online(rest, labeller, agents, out, _concurrency(config), progress.update)
+    finally:
+        for agent in set(agents.by_role.values()):
+            await agent.client.close()
+
+
+def _open_agents(config: LabelConfig, meter: Meter) -> dict[str, Agent]:
+    planner = Agent(*open_client(
+        config.planner, meter, base_url=config.base_url, key_variable=config.api_key_env, price=config.price,
+        flag="price", settings=config,
+    ))  # fmt: skip
+    own = (config.knowledge, config.knowledge_base_url, config.knowledge_api_key_env, config.knowledge_price)
+    if not any(own):
+        return {PLANNER: planner, KNOWLEDGE: planner}
+    model = config.knowledge or config.planner
+    if model == config.planner and not any(own[1:]):
+        return {PLANNER: planner, KNOWLEDGE: planner}
+    knowledge = Agent(*open_client(
+        model, meter, base_url=config.knowledge_base_url or config.base_url,
+        key_variable=config.knowledge_api_key_env or config.api_key_env,
+        price=config.knowledge_price or (config.price if model == config.planner else None),
+        flag="knowledge_price", settings=config,
+    ))  # fmt: skip
+    return {PLANNER: planner, KNOWLEDGE: knowledge}
+
+
+def _settings(config: LabelConfig, labeller: Labeller) -> dict[str, Any]:
+    """What every sitting of a run must share."""
+    names = (
+        "task", "data_path", "input", "input_config", "split", "question_column", "answer_column", "options_column",
+        "id_column", "planner", "knowledge", "order", "base_url", "knowledge_base_url", "temperature", "max_tokens",
+        "extra_body", "repairs", "need_both",
+    )  # fmt: skip
+    return {**{name: getattr(config, name) for name in names}, "prompts": labeller.prompts.fingerprint}
+
+
+def _cache_path(config: LabelConfig) -> Path:
+    return Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"
+
+
+def _concurrency(config: LabelConfig) -> int:
+    if config.concurrency:
+        return config.concurrency
+    return config.batch_size if config.planner.startswith("local:") else 32

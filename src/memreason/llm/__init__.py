@@ -1,0 +1,71 @@
+"""Clients that the labelling agents speak to: one request in, one reply out.
+
+`open_client` gives the client for a model's name: any OpenAI-compatible endpoint, a local
+transformers model (`local:NAME`), or the scripted agent (`scripted`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+Message = dict[str, str]
+"""{"role": "system" | "user" | "assistant", "content": text}"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One chat request. ``schema`` is the JSON schema that the reply should follow, ``form`` its name;
+    ``extra`` goes into the request's body as it is."""
+
+    model: str
+    messages: tuple[Message, ...]
+    form: str
+    schema: dict[str, Any]
+    max_tokens: int = 1024
+    temperature: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def key(self, endpoint: str) -> str:
+        """A fingerprint of everything that changes the answer; what the request cache is keyed by."""
+        text = json.dumps([endpoint, asdict(self)], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def prompt_tokens(self) -> int:
+        """About how many tokens the messages have: a token is taken for four bytes."""
+        return 8 + sum(8 + len(message["content"].encode()) // 4 for message in self.messages)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the text, why it ended ("stop", "length", "content_filter", …), and the tokens used."""
+
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class RequestFailed(Exception):
+    """This one request cannot be answered, after all retries; the message says why, without secrets."""
+
+
+class Stopped(Exception):
+    """The run must stop here, its rows so far intact: the budget is used up, or the endpoint is down."""
+
+
+class Client(Protocol):
+    """Answers requests. ``endpoint`` names who answers, for the cache's key and for messages."""
+
+    endpoint: str
+
+    async def complete(self, request: Request) -> Reply:
+        """The reply. Raises RequestFailed, Stopped, or UserError where the endpoint refuses altogether."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections and threads."""
+        ...

@@ -1,0 +1,116 @@
+"""Asynchronous batches of an OpenAI-compatible endpoint: requests in a file, replies in a file, half the price."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import openai
+
+from memreason.errors import UserError
+from memreason.llm import Reply, Request
+from memreason.llm.openai_api import OpenAIEndpoint, learnt, read_completion, request_body
+
+MOST_REQUESTS = 50_000
+"""Requests that one batch may hold (OpenAI's limit; its files may have 200 MB)."""
+MOST_BYTES = 180_000_000
+_WINDOW = "24h"
+_ENDED = ("completed", "expired", "cancelled", "failed")
+
+
+class Answered(NamedTuple):
+    """One line of a batch's outcome: the reply, or why there is none."""
+
+    key: str
+    reply: Reply | None
+    why: str = ""
+
+
+def batch_line(key: str, request: Request, endpoint: OpenAIEndpoint) -> str:
+    """A request as a line of a batch's input file."""
+    body = {**request_body(request, endpoint.dialect), **request.extra}
+    return json.dumps({"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}) + "\n"
+
+
+async def submit(endpoint: OpenAIEndpoint, file: Path, name: str) -> str:
+    """Upload the requests and start the batch; returns its id. ``name`` marks it, so that `find` finds it again."""
+    try:
+        with open(file, "rb") as content:
+            uploaded = await endpoint.client.files.create(file=(f"{name}.jsonl", content), purpose="batch")
+        batch = await endpoint.client.batches.create(
+            input_file_id=uploaded.id,
+            endpoint="/v1/chat/completions",
+            completion_window=_WINDOW,  # type: ignore[arg-type]
+            metadata={"memreason": name},
+        )
+    except openai.APIStatusError as error:
+        raise UserError(
+            f"{endpoint.endpoint} did not take the batch ({error.status_code}): {endpoint.clean(error.response.text)}; "
+            "leave out --batch where the endpoint has none"
+        ) from None
+    except openai.APIError as error:
+        raise UserError(f"{endpoint.endpoint}: {endpoint.clean(str(error))}; run the same command again") from None
+    return batch.id
+
+
+async def find(endpoint: OpenAIEndpoint, name: str) -> str | None:
+    """The id of the batch that was submitted under ``name``, if it ever was."""
+    async for batch in endpoint.client.batches.list():
+        if (batch.metadata or {}).get("memreason") == name:
+            return batch.id
+    return None
+
+
+async def wait(endpoint: OpenAIEndpoint, id: str, poll_seconds: float, say: Any) -> Any:
+    """The batch, once it has ended; what comes of polling is said. Faults of a poll are passed over."""
+    shown = None
+    while True:
+        try:
+            batch = await endpoint.client.batches.retrieve(id)
+        except openai.APIStatusError as error:
+            if error.status_code in (401, 403, 404):
+                raise UserError(f"{endpoint.endpoint}: batch {id}: {endpoint.clean(error.response.text)}") from None
+        except openai.APIError:
+            pass
+        else:
+            counts = batch.request_counts
+            state = f"{batch.status}, {counts.completed if counts else 0} of {counts.total if counts else '?'} done"
+            if state != shown:
+                say(f"batch {id}: {state}")
+                shown = state
+            if batch.status in _ENDED:
+                return batch
+        await asyncio.sleep(poll_seconds)
+
+
+async def collect(endpoint: OpenAIEndpoint, batch: Any) -> Iterator[Answered]:
+    """Every line of an ended batch's output and error files.
+
+    A parameter that the endpoint refuses is left out from now on, as when asking online.
+    """
+    texts = []
+    for id in (batch.output_file_id, batch.error_file_id):
+        if id:
+            texts.append((await endpoint.client.files.content(id)).text)
+    if not texts:
+        errors = batch.errors.data if batch.errors and batch.errors.data else []
+        said = endpoint.clean("; ".join(str(error.message) for error in errors)) or "no reason given"
+        raise UserError(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {said}")
+    return (_answered(endpoint, json.loads(line)) for text in texts for line in text.splitlines() if line.strip())
+
+
+def _answered(endpoint: OpenAIEndpoint, row: dict[str, Any]) -> Answered:
+    key, response = row["custom_id"], row.get("response") or {}
+    body = response.get("body") or {}
+    if response.get("status_code") == 200:
+        try:
+            return Answered(key, read_completion(body))
+        except (KeyError, TypeError, IndexError) as error:
+            return Answered(key, None, f"no chat completion ({type(error).__name__}: {error})")
+    said = json.dumps(row.get("error") or body.get("error") or body)
+    if response.get("status_code") in (400, 422) and (dialect := learnt(endpoint.dialect, said)):
+        endpoint.dialect = dialect
+    return Answered(key, None, endpoint.clean(said))

@@ -1,0 +1,98 @@
+"""A transformers model on this machine as an agent: `local:NAME`, with requests answered in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from memreason.errors import UserError
+from memreason.llm import Reply, Request
+from memreason.llm.meter import Meter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class LocalModel:
+    """A chat model held in memory. Whatever is waiting when it is free is answered as one batch, greedily
+    unless the request says otherwise."""
+
+    def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto"):
+        from memreason.base_models import load_causal_lm, load_tokenizer, pick_dtype, resolve
+
+        base = resolve(name).path
+        self.endpoint = f"local:{name}"
+        self._meter = meter
+        self._batch_size = batch_size
+        self._tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
+        if not self._tokenizer.chat_template:
+            raise UserError(f"local:{name} has no chat template, so it cannot follow instructions; take a chat model")
+        self._tokenizer.padding_side = "left"
+        self._model: PreTrainedModel = load_causal_lm(base, pick_dtype(dtype)).eval()
+        self._waiting: asyncio.Queue[tuple[Request, asyncio.Future[Reply]]] = asyncio.Queue()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def complete(self, request: Request) -> Reply:
+        """The reply, once a batch with this request in it is done."""
+        await self._meter.admit(request)
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        await self._waiting.put((request, future))
+        return await future
+
+    async def _work(self) -> None:
+        while True:
+            batch = [await self._waiting.get()]
+            await asyncio.sleep(0)  # let those who became ready at the same time join
+            while len(batch) < self._batch_size and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            try:
+                replies = await asyncio.to_thread(self._generate, [request for request, _ in batch])
+            except BaseException as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error if isinstance(error, Exception) else RuntimeError(str(error)))
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for (_, future), reply in zip(batch, replies, strict=True):
+                    if not future.done():
+                        future.set_result(reply)
+
+    def _generate(self, requests: list[Request]) -> list[Reply]:
+        import torch
+
+        prompts: list[str] = [
+            self._tokenizer.apply_chat_template(list(r.messages), tokenize=False, add_generation_prompt=True)  # type: ignore[misc]
+            for r in requests
+        ]
+        inputs: Any = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
+        length = inputs["input_ids"].shape[1]
+        with torch.inference_mode():
+            outputs: Any = self._model.generate(  # type: ignore[operator]
+                **inputs.to(self._model.device),
+                max_new_tokens=max(r.max_tokens for r in requests),
+                do_sample=requests[0].temperature > 0,
+                pad_token_id=self._tokenizer.pad_token_id,
+                eos_token_id=self._tokenizer.eos_token_id,
+                **({"temperature": requests[0].temperature} if requests[0].temperature > 0 else {}),
+            )
+        replies = []
+        for row, request, prompt_mask in zip(outputs[:, length:], requests, inputs["attention_mask"], strict=True):
+            ids = row.tolist()
+            ends = [i for i, token in enumerate(ids) if token == self._tokenizer.eos_token_id]
+            written = ids[: ends[0]] if ends else ids
+            written = written[: request.max_tokens]
+            finish = "stop" if ends and ends[0] <= request.max_tokens else "length"
+            text = self._tokenizer.decode(written, skip_special_tokens=True)
+            replies.append(Reply(str(text), finish, int(prompt_mask.sum()), len(written)))
+        return replies
+
+    async def close(self) -> None:
+        """Stop answering."""
+        if self._worker:
+            self._worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._worker

@@ -1,0 +1,78 @@
+"""The scripted agent: writes well-formed plans and facts without any model, for dry runs and tests.
+
+It reads what our prompts put on lines of their own (`Question:`, `Answer:`, numbered queries) and
+fills sentences with it, always the same ones for the same prompt. What it writes is form without
+content: it shows that a run works and what it would cost, not what a model knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from memreason.llm import Message, Reply, Request
+from memreason.llm.meter import Meter
+
+_FIELD = r"^{}: *(.+)$"
+_QUERY = re.compile(r"^\d+\. (.+)$", re.M)
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_FORM = re.compile(r'"(facts|steps|answer)"')
+
+
+def scripted_reply(messages: list[Message] | tuple[Message, ...], form: str | None = None) -> str:
+    """The agent's reply, JSON. ``form`` (plan, solution, facts, answer) is read from the prompt where not given."""
+    system, user = messages[0]["content"], messages[1]["content"]
+    if form is None:
+        named = _FORM.search(system)
+        form = {"facts": "facts", "answer": "answer"}.get(named[1], "plan") if named else "plan"
+    if form == "facts":
+        return _json({"facts": [_fact(query) for query in _QUERY.findall(user)]})
+    if form == "answer":
+        said = re.findall(r"in favour of (.+?)\.", user)
+        return _json({"answer": said[-1] if said else "unknown"})
+    question, answer = _field("Question", user) or "this", _field("Answer", user) or "unknown"
+    answer = re.sub(r"^([A-Z])\. .*", r"\1", answer) if "\nOptions:" in user else answer
+    words = sorted(set(_WORD.findall(question)), key=lambda word: (-len(word), word)) or ["the question"]
+    count = 1 + _number(question) % min(2, len(words))
+    ask = "{} is a matter of record." if form == "solution" else "What should be known about {}?"
+    steps = [{"type": "memory", "text": ask.format(word)} for word in words[:count]]
+    steps.append({"type": "reason", "text": f"Taken together, this settles the question in favour of {answer}."})
+    return _json({"steps": steps, "answer": answer})
+
+
+def _fact(query: str) -> str:
+    subject = query.removeprefix("What should be known about ").rstrip("?")
+    return f"{subject} is entry {_number(query) % 1000} of the record."
+
+
+def _field(name: str, text: str) -> str | None:
+    found = re.findall(_FIELD.format(name), text, re.M)
+    return found[0].strip() if found else None
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+class ScriptedAgent:
+    """`scripted` as a model's name: needs no endpoint, costs nothing."""
+
+    endpoint = "scripted"
+
+    def __init__(self, meter: Meter):
+        self._meter = meter
+
+    async def complete(self, request: Request) -> Reply:
+        """The scripted reply, at once."""
+        await self._meter.admit(request)
+        text = scripted_reply(request.messages, request.form)
+        return Reply(text, "stop", request.prompt_tokens, max(1, len(text) // 4))
+
+    async def close(self) -> None:
+        """Nothing to close."""

@@ -46,6 +46,7 @@ class Agents:
         self.run_name = str(Path(config.output).resolve())
         self.by_role, self.cache, self.meter = agents, cache, meter
         self._config = config
+        self._under_way: dict[str, asyncio.Lock] = {}
 
     def request(self, ask: Ask) -> tuple[str, Request]:
         """(key, request) of what is asked."""
@@ -59,16 +60,21 @@ class Agents:
     async def answer(self, ask: Ask) -> Reply:
         """The reply. Raises RequestFailed, Stopped or UserError as a client does."""
         key, request = self.request(ask)
-        if reply := self.cache.get(key):
-            return reply
-        agent = self.by_role[ask.role]
-        price = agent.price or FREE
-        reserved, reply = self.meter.reserve(request, price), None
+        # Two questions can want the same fact at the same time; the second waits for the first one's reply.
+        async with self._under_way.setdefault(key, asyncio.Lock()):
+            reply = self.cache.get(key) or await self._send(key, request, ask.role)
+        self._under_way.pop(key, None)
+        return reply
+
+    async def _send(self, key: str, request: Request, role: str) -> Reply:
+        agent = self.by_role[role]
+        price, reply = agent.price or FREE, None
+        reserved = self.meter.reserve(request, price)
         try:
             reply = await agent.client.complete(request)
         finally:
             cost = self.meter.settle(reserved, reply, price)
-        self.cache.put(key, self.run_name, ask.role, agent.model, reply, cost)
+        self.cache.put(key, self.run_name, role, agent.model, reply, cost)
         return reply
 
 

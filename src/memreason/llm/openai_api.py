@@ -28,6 +28,8 @@ from memreason.llm.meter import Meter
 OPENAI = "https://api.openai.com/v1"
 STRUCTURED = ("json_schema", "json_object", "none")
 """Ways to ask for JSON, from the strictest to just asking for it in the prompt."""
+BACKOFF = 0.5
+"""Seconds before the first new try; twice as long before each further one, up to a minute."""
 _LONGEST_WAIT = 60.0
 _REFUSALS = {401: "refused the key", 403: "refused access", 404: "knows no such model or address"}
 
@@ -96,7 +98,7 @@ class OpenAIEndpoint:
             if tries > self._retries:
                 self._failed(f"{why} (tried {tries} times)")
             self._meter.retries += 1
-            backoff = min(_LONGEST_WAIT, 0.5 * 2**tries) * random.uniform(0.5, 1.0)
+            backoff = min(_LONGEST_WAIT, BACKOFF * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)
             await asyncio.sleep(backoff if wait is None else wait)
 
     async def _send(self, request: Request, dialect: Dialect) -> Reply:

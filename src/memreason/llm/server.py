@@ -68,7 +68,10 @@ class ScriptedServer:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/chat/completions."""
-        body = await request.json()
+        try:
+            body = await request.json()
+        except ConnectionError:  # the client is gone
+            return web.Response()
         self.counts["requests"] += 1
         self.bodies = [*self.bodies[-9:], body]
         self.in_flight += 1

@@ -17,8 +17,10 @@ from memreason.errors import UserError
 
 POSITIONAL = {"ask": '"QUESTION" ', "tasks": "[NAME] "}
 _EVALUATION = "evaluation here is by generation, in the weights' own data type, and has no such setting"
+_KEYS = "keys are never taken from the command line; set the environment variable {} instead"
 REFUSED = {
-    "hub_token": "tokens are never taken from the command line; set the environment variable HF_TOKEN instead",
+    "api_key": _KEYS.format("OPENAI_API_KEY, or the one that --api_key_env names,"),
+    "hub_token": _KEYS.format("HF_TOKEN"),
     "push_to_hub": "upload the run folder when you have looked at it: hf upload NAME FOLDER",
     "deepspeed": "not supported yet; it would save partial adapters",
     "fsdp": "not supported yet; it would save partial adapters",
@@ -29,7 +31,7 @@ REFUSED = {
     "include_for_metrics": _EVALUATION,
     "batch_eval_metrics": _EVALUATION,
     "resume_from_checkpoint": "say --resume: it finds the newest whole checkpoint of the run by itself",
-    "hf_hub_token": "tokens are never taken from the command line; set the environment variable HF_TOKEN instead",
+    "hf_hub_token": _KEYS.format("HF_TOKEN"),
 }
 
 

@@ -12,7 +12,7 @@ import openai
 
 from memreason.errors import UserError
 from memreason.llm import Reply, Request
-from memreason.llm.openai_api import OpenAIEndpoint, learnt, read_completion, request_body
+from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, read_completion, request_body
 
 MOST_REQUESTS = 50_000
 """Requests that one batch may hold (OpenAI's limit; its files may have 200 MB)."""
@@ -99,10 +99,12 @@ async def collect(endpoint: OpenAIEndpoint, batch: Any) -> Iterator[Answered]:
         errors = batch.errors.data if batch.errors and batch.errors.data else []
         said = endpoint.clean("; ".join(str(error.message) for error in errors)) or "no reason given"
         raise UserError(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {said}")
-    return (_answered(endpoint, json.loads(line)) for text in texts for line in text.splitlines() if line.strip())
+    sent = endpoint.dialect
+    lines = (line for text in texts for line in text.splitlines() if line.strip())
+    return (_answered(endpoint, sent, json.loads(line)) for line in lines)
 
 
-def _answered(endpoint: OpenAIEndpoint, row: dict[str, Any]) -> Answered:
+def _answered(endpoint: OpenAIEndpoint, sent: Dialect, row: dict[str, Any]) -> Answered:
     key, response = row["custom_id"], row.get("response") or {}
     body = response.get("body") or {}
     if response.get("status_code") == 200:
@@ -111,6 +113,6 @@ def _answered(endpoint: OpenAIEndpoint, row: dict[str, Any]) -> Answered:
         except (KeyError, TypeError, IndexError) as error:
             return Answered(key, None, f"no chat completion ({type(error).__name__}: {error})")
     said = json.dumps(row.get("error") or body.get("error") or body)
-    if response.get("status_code") in (400, 422) and (dialect := learnt(endpoint.dialect, said)):
-        endpoint.dialect = dialect
+    if response.get("status_code") in (400, 422):
+        endpoint.dialect = learnt(sent, said) or endpoint.dialect
     return Answered(key, None, endpoint.clean(said))

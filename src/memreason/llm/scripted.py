@@ -18,7 +18,7 @@ from memreason.llm.meter import Meter
 _FIELD = r"^{}: *(.+)$"
 _QUERY = re.compile(r"^\d+\. (.+)$", re.M)
 _WORD = re.compile(r"[^\W\d_]{4,}")
-_FORM = re.compile(r'"(facts|steps|answer)"')
+_FORM = re.compile(r'\{"(facts|steps|answer)"')
 
 
 def scripted_reply(messages: list[Message] | tuple[Message, ...], form: str | None = None) -> str:

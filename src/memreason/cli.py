@@ -181,6 +181,7 @@ def _label(argv: Sequence[str]) -> int:
     from memreason.llm import Stopped
 
     (config,) = _parse("label", (LabelConfig,), argv)
+    _quiet_transformers()
     from memreason.label.run import run
 
     try:

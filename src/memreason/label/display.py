@@ -31,9 +31,9 @@ class LabelProgress:
         self.update()
         self._progress.stop()
 
-    def update(self) -> None:
-        """Show where the run stands."""
-        self._progress.update(self._task, completed=self._out.done, figures=self._figures())
+    def update(self, waiting: int = 0) -> None:
+        """Show where the run stands; ``waiting`` results are there, but not yet on disk."""
+        self._progress.update(self._task, completed=self._out.done + waiting, figures=self._figures())
 
     def say(self, text: str) -> None:
         """A line above the bar."""

@@ -100,12 +100,13 @@ async def label_online(
     agents: Agents,
     out: RunFiles,
     concurrency: int,
-    on_result: Callable[[], None],
+    on_result: Callable[[int], None],
 ) -> None:
     """Label ``concurrency`` questions at a time, and append the results in the order of the questions.
 
     At most `WINDOW` × ``concurrency`` results wait in memory for an earlier question. Raises what
     stopped it (Stopped, UserError) once the requests in flight have come back and are in the cache.
+    ``on_result`` is told, after each question, how many results are waiting.
     """
     window = asyncio.Semaphore(WINDOW * concurrency)
     numbered = enumerate(questions)
@@ -132,7 +133,7 @@ async def label_online(
                 out.write(waiting.pop(written))
                 written += 1
                 window.release()
-            on_result()
+            on_result(len(waiting))
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Message = dict[str, str]
@@ -30,7 +30,7 @@ class Request:
 
     def key(self, endpoint: str) -> str:
         """A fingerprint of everything that changes the answer; what the request cache is keyed by."""
-        text = json.dumps([endpoint, asdict(self)], sort_keys=True, ensure_ascii=False)
+        text = json.dumps([endpoint, vars(self)], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -102,8 +102,11 @@ class OpenAIEndpoint:
             await asyncio.sleep(backoff if wait is None else wait)
 
     async def _send(self, request: Request, dialect: Dialect) -> Reply:
-        body = request_body(request, dialect)
-        raw = await self.client.chat.completions.with_raw_response.create(**body, extra_body=request.extra)
+        # As `extra_body` it is sent as it is; as typed arguments, the client would first walk through all of it,
+        # which takes longer than everything else it does.
+        body = {**request_body(request, dialect), **request.extra}
+        create = self.client.chat.completions.with_raw_response.create
+        raw = await create(model=request.model, messages=[], extra_body=body)
         return read_completion(json.loads(raw.http_response.content))
 
     def _learn(self, error: openai.APIStatusError, sent: Dialect) -> bool:

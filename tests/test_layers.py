@@ -11,8 +11,8 @@ LAYERS = [
     {"errors"},
     {"records"},
     {"planning_tokens", "manifest"},
-    {"latex", "math_worker", "number_answers"},
-    {"math_answers"},
+    {"latex", "math_worker", "answers_number"},
+    {"answers_math"},
     {"config", "answers", "tasks"},
     {"training_config", "command_line", "base_models", "token_rows", "verdicts", "batches", "show"},
     {"model", "run_folder"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"__main__", "__init__"},
 ]
 TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "latex",
-              "math_worker", "number_answers", "math_answers", "answers", "tasks", "verdicts", "show", "task_table",
+              "math_worker", "answers_number", "answers_math", "answers", "tasks", "verdicts", "show", "task_table",
               "score", "cli"}  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from memreason.math_answers import clean, equal_math, find_math
-from memreason.number_answers import first_number, last_number, whole_number_line
+from memreason.answers_math import clean, equal_math, find_math
+from memreason.answers_number import first_number, last_number, whole_number_line
 from memreason.records import Outcome, Question, one_line
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from memreason.answers_number import first_number, last_number
 from memreason.latex import closing_brace, last_boxed
 from memreason.math_worker import MathWorker
-from memreason.number_answers import first_number, last_number
 from memreason.records import one_line
 
 LONGEST = 400
@@ -87,6 +87,8 @@ def _normalise(answer: str) -> str:
     text = _SINE_OF_DEGREES.sub(r"\1{\\frac{\2\\pi}{180}}", text)
     text = _MIXED.sub(r"\1\\frac{\2}{\3}", _REPEATING.sub(_exact, text))
     text = one_line(_PERCENT.sub("", text))
+    if based := _BASED.fullmatch(text):
+        return f"{based[1]}_{based[2]}"
     return text if _CLOCK.search(_wording(text)) else one_line(_UNIT.sub("", text))
 
 
@@ -124,8 +126,11 @@ def equal_math(gold: str, answer: str) -> bool:
     longer than `MathWorker.LIMIT` seconds, or that cannot be read, is not equal. Works in any
     thread. Raises UserError where math-verify is not installed.
     """
-    if _wording(gold) == _wording(answer):
+    words = _wording(gold), _wording(answer)
+    if words[0] == words[1]:
         return True
+    if len(words[0]) == len(words[1]) == 1:  # "B" and "b"
+        return False
     gold, answer = _normalise(gold), _normalise(answer)
     if not answer or max(len(gold), len(answer)) > LONGEST:
         return False

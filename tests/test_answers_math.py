@@ -71,8 +71,8 @@ TABLE = {
         [0.5,1]          = [\frac{1}{2},1] ; x\in[\frac12,1] | [0.5,2]
     """,
     "matrices": r"""
-        \begin{pmatrix}1&2\\3&x\end{pmatrix} = \begin{bmatrix}1&2\\3&x\end{bmatrix} | \begin{pmatrix}1&3\\2&x\end{pmatrix}
-        \begin{pmatrix}.5\\3\end{pmatrix} = \begin{pmatrix}\frac12\\3\end{pmatrix} | \begin{pmatrix}.5&3\end{pmatrix} ; 3
+        \begin{matrix}1&2\\3&x\end{matrix} = \begin{bmatrix}1&2\\3&x\end{bmatrix} | \begin{bmatrix}1&3\\2&x\end{bmatrix}
+        \begin{pmatrix}.5\\3\end{pmatrix} = \begin{pmatrix}\frac12\\3\end{pmatrix} | \begin{bmatrix}.5&3\end{bmatrix}
     """,
     "words": r"""
         \text{Evelyn}    = Evelyn ; \text{evelyn} ; \textbf{Evelyn} | Angela ; E

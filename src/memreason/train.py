@@ -52,7 +52,7 @@ def train(
     task = load_data(data_config)
     _check(task, data_config, args)
     for note in task.notes:
-        console.print(f"{task.name}: {note}", highlight=False)
+        console.print(f"{task.name}: {note}", markup=False, highlight=False)
     result: dict[str, Any] = {}
     if data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)

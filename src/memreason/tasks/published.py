@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
+from memreason.math_worker import check_installed
 from memreason.tasks import (
     AnswerKind,
     TaskData,
@@ -69,8 +70,11 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
 
     ``data_path``: a .json or .jsonl file, a folder of such files (also below folders named train and
     test) or in the hub's layout, or the id of a dataset on the hub (owner/name, or hf://owner/name).
+    Raises UserError for a row in none of its forms, and where what compares the answers is not installed.
     """
     source = SOURCES[name]
+    if source.kind == "math":
+        check_installed()
     notes = Notes()
     records = []
     for place, split, row in _rows(name, source, data_path):

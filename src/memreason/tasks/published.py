@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,8 +101,9 @@ def _rows(name: str, source: Source, data_path: str | None) -> Iterator[agent_js
     path = Path(data_path).expanduser()
     if path.is_file() or (path.is_dir() and not hub.is_hub_layout(path)):
         return agent_json.read_rows(path, name)
-    if path.is_dir():
-        return hub.read_rows(str(path))
+    if path.is_dir():  # a copy of the hub's repository has a folder a config
+        folders = [path / config for config in source.hub_configs if (path / config).is_dir()] or [path]
+        return chain.from_iterable(hub.read_rows(str(folder)) for folder in folders)
     hub_id = data_path.removeprefix("hf://")
     looks_local = path.parent != Path() and path.parent.is_dir()  # a misspelled data/agent is no hub id
     if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id) and not looks_local and path.suffix not in (".json", ".jsonl"):

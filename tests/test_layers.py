@@ -11,8 +11,19 @@ LAYERS = [
     {"errors", "folders"},
     {"records"},
     {"planning_tokens", "manifest"},
+    {"calculator", "latex", "math_worker", "answers_number"},
+    {"answers_math"},
     {"config", "answers", "tasks"},
-    {"training_config", "command_line", "base_models", "token_rows", "verdicts", "batches", "show"},
+    {
+        "training_config",
+        "command_line",
+        "base_models",
+        "token_rows",
+        "verdicts",
+        "batches",
+        "show",
+        "calculator_decoding",
+    },
     {"model", "run_folder"},
     {"llm"},
     {"generate", "task_table", "score", "label"},
@@ -21,9 +32,9 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "answers", "tasks",
-              "verdicts", "show", "task_table", "score", "cli",
-              "folders", "llm", "label"}  # fmt: skip
+TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "calculator", "latex",
+              "math_worker", "answers_number", "answers_math", "answers", "tasks", "verdicts", "show", "task_table",
+              "score", "cli", "folders", "llm", "label"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

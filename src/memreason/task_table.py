@@ -6,10 +6,14 @@ from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from memreason.planning_tokens import PlanningTokens
-from memreason.records import MEMORY, REASON
+from memreason.records import MEMORY, PLAIN, REASON
 from memreason.tasks import ALIASES, TASKS, load_task
+
+LONGEST_ANSWER = 30
+"""An answer is shown up to this many characters in the table: those in LaTeX can fill lines."""
 
 
 def print_tasks(console: Console) -> None:
@@ -30,7 +34,8 @@ def print_task(console: Console, name: str, data_path: str | None = None) -> Non
     """Counts by split, what was found wrong while loading, and one example as trained on."""
     task = load_task(name, data_path)
     table = Table(box=None, padding=(0, 2), title=task.name, title_justify="left")
-    for heading in ("split", "questions", "with steps", MEMORY, REASON, "answers"):
+    types = [t for t in (MEMORY, REASON, PLAIN) if t in task.step_types]
+    for heading in ("split", "questions", "with steps", *types, "answers"):
         table.add_column(heading, justify="left" if heading in ("split", "answers") else "right")
     for split, solutions in task.splits.items():
         steps = Counter(step.type for solution in solutions for step in solution.steps)
@@ -39,16 +44,19 @@ def print_task(console: Console, name: str, data_path: str | None = None) -> Non
             split,
             str(len(solutions)),
             str(sum(bool(solution.steps) for solution in solutions)),
-            str(steps[MEMORY]),
-            str(steps[REASON]),
-            ", ".join(f"{answer} {count}" for answer, count in answers.most_common(5)),
+            *(str(steps[type_]) for type_ in types),
+            Text(", ".join(f"{_short(answer)} {count}" for answer, count in answers.most_common(5))),
         )
     console.print(table)
     for note in task.notes:
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}", markup=False, highlight=False)
     solved = next((s for s in task.splits.get("train", []) if s.steps), None)
     if solved:
         layout = PlanningTokens(1, 1, (MEMORY, REASON))
         console.print("example (1 general and 1 special planning token):", style="dim")
         text = layout.prompt_text(solved.question) + layout.solution_text(solved.steps, solved.question.answer)
         console.print(text, markup=False, highlight=False)
+
+
+def _short(answer: str) -> str:
+    return answer if len(answer) <= LONGEST_ANSWER else f"{answer[: LONGEST_ANSWER - 1]}…"

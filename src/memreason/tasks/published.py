@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
-from memreason.tasks import AnswerKind, TaskData, agent_json, commonsenseqa, hub, strategyqa, truthfulqa
+from memreason.math_worker import check_installed
+from memreason.tasks import (
+    AnswerKind,
+    TaskData,
+    agent_json,
+    aqua,
+    commonsenseqa,
+    gsm8k,
+    hub,
+    math,
+    strategyqa,
+    svamp,
+    truthfulqa,
+)
 from memreason.tasks.assemble import Notes, Record, assemble
 
 
@@ -16,38 +30,52 @@ class Source(NamedTuple):
     """What is particular to one published dataset.
 
     ``read_released(place, split, row)`` reads a row of the form in which it was released, or gives
-    None where the row is not in that form; ``split_options`` takes the options out of a question's text.
+    None where the row is not in that form, which ``form`` shows; ``split_options`` takes the options out
+    of a question's text in the agent-labelled form.
     """
 
     kind: AnswerKind
     hub_id: str
-    hub_config: str | None
+    form: str
     read_released: Callable[[str, str, dict[str, Any]], Record | None]
-    split_options: Callable[[str], tuple[str, tuple[str, ...]]]
+    hub_configs: tuple[str, ...] = ()
+    split_options: Callable[[str], tuple[str, tuple[str, ...]]] = lambda text: (text, ())
 
 
 SOURCES = {
-    "strategyqa": Source("boolean", "ChilleD/StrategyQA", None, strategyqa.read_released, strategyqa.split_options),
+    "strategyqa": Source("boolean", "ChilleD/StrategyQA", strategyqa.FORM, strategyqa.read_released),
     "commonsenseqa": Source(
-        "choice", "tau/commonsense_qa", None, commonsenseqa.read_released, commonsenseqa.split_options
+        "choice",
+        "tau/commonsense_qa",
+        commonsenseqa.FORM,
+        commonsenseqa.read_released,
+        split_options=commonsenseqa.split_options,
     ),
     "truthfulqa": Source(
         "choice",
         "truthfulqa/truthful_qa",
-        "multiple_choice",
+        truthfulqa.FORM,
         truthfulqa.read_released,
+        ("multiple_choice",),
         truthfulqa.split_options,
     ),
+    "gsm8k": Source("number", "openai/gsm8k", gsm8k.FORM, gsm8k.read_released, ("main",)),
+    "math": Source("math", "EleutherAI/hendrycks_math", math.FORM, math.read_released, math.SUBJECTS),
+    "aqua": Source("choice", "deepmind/aqua_rat", aqua.FORM, aqua.read_released, ("raw",)),
+    "svamp": Source("number", "ChilleD/SVAMP", svamp.FORM, svamp.read_released),
 }
 
 
 def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:
     """Load one of `SOURCES` from ``data_path``, or from the hub where that is None.
 
-    ``data_path``: a .json or .jsonl file, a folder of such files or in the hub's layout, or the id
-    of a dataset on the hub (owner/name, or hf://owner/name).
+    ``data_path``: a .json or .jsonl file, a folder of such files (also below folders named train and
+    test) or in the hub's layout, or the id of a dataset on the hub (owner/name, or hf://owner/name).
+    Raises UserError for a row in none of its forms, and where what compares the answers is not installed.
     """
     source = SOURCES[name]
+    if source.kind == "math":
+        check_installed()
     notes = Notes()
     records = []
     for place, split, row in _rows(name, source, data_path):
@@ -58,22 +86,28 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
                 f"{place}: nearly the released form of {name}, but not quite ({type(error).__name__}: {error}); "
                 "correct the row or leave it out"
             ) from error
+        if record is None and "cot_steps" not in row:
+            raise UserError(
+                f"{place}: a row with the fields {', '.join(row) or '(none)'} is no question of {name}; its rows are "
+                f"{source.form} as released, or {agent_json.FORM} labelled by agents"
+            )
         records.append(record or agent_json.read_record(place, split, row, source.split_options))
     return assemble(name, source.kind, records, notes, seed=seed, num_validation=num_validation)
 
 
 def _rows(name: str, source: Source, data_path: str | None) -> Iterator[agent_json.Row]:
     if data_path is None:
-        return hub.read_rows(source.hub_id, source.hub_config)
+        return hub.read_rows(source.hub_id, source.hub_configs)
     path = Path(data_path).expanduser()
     if path.is_file() or (path.is_dir() and not hub.is_hub_layout(path)):
         return agent_json.read_rows(path, name)
-    if path.is_dir():
-        return hub.read_rows(str(path), None)
+    if path.is_dir():  # a copy of the hub's repository has a folder a config
+        folders = [path / config for config in source.hub_configs if (path / config).is_dir()] or [path]
+        return chain.from_iterable(hub.read_rows(str(folder)) for folder in folders)
     hub_id = data_path.removeprefix("hf://")
     looks_local = path.parent != Path() and path.parent.is_dir()  # a misspelled data/agent is no hub id
     if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id) and not looks_local and path.suffix not in (".json", ".jsonl"):
-        return hub.read_rows(hub_id, source.hub_config if hub_id == source.hub_id else None)
+        return hub.read_rows(hub_id, source.hub_configs if hub_id == source.hub_id else ())
     raise UserError(
         f"--data_path {data_path}: no such file or folder; give one, or a dataset on the hub as hf://owner/name"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from memreason.label import estimate
 from memreason.label.agents import KNOWLEDGE, PLANNER, Ask, Labelled, Labeller, Rejection, label
 from memreason.label.config import LabelConfig
 from memreason.label.display import LabelProgress, print_summary
-from memreason.label.files import RunFiles
+from memreason.label.files import RunFiles, rejects_path
 from memreason.label.open_client import open_client
 from memreason.label.prompts import load_prompts
 from memreason.label.questions import Asked, Questions
@@ -149,9 +149,13 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
     labeller = Labeller(config.order, load_prompts(config.order, config.prompts), config.repairs, config.need_both)
     questions = Questions(config)
     out = RunFiles(Path(config.output))
-    with closing(RequestCache(_cache_path(config))) as cache:
+    if config.input and Path(config.input).resolve() in (out.output.resolve(), rejects_path(out.output).resolve()):
+        raise UserError(f"--output {config.output}: would write into --input {config.input}; name another file")
+    with ExitStack() as files:
+        cache = files.enter_context(closing(RequestCache(_cache_path(config))))
         if not config.dry_run:
-            out.check_settings(_settings(config, labeller), config.overwrite_output)
+            files.enter_context(out)
+            out.begin(_settings(config, labeller), config.overwrite_output)
         out.catch_up(questions)
         spent = cache.spent(str(out.output.resolve()))
         meter = Meter(config.max_requests, config.max_cost, config.requests_per_minute, config.tokens_per_minute,
@@ -165,7 +169,7 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
                 estimate.print_first_prompt(console, questions, labeller)
             return out
         agents = Agents(config, _open_agents(config, meter), cache, meter)
-        with out, LabelProgress(console, out, meter, total.questions + out.done) as progress:
+        with LabelProgress(console, out, meter, total.questions + out.done) as progress:
             asyncio.run(_label(config, questions, labeller, agents, out, progress))
         print_summary(console, out, meter)
     return out

@@ -63,6 +63,10 @@ examples:
   memreason label inspect strategyqa.jsonl
   memreason label inspect strategyqa.jsonl --reader gpt-4o-mini     # are the steps enough to answer from?
 """,
+    "label convert": """usage: memreason label convert FROM TO
+
+Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
+""",
     "train": """examples:
   memreason train --config recipes/demo.yaml
   memreason train --dataset jsonl --data_path mine.jsonl --model_name_or_path Qwen/Qwen2.5-0.5B
@@ -209,7 +213,7 @@ def _convert(argv: Sequence[str]) -> int:
     from memreason.label.convert import convert
 
     if argv in (["-h"], ["--help"]):
-        print(f"usage: memreason label convert FROM TO\n\n{convert.__doc__}")
+        print(EXAMPLES["label convert"], end="")
         return 0
     if len(argv) != 2 or any(argument.startswith("-") for argument in argv):
         raise UserError("give two files: memreason label convert FROM TO (.jsonl is our form, .json the paper's)")

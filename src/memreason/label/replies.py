@@ -76,9 +76,7 @@ _STATED = re.compile(
     r"|\b(?:option|choice) (?:is|must be|would be|=) (?-i:\(?[A-Z]\b(?! [a-z]))",
     re.IGNORECASE,
 )
-_UNKNOWN = re.compile(
-    r"(?:null|none|n/?a|unknown|not known|i (?:do not|don['’]t) know\b.*)\W*", re.IGNORECASE | re.DOTALL
-)
+_UNKNOWN = re.compile(r"(?:null|none|n/?a|unknown|not known|i (?:do not|don['’]t) know\b.*)\W*", re.IGNORECASE)
 
 
 class Problem(Exception):

@@ -30,7 +30,9 @@ def test_its_plans_pass_every_check_under_our_prompts(
 
 @pytest.mark.parametrize("form", ["facts", None])
 def test_it_writes_one_fact_for_each_query(form: str | None) -> None:
-    messages = load_prompts("interleaved").messages("knowledge", queries="1. Who?\n2. What?", **question_values(BOOLEAN))
+    messages = load_prompts("interleaved").messages(
+        "knowledge", queries="1. Who?\n2. What?", **question_values(BOOLEAN)
+    )
     facts = read_facts(Reply(scripted_reply(messages, form)), ["Who?", "What?"])
     assert len(set(facts)) == 2
 

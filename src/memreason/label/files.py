@@ -88,7 +88,8 @@ class RunFiles:
                 next_rejected = next(rejected, None)
             else:
                 break
-        if left := next_accepted or next_rejected:
+        left = next_rejected if next_accepted is None else next_accepted
+        if left is not None:
             raise UserError(
                 f"--output {self.output}: holds {left.get('id')!r}, which is not the question that comes next; the "
                 "input has changed since, or fewer questions are asked for. Name another output file, or say "

@@ -71,7 +71,7 @@ ANSWER_SCHEMA: dict[str, Any] = {
 
 _OBJECT = re.compile(r'\{\s*["}]')
 _STATED = re.compile(
-    r"\b(?:the|final|correct|right) answer (?:is|must be|should be|would be|=)(?! (?:not|no)\b(?! *$))"
+    r"\b(?:the|final|correct|right) answer (?:is|must be|should be|would be|=)(?! not\b)"
     r"|\b(?:is|are|must be) the (?:final|correct|right) (?:answer|option|choice)\b"
     r"|\b(?:option|choice) (?:is|must be|would be|=) (?-i:\(?[A-Z]\b(?! [a-z]))",
     re.IGNORECASE,

@@ -19,6 +19,8 @@ class LocalModel:
     unless the request says otherwise."""
 
     def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto"):
+        from transformers import GenerationConfig
+
         from memreason.base_models import load_causal_lm, load_tokenizer, pick_dtype, resolve
 
         base = resolve(name).path
@@ -31,7 +33,9 @@ class LocalModel:
         self._tokenizer.padding_side = "left"
         self._model: PreTrainedModel = load_causal_lm(base, pick_dtype(dtype)).eval()
         # Chat models may end their turn with a token of its own, beside the tokenizer's end token.
-        own: Any = getattr(self._model.generation_config, "eos_token_id", None)
+        own: Any = None
+        with contextlib.suppress(OSError):  # no generation_config.json
+            own = GenerationConfig.from_pretrained(base).eos_token_id
         self._ends = {self._tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
         self._waiting: asyncio.Queue[tuple[Request, asyncio.Future[Reply]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None

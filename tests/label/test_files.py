@@ -136,7 +136,7 @@ class TestOtherInput:
 class TestSettings:
     def test_other_settings_do_not_mix_with_what_is_done(self, output: Path) -> None:
         sitting(output, 0)
-        with pytest.raises(UserError, match="planner was 'scripted', is 'other'.*--overwrite_output"):
+        with pytest.raises(UserError, match=r"planner was 'scripted', is 'other'.*--overwrite_output"):
             sitting(output, 1, settings={"planner": "other"})
 
     def test_as_long_as_nothing_is_done_they_may_change(self, output: Path) -> None:

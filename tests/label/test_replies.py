@@ -83,9 +83,17 @@ class TestBrokenOff:
 
     FOUR = plan("False", *((type_, f"{type_} {n}?") for n in range(2) for type_ in ("memory", "reason")))
 
-    @pytest.mark.parametrize("written", [json.dumps(FOUR), json.dumps({"answer": "False", **FOUR}), str(FOUR),
-                                         str({"answer": "False", **FOUR}), json.dumps(FOUR, indent=1)],
-                             ids=["answer last", "answer first", "quotes", "quotes, answer first", "lines"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "written",
+        [
+            json.dumps(FOUR),
+            json.dumps({"answer": "False", **FOUR}),
+            str(FOUR),
+            str({"answer": "False", **FOUR}),
+            json.dumps(FOUR, indent=1),
+        ],
+        ids=["answer last", "answer first", "quotes", "quotes, answer first", "lines"],
+    )
     def test_no_beginning_of_a_plan_is_a_plan(self, written: str) -> None:
         assert len(read(written)) == 4
         for end in range(len(written)):
@@ -206,8 +214,8 @@ def test_steps_of_one_type_pass_where_both_are_not_needed(need_both: bool) -> No
 
 LEAKS = [
     "The answer is no.", "So the final answer is True.", "Hence the correct answer must be B.", "The answer = 7.",
-    "Option B is the correct answer.", "Pens are the right choice.", "So the correct option is B.", "The choice is (B).",
-    "The right choice must be B, since it writes.",
+    "Option B is the correct answer.", "Pens are the right choice.", "So the correct option is B.",
+    "The choice is (B).",    "The right choice must be B, since it writes.",
 ]  # fmt: skip
 NO_LEAKS = [
     "The right choice is often hard.", "One option is to fly.", "The most popular choice is vanilla.",
@@ -230,8 +238,15 @@ def test_words_alone_state_no_answer(text: str) -> None:
 
 
 class TestReader:
-    @pytest.mark.parametrize(("text", "answer"), [('{"answer": "B"}', "B"), ('{"answer": true}', "True"),
-                                                  ('{"answer": 42}', "42"), ('```\n{"answer": "a\\nb"}```', "a b")])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("text", "answer"),
+        [
+            ('{"answer": "B"}', "B"),
+            ('{"answer": true}', "True"),
+            ('{"answer": 42}', "42"),
+            ('```\n{"answer": "a\\nb"}```', "a b"),
+        ],
+    )
     def test_an_answer_is_one_line(self, text: str, answer: str) -> None:
         assert read_answer(Reply(text)) == answer
 

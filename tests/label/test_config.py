@@ -126,6 +126,16 @@ class TestCommandLine:
         assert "must begin with http" in self.fails(capsys, *argv, "m", "--base_url", "localhost:1")
         assert main(["label", *argv, "scripted"]) == 0
 
+    def test_what_several_questions_ask_at_the_same_time_is_paid_for_once(self) -> None:
+        row = {"question": "Is it tall?", "answer": "yes"}
+        Path("same.jsonl").write_text((json.dumps(row) + "\n") * 8)
+        server = ScriptedServer(latency=0.05)
+        with server.running() as url:
+            argv = ["--input", "same.jsonl", "--output", "o.jsonl", "--planner", "m", "--base_url", url]
+            assert main(["label", *argv]) == 0
+        assert server.counts["requests"] == 2
+        assert len(Path("o.jsonl").read_text().splitlines()) == 8
+
     def test_a_refused_key_is_two_and_not_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ScriptedServer(key="another").running() as url:
             said = self.fails(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from rich.console import Console
 
@@ -46,6 +47,7 @@ class Agents:
         self.run_name = str(Path(config.output).resolve())
         self.by_role, self.cache, self.meter = agents, cache, meter
         self._config = config
+        self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def request(self, ask: Ask) -> tuple[str, Request]:
         """(key, request) of what is asked."""
@@ -59,17 +61,19 @@ class Agents:
     async def answer(self, ask: Ask) -> Reply:
         """The reply. Raises RequestFailed, Stopped or UserError as a client does."""
         key, request = self.request(ask)
-        if reply := self.cache.get(key):
+        # Whoever asks the same at the same time waits for the one reply.
+        async with self._under_way.setdefault(key, asyncio.Lock()):
+            if reply := self.cache.get(key):
+                return reply
+            agent = self.by_role[ask.role]
+            price = agent.price or FREE
+            reserved, reply = self.meter.reserve(request, price), None
+            try:
+                reply = await agent.client.complete(request)
+            finally:
+                cost = self.meter.settle(reserved, reply, price)
+            self.cache.put(key, self.run_name, ask.role, agent.model, reply, cost)
             return reply
-        agent = self.by_role[ask.role]
-        price = agent.price or FREE
-        reserved, reply = self.meter.reserve(request, price), None
-        try:
-            reply = await agent.client.complete(request)
-        finally:
-            cost = self.meter.settle(reserved, reply, price)
-        self.cache.put(key, self.run_name, ask.role, agent.model, reply, cost)
-        return reply
 
 
 async def solve(asked: Asked, labeller: Labeller, answer: Callable[[Ask], Awaitable[Reply]]) -> Labelled | Rejection:

@@ -64,6 +64,10 @@ examples:
   memreason label inspect strategyqa.jsonl
   memreason label inspect strategyqa.jsonl --reader gpt-4o-mini     # are the steps enough to answer from?
 """,
+    "label convert": """usage: memreason label convert FROM TO
+
+Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
+""",
     "train": """examples:
   memreason train --config recipes/demo.yaml
   memreason train --dataset jsonl --data_path mine.jsonl --model_name_or_path Qwen/Qwen2.5-0.5B
@@ -175,22 +179,25 @@ def _tasks(argv: Sequence[str]) -> None:
 
 
 def _label(argv: Sequence[str]) -> int:
-    if argv and argv[0] == "inspect":
-        return _inspect(argv[1:])
-    if argv and argv[0] == "convert":
-        return _convert(argv[1:])
-    from memreason.label.config import LabelConfig
     from memreason.llm import Stopped
+
+    stages = {"inspect": _inspect, "convert": _convert}
+    stage = stages.get(argv[0]) if argv else None
+    try:
+        return stage(argv[1:]) if stage else _label_questions(argv)
+    except Stopped as stop:
+        print(f"memreason label: stopped: {stop}; the same command goes on from here", file=sys.stderr)
+        return 3
+
+
+def _label_questions(argv: Sequence[str]) -> int:
+    from memreason.label.config import LabelConfig
 
     (config,) = _parse("label", (LabelConfig,), argv)
     _quiet_transformers()
     from memreason.label.run import run
 
-    try:
-        run(config, _console())
-    except Stopped as stop:
-        print(f"memreason label: stopped: {stop}; the same command goes on from here", file=sys.stderr)
-        return 3
+    run(config, _console())
     return 0
 
 
@@ -208,6 +215,9 @@ def _inspect(argv: Sequence[str]) -> int:
 def _convert(argv: Sequence[str]) -> int:
     from memreason.label.convert import convert
 
+    if argv in (["-h"], ["--help"]):
+        print(EXAMPLES["label convert"], end="")
+        return 0
     if len(argv) != 2 or any(argument.startswith("-") for argument in argv):
         raise UserError("give two files: memreason label convert FROM TO (.jsonl is our form, .json the paper's)")
     for line in convert(*argv):

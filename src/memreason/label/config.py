@@ -10,6 +10,7 @@ from memreason.config import check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.label.prompts import ORDERS
 
+STRUCTURED_CHOICES = ("auto", "json_schema", "json_object", "none")
 _MODEL = (
     "model of the {}: a name that the endpoint knows, local:NAME (a folder, a hub id or smollm2, run here), "
     "or scripted (no model: form without content, for dry runs)"
@@ -55,7 +56,7 @@ class LabelConfig:
         "auto",
         "how JSON is asked for: json_schema, json_object, none (in the prompt only), or auto: the strictest that "
         "the endpoint takes",
-        choices=("auto", "json_schema", "json_object", "none"),
+        choices=STRUCTURED_CHOICES,
     )
     temperature: float = option(0.0, "sampling temperature of the agents")
     max_tokens: int = option(1024, "longest reply, in tokens")
@@ -92,6 +93,7 @@ class LabelConfig:
         if not self.output.endswith(".jsonl"):
             raise UserError(f"--output {self.output}: must end in .jsonl, one solution a line")
         check_choice("order", self.order, ORDERS)
+        check_choice("structured", self.structured, STRUCTURED_CHOICES)
         for flag, minimum in (
             ("num_questions", 1), ("max_tokens", 1), ("repairs", 0), ("concurrency", 1), ("batch_size", 1),
             ("retries", 0), ("max_requests", 1), ("max_cost", 0), ("temperature", 0), ("requests_per_minute", 1),
@@ -147,5 +149,8 @@ class InspectConfig:
     def __post_init__(self) -> None:
         if not self.file:
             raise UserError("the file is missing: memreason label inspect FILE.jsonl")
-        for flag in ("show", "num_read"):
-            check_at_least(flag, getattr(self, flag), 0)
+        for flag, minimum in (
+            ("show", 0), ("num_read", 0), ("concurrency", 1), ("batch_size", 1), ("timeout", 0.001), ("retries", 0),
+            ("max_cost", 0),
+        ):  # fmt: skip
+            check_at_least(flag, getattr(self, flag), minimum)

@@ -1,6 +1,7 @@
 """Labelled solutions in the paper's form (a .json array with `cot_steps`) to ours (.jsonl), and back.
 
-Nothing is reworded: a file that goes one way and then the other comes out as it went in.
+Nothing is reworded: a published file that is taken to our form and back comes out as it went in. (What
+the paper's form has no place for, such as the query behind a memory step, is lost on the way to it.)
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ def convert(source: str, target: str) -> list[str]:
         raise UserError(f"{source}: no such file")
     rows, left_out = [], []
     for place, row in read_array(Path(source)):
-        if "steps" not in row and "cot_steps" not in row:
-            raise UserError(f'{place}: has neither "steps" (our form) nor "cot_steps" (the paper\'s)')
+        _check(place, row)
         converted = (_ours if to_ours else _theirs)(row)
         if converted is None:
             left_out.append(place.rpartition("/")[2])
@@ -45,6 +45,14 @@ def convert(source: str, target: str) -> list[str]:
     if left_out:
         said.append(f"{len(left_out)} left out, a step without readable label or text: {', '.join(left_out[:20])}")
     return said
+
+
+def _check(place: str, row: dict[str, Any]) -> None:
+    if not isinstance(row.get("steps", row.get("cot_steps")), list):
+        raise UserError(f'{place}: has neither a list of "steps" (our form) nor of "cot_steps" (the paper\'s)')
+    for field, type_ in (("question", str), ("answer", str | bool | int | float)):
+        if not isinstance(row.get(field), type_):
+            raise UserError(f'{place}: field "{field}" is missing, or of the wrong type')
 
 
 def _ours(row: dict[str, Any]) -> dict[str, Any] | None:
@@ -66,11 +74,22 @@ def _ours(row: dict[str, Any]) -> dict[str, Any] | None:
 def _theirs(row: dict[str, Any]) -> dict[str, Any] | None:
     if "cot_steps" in row:
         return row
-    steps = [f"[{_THEIRS.get(step['type'], step['type'])}]: {step['text']}" for step in row["steps"]]
-    if any(step["type"] not in LABELS or not step["text"].strip() for step in row["steps"]):
+    steps = [_their_step(step) for step in row["steps"]]
+    if None in steps:
         return None
     listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(row.get("options") or []))
     question = row.get(PUBLISHED) or (f"{row['question']} Options: {listed}" if listed else row["question"])
     kept = [key for key in row if key not in ("options", PUBLISHED)]
     theirs = {("cot_steps" if key == "steps" else key): (steps if key == "steps" else row[key]) for key in kept}
     return theirs | {"question": question}
+
+
+def _their_step(step: object) -> str | None:
+    if isinstance(step, str):  # our form allows "[memory]: text" too
+        match = _STEP.fullmatch(step)
+        label, text = (match[1], match[2]) if match else ("", "")
+    elif isinstance(step, dict):
+        label, text = str(step.get("type")), str(step.get("text") or "")
+    else:
+        return None
+    return f"[{_THEIRS.get(label, label)}]: {text}" if label in LABELS and text.strip() else None

@@ -104,8 +104,11 @@ def _row(role: str, model: str, calls: int, prompt_tokens: float, config: LabelC
     if model == SCRIPTED or model.startswith(LOCAL):
         price: object = FREE
     else:
-        own = config.knowledge_price if role == KNOWLEDGE and config.knowledge else config.price
-        price = price_of(model, config.base_url, own, "knowledge_price" if role == KNOWLEDGE else "price")
+        own, base_url = config.price, config.base_url
+        if role == KNOWLEDGE:
+            own = config.knowledge_price or (own if model == config.planner else None)
+            base_url = config.knowledge_base_url or base_url
+        price = price_of(model, base_url, own, "knowledge_price" if role == KNOWLEDGE else "price")
     cost = None if price is None else calls * price.cost(prompt_tokens, completion_tokens)  # type: ignore[attr-defined]
     if cost is not None and config.batch:
         cost *= BATCH_PRICE

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from memreason.errors import UserError
 from memreason.label.agents import Labelled, Rejection
 from memreason.label.questions import Asked
-from memreason.records import Question, read_json, read_jsonl, write_json
+from memreason.records import Question, read_json, write_json
 from memreason.tasks.agent_json import SPLITS
 
 
@@ -46,17 +46,21 @@ class RunFiles:
         """Questions that have ended, one way or the other: the first so many of them."""
         return self.accepted + self.rejected.total()
 
-    def check_settings(self, settings: dict[str, Any], overwrite: bool) -> None:
+    def begin(self, settings: dict[str, Any], overwrite: bool) -> None:
         """Start the files, or make sure that they were begun with the same settings. Raises UserError."""
         path = settings_path(self.output)
         if overwrite:
-            for stale in (self.output, rejects_path(self.output), path):
-                stale.unlink(missing_ok=True)
-        if not path.exists():
-            if self.output.exists():
-                raise UserError(
-                    f"--output {self.output}: there already, and not of a run of `memreason label`; name another file"
-                )
+            path.unlink(missing_ok=True)
+            for file in self._files:
+                file.truncate(0)
+        begun = any(os.fstat(file.fileno()).st_size for file in self._files)
+        if begun and not path.exists():
+            raise UserError(
+                f"--output {self.output}: there already, and not of a run of `memreason label`; name another file"
+            )
+        for file in self._files:
+            _drop_torn_line(Path(file.name))
+        if not begun:
             write_json(path, settings)
             return
         before = read_json(path)
@@ -73,23 +77,23 @@ class RunFiles:
 
     def catch_up(self, questions: Iterable[Asked]) -> None:
         """Count what is done. Raises UserError where the files are not those of these questions."""
-        for path in (self.output, rejects_path(self.output)):
-            _drop_torn_line(path)
         accepted, rejected = _rows(self.output), _rows(rejects_path(self.output))
         next_accepted, next_rejected = next(accepted, None), next(rejected, None)
         for asked in questions:
-            if next_accepted and next_accepted["id"] == asked.question.id:
+            if _is_of(asked.question, next_accepted):
                 self.accepted += 1
                 next_accepted = next(accepted, None)
-            elif next_rejected and next_rejected["id"] == asked.question.id:
-                self.rejected[next_rejected["reason"]] += 1
+            elif next_rejected and _is_of(asked.question, next_rejected):
+                self.rejected[str(next_rejected.get("reason"))] += 1
                 next_rejected = next(rejected, None)
             else:
                 break
-        if left := next_accepted or next_rejected:
+        left = next_rejected if next_accepted is None else next_accepted
+        if left is not None:
             raise UserError(
-                f"--output {self.output}: holds {left['id']}, which is not the question that comes next in the input; "
-                "the input has changed since. Name another output file, or say --overwrite_output"
+                f"--output {self.output}: holds {left.get('id')!r}, which is not the question that comes next; the "
+                "input has changed since, or fewer questions are asked for. Name another output file, or say "
+                "--overwrite_output"
             )
 
     def __enter__(self) -> RunFiles:
@@ -146,20 +150,32 @@ def _question_row(question: Question) -> dict[str, Any]:
     return row
 
 
+def _is_of(question: Question, row: dict[str, Any] | None) -> bool:
+    return row is not None and all(row.get(name) == value for name, value in _question_row(question).items())
+
+
 def _append(file: TextIO, row: dict[str, Any]) -> None:
     file.write(json.dumps(row, ensure_ascii=False) + "\n")
     file.flush()
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if path.exists():
-        yield from (row for _, row in read_jsonl(path))
+    """The rows of a file's whole lines; a last line without an end may still be on its way."""
+    if not path.exists():
+        return
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith("\n"):
+                return
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path}:{number}: not valid JSON ({error}); remove this line and all below") from error
+            yield row if isinstance(row, dict) else {}
 
 
 def _drop_torn_line(path: Path) -> None:
     """Cut off a last line without an end, which a kill or a full disk left; its question is done again."""
-    if not path.exists():
-        return
     with open(path, "rb+") as file:
         size = end = file.seek(0, os.SEEK_END)
         while end:

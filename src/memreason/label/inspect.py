@@ -154,12 +154,16 @@ async def read_all(config: InspectConfig, solutions: Sequence[Solution], console
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await client.close()
     found: dict[str, Any] = {}
     for reading in READINGS:
-        correct, n = outcomes[reading, "correct"], len(solutions)
-        others = {kind: outcomes[reading, kind] for kind in ("incorrect", "no_answer", "failed")}
-        found[reading] = {"accuracy": correct / n, "interval": wilson(correct, n), "n": n, **others}
+        correct, failed = outcomes[reading, "correct"], outcomes[reading, "failed"]
+        if failed == len(solutions):
+            raise UserError(f"{client.endpoint}: no request got an answer; is this the right --base_url and --reader?")
+        n = len(solutions) - failed
+        others = {kind: outcomes[reading, kind] for kind in ("incorrect", "no_answer")}
+        found[reading] = {"accuracy": correct / n, "interval": wilson(correct, n), "n": n, **others, "failed": failed}
     return {"reader": model, "readings": found}
 
 
@@ -216,6 +220,8 @@ def _print(console: Console, result: dict[str, Any]) -> None:
             interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
             table.add_row(reading, f"{100 * found['accuracy']:.0f}% of {found['n']}", interval, READINGS[reading])
         console.print(table, highlight=False, markup=False)
+        if failed := sum(found["failed"] for found in result["readings"].values()):
+            console.print(f"{failed} requests got no answer, and are left out", highlight=False)
 
 
 def _listed(counts: dict[str, int]) -> str:

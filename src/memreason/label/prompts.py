@@ -71,7 +71,10 @@ def load_prompts(order: str, folder: str | None = None) -> Prompts:
     texts = {}
     for role, name in names.items():
         path = own / name if own and (own / name).exists() else FOLDER / name
-        texts[role] = path.read_text(encoding="utf-8")
+        try:
+            texts[role] = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: not UTF-8 text ({error})") from error
         _check(path, role, texts[role])
     return Prompts(texts)
 

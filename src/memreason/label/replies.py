@@ -16,6 +16,8 @@ from memreason.tasks import AnswerKind
 from memreason.tasks.agent_json import LABELS
 
 MOST_STEPS = 20
+_LONGEST_MENDED = 20_000
+_DECORATION = " \t-*#.)(][0123456789"
 REASONS = {
     "request_failed": "the endpoint gave no reply, after all retries",
     "refused": "the model declined to answer",
@@ -67,10 +69,14 @@ ANSWER_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_LABELLED_LINE = re.compile(r"^\s*(?:[-*\d.)]+\s*)?\**\[?(\w[\w ]*)\]?\**\s*:\s*\**\s*(.*)$")
+_OBJECT = re.compile(r'\{\s*["}]')
 _STATED = re.compile(
-    r"\b(?:final |correct |right )?(?:answer|option|choice) (?:is|must be|would be|=)\b", re.IGNORECASE
+    r"\b(?:the|final|correct|right) answer (?:is|must be|should be|would be|=)(?! not\b)"
+    r"|\b(?:is|are|must be) the (?:final|correct|right) (?:answer|option|choice)\b"
+    r"|\b(?:option|choice) (?:is|must be|would be|=) (?-i:\(?[A-Z]\b(?! [a-z]))",
+    re.IGNORECASE,
 )
+_UNKNOWN = re.compile(r"(?:null|none|n/?a|unknown|not known|i (?:do not|don['’]t) know\b.*)\W*", re.IGNORECASE)
 
 
 class Problem(Exception):
@@ -81,41 +87,63 @@ class Problem(Exception):
         self.code, self.detail = code, detail or REASONS[code]
 
 
-def read_json_object(reply: Reply) -> dict[str, Any]:
-    """The one JSON object in a reply, whatever stands around it. Raises Problem.
+def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
+    """The JSON object with ``field`` in a reply, the last if there are several, whatever stands around it.
 
     Small slips (single quotes, a comma too many) are mended, a text that breaks off is not: mending
-    it would make a shorter solution out of a longer one.
+    it would make a shorter solution out of a longer one. Raises Problem.
     """
-    text = reply.text.strip()
+    text = _said(reply)
     if reply.finish_reason in ("refusal", "content_filter"):
-        raise Problem("refused", text[:200] or REASONS["refused"])
-    if not text:
-        raise Problem("empty_reply")
+        raise Problem("refused", text[:200])
     if reply.finish_reason == "length":
         raise Problem("cut_off")
-    decoder = json.JSONDecoder()
-    found: list[dict[str, Any]] = []
-    at = text.find("{")
-    while at >= 0:
+    if not text:
+        raise Problem("empty_reply")
+    objects, start = [], text.find("{")
+    decoder, at = json.JSONDecoder(), 0
+    while match := _OBJECT.search(text, at):
         try:
-            value, end = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError):
-            end = at + 1
+            value, at = decoder.raw_decode(text, match.start())
+        except json.JSONDecodeError:
+            at = match.start() + 1
+        except RecursionError:
+            raise Problem("bad_json", "its objects are nested too deeply") from None
         else:
-            found += [value] if isinstance(value, dict) else []
-        at = text.find("{", end)
-    # Broken off: the outermost object did not parse, an inner one may have.
-    whole = [value for value in found if {"steps", "facts", "answer"} & set(value)]
+            objects.append(value)
+            start = at if field in value else start
+    whole = [value for value in objects if field in value]
+    if start >= 0 and _breaks_off(text[start:]):
+        raise Problem("bad_json", "it breaks off before its end")
     if whole:
         return whole[-1]
-    if re.search(r"[}\]]\s*(?:```)?\s*$", text) and "{" in text and not found:
-        mended = repair_json(text[text.find("{") :], return_objects=True)
-        if isinstance(mended, dict) and mended:
-            return mended
-    if found and text.startswith("{") and text.endswith("}"):
-        raise Problem("wrong_schema", "the JSON object lacks the fields that were asked for")
+    mended = _mended(text)
+    if field in mended:
+        return mended
+    if objects:
+        raise Problem("wrong_schema", f'there is no JSON object with "{field}" in it')
     raise Problem("bad_json", "it is not one whole JSON object")
+
+
+def _said(reply: Reply) -> str:
+    """A reply's text without the thoughts that some models write before it."""
+    return reply.text.rpartition("</think>")[2].partition("<think>")[0].strip()
+
+
+def _breaks_off(text: str) -> bool:
+    return text.count("{") > text.count("}") or text.count("[") > text.count("]")
+
+
+def _mended(text: str) -> dict[str, Any]:
+    """The JSON object that was meant, where that is clear; else an empty one."""
+    text = text[text.find("{") : text.rfind("}") + 1]
+    if len(text) > _LONGEST_MENDED or text.count("{") > 10 * MOST_STEPS:  # mending takes quadratic time
+        return {}
+    try:
+        value = repair_json(text, return_objects=True)
+    except (ValueError, RecursionError):  # nested too deeply
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def read_plan(
@@ -123,9 +151,9 @@ def read_plan(
 ) -> tuple[Step, ...]:
     """The steps of a plan or solution, checked against the question's gold answer. Raises Problem."""
     try:
-        plan = read_json_object(reply)
+        plan = read_json_object(reply, "steps")
     except Problem as problem:
-        lines = _read_lines(reply.text) if problem.code == "bad_json" else None
+        lines = _read_lines(_said(reply)) if problem.code == "bad_json" else None
         if lines is None:
             raise
         plan = lines
@@ -144,13 +172,14 @@ def read_plan(
 
 def _step(number: int, row: dict[str, Any]) -> Step:
     label, text = row.get("type"), row.get("text")
-    if not isinstance(label, str) or label.strip().strip("[]").lower() not in LABELS:
+    type_ = LABELS.get(label.strip("[] ").lower()) if isinstance(label, str) else None
+    if type_ is None:
         raise Problem("unknown_label", f'step {number} has the type {label!r}; it must be "memory" or "reason"')
     if text is not None and not isinstance(text, str):
         raise Problem("wrong_schema", f'"text" of step {number} must be a text')
     if not text or not one_line(text):
         raise Problem("empty_step", f"step {number} has no text")
-    return Step(LABELS[label.strip().strip("[]").lower()], one_line(text))
+    return Step(type_, one_line(text))
 
 
 def check_steps(steps: Sequence[Step], *, memory_first: bool = False, need_both: bool = True) -> None:
@@ -181,13 +210,13 @@ def _check_answer(said: object, question: Question, kind: AnswerKind) -> None:
 
 def read_facts(reply: Reply, queries: Sequence[str]) -> tuple[str, ...]:
     """One fact for each query, in their order. Raises Problem."""
-    facts = read_json_object(reply).get("facts")
+    facts = read_json_object(reply, "facts")["facts"]
     if not isinstance(facts, list) or not all(fact is None or isinstance(fact, str) for fact in facts):
         raise Problem("wrong_schema", '"facts" must be a list of texts')
     if len(facts) != len(queries):
         raise Problem("wrong_count", f"there are {len(queries)} queries, and {len(facts)} facts")
     for query, fact in zip(queries, facts, strict=True):
-        if fact is None:
+        if fact is None or _UNKNOWN.fullmatch(one_line(fact)):
             raise Problem("unknown_fact", query)
         if not one_line(fact):
             raise Problem("empty_step", f"the fact for {query!r} is empty")
@@ -196,20 +225,24 @@ def read_facts(reply: Reply, queries: Sequence[str]) -> tuple[str, ...]:
 
 def read_answer(reply: Reply) -> str:
     """The answer of a reader. Raises Problem."""
-    answer = read_json_object(reply).get("answer")
+    answer = read_json_object(reply, "answer")["answer"]
     if not isinstance(answer, str | bool | int | float) or not one_line(str(answer)):
         raise Problem("wrong_schema", '"answer" is missing')
     return one_line(str(answer))
 
 
 def _read_lines(text: str) -> dict[str, Any] | None:
-    """A plan written as lines, "memory: …", "[reason]: …", "answer: …", as small models do; None where it is none."""
-    rows, answer = [], None
+    """A plan written as lines, "memory: …", "2. [reason]: …", and "answer: …" last, as small models do;
+    None where it is none."""
+    rows: list[dict[str, Any]] = []
+    answer = None
     for line in text.splitlines():
-        match = _LABELLED_LINE.match(line)
-        label = match[1].strip().lower() if match else ""
-        if match and label in LABELS:
-            rows.append({"type": label, "text": match[2]})
-        elif match and label in ("answer", "the answer is", "final answer"):
-            answer = match[2].strip().rstrip(".")
+        head, _, body = line.partition(":")
+        label = head.strip(_DECORATION).lower()
+        if label in LABELS:
+            if answer is not None:
+                return None
+            rows.append({"type": label, "text": body.strip(" *")})
+        elif label in ("answer", "the answer is", "final answer"):
+            answer = body.strip(" *").rstrip(".")
     return {"steps": rows, "answer": answer} if rows and answer is not None else None

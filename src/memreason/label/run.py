@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from rich.console import Console
 
@@ -18,7 +19,7 @@ from memreason.label import estimate
 from memreason.label.agents import KNOWLEDGE, PLANNER, Ask, Labelled, Labeller, Rejection, label
 from memreason.label.config import LabelConfig
 from memreason.label.display import LabelProgress, print_summary
-from memreason.label.files import RunFiles
+from memreason.label.files import RunFiles, rejects_path
 from memreason.label.open_client import open_client
 from memreason.label.prompts import load_prompts
 from memreason.label.questions import Asked, Questions
@@ -46,7 +47,7 @@ class Agents:
         self.run_name = str(Path(config.output).resolve())
         self.by_role, self.cache, self.meter = agents, cache, meter
         self._config = config
-        self._under_way: dict[str, asyncio.Lock] = {}
+        self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def request(self, ask: Ask) -> tuple[str, Request]:
         """(key, request) of what is asked."""
@@ -60,22 +61,19 @@ class Agents:
     async def answer(self, ask: Ask) -> Reply:
         """The reply. Raises RequestFailed, Stopped or UserError as a client does."""
         key, request = self.request(ask)
-        # Two questions can want the same fact at the same time; the second waits for the first one's reply.
+        # Whoever asks the same at the same time waits for the one reply.
         async with self._under_way.setdefault(key, asyncio.Lock()):
-            reply = self.cache.get(key) or await self._send(key, request, ask.role)
-        self._under_way.pop(key, None)
-        return reply
-
-    async def _send(self, key: str, request: Request, role: str) -> Reply:
-        agent = self.by_role[role]
-        price, reply = agent.price or FREE, None
-        reserved = self.meter.reserve(request, price)
-        try:
-            reply = await agent.client.complete(request)
-        finally:
-            cost = self.meter.settle(reserved, reply, price)
-        self.cache.put(key, self.run_name, role, agent.model, reply, cost)
-        return reply
+            if reply := self.cache.get(key):
+                return reply
+            agent = self.by_role[ask.role]
+            price = agent.price or FREE
+            reserved, reply = self.meter.reserve(request, price), None
+            try:
+                reply = await agent.client.complete(request)
+            finally:
+                cost = self.meter.settle(reserved, reply, price)
+            self.cache.put(key, self.run_name, ask.role, agent.model, reply, cost)
+            return reply
 
 
 async def solve(asked: Asked, labeller: Labeller, answer: Callable[[Ask], Awaitable[Reply]]) -> Labelled | Rejection:
@@ -156,9 +154,13 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
     labeller = Labeller(config.order, load_prompts(config.order, config.prompts), config.repairs, config.need_both)
     questions = Questions(config)
     out = RunFiles(Path(config.output))
-    with closing(RequestCache(_cache_path(config))) as cache:
+    if config.input and Path(config.input).resolve() in (out.output.resolve(), rejects_path(out.output).resolve()):
+        raise UserError(f"--output {config.output}: would write into --input {config.input}; name another file")
+    with ExitStack() as files:
+        cache = files.enter_context(closing(RequestCache(_cache_path(config))))
         if not config.dry_run:
-            out.check_settings(_settings(config, labeller), config.overwrite_output)
+            files.enter_context(out)
+            out.begin(_settings(config, labeller), config.overwrite_output)
         out.catch_up(questions)
         spent = cache.spent(str(out.output.resolve()))
         meter = Meter(config.max_requests, config.max_cost, config.requests_per_minute, config.tokens_per_minute,
@@ -172,7 +174,7 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
                 estimate.print_first_prompt(console, questions, labeller)
             return out
         agents = Agents(config, _open_agents(config, meter), cache, meter)
-        with out, LabelProgress(console, out, meter, total.questions + out.done) as progress:
+        with LabelProgress(console, out, meter, total.questions + out.done) as progress:
             asyncio.run(_label(config, questions, labeller, agents, out, progress))
         print_summary(console, out, meter)
     return out

@@ -38,6 +38,11 @@ class Request:
         """About how many tokens the messages have: a token is taken for four bytes."""
         return 8 + sum(8 + len(message["content"].encode()) // 4 for message in self.messages)
 
+    @property
+    def most_prompt_tokens(self) -> int:
+        """What the prompt can have at most, the schema too: no token is shorter than a byte."""
+        return 4 * self.prompt_tokens + len(json.dumps(self.schema))
+
 
 @dataclass(frozen=True)
 class Reply:

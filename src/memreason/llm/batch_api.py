@@ -110,8 +110,8 @@ def _answered(endpoint: OpenAIEndpoint, sent: Dialect, row: dict[str, Any]) -> A
     if response.get("status_code") == 200:
         try:
             return Answered(key, read_completion(body))
-        except (KeyError, TypeError, IndexError) as error:
-            return Answered(key, None, f"no chat completion ({type(error).__name__}: {error})")
+        except ValueError as error:
+            return Answered(key, None, endpoint.clean(str(error)))
     said = json.dumps(row.get("error") or body.get("error") or body)
     if response.get("status_code") in (400, 422):
         endpoint.dialect = learnt(sent, said) or endpoint.dialect

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request
+from memreason.llm import Message, Reply, Request
 from memreason.llm.meter import Meter
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ class LocalModel:
     unless the request says otherwise."""
 
     def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto"):
+        from transformers import GenerationConfig
+
         from memreason.base_models import load_causal_lm, load_tokenizer, pick_dtype, resolve
 
         base = resolve(name).path
@@ -30,6 +32,11 @@ class LocalModel:
             raise UserError(f"local:{name} has no chat template, so it cannot follow instructions; take a chat model")
         self._tokenizer.padding_side = "left"
         self._model: PreTrainedModel = load_causal_lm(base, pick_dtype(dtype)).eval()
+        # Chat models may end their turn with a token of its own, beside the tokenizer's end token.
+        own: Any = None
+        with contextlib.suppress(OSError):  # no generation_config.json
+            own = GenerationConfig.from_pretrained(base).eos_token_id
+        self._ends = {self._tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
         self._waiting: asyncio.Queue[tuple[Request, asyncio.Future[Reply]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
 
@@ -64,10 +71,7 @@ class LocalModel:
     def _generate(self, requests: list[Request]) -> list[Reply]:
         import torch
 
-        prompts: list[str] = [
-            self._tokenizer.apply_chat_template(list(r.messages), tokenize=False, add_generation_prompt=True)  # type: ignore[misc]
-            for r in requests
-        ]
+        prompts = [self._prompt(list(request.messages)) for request in requests]
         inputs: Any = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
         length = inputs["input_ids"].shape[1]
         with torch.inference_mode():
@@ -76,19 +80,29 @@ class LocalModel:
                 max_new_tokens=max(r.max_tokens for r in requests),
                 do_sample=requests[0].temperature > 0,
                 pad_token_id=self._tokenizer.pad_token_id,
-                eos_token_id=self._tokenizer.eos_token_id,
+                eos_token_id=sorted(self._ends),
                 **({"temperature": requests[0].temperature} if requests[0].temperature > 0 else {}),
             )
         replies = []
         for row, request, prompt_mask in zip(outputs[:, length:], requests, inputs["attention_mask"], strict=True):
             ids = row.tolist()
-            ends = [i for i, token in enumerate(ids) if token == self._tokenizer.eos_token_id]
-            written = ids[: ends[0]] if ends else ids
-            written = written[: request.max_tokens]
-            finish = "stop" if ends and ends[0] <= request.max_tokens else "length"
+            end = next((i for i, token in enumerate(ids) if token in self._ends), len(ids))
+            written = ids[: min(end, request.max_tokens)]
+            finish = "stop" if end < min(len(ids), request.max_tokens) else "length"
             text = self._tokenizer.decode(written, skip_special_tokens=True)
             replies.append(Reply(str(text), finish, int(prompt_mask.sum()), len(written)))
         return replies
+
+    def _prompt(self, messages: list[Message]) -> str:
+        from jinja2 import TemplateError
+
+        render: Any = self._tokenizer.apply_chat_template
+        try:
+            return render(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError:  # some chat models know no system role
+            system, user, *rest = messages
+            user = {"role": "user", "content": f"{system['content']}\n\n{user['content']}"}
+            return render([user, *rest], tokenize=False, add_generation_prompt=True)
 
     async def close(self) -> None:
         """Stop answering."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from aiolimiter import AsyncLimiter
@@ -30,6 +31,8 @@ def price_of(model: str, base_url: str | None, given: str | None, flag: str) -> 
     if given is not None:
         try:
             prompt, completion = (float(part) for part in given.split(","))
+            if not (0 <= prompt < inf and 0 <= completion < inf):
+                raise ValueError
             return Price(prompt, completion)
         except ValueError:
             raise UserError(
@@ -82,7 +85,7 @@ class Meter:
 
     def reserve(self, request: Request, price: Price) -> float:
         """Set aside what a request may cost at most, for `settle`. Raises Stopped where the budget lacks it."""
-        amount = price.cost(request.prompt_tokens, request.max_tokens)
+        amount = price.cost(request.most_prompt_tokens, request.max_tokens)
         if self.max_cost is not None and self.cost + self._reserved + amount > self.max_cost:
             raise Stopped(
                 f"--max_cost {self.max_cost:g} reached: ${self.cost:.4f} spent, and the next request could cost "
@@ -109,5 +112,8 @@ class Meter:
         if self._by_request:
             await self._by_request.acquire()
         if self._by_token:
-            tokens = request.prompt_tokens + request.max_tokens
-            await self._by_token.acquire(min(tokens, self._by_token.max_rate))
+            tokens: float = request.prompt_tokens + request.max_tokens
+            while tokens > 0:  # the limiter takes no more than its burst at once
+                part = min(tokens, self._by_token.max_rate)
+                await self._by_token.acquire(part)
+                tokens -= part

@@ -2,7 +2,7 @@
 
 What is retried, with back-off, honouring Retry-After: 408, 409, 429, 5xx, dropped connections,
 time-outs, and bodies that are no chat completion. A 429 holds back every request of the run, since
-the limit is the account's. 401, 403, 404 and a used-up quota end the run, rows so far intact.
+the limit is the account's. 401, 403, 404 and a used-up quota (402) end the run, rows so far intact.
 
 A server that refuses a parameter which we can do without (structured output, temperature, the
 older name of max_tokens) is asked again without it, and is not sent it any more.
@@ -58,7 +58,11 @@ class OpenAIEndpoint:
         down_after: int = 50,
     ):
         self.endpoint = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
-        self.secret = os.environ.get(key_variable, "")
+        if not self.endpoint.startswith(("http://", "https://")):
+            raise UserError(f"--base_url {self.endpoint}: must begin with http:// or https://")
+        self.secret = os.environ.get(key_variable, "").strip()
+        if not (self.secret.isascii() and self.secret.isprintable()):
+            raise UserError(f"the environment variable {key_variable} holds characters that no key has; set it anew")
         if not self.secret and self.endpoint == OPENAI:
             raise UserError(
                 f"{self.endpoint} needs a key: set the environment variable {key_variable}, or name another endpoint "
@@ -78,9 +82,10 @@ class OpenAIEndpoint:
         """The reply to one request, after as many tries as it takes."""
         tries = 0
         while True:
-            await asyncio.sleep(max(0.0, self._quiet_until - time.monotonic()))
-            dialect = self.dialect
             await self._meter.admit(request)
+            while (quiet := self._quiet_until - time.monotonic()) > 0:
+                await asyncio.sleep(quiet)
+            dialect = self.dialect
             try:
                 reply = await self._send(request, dialect)
             except openai.APIStatusError as error:
@@ -89,8 +94,8 @@ class OpenAIEndpoint:
                 why, wait = self._status_failure(error), _retry_after(error)
                 if error.status_code == 429 and wait is not None:
                     self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
-            except (openai.APIError, ValueError, KeyError, TypeError, IndexError) as error:
-                why, wait = self.clean(f"{type(error).__name__}: {error}"), None
+            except (openai.APIError, ValueError) as error:
+                why, wait = self.clean(f"{type(error).__name__}: {error.__cause__ or error}"), None
             else:
                 self._failed_in_a_row = 0
                 return reply
@@ -99,7 +104,7 @@ class OpenAIEndpoint:
                 self._failed(f"{why} (tried {tries} times)")
             self._meter.retries += 1
             backoff = min(_LONGEST_WAIT, BACKOFF * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)
-            await asyncio.sleep(backoff if wait is None else wait)
+            await asyncio.sleep(wait or backoff)
 
     async def _send(self, request: Request, dialect: Dialect) -> Reply:
         # As `extra_body` it is sent as it is; as typed arguments, the client would first walk through all of it,
@@ -125,7 +130,7 @@ class OpenAIEndpoint:
         said = self.clean(_said(error))
         if error.status_code in _REFUSALS:
             raise UserError(f"{self.endpoint} {_REFUSALS[error.status_code]} ({error.status_code}): {said}")
-        if "insufficient_quota" in error.response.text:
+        if error.status_code == 402 or "insufficient_quota" in error.response.text:
             raise Stopped(f"{self.endpoint}: the account's quota is used up: {said}")
         if error.status_code not in (408, 409, 429) and error.status_code < 500:
             self._failed(f"refused ({error.status_code}): {said}")
@@ -139,7 +144,7 @@ class OpenAIEndpoint:
         raise RequestFailed(why)
 
     def clean(self, text: str) -> str:
-        """A text from outside without the key in it, whole or in part, on one line."""
+        """A text from outside without the key in it, on one line, and not too long."""
         text = " ".join(text.split())
         if self.secret:
             text = text.replace(self.secret, "[key]")
@@ -176,15 +181,18 @@ def learnt(dialect: Dialect, refusal: str) -> Dialect | None:
 
 
 def read_completion(body: dict[str, Any]) -> Reply:
-    """A chat completion's JSON as a Reply. KeyError, TypeError or IndexError where it is none."""
-    choice = body["choices"][0]
-    message = choice["message"]
-    text = message.get("content") or message.get("refusal") or ""
-    if not isinstance(text, str):
-        raise TypeError(f"content is a {type(text).__name__}, not a text")
-    usage = body.get("usage") or {}
-    reason = "refusal" if message.get("refusal") else choice.get("finish_reason") or "stop"
-    return Reply(text, reason, int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+    """A chat completion's JSON as a Reply. ValueError where it is none."""
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+        text = message.get("content") or message.get("refusal") or ""
+        # Half of a surrogate pair, where a reply was cut within an emoji, cannot be written to a file.
+        text = text.encode("utf-8", "replace").decode()
+        usage = body.get("usage") or {}
+        reason = "refusal" if message.get("refusal") else str(choice.get("finish_reason") or "stop")
+        return Reply(text, reason, int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"no chat completion ({type(error).__name__}: {error})") from None
 
 
 def _said(error: openai.APIStatusError) -> str:

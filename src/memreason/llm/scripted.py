@@ -34,7 +34,8 @@ def scripted_reply(messages: list[Message] | tuple[Message, ...], form: str | No
         return _json({"answer": said[-1] if said else "unknown"})
     question, answer = _field("Question", user) or "this", _field("Answer", user) or "unknown"
     answer = re.sub(r"^([A-Z])\. .*", r"\1", answer) if "\nOptions:" in user else answer
-    words = sorted(set(_WORD.findall(question)), key=lambda word: (-len(word), word)) or ["the question"]
+    different = {word.casefold(): word for word in _WORD.findall(question)}.values()
+    words = sorted(different, key=lambda word: (-len(word), word)) or ["the question"]
     count = 1 + _number(question) % min(2, len(words))
     ask = "{} is a matter of record." if form == "solution" else "What should be known about {}?"
     steps = [{"type": "memory", "text": ask.format(word)} for word in words[:count]]

@@ -1,0 +1,124 @@
+"""The request cache: what was paid for is kept, whatever happens next."""
+
+import errno
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from memreason.errors import UserError
+from memreason.llm import Reply, Request
+from memreason.llm.cache import RequestCache, Spent
+
+REPLY = Reply("text with ünïcödé 🦒 and\nlines", "stop", 10, 20)
+REQUEST = Request("m", ({"role": "user", "content": "hello"},), "plan", {"type": "object"})
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> RequestCache:
+    return RequestCache(tmp_path / "deep" / "requests.sqlite")
+
+
+class TestKey:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"model": "other"},
+            {"messages": ({"role": "user", "content": "hello!"},)},
+            {"messages": ({"role": "system", "content": "hello"},)},
+            {"form": "facts"},
+            {"schema": {}},
+            {"max_tokens": 7},
+            {"temperature": 0.5},
+            {"extra": {"seed": 1}},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_everything_that_changes_the_answer_changes_the_key(self, change: dict) -> None:
+        assert replace(REQUEST, **change).key("e") != REQUEST.key("e")
+
+    def test_the_same_question_to_another_endpoint_is_another_request(self) -> None:
+        assert REQUEST.key("http://a/v1") != REQUEST.key("http://b/v1")
+
+    def test_the_same_request_has_the_same_key_always(self) -> None:
+        assert replace(REQUEST, extra={"a": 1, "b": 2}).key("e") == replace(REQUEST, extra={"b": 2, "a": 1}).key("e")
+
+
+class TestReplies:
+    def test_a_reply_comes_back_as_it_was_put_also_after_the_file_is_opened_anew(self, cache: RequestCache) -> None:
+        cache.put("k", "run", "planner", "m", REPLY, 0.5)
+        assert cache.get("k") == REPLY
+        assert RequestCache(cache.path).get("k") == REPLY
+        assert cache.get("other") is None
+
+    def test_a_reply_is_on_file_without_closing(self, cache: RequestCache) -> None:
+        cache.put("k", "run", "planner", "m", REPLY, 0.5)
+        seen = sqlite3.connect(cache.path).execute("SELECT text FROM replies").fetchall()
+        assert seen == [(REPLY.text,)]
+
+    def test_the_first_reply_stays(self, cache: RequestCache) -> None:
+        cache.put("k", "run", "planner", "m", REPLY, 0.5)
+        cache.put("k", "run", "planner", "m", Reply("other"), 0.5)
+        assert cache.get("k") == REPLY
+
+    def test_two_open_caches_share_one_file(self, cache: RequestCache) -> None:
+        other = RequestCache(cache.path)
+        cache.put("a", "run", "planner", "m", REPLY, 0.5)
+        other.put("b", "run", "planner", "m", REPLY, 0.5)
+        assert other.get("a") == cache.get("b") == REPLY
+
+
+class TestSpent:
+    def test_it_is_summed_over_all_sittings_of_a_run_and_over_no_other_run(self, cache: RequestCache) -> None:
+        cache.put("a", "run", "planner", "m", REPLY, 0.5)
+        cache.put("b", "run", "knowledge", "n", REPLY, 0.25)
+        cache.put("c", "other", "planner", "m", REPLY, 8.0)
+        assert RequestCache(cache.path).spent("run") == Spent(2, 60, 0.75)
+        assert cache.spent("none") == Spent(0, 0, 0.0)
+
+    def test_the_usual_length_of_replies_is_by_role_and_model(self, cache: RequestCache) -> None:
+        cache.put("a", "run", "planner", "m", Reply("x", "stop", 10, 20), 0)
+        cache.put("b", "run", "planner", "m", Reply("x", "stop", 30, 40), 0)
+        cache.put("c", "run", "knowledge", "m", Reply("x", "stop", 1000, 1000), 0)
+        assert cache.usual_tokens("planner", "m") == (2, 20.0, 30.0)
+        assert cache.usual_tokens("planner", "other") == (0, 0.0, 0.0)
+
+
+class TestBatches:
+    def test_a_batch_is_known_from_before_it_is_submitted_until_it_is_collected(self, cache: RequestCache) -> None:
+        cache.begin_batch("name", "run", "planner")
+        assert cache.open_batches("run") == [("name", "planner", None)]
+        cache.name_batch("name", "batch_1")
+        assert RequestCache(cache.path).open_batches("run") == [("name", "planner", "batch_1")]
+        assert cache.open_batches("other") == []
+        cache.end_batch("name", "collected")
+        assert cache.open_batches("run") == []
+
+
+class TestBadFiles:
+    def test_a_file_that_is_no_cache_is_refused_with_the_flag_to_name_another(self, tmp_path: Path) -> None:
+        path = tmp_path / "notes.txt"
+        path.write_text("not a database at all, but long enough to be taken for one" * 100)
+        with pytest.raises(UserError, match=r"notes\.txt.*--request_cache"):
+            RequestCache(path)
+
+    def test_so_is_a_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="--request_cache"):
+            RequestCache(tmp_path)
+
+    def test_so_is_the_database_of_another_program(self, tmp_path: Path) -> None:
+        path = tmp_path / "other.sqlite"
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE replies (id INTEGER)")
+        with pytest.raises(UserError, match="--request_cache"):
+            RequestCache(path)
+
+    def test_a_full_disk_is_called_one(self, cache: RequestCache) -> None:
+        pages = cache._db.execute("PRAGMA page_count").fetchone()[0]
+        cache._db.execute(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(OSError, match="disk is full") as caught:
+            for number in range(100):
+                cache.put(f"k{number}", "run", "planner", "m", Reply("x" * 4000), 0.0)
+        assert caught.value.errno == errno.ENOSPC
+        assert cache.get("k0") == Reply("x" * 4000)

@@ -72,6 +72,22 @@ class TestBudget:
     def test_a_request_sets_aside_enough_even_where_every_byte_is_a_token(self, text: str) -> None:
         assert request(text).most_prompt_tokens >= len(text.encode())
 
+    def test_a_request_that_only_lacks_what_others_set_aside_waits_for_its_turn(self) -> None:
+        meter = Meter(max_cost=0.005)
+        answered = []
+
+        async def ask() -> None:
+            reserved = await meter.reserve_in_turn(request(), PRICE)
+            await asyncio.sleep(0.01)
+            meter.settle(reserved, Reply("x", "stop", 1, 1), PRICE)
+            answered.append(meter.cost)
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(ask() for _ in range(50)))
+
+        asyncio.run(all_of_them())
+        assert len(answered) == 50 and meter.cost <= 0.005
+
     def test_concurrent_requests_that_all_cost_their_most_stay_within_the_budget(self) -> None:
         meter = Meter(max_cost=0.005)
         outcomes = []

@@ -129,7 +129,7 @@ async def read_all(config: InspectConfig, solutions: Sequence[Solution], console
         async with gate:
             reply = cache.get(key)
             if reply is None:
-                reserved = meter.reserve(request, price or FREE)
+                reserved = await meter.reserve_in_turn(request, price or FREE)
                 try:
                     reply = await client.complete(request)
                 except RequestFailed:

@@ -67,7 +67,7 @@ class Agents:
                 return reply
             agent = self.by_role[ask.role]
             price = agent.price or FREE
-            reserved, reply = self.meter.reserve(request, price), None
+            reserved, reply = await self.meter.reserve_in_turn(request, price), None
             try:
                 reply = await agent.client.complete(request)
             finally:

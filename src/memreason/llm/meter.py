@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
@@ -10,6 +11,10 @@ from aiolimiter import AsyncLimiter
 
 from memreason.errors import UserError
 from memreason.llm import Reply, Request, Stopped
+
+
+_NOTHING = 1e-9
+"""Dollars that sums of floats may leave over."""
 
 
 class Price(NamedTuple):
@@ -74,6 +79,7 @@ class Meter:
     tokens: int = 0
     retries: int = 0
     _reserved: float = 0.0
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
     _by_request: AsyncLimiter | None = None
     _by_token: AsyncLimiter | None = None
 
@@ -94,9 +100,22 @@ class Meter:
         self._reserved += amount
         return amount
 
+    async def reserve_in_turn(self, request: Request, price: Price) -> float:
+        """As `reserve`, but while others have more set aside than they may need, waits for what comes back."""
+        most = price.cost(request.most_prompt_tokens, request.max_tokens)
+        while (
+            self._reserved > _NOTHING
+            and self.max_cost is not None
+            and self.cost + self._reserved + most > self.max_cost
+        ):
+            self._settled.clear()
+            await self._settled.wait()
+        return self.reserve(request, price)
+
     def settle(self, reserved: float, reply: Reply | None, price: Price) -> float:
         """Give back what was set aside, and count what the reply cost (none where there was no reply)."""
         self._reserved -= reserved
+        self._settled.set()
         if reply is None:
             return 0.0
         cost = price.cost(reply.prompt_tokens, reply.completion_tokens)

@@ -107,12 +107,13 @@ class TestRecipes:
         from memreason.cli import _parse
         from memreason.config import DataConfig, ModelConfig
         from memreason.training_config import TrainingConfig
+        from memreason.variants import VariantConfig
 
         recipes = sorted((ROOT / "recipes").glob("*.yaml"))
         assert recipes
         for recipe in recipes:
             assert recipe.read_text().startswith("# memreason train --config recipes/")
-            _parse("train", (ModelConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
+            _parse("train", (ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
 
     @pytest.mark.parametrize(
         ("text", "message"),

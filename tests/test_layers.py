@@ -12,7 +12,7 @@ LAYERS = [
     {"records"},
     {"planning_tokens", "manifest"},
     {"config", "answers", "tasks"},
-    {"training_config", "command_line", "base_models", "token_rows", "verdicts", "batches", "show"},
+    {"training_config", "command_line", "variants", "base_models", "token_rows", "verdicts", "batches", "show"},
     {"model", "run_folder"},
     {"generate", "task_table", "score"},
     {"trainer", "evaluate", "reasoner"},
@@ -20,8 +20,8 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "answers", "tasks",
-              "verdicts", "show", "task_table", "score", "cli"}  # fmt: skip
+TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "variants", "command_line", "answers",
+              "tasks", "verdicts", "show", "task_table", "score", "cli"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

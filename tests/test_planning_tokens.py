@@ -7,7 +7,7 @@ from tiny import SHAPES, SOLUTIONS
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from memreason.errors import UserError
-from memreason.planning_tokens import IGNORE, PlanningTokens
+from memreason.planning_tokens import FRONT, IGNORE, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Solution, Step
 from memreason.token_rows import add_tokens
 
@@ -16,6 +16,11 @@ LAYOUTS = {
     "no prefix tokens": PlanningTokens(0, 1, (MEMORY, REASON)),
     "no step types": PlanningTokens(1, 2),
     "plain chain of thought": PlanningTokens(),
+    "only at the front": PlanningTokens(2, 0, (), FRONT),
+    "plan first": PlanningTokens(2, 3, (MEMORY, REASON), PLAN_FIRST),
+    "plan only": PlanningTokens(1, 1, (MEMORY, REASON), PLAN_ONLY),
+    "words": PlanningTokens(step_types=(MEMORY, REASON), words=True),
+    "a plan in words": PlanningTokens(step_types=(MEMORY, REASON), placement=PLAN_FIRST, words=True),
 }
 
 
@@ -76,9 +81,19 @@ def test_ids_parse_back_to_the_solution(layout: PlanningTokens, tokenizer: PreTr
         trace = layout.parse(solution.question, text)
         assert trace.well_formed
         assert trace.answer == solution.question.answer
-        assert [step.text for step in trace.steps] == [step.text for step in solution.steps]
+        if layout.placement != PLAN_ONLY:
+            assert [step.text for step in trace.steps] == [step.text for step in solution.steps]
         if layout.step_types:
-            assert trace.steps == solution.steps
+            assert [step.type for step in trace.steps] == [step.type for step in solution.steps]
+
+
+def test_a_word_has_the_same_ids_before_every_line_and_in_a_plan(tokenizer: PreTrainedTokenizerBase) -> None:
+    word = tokenizer.encode("[memory]", add_special_tokens=False)
+    for name in ("words", "a plan in words"):
+        layout = LAYOUTS[name]
+        assert add_tokens(tokenizer, layout) == {}
+        encoded = layout.encode(tokenizer, SOLUTIONS[0])
+        assert encoded.ids[encoded.prompt_length :][: len(word)] == word
 
 
 def test_options_stand_in_the_prompt() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from memreason.records import Question, Solution
 from memreason.tasks.jsonl import export_jsonl
 from memreason.train import train
 from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
 from memreason.verdicts import read_traces
 
 
@@ -149,6 +151,44 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Shape → a tiny base model that knows the four solutions as plain text."""
     root = tmp_path_factory.mktemp("taught")
     return {shape: teach(make_base(root / shape, shape)) for shape in SHAPES}
+
+
+class TestAblations:
+    @pytest.mark.parametrize(
+        "variant", [{"only_at_front": True}, {"plan_first": True}, {"add_hard_prompts": True}], ids=str
+    )
+    def test_a_checkpoint_remembers_its_ablation(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, variant: dict[str, Any]
+    ) -> None:
+        run = tmp_path / "run"
+        given = options(bases["padded"], data, run, num_train_epochs=1, save_strategy="no", eval_strategy="no")
+        train(*given, VariantConfig(**variant))
+        evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
+        again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
+        assert again == first
+        assert read_manifest(run).planning_tokens == VariantConfig(**variant).layout(given[0])
+        with pytest.raises(UserError, match="the checkpoint was trained with True"):
+            evaluate(EvaluateConfig(str(run), **dict.fromkeys(variant, False)), progress=False)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("flag", "start"),
+        [("only_at_front", "<prefix_0><prefix_1> The capital"), ("plan_first", "<prefix_0><prefix_1><memory_0>"),
+         ("plan_only", "<prefix_0><prefix_1><memory_0>"), ("add_hard_prompts", "[memory] The capital")],
+    )  # fmt: skip
+    def test_a_model_learns_to_write_the_layout(
+        self, taught: dict[str, Path], data: Path, tmp_path: Path, flag: str, start: str
+    ) -> None:
+        run = tmp_path / "run"
+        train(*options(taught["tied"], data, run, parameter_efficient_mode="none", learning_rate=5e-3,
+                       num_train_epochs=120, eval_strategy="no", save_strategy="no", per_device_train_batch_size=4),
+              VariantConfig(**{flag: True}))  # fmt: skip
+        traces = load(run).answer([s.question.text for s in SOLUTIONS])
+        assert all(trace.text.startswith(start) for trace in traces), [trace.text for trace in traces]
+        assert all(trace.well_formed for trace in traces)
+        if flag != "only_at_front":
+            types = [[step.type for step in s.steps] for s in SOLUTIONS]
+            assert [[step.type for step in trace.steps] for trace in traces] == types
 
 
 @pytest.mark.slow

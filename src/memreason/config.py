@@ -205,6 +205,10 @@ class EvaluateConfig:
     extract_step_type_tokens: str | None = option(None, "checked against the checkpoint, which knows")
     num_plan_types: int | None = option(None, "checked against the checkpoint, which knows")
     lora_module: str | None = option(None, "checked against the checkpoint, which knows")
+    only_at_front: bool | None = option(None, "checked against the checkpoint, which knows")
+    plan_first: bool | None = option(None, "checked against the checkpoint, which knows")
+    plan_only: bool | None = option(None, "checked against the checkpoint, which knows")
+    add_hard_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
 
     def __post_init__(self) -> None:
         if not self.model_name_or_path:

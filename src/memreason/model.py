@@ -34,6 +34,7 @@ from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
 from memreason.token_rows import add_tokens, initialise_rows, resize, use_rows_beside_frozen
+from memreason.variants import VariantConfig
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -138,16 +139,16 @@ class ModelUnit:
             self.model.load_state_dict(saved.state_dict())
 
 
-def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUnit:
+def build(
+    config: ModelConfig, model_max_length: int, seed: int = 0, variants: VariantConfig | None = None
+) -> ModelUnit:
     """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
 
     ``seed`` seeds the noise on the new rows and the adapters' initial weights. Raises UserError for
-    a base model that cannot be had, a tokenizer that already holds a planning token's name, or
-    8-bit weights without a backend for them.
+    a base model that cannot be had, a tokenizer that already holds a planning token's name, 8-bit
+    weights without a backend for them, or ``variants`` that the model's options leave nothing to do.
     """
-    layout = PlanningTokens()
-    if config.add_soft_prompts:
-        layout = PlanningTokens(config.num_general_prefix_tokens, config.num_special_prefix_tokens, config.step_types)
+    layout = (variants or VariantConfig()).layout(config)
     mode = config.parameter_efficient_mode
     dtype = pick_dtype("float32" if mode == "none" and config.dtype == "auto" else config.dtype)
     base = resolve(config.model_name_or_path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 from memreason import model
 from memreason.generate import generate, stream
 from memreason.model import ModelUnit
-from memreason.planning_tokens import parse_text
+from memreason.planning_tokens import PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def print_stream(console: Console, reasoner: Reasoner, question: str, options: S
     for piece in reasoner.stream(question, options):
         *lines, text = (text + piece).split("\n")
         for line in lines:
-            _print_line(console, line)
-    _print_line(console, text)
+            _print_line(console, reasoner.unit.layout, line)
+    _print_line(console, reasoner.unit.layout, text)
 
 
-def _print_line(console: Console, line: str) -> None:
-    steps, answer = parse_text(line)
+def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
+    steps, answer = layout.read(line)
     colours = {MEMORY: "cyan", REASON: "magenta"}
     for step in steps:
         console.print(f"[{colours.get(step.type, 'blue')}]{step.type:>8}[/]  ", end="")

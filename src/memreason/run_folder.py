@@ -14,6 +14,7 @@ from memreason.errors import UserError
 from memreason.model import absolute
 from memreason.records import atomic_write
 from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
 
 CONFIG = "config.yaml"
 FINISHED = "metrics.json"
@@ -23,7 +24,9 @@ _OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "mod
 _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir"}
 
 
-def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig) -> dict[str, Any]:
+def frozen_config(
+    model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: VariantConfig
+) -> dict[str, Any]:
     """All our options and every training argument that is not at its default, as a recipe.
 
     Secrets are left out. ``data_path`` is made absolute where it is a path here, so that the
@@ -40,7 +43,7 @@ def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig
         for key in ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
                     "per_device_eval_batch_size", "gradient_accumulation_steps", "seed")
     }  # fmt: skip
-    config = {**asdict(model), **asdict(data), **main, **given}
+    config = {**asdict(model), **asdict(variants), **asdict(data), **main, **given}
     config["model_name_or_path"] = absolute(model.model_name_or_path)
     if data.data_path and Path(data.data_path).exists():
         config["data_path"] = str(Path(data.data_path).resolve())

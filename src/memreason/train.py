@@ -10,7 +10,7 @@ from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
 from memreason import run_folder
-from memreason.batches import encode_solutions
+from memreason.batches import Example, encode_solutions
 from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
@@ -20,13 +20,18 @@ from memreason.records import Verdict, read_json, write_json
 from memreason.tasks import TaskData
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
 from memreason.verdicts import read_traces
 
 BEFORE, EPOCHS = "before", "epochs"
 
 
 def train(
-    model_config: ModelConfig, data_config: DataConfig, args: TrainingConfig, console: Console | None = None
+    model_config: ModelConfig,
+    data_config: DataConfig,
+    args: TrainingConfig,
+    variants: VariantConfig | None = None,
+    console: Console | None = None,
 ) -> tuple[dict[str, Any], list[Verdict]]:
     """Run `memreason train`; returns what it wrote to `metrics.json`, and the test verdicts.
 
@@ -36,18 +41,19 @@ def train(
     them}, "validation": metrics of the weights kept, "training": what was trained on}.
     Raises UserError for every kind of bad input.
     """
-    console = console or Console(stderr=True)
+    console, variants = console or Console(stderr=True), variants or VariantConfig()
     progress = not args.disable_tqdm
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
     run = Path(str(args.output_dir))
-    config = run_folder.frozen_config(model_config, data_config, args)
+    config = run_folder.frozen_config(model_config, data_config, args, variants)
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
         console.print(f"the run in {run} is finished already")
         return read_json(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
+    variants.layout(model_config)  # refuses what makes no sense before anything is loaded
     task = load_data(data_config)
     _check(task, args)
     for note in task.notes:
@@ -55,16 +61,8 @@ def train(
     result: dict[str, Any] = {}
     if data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
-    unit = build(model_config, data_config.model_max_length, args.seed)
-    examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, data_config.model_max_length)
-    for line in report.lines(data_config.model_max_length):
-        console.print(line, highlight=False)
-    result["training"] = {
-        "examples": report.examples,
-        "tokens": report.tokens,
-        "too_long": list(report.too_long),
-        "without_steps": list(report.without_steps),
-    }
+    unit = build(model_config, data_config.model_max_length, args.seed, variants)
+    examples, result["training"] = _examples(unit, task, data_config, console)
     _describe(unit, console)
     if not resuming:
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
@@ -95,6 +93,23 @@ def train(
     write_json(run / run_folder.FINISHED, result)
     clean_up(run, args.keep_checkpoints)
     return result, verdicts
+
+
+def _examples(
+    unit: ModelUnit, task: TaskData, data_config: DataConfig, console: Console
+) -> tuple[list[Example], dict[str, Any]]:
+    """What is trained on, and the account of it for `metrics.json`."""
+    longest = data_config.model_max_length
+    examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, longest)
+    for line in report.lines(longest):
+        console.print(line, highlight=False)
+    account = {
+        "examples": report.examples,
+        "tokens": report.tokens,
+        "too_long": list(report.too_long),
+        "without_steps": list(report.without_steps),
+    }
+    return examples, account
 
 
 def _before(

@@ -1,0 +1,98 @@
+"""The ablations: options of `memreason train` that each change one thing about the method.
+
+They come from the planning-token paper's code (arXiv 2310.05707), whose flags keep their names. A
+checkpoint remembers them, in its manifest or its frozen config, so that evaluation repeats them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from memreason.config import ModelConfig, option
+from memreason.errors import UserError
+from memreason.planning_tokens import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
+
+
+@dataclass
+class VariantConfig:
+    """Which ablations are on; by default none."""
+
+    _argument_group_name: ClassVar[str] = "ablations: each changes one thing; checkpoints remember them"
+
+    only_at_front: bool = option(
+        False,
+        "planning tokens only once: the general ones, before the first step; is it the tokens before each step that "
+        "help, or any new tokens at all?",
+    )
+    plan_first: bool = option(
+        False,
+        "all lines' planning tokens stand on a plan line of their own, and the steps follow plainly; does it help to "
+        "plan the whole solution before writing it? (the original writes the tokens before the steps as well)",
+    )
+    plan_only: bool = option(
+        False,
+        "the plan line and the answer line, no steps between; how much of the answer needs the steps' texts?",
+    )
+    add_hard_prompts: bool = option(
+        False,
+        "plain words instead of new tokens: [memory], [reason], [answer] open the lines, and the numbers of tokens "
+        "count for nothing; is it naming the step that helps, or training tokens for it?",
+    )
+
+    def __post_init__(self) -> None:
+        placements = [flag for flag in ("only_at_front", "plan_first", "plan_only") if getattr(self, flag)]
+        if len(placements) > 1:
+            raise UserError(f"--{' and --'.join(placements)} contradict each other: each says where planning tokens go")
+        if self.only_at_front and self.add_hard_prompts:
+            raise UserError(
+                "--only_at_front with --add_hard_prompts: only general tokens stand at the front, and there are no "
+                "words for those"
+            )
+
+    @property
+    def placement(self) -> str:
+        """Where planning tokens stand, one of `planning_tokens.PLACEMENTS`."""
+        chosen = {FRONT: self.only_at_front, PLAN_FIRST: self.plan_first, PLAN_ONLY: self.plan_only}
+        return next((name for name, on in chosen.items() if on), EACH_STEP)
+
+    def layout(self, model: ModelConfig) -> PlanningTokens:
+        """The planning tokens of a model, and with them its text layout.
+
+        Raises UserError where the model's options leave nothing for a variant to work on.
+        """
+        self._check(model)
+        general, special = model.num_general_prefix_tokens, model.num_special_prefix_tokens
+        if self.add_hard_prompts:
+            return PlanningTokens(0, 0, model.step_types, self.placement, words=True)
+        if not model.add_soft_prompts:
+            return PlanningTokens()
+        if self.only_at_front:
+            return PlanningTokens(general, 0, (), FRONT)
+        return PlanningTokens(general, special, model.step_types, self.placement)
+
+    def _check(self, model: ModelConfig) -> None:
+        soft = model.add_soft_prompts and not self.add_hard_prompts
+        typed = model.extract_step_type_tokens != "none"
+        if self.add_hard_prompts:
+            if not typed:
+                raise UserError("--add_hard_prompts with --extract_step_type_tokens none: there are no types to name")
+            if model.parameter_efficient_mode == "prompt-tuning":
+                raise UserError(
+                    "--parameter_efficient_mode prompt-tuning trains new tokens only, and --add_hard_prompts adds "
+                    "none: nothing would be trained; use none or lora"
+                )
+        if self.only_at_front:
+            if not soft:
+                raise UserError("--only_at_front with --add_soft_prompts False: there are no tokens to place")
+            if model.num_general_prefix_tokens == 0:
+                raise UserError("--only_at_front writes the general tokens; raise --num_general_prefix_tokens above 0")
+        if self.plan_first or self.plan_only:
+            flag = "plan_first" if self.plan_first else "plan_only"
+            if not soft and not self.add_hard_prompts:
+                raise UserError(f"--{flag} with --add_soft_prompts False: there are no tokens to plan with")
+            if not typed or (soft and model.num_special_prefix_tokens == 0):
+                raise UserError(
+                    f"--{flag} plans the types of the steps; it needs --extract_step_type_tokens other than none and "
+                    "--num_special_prefix_tokens above 0"
+                )

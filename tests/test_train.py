@@ -57,7 +57,9 @@ def options(base: Path, data: Path, run: Path, **more) -> tuple[ModelConfig, Dat
     rest = {key: value for key, value in more.items() if key not in names and key not in data_names}
     return (
         ModelConfig(**model),
-        DataConfig("jsonl", str(data), model_max_length=96, **{k: v for k, v in more.items() if k in data_names}),
+        DataConfig(
+            "jsonl", str(data), **{"model_max_length": 96, **{k: v for k, v in more.items() if k in data_names}}
+        ),
         TrainingConfig(**{**training, **rest}),
     )
 
@@ -155,7 +157,9 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 class TestAblations:
     @pytest.mark.parametrize(
-        "variant", [{"only_at_front": True}, {"plan_first": True}, {"add_hard_prompts": True}], ids=str
+        "variant",
+        [{"only_at_front": True}, {"plan_first": True}, {"add_hard_prompts": True}, {"use_sparse_attention": True}],
+        ids=str,
     )
     def test_a_checkpoint_remembers_its_ablation(
         self, bases: dict[str, Path], data: Path, tmp_path: Path, variant: dict[str, Any]
@@ -167,8 +171,43 @@ class TestAblations:
         again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
         assert again == first
         assert read_manifest(run).planning_tokens == VariantConfig(**variant).layout(given[0])
+        assert read_manifest(run).sparse_attention == VariantConfig(**variant).sparse_attention
         with pytest.raises(UserError, match="the checkpoint was trained with True"):
             evaluate(EvaluateConfig(str(run), **dict.fromkeys(variant, False)), progress=False)
+
+    def test_packed_rows_train_the_same_weights(self, bases: dict[str, Path], data: Path, tmp_path: Path) -> None:
+        weights = {}
+        for mode in ("separate", "constant_len"):
+            train(*options(bases["padded"], data, tmp_path / mode, num_train_epochs=2, per_device_train_batch_size=4,
+                           model_max_length=128, optim="sgd", learning_rate=1.0, lora_dropout=0.0, eval_strategy="no",
+                           save_strategy="no"), VariantConfig(mode=mode))  # fmt: skip
+            weights[mode] = load_file(tmp_path / mode / "adapter_model.safetensors")
+        assert json.loads((tmp_path / "constant_len" / "metrics.json").read_text())["training"]["rows"] == 2
+        for name, tensor in weights["separate"].items():
+            assert torch.allclose(tensor, weights["constant_len"][name], atol=1e-5), name
+
+    def test_packed_rows_can_be_resumed(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The interruption is simulated, in the evaluation at the second epoch's end."""
+        module = sys.modules["memreason.train"]
+        evaluate_splits = module.evaluate_splits
+
+        def interrupted(unit, task, names, folder, *rest):
+            if folder.name == "epoch-2":
+                raise KeyboardInterrupt
+            return evaluate_splits(unit, task, names, folder, *rest)
+
+        packed = {"per_device_train_batch_size": 1, "model_max_length": 128, "num_train_epochs": 3}
+        whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+        train(*options(bases["tied"], data, whole, **packed), VariantConfig(mode="constant_len"))
+        monkeypatch.setattr(module, "evaluate_splits", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(*options(bases["tied"], data, stopped, **packed), VariantConfig(mode="constant_len"))
+        monkeypatch.undo()
+        train(*options(bases["tied"], data, stopped, **packed, resume=True), VariantConfig(mode="constant_len"))
+        one, other = (load_file(run / "adapter_model.safetensors") for run in (whole, stopped))
+        assert all(torch.equal(one[name], other[name]) for name in one)
 
     @pytest.mark.slow
     @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ class EvaluateConfig:
     plan_first: bool | None = option(None, "checked against the checkpoint, which knows")
     plan_only: bool | None = option(None, "checked against the checkpoint, which knows")
     add_hard_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
+    use_sparse_attention: bool | None = option(None, "checked against the checkpoint, which knows")
 
     def __post_init__(self) -> None:
         if not self.model_name_or_path:

@@ -135,7 +135,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     frozen = run_folder.read_config(folder)
     for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
                  "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module",
-                 "only_at_front", "plan_first", "plan_only", "add_hard_prompts"):  # fmt: skip
+                 "only_at_front", "plan_first", "plan_only", "add_hard_prompts", "use_sparse_attention"):  # fmt: skip
         said = getattr(config, flag)
         if said is not None and said != frozen.get(flag):
             raise UserError(

@@ -33,6 +33,7 @@ from memreason.config import ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
+from memreason.sparse_attention import attend_sparsely
 from memreason.token_rows import add_tokens, initialise_rows, resize, use_rows_beside_frozen
 from memreason.variants import VariantConfig
 
@@ -148,7 +149,8 @@ def build(
     a base model that cannot be had, a tokenizer that already holds a planning token's name, 8-bit
     weights without a backend for them, or ``variants`` that the model's options leave nothing to do.
     """
-    layout = (variants or VariantConfig()).layout(config)
+    variants = variants or VariantConfig()
+    layout = variants.layout(config)
     mode = config.parameter_efficient_mode
     dtype = pick_dtype("float32" if mode == "none" and config.dtype == "auto" else config.dtype)
     base = resolve(config.model_name_or_path)
@@ -169,7 +171,9 @@ def build(
         rows=rows,
         model_max_length=model_max_length,
         int8=config.int8_training,
+        sparse_attention=variants.sparse_attention,
     )
+    _restrict(model, manifest)
     if config.int8_training:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     torch.manual_seed(seed)
@@ -203,7 +207,9 @@ def load(
     if found != manifest.token_ids:
         raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
     if manifest.parameter_efficient_mode == "none":
-        return ModelUnit(load_causal_lm(str(folder), torch_dtype, int8), tokenizer, manifest)
+        model = load_causal_lm(str(folder), torch_dtype, int8)
+        _restrict(model, manifest)
+        return ModelUnit(model, tokenizer, manifest)
     source = resolve(base or manifest.base_model, "" if base else manifest.base_revision)
     model = load_causal_lm(source.path, torch_dtype, int8)
     if comparable and fingerprint_of(model) != manifest.base_fingerprint:
@@ -212,7 +218,14 @@ def load(
             f"model found at {source.path} has other weights; give the right one with --base_model_name_or_path"
         )
     resize(model, manifest.rows)
+    _restrict(model, manifest)
     return ModelUnit(PeftModel.from_pretrained(model, folder), tokenizer, manifest)
+
+
+def _restrict(model: PreTrainedModel, manifest: Manifest) -> None:
+    """Sparse attention, where the manifest says so."""
+    if manifest.sparse_attention:
+        attend_sparsely(model, list(manifest.token_ids.values()), manifest.sparse_attention)
 
 
 def absolute(name: str) -> str:

@@ -10,7 +10,7 @@ from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
 from memreason import run_folder
-from memreason.batches import Example, encode_solutions
+from memreason.batches import Example, check_apart, encode_solutions, pack
 from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
@@ -20,7 +20,7 @@ from memreason.records import Verdict, read_json, write_json
 from memreason.tasks import TaskData
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig
-from memreason.variants import VariantConfig
+from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
 
 BEFORE, EPOCHS = "before", "epochs"
@@ -62,7 +62,7 @@ def train(
     if data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
     unit = build(model_config, data_config.model_max_length, args.seed, variants)
-    examples, result["training"] = _examples(unit, task, data_config, console)
+    examples, result["training"] = _examples(unit, task, data_config, variants, console)
     _describe(unit, console)
     if not resuming:
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
@@ -96,7 +96,7 @@ def train(
 
 
 def _examples(
-    unit: ModelUnit, task: TaskData, data_config: DataConfig, console: Console
+    unit: ModelUnit, task: TaskData, data_config: DataConfig, variants: VariantConfig, console: Console
 ) -> tuple[list[Example], dict[str, Any]]:
     """What is trained on, and the account of it for `metrics.json`."""
     longest = data_config.model_max_length
@@ -109,6 +109,12 @@ def _examples(
         "too_long": list(report.too_long),
         "without_steps": list(report.without_steps),
     }
+    if variants.mode == CONSTANT_LEN:
+        examples = pack(examples, longest)
+        check_apart(unit.model, examples)
+        full = report.tokens / (len(examples) * longest)
+        console.print(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full", highlight=False)
+        account["rows"] = len(examples)
     return examples, account
 
 

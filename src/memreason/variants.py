@@ -9,9 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from memreason.config import ModelConfig, option
+from memreason.config import ModelConfig, check_choice, option
 from memreason.errors import UserError
 from memreason.planning_tokens import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
+
+STEP, ALL = "step", "all"
+"""What a planning token itself sees under sparse attention: what its step's text sees, or everything
+before it. With `step`, nothing of a step's text reaches a later step; with `all`, the original's way,
+planning tokens pass on what they gather."""
+SEPARATE, CONSTANT_LEN = "separate", "constant_len"
 
 
 @dataclass
@@ -39,11 +45,37 @@ class VariantConfig:
         "plain words instead of new tokens: [memory], [reason], [answer] open the lines, and the numbers of tokens "
         "count for nothing; is it naming the step that helps, or training tokens for it?",
     )
+    use_sparse_attention: bool = option(
+        False,
+        "a step sees the question and itself, and of the steps before only their planning tokens; how much of the "
+        "solution is carried by those? (the original hides the question as well)",
+    )
+    sparse_planning_tokens: str = option(
+        STEP,
+        "with --use_sparse_attention, what planning tokens themselves see: 'step' = what their step's text sees, so "
+        "that no text of a step reaches a later one; 'all' = everything before them, so that they pass on what they "
+        "gather (the original's way)",
+        choices=(STEP, ALL),
+    )
+    mode: str = option(
+        SEPARATE,
+        "'separate' = a row of a batch is one solution; 'constant_len' = rows of --model_max_length hold as many whole "
+        "solutions as fit, which do not see each other: the same loss with less padding "
+        "(--per_device_train_batch_size then counts rows)",
+        choices=(SEPARATE, CONSTANT_LEN),
+    )
 
     def __post_init__(self) -> None:
+        check_choice("mode", self.mode, (SEPARATE, CONSTANT_LEN))
+        check_choice("sparse_planning_tokens", self.sparse_planning_tokens, (STEP, ALL))
         placements = [flag for flag in ("only_at_front", "plan_first", "plan_only") if getattr(self, flag)]
         if len(placements) > 1:
             raise UserError(f"--{' and --'.join(placements)} contradict each other: each says where planning tokens go")
+        if self.use_sparse_attention and (placements or self.add_hard_prompts):
+            flag = placements[0] if placements else "add_hard_prompts"
+            raise UserError(
+                f"--use_sparse_attention with --{flag}: steps are told apart by the new tokens before each of them"
+            )
         if self.only_at_front and self.add_hard_prompts:
             raise UserError(
                 "--only_at_front with --add_hard_prompts: only general tokens stand at the front, and there are no "
@@ -55,6 +87,11 @@ class VariantConfig:
         """Where planning tokens stand, one of `planning_tokens.PLACEMENTS`."""
         chosen = {FRONT: self.only_at_front, PLAN_FIRST: self.plan_first, PLAN_ONLY: self.plan_only}
         return next((name for name, on in chosen.items() if on), EACH_STEP)
+
+    @property
+    def sparse_attention(self) -> str:
+        """What planning tokens see under sparse attention; empty where attention is dense."""
+        return self.sparse_planning_tokens if self.use_sparse_attention else ""
 
     def layout(self, model: ModelConfig) -> PlanningTokens:
         """The planning tokens of a model, and with them its text layout.
@@ -82,6 +119,8 @@ class VariantConfig:
                     "--parameter_efficient_mode prompt-tuning trains new tokens only, and --add_hard_prompts adds "
                     "none: nothing would be trained; use none or lora"
                 )
+        if self.use_sparse_attention and not soft:
+            raise UserError("--use_sparse_attention with --add_soft_prompts False: there are no tokens to see")
         if self.only_at_front:
             if not soft:
                 raise UserError("--only_at_front with --add_soft_prompts False: there are no tokens to place")

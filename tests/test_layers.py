@@ -10,19 +10,11 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 LAYERS = [
     {"errors"},
     {"records"},
+    {"prompt_templates"},
     {"planning_tokens", "manifest"},
     {"config", "answers", "tasks"},
-    {
-        "training_config",
-        "command_line",
-        "variants",
-        "base_models",
-        "token_rows",
-        "sparse_attention",
-        "verdicts",
-        "batches",
-        "show",
-    },
+    {"variants", "demonstrations"},
+    {"training_config", "command_line", "base_models", "token_rows", "sparse_attention", "verdicts", "batches", "show"},
     {"model", "run_folder"},
     {"generate", "task_table", "score"},
     {"trainer", "evaluate", "reasoner"},
@@ -30,8 +22,9 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "variants", "command_line", "answers",
-              "tasks", "verdicts", "show", "task_table", "score", "cli"}  # fmt: skip
+TORCH_FREE = {"errors", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
+              "demonstrations", "command_line", "answers", "tasks", "verdicts", "show", "task_table", "score",
+              "cli"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

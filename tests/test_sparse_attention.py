@@ -47,7 +47,7 @@ class TestWhatIsSeen:
 
 
 def unit_of(base: Path, planning_sees: str = STEP, **options) -> ModelUnit:
-    variants = VariantConfig(use_sparse_attention=True, sparse_planning_tokens=planning_sees)
+    variants = VariantConfig(use_sparse_attention=True, sparse_scope=planning_sees)
     unit = build(ModelConfig(model_name_or_path=str(base), dtype="float32", **options), 64, 0, variants)
     unit.model.eval()
     return unit

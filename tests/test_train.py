@@ -158,22 +158,31 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 class TestAblations:
     @pytest.mark.parametrize(
         "variant",
-        [{"only_at_front": True}, {"plan_first": True}, {"add_hard_prompts": True}, {"use_sparse_attention": True}],
+        [
+            {"only_at_front": True},
+            {"plan_first": True},
+            {"add_hard_prompts": True},
+            {"use_sparse_attention": True},
+            {"prompt_template": "alpaca"},
+            {"use_demonstrations": True, "demo_selection": "similar"},
+        ],
         ids=str,
     )
     def test_a_checkpoint_remembers_its_ablation(
         self, bases: dict[str, Path], data: Path, tmp_path: Path, variant: dict[str, Any]
     ) -> None:
         run = tmp_path / "run"
-        given = options(bases["padded"], data, run, num_train_epochs=1, save_strategy="no", eval_strategy="no")
+        shots = {"k_shot": 2, "model_max_length": 256} if "use_demonstrations" in variant else {"model_max_length": 192}
+        given = options(bases["padded"], data, run, num_train_epochs=1, save_strategy="no", eval_strategy="no", **shots)
         train(*given, VariantConfig(**variant))
         evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
         again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
         assert again == first
         assert read_manifest(run).planning_tokens == VariantConfig(**variant).layout(given[0])
         assert read_manifest(run).sparse_attention == VariantConfig(**variant).sparse_attention
-        with pytest.raises(UserError, match="the checkpoint was trained with True"):
-            evaluate(EvaluateConfig(str(run), **dict.fromkeys(variant, False)), progress=False)
+        with pytest.raises(UserError, match="the checkpoint was trained with"):
+            evaluate(EvaluateConfig(str(run), **dict.fromkeys(variant, "other")), progress=False)
+        assert not (run / "before").exists()
 
     def test_packed_rows_train_the_same_weights(self, bases: dict[str, Path], data: Path, tmp_path: Path) -> None:
         weights = {}

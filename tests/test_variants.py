@@ -2,7 +2,7 @@
 
 import pytest
 
-from memreason.config import ModelConfig
+from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.planning_tokens import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.records import MEMORY, REASON
@@ -43,7 +43,11 @@ def test_words_instead_of_tokens_need_no_word_about_the_tokens() -> None:
         ({"use_sparse_attention": True, "plan_first": True}, {}, "--use_sparse_attention with --plan_first"),
         ({"use_sparse_attention": True, "add_hard_prompts": True}, {}, "told apart by the new tokens"),
         ({"use_sparse_attention": True}, {"add_soft_prompts": False}, "no tokens to see"),
-        ({"sparse_planning_tokens": "some"}, {}, "must be one of step, all"),
+        ({"use_sparse_attention": True, "use_demonstrations": True}, {}, "taken for steps"),
+        ({"prompt_template": "vicuna"}, {}, "must be one of plain, alpaca, chat"),
+        ({"demo_selection": "best"}, {}, "must be one of uniform, similar"),
+        ({"mode": "supervised"}, {}, "must be one of separate, constant_len"),
+        ({"sparse_scope": "some"}, {}, "must be one of step, all"),
         ({"only_at_front": True}, {"add_soft_prompts": False}, "no tokens to place"),
         ({"only_at_front": True}, {"num_general_prefix_tokens": 0}, "--num_general_prefix_tokens above 0"),
         ({"plan_first": True}, {"add_soft_prompts": False}, "--plan_first .* no tokens to plan with"),
@@ -56,3 +60,9 @@ def test_words_instead_of_tokens_need_no_word_about_the_tokens() -> None:
 def test_what_makes_no_sense_is_refused(flags: dict[str, bool], model: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         VariantConfig(**flags).layout(ModelConfig(**model))
+
+
+def test_demonstrations_need_a_number() -> None:
+    with pytest.raises(UserError, match="say how many with --k_shot"):
+        VariantConfig(use_demonstrations=True).check(ModelConfig(), DataConfig())
+    VariantConfig(use_demonstrations=True).check(ModelConfig(), DataConfig(k_shot=1))

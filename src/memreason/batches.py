@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.planning_tokens import IGNORE, PlanningTokens
 from memreason.records import Solution
@@ -41,10 +42,15 @@ class EncodingReport:
 
 
 def encode_solutions(
-    solutions: list[Solution], layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, model_max_length: int
+    solutions: list[Solution],
+    layout: PlanningTokens,
+    tokenizer: PreTrainedTokenizerBase,
+    model_max_length: int,
+    demonstrations: Demonstrations | None = None,
 ) -> tuple[list[Example], EncodingReport]:
     """Encode what can be trained on whole; a text over ``model_max_length`` is left out, never cut.
 
+    ``demonstrations`` choose what is shown before each question, which is a part of the prompt.
     Raises UserError where nothing remains.
     """
     examples: list[Example] = []
@@ -53,7 +59,7 @@ def encode_solutions(
         if not solution.steps:
             without_steps.append(solution.question.id)
             continue
-        encoded = layout.encode(tokenizer, solution)
+        encoded = layout.encode(tokenizer, solution, demonstrations(solution.question) if demonstrations else ())
         if len(encoded.ids) > model_max_length:
             too_long.append(solution.question.id)
             continue

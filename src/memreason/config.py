@@ -144,7 +144,9 @@ class DataConfig:
         512, "longest text in tokens, prompt and solution together", aliases=["--max_length"]
     )
     k_shot: int = option(
-        0, "before training, evaluate the base model with this many solved examples in the prompt; 0 = do not"
+        0,
+        "before training, evaluate the base model with this many solved examples in the prompt (0 = do not); with "
+        "--use_demonstrations, how many are shown in training and evaluation instead",
     )
 
     def __post_init__(self) -> None:
@@ -210,6 +212,9 @@ class EvaluateConfig:
     plan_only: bool | None = option(None, "checked against the checkpoint, which knows")
     add_hard_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
     use_sparse_attention: bool | None = option(None, "checked against the checkpoint, which knows")
+    prompt_template: str | None = option(None, "checked against the checkpoint, which knows")
+    use_demonstrations: bool | None = option(None, "checked against the checkpoint, which knows")
+    demo_selection: str | None = option(None, "checked against the checkpoint, which knows")
 
     def __post_init__(self) -> None:
         if not self.model_name_or_path:

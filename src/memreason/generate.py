@@ -13,9 +13,10 @@ import torch
 from tqdm.auto import tqdm
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
 
+from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.model import ModelUnit
-from memreason.planning_tokens import ANSWER_PHRASE
+from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
 from memreason.records import Question, Solution, Trace
 
 logger = logging.getLogger(__name__)
@@ -23,9 +24,6 @@ logger = logging.getLogger(__name__)
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
 """How many of the last tokens can hold a finished answer line."""
-
-
-INSTRUCTION = f'Answer the question step by step, one step a line. The last line is "{ANSWER_PHRASE} " and the answer.'
 
 
 def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
@@ -45,6 +43,7 @@ def generate(
     batch_size: int = 32,
     shots: str = "",
     progress: str | None = None,
+    demonstrations: Demonstrations | None = None,
 ) -> list[Trace]:
     """Answer every question once, greedily; traces come in the order of the questions.
 
@@ -52,11 +51,13 @@ def generate(
     of its answer line where ``shots`` are given (a base model would go on with questions of its
     own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
     do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
-    trace. ``progress`` titles a progress bar.
+    trace. ``demonstrations`` are shown before each question, as a part of its prompt. ``progress``
+    titles a progress bar.
     """
     limit = unit.manifest.model_max_length
     shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
-    prompts = [unit.layout.encode_prompt(unit.tokenizer, q, first=not shot_ids) for q in questions]
+    shown = demonstrations or (lambda question: ())
+    prompts = [unit.layout.encode_prompt(unit.tokenizer, q, not shot_ids, shown(q)) for q in questions]
     traces: dict[int, Trace] = {}
     for i, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
         if len(prompt) >= limit:
@@ -107,7 +108,7 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
     try:
         yield "".join(unit.layout.prefix)
         for piece in streamer:
-            yield piece.removesuffix(unit.tokenizer.eos_token)
+            yield piece.removesuffix(unit.tokenizer.convert_ids_to_tokens(unit.end_id))
     finally:  # also where the caller stops listening
         stop.set()
         thread.join()
@@ -163,15 +164,15 @@ def _greedy(unit: ModelUnit, max_new_tokens: int) -> GenerationConfig:
     return GenerationConfig(
         do_sample=False,
         max_new_tokens=max_new_tokens,
-        eos_token_id=unit.tokenizer.eos_token_id,
+        eos_token_id=unit.end_id,
         pad_token_id=unit.tokenizer.pad_token_id,
     )
 
 
 def _trace(unit: ModelUnit, question: Question, ids: list[int], room: int, stop_after_answer: bool) -> Trace:
     """The trace in ``ids``, of which a row on its own would have been given only ``room``."""
-    ended = unit.tokenizer.eos_token_id in ids[:room]
-    ids = ids[: ids.index(unit.tokenizer.eos_token_id)] if ended else ids[:room]
+    ended = unit.end_id in ids[:room]
+    ids = ids[: ids.index(unit.end_id)] if ended else ids[:room]
     text = "".join(unit.layout.prefix) + unit.tokenizer.decode(ids, skip_special_tokens=False)
     if stop_after_answer and (answered := _ANSWERED.search(text)):
         text, ended = text[: answered.end()].rstrip(), True

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -55,6 +56,11 @@ class ModelUnit:
     def layout(self) -> PlanningTokens:
         """The planning tokens of this model, and with them its text layout."""
         return self.manifest.planning_tokens
+
+    @cached_property
+    def end_id(self) -> int:
+        """The token that ends a solution."""
+        return self.layout.end_id(self.tokenizer)
 
     @property
     def device(self) -> torch.device:
@@ -155,6 +161,7 @@ def build(
     dtype = pick_dtype("float32" if mode == "none" and config.dtype == "auto" else config.dtype)
     base = resolve(config.model_name_or_path)
     tokenizer = load_tokenizer(base.path)
+    layout.end_id(tokenizer)  # refuses a chat template that is not there
     model = load_causal_lm(base.path, dtype, int8=config.int8_training)
     fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)

@@ -21,17 +21,18 @@ cross the border between prompt and solution.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from memreason.errors import UserError
+from memreason.prompt_templates import ALPACA, ANSWER_PHRASE, CHAT, PLAIN_TEMPLATE, alpaca_text, chat_end_id, chat_text
 from memreason.records import MEMORY, PLAIN, Question, Solution, Step, Trace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PREFIX, ANSWER = "prefix", "answer"
-ANSWER_PHRASE = "The answer is:"
 SPELLINGS = {"rag": MEMORY}
 """Type names of other groups' files, and ours for them."""
 
@@ -67,7 +68,7 @@ class PlanningTokens:
     of the line's type follow (`<memory_0>`, …; `<answer_0>`, … on the answer line). With both 0
     and no types the layout is plain chain of thought. ``placement`` is one of `PLACEMENTS`. With
     ``words``, the line's type stands there as a plain word in brackets, `[memory]`, and nothing is
-    added to the vocabulary.
+    added to the vocabulary. ``prompt_template`` is one of `prompt_templates.PROMPT_TEMPLATES`.
     """
 
     num_general_prefix_tokens: int = 0
@@ -75,6 +76,7 @@ class PlanningTokens:
     step_types: tuple[str, ...] = ()
     placement: str = EACH_STEP
     words: bool = False
+    prompt_template: str = PLAIN_TEMPLATE
 
     @property
     def names(self) -> list[str]:
@@ -102,11 +104,12 @@ class PlanningTokens:
     # ---- to text -------------------------------------------------------------------------------
 
     def prompt_text(self, question: Question) -> str:
-        """The prompt without its closing prefix tokens: the question, its options, a newline."""
+        """The prompt without its closing prefix tokens: the question, its options, a newline, in the
+        prompt template where that needs no tokenizer (a chat template does)."""
         lines = f"Question: {question.text}"
         if question.options:
             lines += "\nOptions: " + " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
-        return lines + "\n"
+        return alpaca_text(lines + "\n") if self.prompt_template == ALPACA else lines + "\n"
 
     def lines(self, steps: tuple[Step, ...], answer: str) -> list[tuple[list[str], str]]:
         """(planning tokens, text) of each line of a solution, the answer line last."""
@@ -125,31 +128,61 @@ class PlanningTokens:
 
     # ---- to ids --------------------------------------------------------------------------------
 
-    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question, first: bool = True) -> list[int]:
-        """Ids up to where generation starts: [bos], question, first prefix tokens.
+    def encode_prompt(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        question: Question,
+        first: bool = True,
+        demonstrations: Sequence[Solution] = (),
+    ) -> list[int]:
+        """Ids up to where generation starts: [bos], demonstrations, question, first prefix tokens.
 
-        Without [bos] where something stands before the question, so that it is not ``first``.
+        Demonstrations stand before the question as they would be trained on, with an empty line after
+        each; in a chat template they are earlier turns. Without [bos] where something else stands
+        before the question, so that it is not ``first``.
 
-        Raises UserError where the question's text holds the name of a planning token.
+        Raises UserError where a text holds the name of a planning token, and for a chat template that
+        the tokenizer does not have.
         """
         text = self.prompt_text(question)
         for name in self.names:
             if name in text:
                 raise UserError(f"question {question.id}: its text contains the planning token {name}; remove it")
-        opening = _opening_ids(tokenizer) if first else []
-        return opening + _text_ids(tokenizer, text) + self._mark_ids(tokenizer, self.prefix)
+        closing = self._mark_ids(tokenizer, self.prefix)
+        if self.prompt_template == CHAT:
+            shown = [
+                (self.prompt_text(s.question), self.solution_text(s.steps, s.question.answer)) for s in demonstrations
+            ]
+            turns = [turn.strip() for pair in shown for turn in pair]
+            return _text_ids(tokenizer, chat_text(tokenizer, [*turns, text.strip()])) + closing
+        ids = _opening_ids(tokenizer) if first else []
+        for solution in demonstrations:
+            ids += _text_ids(tokenizer, self.prompt_text(solution.question)) + self._solution_ids(tokenizer, solution)
+            ids += _text_ids(tokenizer, "\n\n")
+        return ids + _text_ids(tokenizer, text) + closing
 
     def encode_shots(self, tokenizer: PreTrainedTokenizerBase, shots: str) -> list[int]:
         """Ids of the text that stands before every question: [bos], shots; none where it is empty."""
         return _opening_ids(tokenizer) + _text_ids(tokenizer, shots) if shots else []
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> Encoded:
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, solution: Solution, demonstrations: Sequence[Solution] = ()
+    ) -> Encoded:
         """Ids of prompt, solution and end token, and where the prompt ends.
 
-        Raises UserError where a text holds the name of a planning token.
+        Raises UserError where `encode_prompt` does, or where a step holds the name of a planning token.
         """
-        prompt = self.encode_prompt(tokenizer, solution.question)
-        ids = list(prompt)
+        prompt = self.encode_prompt(tokenizer, solution.question, demonstrations=demonstrations)
+        # The first line's prefix tokens are the end of the prompt.
+        written = self._solution_ids(tokenizer, solution)[len(self.prefix) :]
+        return Encoded([*prompt, *written, self.end_id(tokenizer)], len(prompt))
+
+    def end_id(self, tokenizer: PreTrainedTokenizerBase) -> int:
+        """The token that ends a solution: the tokenizer's end token, or that of its chat template."""
+        return chat_end_id(tokenizer) if self.prompt_template == CHAT else tokenizer.eos_token_id
+
+    def _solution_ids(self, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> list[int]:
+        ids: list[int] = []
         lines = self.lines(solution.steps, solution.question.answer)
         for number, (marks, text) in enumerate(lines):
             for name in self.names:
@@ -157,11 +190,9 @@ class PlanningTokens:
                     raise UserError(
                         f"solution {solution.question.id}: a step contains the planning token {name}; remove it"
                     )
-            # The first line's prefix tokens are the end of the prompt.
-            ids += self._mark_ids(tokenizer, marks[len(self.prefix) :] if number == 0 else marks)
             end = "\n" if number < len(lines) - 1 else ""
-            ids += _text_ids(tokenizer, _after(marks, text) + end)
-        return Encoded([*ids, tokenizer.eos_token_id], len(prompt))
+            ids += self._mark_ids(tokenizer, marks) + _text_ids(tokenizer, _after(marks, text) + end)
+        return ids
 
     def _mark_ids(self, tokenizer: PreTrainedTokenizerBase, marks: list[str]) -> list[int]:
         """Mark by mark, so that each has the same ids wherever it stands."""

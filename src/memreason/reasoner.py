@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -11,6 +12,9 @@ from memreason.generate import generate, stream
 from memreason.model import ModelUnit
 from memreason.planning_tokens import PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
+from memreason.run_folder import CONFIG, read_config
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +56,8 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None) ->
     ``base`` overrides where the base model is found, ``dtype`` the data type of the weights.
     Raises UserError where ``path`` is no checkpoint or its base model cannot be had.
     """
+    if (Path(path) / CONFIG).is_file() and read_config(Path(path)).get("use_demonstrations"):
+        logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
     return Reasoner(model.load(Path(path), base, dtype))
 
 

@@ -101,7 +101,8 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
 
 def begin_run(folder: Path, config: dict[str, Any]) -> None:
     """Remove the run that `check_run` found in ``folder``, if any, and freeze ``config`` there."""
-    stale = () if config["k_shot"] else ("before",)  # else it was just written
+    before = config["k_shot"] and not config["use_demonstrations"]
+    stale = () if before else ("before",)  # else it was just written
     for pattern in (*_OF_A_RUN, ".saving.*", *stale, CONFIG):
         for path in folder.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

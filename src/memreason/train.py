@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 from memreason import run_folder
 from memreason.batches import Example, check_apart, encode_solutions, pack
 from memreason.config import DataConfig, ModelConfig
+from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.generate import few_shot_text
@@ -53,23 +54,29 @@ def train(
         return read_json(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
-    variants.layout(model_config)  # refuses what makes no sense before anything is loaded
+    variants.check(model_config, data_config)
     task = load_data(data_config)
     _check(task, args)
     for note in task.notes:
         console.print(f"{task.name}: {note}", highlight=False)
     result: dict[str, Any] = {}
-    if data_config.k_shot:
+    demonstrations = None
+    if variants.use_demonstrations:
+        demonstrations = Demonstrations(task, data_config.k_shot, variants.demo_selection, data_config.split_seed)
+    elif data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
     unit = build(model_config, data_config.model_max_length, args.seed, variants)
-    examples, result["training"] = _examples(unit, task, data_config, variants, console)
+    examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console)
     _describe(unit, console)
     if not resuming:
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
 
+    def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], list[Verdict]]:
+        size = args.per_device_eval_batch_size
+        return evaluate_splits(unit, task, splits, folder, size, "", progress, demonstrations)
+
     def evaluate_epoch(epoch: float) -> dict[str, float]:
-        folder = run / EPOCHS / f"epoch-{epoch:g}"
-        found, _ = evaluate_splits(unit, task, ["validation"], folder, args.per_device_eval_batch_size, "", progress)
+        found, _ = evaluate_on(["validation"], run / EPOCHS / f"epoch-{epoch:g}")
         return {"eval_acc": found["accuracy"], "eval_well_formed": found["well_formed"]}
 
     set_seed(args.seed)
@@ -80,9 +87,7 @@ def train(
     if checkpoint:
         console.print(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    found, verdicts = evaluate_splits(
-        unit, task, task.test_splits, run / EVALUATION, args.per_device_eval_batch_size, "", progress
-    )
+    found, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
     of_steps = {key: found[key] for key in ("memory_true", "reason_valid", "errors_by_cause") if key in found}
     result["after"] = _by_split(found) | of_steps
     result["validation"] = _final_validation(trainer, run)
@@ -96,11 +101,16 @@ def train(
 
 
 def _examples(
-    unit: ModelUnit, task: TaskData, data_config: DataConfig, variants: VariantConfig, console: Console
+    unit: ModelUnit,
+    task: TaskData,
+    data_config: DataConfig,
+    variants: VariantConfig,
+    demonstrations: Demonstrations | None,
+    console: Console,
 ) -> tuple[list[Example], dict[str, Any]]:
     """What is trained on, and the account of it for `metrics.json`."""
     longest = data_config.model_max_length
-    examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, longest)
+    examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, longest, demonstrations)
     for line in report.lines(longest):
         console.print(line, highlight=False)
     account = {

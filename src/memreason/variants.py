@@ -6,18 +6,20 @@ checkpoint remembers them, in its manifest or its frozen config, so that evaluat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from memreason.config import ModelConfig, check_choice, option
+from memreason.config import DataConfig, ModelConfig, check_choice, option
 from memreason.errors import UserError
 from memreason.planning_tokens import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
+from memreason.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
 
 STEP, ALL = "step", "all"
 """What a planning token itself sees under sparse attention: what its step's text sees, or everything
 before it. With `step`, nothing of a step's text reaches a later step; with `all`, the original's way,
 planning tokens pass on what they gather."""
 SEPARATE, CONSTANT_LEN = "separate", "constant_len"
+UNIFORM, SIMILAR = "uniform", "similar"
 
 
 @dataclass
@@ -50,7 +52,7 @@ class VariantConfig:
         "a step sees the question and itself, and of the steps before only their planning tokens; how much of the "
         "solution is carried by those? (the original hides the question as well)",
     )
-    sparse_planning_tokens: str = option(
+    sparse_scope: str = option(
         STEP,
         "with --use_sparse_attention, what planning tokens themselves see: 'step' = what their step's text sees, so "
         "that no text of a step reaches a later one; 'all' = everything before them, so that they pass on what they "
@@ -64,13 +66,37 @@ class VariantConfig:
         "(--per_device_train_batch_size then counts rows)",
         choices=(SEPARATE, CONSTANT_LEN),
     )
+    prompt_template: str = option(
+        PLAIN_TEMPLATE,
+        "how the question is put: 'plain' = Question: …; 'alpaca' = between ### Instruction: and ### Response:; "
+        "'chat' = in the tokenizer's own chat template, which then also ends solutions (instruction-tuned models)",
+        choices=PROMPT_TEMPLATES,
+    )
+    use_demonstrations: bool = option(
+        False,
+        "--k_shot solved training examples stand before every question, in training and evaluation, in the model's own "
+        "layout and without loss; they count towards --model_max_length",
+    )
+    demo_selection: str = option(
+        UNIFORM,
+        "which examples: 'uniform' = drawn for each question; 'similar' = those with the most similar questions "
+        "(tf-idf). Never the question itself",
+        choices=(UNIFORM, SIMILAR),
+    )
 
     def __post_init__(self) -> None:
+        check_choice("prompt_template", self.prompt_template, PROMPT_TEMPLATES)
+        check_choice("demo_selection", self.demo_selection, (UNIFORM, SIMILAR))
         check_choice("mode", self.mode, (SEPARATE, CONSTANT_LEN))
-        check_choice("sparse_planning_tokens", self.sparse_planning_tokens, (STEP, ALL))
+        check_choice("sparse_scope", self.sparse_scope, (STEP, ALL))
         placements = [flag for flag in ("only_at_front", "plan_first", "plan_only") if getattr(self, flag)]
         if len(placements) > 1:
             raise UserError(f"--{' and --'.join(placements)} contradict each other: each says where planning tokens go")
+        if self.use_sparse_attention and self.use_demonstrations:
+            raise UserError(
+                "--use_sparse_attention with --use_demonstrations: the demonstrations' planning tokens would be taken "
+                "for steps of the solution"
+            )
         if self.use_sparse_attention and (placements or self.add_hard_prompts):
             flag = placements[0] if placements else "add_hard_prompts"
             raise UserError(
@@ -91,7 +117,7 @@ class VariantConfig:
     @property
     def sparse_attention(self) -> str:
         """What planning tokens see under sparse attention; empty where attention is dense."""
-        return self.sparse_planning_tokens if self.use_sparse_attention else ""
+        return self.sparse_scope if self.use_sparse_attention else ""
 
     def layout(self, model: ModelConfig) -> PlanningTokens:
         """The planning tokens of a model, and with them its text layout.
@@ -101,12 +127,20 @@ class VariantConfig:
         self._check(model)
         general, special = model.num_general_prefix_tokens, model.num_special_prefix_tokens
         if self.add_hard_prompts:
-            return PlanningTokens(0, 0, model.step_types, self.placement, words=True)
-        if not model.add_soft_prompts:
-            return PlanningTokens()
-        if self.only_at_front:
-            return PlanningTokens(general, 0, (), FRONT)
-        return PlanningTokens(general, special, model.step_types, self.placement)
+            tokens = PlanningTokens(0, 0, model.step_types, self.placement, words=True)
+        elif not model.add_soft_prompts:
+            tokens = PlanningTokens()
+        elif self.only_at_front:
+            tokens = PlanningTokens(general, 0, (), FRONT)
+        else:
+            tokens = PlanningTokens(general, special, model.step_types, self.placement)
+        return replace(tokens, prompt_template=self.prompt_template)
+
+    def check(self, model: ModelConfig, data: DataConfig) -> None:
+        """Raise UserError where the options together make no sense."""
+        self.layout(model)
+        if self.use_demonstrations and data.k_shot == 0:
+            raise UserError("--use_demonstrations: say how many with --k_shot")
 
     def _check(self, model: ModelConfig) -> None:
         soft = model.add_soft_prompts and not self.add_hard_prompts

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tiny import SHAPES, SOLUTIONS, make_base, teach
 
 from memreason import load
-from memreason.config import PARAMETER_EFFICIENT_MODES, DataConfig, EvaluateConfig, ModelConfig
+from memreason.config import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING, DataConfig, EvaluateConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.evaluate import evaluate
 from memreason.manifest import read_manifest
@@ -184,6 +184,28 @@ class TestAblations:
             evaluate(EvaluateConfig(str(run), **dict.fromkeys(variant, "other")), progress=False)
         assert not (run / "before").exists()
 
+    @pytest.mark.slow
+    def test_a_prefix_learns(self, taught: dict[str, Path], data: Path, tmp_path: Path) -> None:
+        """At first a random one confuses a model that knows the solutions."""
+        run = tmp_path / "run"
+        train(*options(taught["tied"], data, run, parameter_efficient_mode=PREFIX_TUNING, learning_rate=1e-1,
+                       num_train_epochs=200, eval_strategy="no", save_strategy="no", per_device_train_batch_size=4,
+                       add_soft_prompts=False))  # fmt: skip
+        log = json.loads((run / "trainer_state.json").read_text())["log_history"]
+        losses = [entry["loss"] for entry in log if "loss" in entry]
+        assert losses[-1] < losses[0] / 2, losses
+
+    @pytest.mark.parametrize("mode", [PREFIX_TUNING, "none"])
+    def test_a_trained_prefix_and_a_random_start_give_the_same_traces_from_their_checkpoint(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, mode: str
+    ) -> None:
+        run = tmp_path / "run"
+        train(*options(bases["tied"], data, run, parameter_efficient_mode=mode, add_soft_prompts=False),
+              VariantConfig(random_initialize=mode == "none"))  # fmt: skip
+        evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
+        again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
+        assert again == first
+
     def test_packed_rows_train_the_same_weights(self, bases: dict[str, Path], data: Path, tmp_path: Path) -> None:
         weights = {}
         for mode in ("separate", "constant_len"):
@@ -241,7 +263,7 @@ class TestAblations:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("mode", PARAMETER_EFFICIENT_MODES)
+@pytest.mark.parametrize("mode", [mode for mode in PARAMETER_EFFICIENT_MODES if mode != PREFIX_TUNING])
 def test_overfitting_four_examples_gives_traces_with_our_tokens(
     taught: dict[str, Path], data: Path, tmp_path: Path, shape: str, mode: str
 ) -> None:

@@ -44,6 +44,13 @@ def test_words_instead_of_tokens_need_no_word_about_the_tokens() -> None:
         ({"use_sparse_attention": True, "add_hard_prompts": True}, {}, "told apart by the new tokens"),
         ({"use_sparse_attention": True}, {"add_soft_prompts": False}, "no tokens to see"),
         ({"use_sparse_attention": True, "use_demonstrations": True}, {}, "taken for steps"),
+        ({}, {"parameter_efficient_mode": "prefix-tuning"}, "no place for new tokens"),
+        (
+            {"mode": "constant_len"},
+            {"parameter_efficient_mode": "prefix-tuning", "add_soft_prompts": False},
+            "before the first solution",
+        ),
+        ({"random_initialize": True}, {}, "--random_initialize with --parameter_efficient_mode lora"),
         ({"prompt_template": "vicuna"}, {}, "must be one of plain, alpaca, chat"),
         ({"demo_selection": "best"}, {}, "must be one of uniform, similar"),
         ({"mode": "supervised"}, {}, "must be one of separate, constant_len"),

@@ -71,7 +71,7 @@ def generate(
         shared = _read_once(unit, model, shot_ids)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, shared)
+            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, shared, bool(shots))
             for i, ids in zip(rows, outputs, strict=True):
                 traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
             bar.update(len(rows))
@@ -90,11 +90,13 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
 
     def run() -> None:
         try:
-            ids = torch.tensor([prompt], device=unit.device)
             with unit.merged() as model, torch.no_grad():
+                before, cache = _read_once(unit, model, []) or ([], None)
+                ids = torch.tensor([[*before, *prompt]], device=unit.device)
                 model.generate(
                     input_ids=ids,
                     attention_mask=torch.ones_like(ids),
+                    past_key_values=cache,
                     generation_config=_greedy(unit, room),
                     stopping_criteria=[lambda ids, scores, **_: torch.full((1,), stop.is_set(), device=ids.device)],
                     streamer=streamer,
@@ -117,22 +119,29 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
 
 
 Shared = tuple[list[int], DynamicCache]
-"""Ids that stand before every prompt, and the keys and values of them."""
+"""Ids that stand before every prompt, and their keys and values. A trained prefix has no ids: any stand for it."""
 
 
 @torch.no_grad()
 def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Shared | None:
-    """Run the model over what all prompts have in common, once for all of them."""
-    if not ids:
-        return None
-    cache = DynamicCache(config=model.config)
-    model(input_ids=torch.tensor([ids], device=unit.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return ids, cache
+    """What all prompts have in common: a trained prefix, and ``ids``, over which the model is run once."""
+    cache = unit.prefix_cache()
+    before = [unit.tokenizer.pad_token_id] * cache.get_seq_length() if cache is not None else []
+    if ids:
+        cache = DynamicCache(config=model.config) if cache is None else cache
+        given = torch.tensor([ids], device=unit.device)
+        model(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return ([*before, *ids], cache) if cache is not None else None
 
 
 @torch.no_grad()
 def _generate_batch(
-    unit: ModelUnit, model: PreTrainedModel, prompts: list[list[int]], limit: int, shared: Shared | None
+    unit: ModelUnit,
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    limit: int,
+    shared: Shared | None,
+    stop_after_answer: bool,
 ) -> list[list[int]]:
     """New ids of each prompt (padding and end tokens included), left-padded together after what is shared."""
     before = shared[0] if shared else []
@@ -148,11 +157,12 @@ def _generate_batch(
     if shared:
         cache = copy.deepcopy(shared[1])
         cache.batch_repeat_interleave(len(prompts))
-        options = {"past_key_values": cache, "stopping_criteria": [_AnswerLineWritten(unit, width)]}
+        options = {"past_key_values": cache}
     output = model.generate(
         input_ids=ids.to(unit.device),
         attention_mask=mask.to(unit.device),
         generation_config=_greedy(unit, limit - min(map(len, prompts))),
+        stopping_criteria=[_AnswerLineWritten(unit, width)] if stop_after_answer else [],
         **options,
     )
     return output[:, width:].tolist()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from memreason.config import DataConfig, ModelConfig, check_choice, option
+from memreason.config import PREFIX_TUNING, DataConfig, ModelConfig, check_choice, option
 from memreason.errors import UserError
 from memreason.planning_tokens import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
@@ -83,6 +83,11 @@ class VariantConfig:
         "(tf-idf). Never the question itself",
         choices=(UNIFORM, SIMILAR),
     )
+    random_initialize: bool = option(
+        False,
+        "start from random weights in the base model's shape (--seed), with its tokenizer; the control without "
+        "pretraining, for --parameter_efficient_mode none",
+    )
 
     def __post_init__(self) -> None:
         check_choice("prompt_template", self.prompt_template, PROMPT_TEMPLATES)
@@ -145,10 +150,26 @@ class VariantConfig:
     def _check(self, model: ModelConfig) -> None:
         soft = model.add_soft_prompts and not self.add_hard_prompts
         typed = model.extract_step_type_tokens != "none"
+        mode = model.parameter_efficient_mode
+        if mode == PREFIX_TUNING and soft:
+            raise UserError(
+                "--parameter_efficient_mode prefix-tuning has no place for new tokens in its checkpoint; say "
+                "--add_soft_prompts False, or --add_hard_prompts True"
+            )
+        if mode == PREFIX_TUNING and self.mode == CONSTANT_LEN:
+            raise UserError(
+                "--parameter_efficient_mode prefix-tuning with --mode constant_len: the prefix would stand before the "
+                "first solution of a row only"
+            )
+        if self.random_initialize and mode != "none":
+            raise UserError(
+                f"--random_initialize with --parameter_efficient_mode {mode}: random weights that are frozen can do "
+                "nothing, and the checkpoint would lack them; use none"
+            )
         if self.add_hard_prompts:
             if not typed:
                 raise UserError("--add_hard_prompts with --extract_step_type_tokens none: there are no types to name")
-            if model.parameter_efficient_mode == "prompt-tuning":
+            if mode == "prompt-tuning":
                 raise UserError(
                     "--parameter_efficient_mode prompt-tuning trains new tokens only, and --add_hard_prompts adds "
                     "none: nothing would be trained; use none or lora"

@@ -118,7 +118,8 @@ def check_apart(model: torch.nn.Module, rows: list[Example]) -> None:
     other[:, :second] = ids[0, 0]
     one, two = (model(input_ids=x, position_ids=positions, use_cache=False).logits[:, second:] for x in (ids, other))
     model.train(training)
-    if not torch.equal(one, two):
+    # Where they do, that much of the logits changes; where not, nothing but rounding (in 8 bits, say).
+    if (one - two).abs().max() > 0.05 * one.abs().max():
         raise UserError(
             "--mode constant_len: this model lets solutions in one row see each other (a kind of attention that "
             "knows nothing of packed texts); use --mode separate"

@@ -26,7 +26,9 @@ UNIFORM, SIMILAR = "uniform", "similar"
 class VariantConfig:
     """Which ablations are on; by default none."""
 
-    _argument_group_name: ClassVar[str] = "ablations: each changes one thing; checkpoints remember them"
+    _argument_group_name: ClassVar[str] = (
+        "ablations, after the code of arXiv 2310.05707: each changes one thing; checkpoints remember them"
+    )
 
     only_at_front: bool = option(
         False,

@@ -5,15 +5,26 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import SHAPES, SOLUTIONS
-from transformers import DynamicCache, MistralConfig, MistralForCausalLM
+from transformers import AutoModelForCausalLM, DynamicCache, Gemma3TextConfig, GPT2Config, MistralConfig
 
 from memreason.config import ModelConfig
+from memreason.errors import UserError
 from memreason.generate import generate, stream
 from memreason.model import ModelUnit, build, load
 from memreason.sparse_attention import SparseAttention, attend_sparsely
 from memreason.variants import ALL, STEP, VariantConfig
 
 P = 9  # the only planning token of the small examples
+
+SIZES = dict(vocab_size=20, hidden_size=16, intermediate_size=16, num_attention_heads=2, num_key_value_heads=2,
+             pad_token_id=0, bos_token_id=None, eos_token_id=None)  # fmt: skip
+OTHERS = {
+    "gpt2": GPT2Config(vocab_size=20, n_embd=16, n_layer=2, n_head=2, bos_token_id=None, eos_token_id=None),
+    "mistral": MistralConfig(sliding_window=4, num_hidden_layers=1, **SIZES),
+    "gemma3": Gemma3TextConfig(
+        sliding_window=4, num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"], head_dim=8, **SIZES
+    ),
+}
 
 
 def seen(ids: list[int], planning_sees: str = STEP, starts: list[int] | None = None) -> list[str]:
@@ -133,19 +144,36 @@ class TestTheModel:
         alone = torch.cat([logits(unit, text) for text in texts])
         assert torch.allclose(packed, alone, atol=1e-5)
 
+    @pytest.mark.parametrize("family", OTHERS)
+    @torch.no_grad()
+    def test_other_families_of_models(self, family: str) -> None:
+        """Their decoders are called in other ways, and have sliding windows, or layers of both kinds."""
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(OTHERS[family]).eval()
+        attend_sparsely(model, [P])
+        ids = [1, 2, 3, P, 4, 5, 6, 7, P, 8, 6, 2]
+        whole = model(input_ids=torch.tensor([ids])).logits
+        hidden, seen_ = (model(input_ids=torch.tensor([[*ids[:at], 6, *ids[at + 1 :]]])).logits for at in (4, 9))
+        assert torch.equal(hidden[:, 8:], whole[:, 8:]) and not torch.equal(hidden[:, 5:8], whole[:, 5:8])
+        assert not torch.equal(seen_[:, 10:], whole[:, 10:])
+        cache = DynamicCache(config=model.config)
+        found = [model(input_ids=torch.tensor([[i]]), past_key_values=cache).logits for i in ids]
+        assert torch.allclose(torch.cat(found, 1), whole, atol=1e-5)
+
     @torch.no_grad()
     def test_a_sliding_window_stays_one(self) -> None:
-        torch.manual_seed(0)
-        sizes = dict(vocab_size=20, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-                     num_key_value_heads=2)  # fmt: skip
-        model = MistralForCausalLM(MistralConfig(sliding_window=4, **sizes)).eval()
+        model = AutoModelForCausalLM.from_config(OTHERS["mistral"]).eval()
         attend_sparsely(model, [P])
         ids = [1, 2, 3, P, 4, 5, 6, 7, P, 8]
         before, changed = (model(input_ids=torch.tensor([row])).logits[0, -1] for row in (ids, [6, *ids[1:]]))
         assert torch.equal(before, changed)
-        whole, cache = model(input_ids=torch.tensor([ids])).logits, DynamicCache(config=model.config)
-        found = [model(input_ids=torch.tensor([[i]]), past_key_values=cache).logits for i in ids]
-        assert torch.allclose(torch.cat(found, 1), whole, atol=1e-6)
+
+    def test_attention_that_takes_no_mask_is_refused(self) -> None:
+        model = AutoModelForCausalLM.from_config(OTHERS["mistral"])
+        attend_sparsely(model, [P])
+        model.config._attn_implementation = "flash_attention_2"
+        with pytest.raises(UserError, match="flash_attention_2, which takes no mask"):
+            model(input_ids=torch.tensor([[1, P, 2]]))
 
     @pytest.mark.slow
     @torch.no_grad()

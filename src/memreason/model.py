@@ -163,9 +163,9 @@ def build(
     """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
 
     ``seed`` seeds the noise on the new rows and the adapters' initial weights, or all weights of a
-    model that is initialised at random. Raises UserError for
-    a base model that cannot be had, a tokenizer that already holds a planning token's name, 8-bit
-    weights without a backend for them, or ``variants`` that the model's options leave nothing to do.
+    model that is initialised at random. Raises UserError for a base model that cannot be had, a
+    tokenizer that already holds a planning token's name, 8-bit weights without a backend for them, or
+    ``variants`` that make no sense with the model's options.
     """
     variants = variants or VariantConfig()
     layout = variants.layout(config)

@@ -21,6 +21,7 @@ import torch
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.masking_utils import create_masks_for_generate
 
+from memreason.errors import UserError
 from memreason.variants import ALL, STEP
 
 _IDS = "memreason_ids"
@@ -30,10 +31,10 @@ _IDS = "memreason_ids"
 class SparseAttention:
     """Forward pre-hook of a decoder: replaces its attention mask by the sparse one.
 
-    ``planning_ids`` are the ids of the planning tokens; ``planning_sees`` is `variants.STEP` or `variants.ALL`. Which
-    step a position belongs to is read from the ids alone: a step begins with the first of a run of
-    planning tokens, and what stands before the first step is the prompt. With a cache, the ids of
-    what is in it travel along with it.
+    ``planning_ids`` are the ids of the planning tokens; ``planning_sees`` is `variants.STEP` or
+    `variants.ALL`. Which step a position belongs to is read from the ids alone: a step begins with
+    the first of a run of planning tokens, and what stands before the first step is the prompt. With a
+    cache, the ids of what is in it travel along with it.
     """
 
     def __init__(self, config: Any, planning_ids: list[int], planning_sees: str = STEP):
@@ -44,7 +45,13 @@ class SparseAttention:
     def __call__(
         self, decoder: PreTrainedModel, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Called by torch before the decoder's forward; gives back its arguments with the mask in them."""
+        """Called by torch before the decoder's forward; gives back its arguments with the mask in them.
+
+        Raises UserError for a kind of attention that takes no mask.
+        """
+        kind = self.config._attn_implementation
+        if kind not in ("eager", "sdpa", "flex_attention"):
+            raise UserError(f"--use_sparse_attention: the model's attention is {kind}, which takes no mask; use sdpa")
         kwargs |= dict(zip(inspect.signature(decoder.forward).parameters, args, strict=False))
         ids: torch.Tensor = kwargs["input_ids"]
         padding, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
@@ -54,23 +61,20 @@ class SparseAttention:
             cache = kwargs["past_key_values"] = DynamicCache(config=self.config)  # what the decoder would do itself
         everything = _with_cached(ids, cache)
         visible = self.visible(everything, starts)
-        flex = self.config._attn_implementation == "flex_attention"
         mask = create_masks_for_generate(
             config=self.config,
             inputs_embeds=torch.empty((*ids.shape, 0), dtype=decoder.dtype, device=ids.device),
             # Ones where rows are packed: else transformers would count positions anew in each text.
             attention_mask=padding if starts is None else torch.ones_like(ids),
             past_key_values=cache,
-            and_mask_function=visible if flex else None,
+            and_mask_function=visible if kind == "flex_attention" else None,
         )
-        if not flex:  # through `and_mask_function` too, but there 10 ms go into vmap at every call
+        if kind != "flex_attention":  # through `and_mask_function` too, but there 10 ms go into vmap at every call
             rows, length = everything.shape
             at = torch.arange(length, device=ids.device)
             batch = torch.arange(rows, device=ids.device)[:, None, None, None]
             seen = visible(batch, None, at[-ids.shape[1] :, None], at)
-            mask = (
-                {kind: _both(one, seen) for kind, one in mask.items()} if isinstance(mask, dict) else _both(mask, seen)
-            )
+            mask = _both(mask, seen)
         kwargs["attention_mask"] = mask
         return (), kwargs
 
@@ -102,12 +106,15 @@ def attend_sparsely(model: PreTrainedModel, planning_ids: list[int], planning_se
     model.get_decoder().register_forward_pre_hook(hook, with_kwargs=True)
 
 
-def _both(mask: torch.Tensor | None, seen: torch.Tensor) -> torch.Tensor:
+def _both(mask: Any, seen: torch.Tensor) -> Any:
     """What a mask of transformers' and ``seen`` (batch, 1, queries, keys; bool) both let through.
 
     The mask is None where it is plainly causal, boolean for sdpa, added to the scores for eager
-    attention; where a sliding window's cache holds only the last keys, it is about those.
+    attention; where a sliding window's cache holds only the last keys, it is about those. Models with
+    several kinds of layers have a dict of masks.
     """
+    if isinstance(mask, dict):
+        return {layers: _both(one, seen) for layers, one in mask.items()}
     if mask is None:
         return seen
     seen = seen[..., -mask.shape[-1] :]

@@ -159,6 +159,11 @@ class TestFlags:
             (["--model_name_or_path", "no/such/folder/anywhere"], "neither a folder nor"),
             (["--num_countries", "40"], "--num_countries is an option of the dataset atlas"),
             (["--model_max_length", "20"], "no training example is left"),
+            (["--plan_first", "True", "--plan_only", "True"], "--plan_first and --plan_only contradict each other"),
+            (["--use_demonstrations", "True"], "say how many with --k_shot"),
+            (["--use_demonstrations", "True", "--k_shot", "4"], "a question is never shown its own"),
+            (["--random_initialize", "True"], "random weights that are frozen can do nothing"),
+            (["--prompt_template", "chat"], "has no chat template"),
         ],
     )
     def test_a_bad_flag_has_its_own_message(

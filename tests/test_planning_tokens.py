@@ -3,14 +3,21 @@
 from pathlib import Path
 
 import pytest
-from tiny import SHAPES, SOLUTIONS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import SHAPES, SOLUTIONS, make_tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from memreason.errors import UserError
 from memreason.planning_tokens import FRONT, IGNORE, PLAN_FIRST, PLAN_ONLY, PlanningTokens
-from memreason.records import MEMORY, REASON, Question, Solution, Step
+from memreason.records import MEMORY, REASON, Question, Solution, Step, one_line
 from memreason.token_rows import add_tokens
 
+TEXTS = (
+    st.text(st.characters(codec="utf-8"), min_size=1)
+    .map(one_line)
+    .filter(lambda text: text and "<" not in text and not text.startswith("The answer is:"))
+)
 LAYOUTS = {
     "memory and reason": PlanningTokens(2, 3, (MEMORY, REASON)),
     "no prefix tokens": PlanningTokens(0, 1, (MEMORY, REASON)),
@@ -85,6 +92,21 @@ def test_ids_parse_back_to_the_solution(layout: PlanningTokens, tokenizer: PreTr
             assert [step.text for step in trace.steps] == [step.text for step in solution.steps]
         if layout.step_types:
             assert [step.type for step in trace.steps] == [step.type for step in solution.steps]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([MEMORY, REASON]), TEXTS), min_size=1, max_size=4), TEXTS)
+def test_ids_of_any_texts_parse_back(name: str, steps: list[tuple[str, str]], answer: str) -> None:
+    layout, tokenizer = LAYOUTS[name], make_tokenizer(bos=True)
+    add_tokens(tokenizer, layout)
+    solution = Solution(Question("q", "Is it?", answer), tuple(Step(*step) for step in steps))
+    encoded = layout.encode(tokenizer, solution)
+    text = "".join(layout.prefix) + tokenizer.decode(encoded.ids[encoded.prompt_length : -1])
+    assert text == layout.solution_text(solution.steps, answer)
+    trace = layout.parse(solution.question, text)
+    assert trace.answer == answer and trace.well_formed
+    assert len(trace.steps) == len(steps)
 
 
 def test_a_word_has_the_same_ids_before_every_line_and_in_a_plan(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -4,13 +4,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SOLUTIONS
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import SHAPES, SOLUTIONS
 from transformers import AutoTokenizer
 
-from memreason.batches import EpochSeededSampler, collate, encode_solutions
+from memreason.batches import EpochSeededSampler, check_apart, collate, encode_solutions, pack
+from memreason.config import ModelConfig
 from memreason.errors import UserError
+from memreason.model import ModelUnit, build
 from memreason.planning_tokens import IGNORE, PlanningTokens
 from memreason.records import Question, Solution, Step
+from memreason.variants import VariantConfig
 
 LONG = Solution(Question("long", "Is Rome old?", "True"), (Step("memory", "Rome is " + "very " * 200 + "old."),))
 BARE = Solution(Question("bare", "Is Rome old?", "True"))
@@ -68,3 +73,63 @@ def test_batches_hold_texts_of_like_length() -> None:
     batches = [[lengths[i] for i in order[start : start + 8]] for start in range(0, 400, 8)]
     padded = sum(max(batch) * len(batch) for batch in batches)
     assert padded < 1.15 * sum(lengths)
+
+
+class TestPacking:
+    @given(st.lists(st.integers(1, 10), min_size=1), st.integers(10, 30))
+    def test_every_example_is_whole_in_one_row_and_no_row_is_too_long(self, sizes: list[int], length: int) -> None:
+        examples = [{"input_ids": [i] * size, "labels": [IGNORE] + [i] * (size - 1)} for i, size in enumerate(sizes)]
+        rows = pack(examples, length)
+        assert rows == pack(examples, length)
+        assert all(len(row["input_ids"]) <= length for row in rows)
+        found = []
+        for row in rows:
+            starts = [i for i, position in enumerate(row["position_ids"]) if position == 0]
+            for start, end in zip(starts, [*starts[1:], len(row["position_ids"])], strict=True):
+                assert row["position_ids"][start:end] == list(range(end - start))
+                found.append({"input_ids": row["input_ids"][start:end], "labels": row["labels"][start:end]})
+        assert sorted(found, key=lambda one: one["input_ids"]) == examples
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize("attention", ["eager", "sdpa"])
+    @pytest.mark.parametrize("sparse", [False, True])
+    def test_the_loss_is_that_of_the_solutions_one_by_one(
+        self, bases: dict[str, Path], shape: str, attention: str, sparse: bool
+    ) -> None:
+        unit = build(
+            ModelConfig(model_name_or_path=str(bases[shape]), dtype="float32"), 128, 0,
+            VariantConfig(use_sparse_attention=sparse),
+        )  # fmt: skip
+        unit.model.eval()
+        unit.model.get_base_model().set_attn_implementation(attention)
+        examples, _ = encode_solutions(SOLUTIONS, unit.layout, unit.tokenizer, 200)
+        rows = pack(examples, 140)
+        assert len(rows) < len(examples)
+        check_apart(unit.model, rows)
+        alone = sum(self.loss(unit, [example]) for example in examples)
+        assert self.loss(unit, rows) == pytest.approx(alone, rel=1e-5)
+        assert self.loss(unit, examples) == pytest.approx(alone, rel=1e-5)
+
+    @staticmethod
+    @torch.no_grad()
+    def loss(unit: ModelUnit, examples: list[dict[str, list[int]]]) -> float:
+        batch = collate(examples, unit.tokenizer.pad_token_id)
+        labels = batch.pop("labels")
+        logits = unit.model(**batch, use_cache=False).logits[:, :-1]
+        return float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum"))
+
+    def test_a_model_that_lets_packed_texts_see_each_other_is_refused(self, bases: dict[str, Path]) -> None:
+        class Mixing(torch.nn.Module):
+            """Adds up all it has read, as a recurrent model does."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.rows = torch.nn.Embedding(500, 4)
+
+            def forward(self, input_ids: torch.Tensor, **_: object) -> object:
+                return type("Output", (), {"logits": self.rows(input_ids).cumsum(1)})
+
+        tokenizer = AutoTokenizer.from_pretrained(bases["tied"])
+        examples, _ = encode_solutions(SOLUTIONS, PlanningTokens(), tokenizer, 128)
+        with pytest.raises(UserError, match="see each other"):
+            check_apart(Mixing(), pack(examples, 128))

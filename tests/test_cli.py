@@ -107,12 +107,13 @@ class TestRecipes:
         from memreason.cli import _parse
         from memreason.config import DataConfig, ModelConfig
         from memreason.training_config import TrainingConfig
+        from memreason.variants import VariantConfig
 
         recipes = sorted((ROOT / "recipes").glob("*.yaml"))
         assert recipes
         for recipe in recipes:
             assert recipe.read_text().startswith("# memreason train --config recipes/")
-            _parse("train", (ModelConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
+            _parse("train", (ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -158,6 +159,11 @@ class TestFlags:
             (["--model_name_or_path", "no/such/folder/anywhere"], "neither a folder nor"),
             (["--num_countries", "40"], "--num_countries is an option of the dataset atlas"),
             (["--model_max_length", "20"], "no training example is left"),
+            (["--plan_first", "True", "--plan_only", "True"], "--plan_first and --plan_only contradict each other"),
+            (["--use_demonstrations", "True"], "say how many with --k_shot"),
+            (["--use_demonstrations", "True", "--k_shot", "4"], "a question is never shown its own"),
+            (["--random_initialize", "True"], "random weights that are frozen can do nothing"),
+            (["--prompt_template", "chat"], "has no chat template"),
         ],
     )
     def test_a_bad_flag_has_its_own_message(

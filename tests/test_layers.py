@@ -10,15 +10,19 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 LAYERS = [
     {"errors", "folders"},
     {"records"},
+    {"prompt_templates"},
     {"planning_tokens", "manifest"},
     {"calculator", "latex", "math_worker", "answers_number"},
     {"answers_math"},
     {"config", "answers", "tasks"},
+    {"variants", "demonstrations"},
     {
         "training_config",
         "command_line",
         "base_models",
         "token_rows",
+        "adapters",
+        "sparse_attention",
         "verdicts",
         "batches",
         "show",
@@ -32,9 +36,10 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "calculator", "latex",
-              "math_worker", "answers_number", "answers_math", "answers", "tasks", "verdicts", "show", "task_table",
-              "score", "cli", "folders", "llm", "label"}  # fmt: skip
+TORCH_FREE = {"errors", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
+              "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
+              "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "folders", "llm",
+              "label"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Three shapes of embeddings × four parameter-efficient modes: what is trained, saved, loaded, merged."""
+"""Three shapes of embeddings × the parameter-efficient modes: what is trained, saved, loaded, merged."""
 
 from pathlib import Path
 
@@ -8,11 +8,14 @@ from peft import PeftModel
 from tiny import SHAPES, SOLUTIONS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from memreason.adapters import lora_targets
 from memreason.batches import collate, encode_solutions
-from memreason.config import PARAMETER_EFFICIENT_MODES, ModelConfig
+from memreason.config import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
+from memreason.generate import generate, stream
 from memreason.manifest import MANIFEST, read_manifest
-from memreason.model import ModelUnit, build, load, lora_targets
+from memreason.model import ModelUnit, build, load
+from memreason.variants import VariantConfig
 
 TEXT = "Question: Is Lyon the capital of France?\n"
 
@@ -60,7 +63,7 @@ def shape(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=PARAMETER_EFFICIENT_MODES)
+@pytest.fixture(params=[mode for mode in PARAMETER_EFFICIENT_MODES if mode != PREFIX_TUNING])
 def mode(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -239,6 +242,72 @@ class TestSaveLoadMerge:
         fresh.load_weights(tmp_path)
         for (name, one), (_, other) in zip(unit.model.named_parameters(), fresh.model.named_parameters(), strict=True):
             assert torch.equal(one, other), name
+
+
+class TestPrefixTuning:
+    """Without planning tokens: PEFT's checkpoint has no place for their rows."""
+
+    @pytest.fixture
+    def unit(self, bases: dict[str, Path], shape: str) -> ModelUnit:
+        unit = build(config(bases[shape], PREFIX_TUNING, add_soft_prompts=False, num_virtual_tokens=3), 64)
+        train_a_little(unit)
+        return unit
+
+    def test_only_the_prefix_is_trained(self, bases: dict[str, Path], shape: str) -> None:
+        unit = build(config(bases[shape], PREFIX_TUNING, add_soft_prompts=False), 64)
+        before = {name: parameter.detach().clone() for name, parameter in unit.model.named_parameters()}
+        train_a_little(unit)
+        moved = {name for name, p in unit.model.named_parameters() if not torch.equal(p, before[name])}
+        assert moved == {"prompt_encoder.default.embedding.weight"}
+
+    def test_every_way_back_gives_the_same_logits(
+        self, unit: ModelUnit, bases: dict[str, Path], shape: str, tmp_path: Path
+    ) -> None:
+        expected = logits(unit.model, unit)
+        unit.save(tmp_path)
+        assert not list(tmp_path.glob("model*.safetensors"))
+        ours = load(tmp_path)
+        assert torch.allclose(logits(ours.model, ours), expected, atol=1e-5)
+        plain = TestSaveLoadMerge.load_without_memreason(tmp_path, bases[shape], PREFIX_TUNING)
+        assert torch.allclose(logits(plain, unit), expected, atol=1e-5)
+        fresh = build(config(bases[shape], PREFIX_TUNING, add_soft_prompts=False, num_virtual_tokens=3), 64, seed=1)
+        fresh.load_weights(tmp_path)
+        assert torch.allclose(logits(fresh.model, fresh), expected, atol=1e-5)
+
+    @torch.no_grad()
+    def test_answers_are_those_of_the_model_as_it_is_trained(self, unit: ModelUnit) -> None:
+        """Row by row through PEFT's own forward, without a cache."""
+        for trace in generate(unit, [s.question for s in SOLUTIONS], batch_size=3):
+            ids = unit.layout.encode_prompt(unit.tokenizer, trace.question)
+            start = len(ids)
+            while len(ids) < 64:
+                ids.append(int(unit.model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+                if ids[-1] == unit.end_id:
+                    ids.pop()
+                    break
+            assert trace.text == unit.tokenizer.decode(ids[start:])
+            assert "".join(stream(unit, trace.question)) == trace.text
+
+    def test_it_cannot_be_merged(self, unit: ModelUnit) -> None:
+        with pytest.raises(UserError, match="cannot be merged"):
+            unit.merge()
+
+
+class TestRandomInitialization:
+    def test_the_weights_are_drawn_by_the_seed_and_the_checkpoint_holds_them(
+        self, bases: dict[str, Path], shape: str, tmp_path: Path
+    ) -> None:
+        variants = VariantConfig(random_initialize=True)
+        one, same, other = (build(config(bases[shape], "none"), 256, seed, variants) for seed in (1, 1, 2))
+        pretrained = build(config(bases[shape], "none"), 256, 1)
+        expected = logits(one.model.eval(), one)
+        assert torch.equal(logits(same.model.eval(), one), expected)
+        assert not torch.allclose(logits(other.model.eval(), one), expected, atol=1e-3)
+        assert not torch.allclose(logits(pretrained.model.eval(), one), expected, atol=1e-3)
+        one.save(tmp_path)
+        loaded = load(tmp_path)
+        assert torch.allclose(logits(loaded.model, loaded), expected, atol=1e-6)
+        assert loaded.manifest.rows == pretrained.manifest.rows
 
 
 class TestWrongCheckpoints:

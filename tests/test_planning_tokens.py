@@ -3,19 +3,31 @@
 from pathlib import Path
 
 import pytest
-from tiny import SHAPES, SOLUTIONS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import SHAPES, SOLUTIONS, make_tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from memreason.errors import UserError
-from memreason.planning_tokens import IGNORE, PlanningTokens
-from memreason.records import MEMORY, REASON, Question, Solution, Step
+from memreason.planning_tokens import FRONT, IGNORE, PLAN_FIRST, PLAN_ONLY, PlanningTokens
+from memreason.records import MEMORY, REASON, Question, Solution, Step, one_line
 from memreason.token_rows import add_tokens
 
+TEXTS = (
+    st.text(st.characters(codec="utf-8"), min_size=1)
+    .map(one_line)
+    .filter(lambda text: text and "<" not in text and not text.startswith("The answer is:"))
+)
 LAYOUTS = {
     "memory and reason": PlanningTokens(2, 3, (MEMORY, REASON)),
     "no prefix tokens": PlanningTokens(0, 1, (MEMORY, REASON)),
     "no step types": PlanningTokens(1, 2),
     "plain chain of thought": PlanningTokens(),
+    "only at the front": PlanningTokens(2, 0, (), FRONT),
+    "plan first": PlanningTokens(2, 3, (MEMORY, REASON), PLAN_FIRST),
+    "plan only": PlanningTokens(1, 1, (MEMORY, REASON), PLAN_ONLY),
+    "words": PlanningTokens(step_types=(MEMORY, REASON), words=True),
+    "a plan in words": PlanningTokens(step_types=(MEMORY, REASON), placement=PLAN_FIRST, words=True),
 }
 
 
@@ -76,9 +88,34 @@ def test_ids_parse_back_to_the_solution(layout: PlanningTokens, tokenizer: PreTr
         trace = layout.parse(solution.question, text)
         assert trace.well_formed
         assert trace.answer == solution.question.answer
-        assert [step.text for step in trace.steps] == [step.text for step in solution.steps]
+        if layout.placement != PLAN_ONLY:
+            assert [step.text for step in trace.steps] == [step.text for step in solution.steps]
         if layout.step_types:
-            assert trace.steps == solution.steps
+            assert [step.type for step in trace.steps] == [step.type for step in solution.steps]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([MEMORY, REASON]), TEXTS), min_size=1, max_size=4), TEXTS)
+def test_ids_of_any_texts_parse_back(name: str, steps: list[tuple[str, str]], answer: str) -> None:
+    layout, tokenizer = LAYOUTS[name], make_tokenizer(bos=True)
+    add_tokens(tokenizer, layout)
+    solution = Solution(Question("q", "Is it?", answer), tuple(Step(*step) for step in steps))
+    encoded = layout.encode(tokenizer, solution)
+    text = "".join(layout.prefix) + tokenizer.decode(encoded.ids[encoded.prompt_length : -1])
+    assert text == layout.solution_text(solution.steps, answer)
+    trace = layout.parse(solution.question, text)
+    assert trace.answer == answer and trace.well_formed
+    assert len(trace.steps) == len(steps)
+
+
+def test_a_word_has_the_same_ids_before_every_line_and_in_a_plan(tokenizer: PreTrainedTokenizerBase) -> None:
+    word = tokenizer.encode("[memory]", add_special_tokens=False)
+    for name in ("words", "a plan in words"):
+        layout = LAYOUTS[name]
+        assert add_tokens(tokenizer, layout) == {}
+        encoded = layout.encode(tokenizer, SOLUTIONS[0])
+        assert encoded.ids[encoded.prompt_length :][: len(word)] == word
 
 
 def test_options_stand_in_the_prompt() -> None:

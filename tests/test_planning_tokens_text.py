@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from memreason.planning_tokens import PlanningTokens, parse_text
+from memreason.planning_tokens import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens, parse_text
 from memreason.records import Question, Step, one_line
 
 QUESTION = Question("q1", "Is Lyon the capital of France?", "False")
@@ -58,6 +58,85 @@ def test_calculator_marks_are_no_planning_tokens(general, special, steps, answer
     trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
     assert [step.text for step in trace.steps] == [step.text for step in steps]
     assert trace.answer == answer
+
+
+@given(st.integers(1, 3), st.lists(texts, min_size=1), texts)
+def test_tokens_at_the_front_come_back_as_plain_steps(general, steps, answer):
+    assume(not any(text.startswith("The answer is:") for text in steps))
+    layout = PlanningTokens(general, 0, placement=FRONT)
+    steps = tuple(Step("step", text) for text in steps)
+    trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
+    assert (trace.steps, trace.answer, trace.well_formed) == (steps, answer, True)
+
+
+plans = st.sampled_from([PLAN_FIRST, PLAN_ONLY])
+
+
+@given(plans, counts, counts, st.lists(st.tuples(types, texts), min_size=1), texts)
+def test_any_plan_comes_back_with_its_texts_where_they_are_written(placement, general, special, steps, answer):
+    """Also a step that begins like an answer line: the plan says how many steps there are."""
+    layout = PlanningTokens(general if special else 0, special, ("memory", "reason"), placement, words=special == 0)
+    steps = tuple(Step(type_, text if placement == PLAN_FIRST else "") for type_, text in steps)
+    trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
+    assert (trace.steps, trace.answer, trace.well_formed) == (steps, answer, True)
+
+
+@given(st.lists(st.tuples(types, texts), min_size=1), texts)
+def test_any_texts_come_back_from_behind_words(steps, answer):
+    layout = PlanningTokens(step_types=("memory", "reason"), words=True)
+    steps = tuple(Step(*step) for step in steps)
+    trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
+    assert (trace.steps, trace.answer, trace.well_formed) == (steps, answer, True)
+
+
+@pytest.mark.parametrize(
+    ("layout", "text"),
+    [
+        (
+            PlanningTokens(1, 0, (), FRONT),
+            "<prefix_0> The capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
+        ),
+        (
+            PlanningTokens(1, 1, ("memory", "reason"), PLAN_FIRST),
+            "<prefix_0><memory_0><prefix_0><reason_0><prefix_0><answer_0>\n"
+            "The capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
+        ),
+        (
+            PlanningTokens(0, 2, ("memory", "reason"), PLAN_ONLY),
+            "<memory_0><memory_1><reason_0><reason_1><answer_0><answer_1>\nThe answer is: False",
+        ),
+        (
+            PlanningTokens(0, 0, ("memory", "reason"), EACH_STEP, words=True),
+            "[memory] The capital of France is Paris.\n[reason] Lyon is not Paris.\n[answer] The answer is: False",
+        ),
+        (
+            PlanningTokens(0, 0, ("memory", "reason"), PLAN_FIRST, words=True),
+            "[memory][reason][answer]\nThe capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
+        ),
+    ],
+)
+def test_the_other_layouts(layout, text):
+    steps = (Step("memory", "The capital of France is Paris."), Step("reason", "Lyon is not Paris."))
+    assert layout.solution_text(steps, "False") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<prefix_0><memory_0><prefix_0><answer_0>\nOne.\nTwo.\nThe answer is: True",  # a step more than planned
+        "<prefix_0><memory_0><prefix_0><reason_0><prefix_0><answer_0>\nOne.\nThe answer is: True",  # one less
+        "<prefix_0><memory_0>\nOne.\nThe answer is: True",  # the plan has no end
+        "<prefix_0><memory_0> One.\n<prefix_0><answer_0> The answer is: True",  # the usual layout
+        "<prefix_0><memory_0><prefix_0><answer_0>\nThe answer is: True",  # a plan only
+    ],
+)
+def test_not_as_planned(text):
+    assert not PlanningTokens(1, 1, ("memory", "reason"), PLAN_FIRST).parse(QUESTION, text).well_formed
+
+
+def test_a_plan_only_with_steps_written_after_all_is_not_well_formed():
+    text = "<prefix_0><memory_0><prefix_0><answer_0>\nOne.\nThe answer is: True"
+    assert not PlanningTokens(1, 1, ("memory", "reason"), PLAN_ONLY).parse(QUESTION, text).well_formed
 
 
 @given(st.text())

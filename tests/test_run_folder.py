@@ -8,6 +8,7 @@ from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.run_folder import CONFIG, begin_run, check_run, frozen_config, read_config
 from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
 
 CONFIG_A = {"dataset": "atlas", "k_shot": 0, "lora_r": 16}
 
@@ -46,7 +47,7 @@ def test_secrets_are_not_frozen_and_paths_are_absolute(tmp_path: Path, monkeypat
     Path("mine.jsonl").write_text("")
     Path("model").mkdir()
     training = TrainingConfig(output_dir="run", hub_token="hf_planted", num_train_epochs=7)
-    config = frozen_config(ModelConfig("model"), DataConfig("jsonl", "mine.jsonl"), training)
+    config = frozen_config(ModelConfig("model"), DataConfig("jsonl", "mine.jsonl"), training, VariantConfig())
     assert "hf_planted" not in str(config)
     assert config["data_path"] == str(tmp_path / "mine.jsonl")
     assert config["model_name_or_path"] == str(tmp_path / "model")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 from tiny import SHAPES, SOLUTIONS, make_base, teach
 
 from memreason import load
-from memreason.config import PARAMETER_EFFICIENT_MODES, DataConfig, EvaluateConfig, ModelConfig
+from memreason.config import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING, DataConfig, EvaluateConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.evaluate import evaluate
 from memreason.manifest import read_manifest
@@ -23,6 +24,7 @@ from memreason.records import Question, Solution
 from memreason.tasks.jsonl import export_jsonl
 from memreason.train import train
 from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
 from memreason.verdicts import read_traces
 
 
@@ -55,7 +57,9 @@ def options(base: Path, data: Path, run: Path, **more) -> tuple[ModelConfig, Dat
     rest = {key: value for key, value in more.items() if key not in names and key not in data_names}
     return (
         ModelConfig(**model),
-        DataConfig("jsonl", str(data), model_max_length=96, **{k: v for k, v in more.items() if k in data_names}),
+        DataConfig(
+            "jsonl", str(data), **{"model_max_length": 96, **{k: v for k, v in more.items() if k in data_names}}
+        ),
         TrainingConfig(**{**training, **rest}),
     )
 
@@ -151,9 +155,115 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {shape: teach(make_base(root / shape, shape)) for shape in SHAPES}
 
 
+class TestAblations:
+    @pytest.mark.parametrize(
+        "variant",
+        [
+            {"only_at_front": True},
+            {"plan_first": True},
+            {"add_hard_prompts": True},
+            {"use_sparse_attention": True},
+            {"prompt_template": "alpaca"},
+            {"use_demonstrations": True, "demo_selection": "similar"},
+        ],
+        ids=str,
+    )
+    def test_a_checkpoint_remembers_its_ablation(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, variant: dict[str, Any]
+    ) -> None:
+        run = tmp_path / "run"
+        shots = {"k_shot": 2, "model_max_length": 256} if "use_demonstrations" in variant else {"model_max_length": 192}
+        given = options(bases["padded"], data, run, num_train_epochs=1, save_strategy="no", eval_strategy="no", **shots)
+        train(*given, VariantConfig(**variant))
+        evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
+        again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
+        assert again == first
+        assert read_manifest(run).planning_tokens == VariantConfig(**variant).layout(given[0])
+        assert read_manifest(run).sparse_attention == VariantConfig(**variant).sparse_attention
+        with pytest.raises(UserError, match="the checkpoint was trained with"):
+            evaluate(EvaluateConfig(str(run), **dict.fromkeys(variant, "other")), progress=False)
+        assert not (run / "before").exists()
+
+    @pytest.mark.slow
+    def test_a_prefix_learns(self, taught: dict[str, Path], data: Path, tmp_path: Path) -> None:
+        """At first a random one confuses a model that knows the solutions."""
+        run = tmp_path / "run"
+        train(*options(taught["tied"], data, run, parameter_efficient_mode=PREFIX_TUNING, learning_rate=1e-1,
+                       num_train_epochs=200, eval_strategy="no", save_strategy="no", per_device_train_batch_size=4,
+                       add_soft_prompts=False))  # fmt: skip
+        log = json.loads((run / "trainer_state.json").read_text())["log_history"]
+        losses = [entry["loss"] for entry in log if "loss" in entry]
+        assert losses[-1] < losses[0] / 2, losses
+
+    @pytest.mark.parametrize("mode", [PREFIX_TUNING, "none"])
+    def test_a_trained_prefix_and_a_random_start_give_the_same_traces_from_their_checkpoint(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, mode: str
+    ) -> None:
+        run = tmp_path / "run"
+        train(*options(bases["tied"], data, run, parameter_efficient_mode=mode, add_soft_prompts=False),
+              VariantConfig(random_initialize=mode == "none"))  # fmt: skip
+        evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
+        again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
+        assert again == first
+
+    def test_packed_rows_train_the_same_weights(self, bases: dict[str, Path], data: Path, tmp_path: Path) -> None:
+        weights = {}
+        for mode in ("separate", "constant_len"):
+            train(*options(bases["padded"], data, tmp_path / mode, num_train_epochs=2, per_device_train_batch_size=4,
+                           model_max_length=128, optim="sgd", learning_rate=1.0, lora_dropout=0.0, eval_strategy="no",
+                           save_strategy="no"), VariantConfig(mode=mode))  # fmt: skip
+            weights[mode] = load_file(tmp_path / mode / "adapter_model.safetensors")
+        assert json.loads((tmp_path / "constant_len" / "metrics.json").read_text())["training"]["rows"] == 2
+        for name, tensor in weights["separate"].items():
+            assert torch.allclose(tensor, weights["constant_len"][name], atol=1e-5), name
+
+    def test_packed_rows_can_be_resumed(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The interruption is simulated, in the evaluation at the second epoch's end."""
+        module = sys.modules["memreason.train"]
+        evaluate_splits = module.evaluate_splits
+
+        def interrupted(unit, task, names, folder, **rest):
+            if folder.name == "epoch-2":
+                raise KeyboardInterrupt
+            return evaluate_splits(unit, task, names, folder, **rest)
+
+        packed = {"per_device_train_batch_size": 1, "model_max_length": 128, "num_train_epochs": 3}
+        whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+        train(*options(bases["tied"], data, whole, **packed), VariantConfig(mode="constant_len"))
+        monkeypatch.setattr(module, "evaluate_splits", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(*options(bases["tied"], data, stopped, **packed), VariantConfig(mode="constant_len"))
+        monkeypatch.undo()
+        train(*options(bases["tied"], data, stopped, **packed, resume=True), VariantConfig(mode="constant_len"))
+        one, other = (load_file(run / "adapter_model.safetensors") for run in (whole, stopped))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("flag", "start"),
+        [("only_at_front", "<prefix_0><prefix_1> The capital"), ("plan_first", "<prefix_0><prefix_1><memory_0>"),
+         ("plan_only", "<prefix_0><prefix_1><memory_0>"), ("add_hard_prompts", "[memory] The capital")],
+    )  # fmt: skip
+    def test_a_model_learns_to_write_the_layout(
+        self, taught: dict[str, Path], data: Path, tmp_path: Path, flag: str, start: str
+    ) -> None:
+        run = tmp_path / "run"
+        train(*options(taught["tied"], data, run, parameter_efficient_mode="none", learning_rate=5e-3,
+                       num_train_epochs=120, eval_strategy="no", save_strategy="no", per_device_train_batch_size=4),
+              VariantConfig(**{flag: True}))  # fmt: skip
+        traces = load(run).answer([s.question.text for s in SOLUTIONS])
+        assert all(trace.text.startswith(start) for trace in traces), [trace.text for trace in traces]
+        assert all(trace.well_formed for trace in traces)
+        if flag != "only_at_front":
+            types = [[step.type for step in s.steps] for s in SOLUTIONS]
+            assert [[step.type for step in trace.steps] for trace in traces] == types
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("mode", PARAMETER_EFFICIENT_MODES)
+@pytest.mark.parametrize("mode", [mode for mode in PARAMETER_EFFICIENT_MODES if mode != PREFIX_TUNING])
 def test_overfitting_four_examples_gives_traces_with_our_tokens(
     taught: dict[str, Path], data: Path, tmp_path: Path, shape: str, mode: str
 ) -> None:

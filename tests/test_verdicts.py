@@ -5,7 +5,7 @@ import json
 import pytest
 
 from memreason.errors import UserError
-from memreason.planning_tokens import PlanningTokens
+from memreason.planning_tokens import PLAN_ONLY, PlanningTokens
 from memreason.records import Question, Solution, Step
 from memreason.tasks import Judgement
 from memreason.verdicts import judge_traces, metrics, read_traces, write_evaluation
@@ -74,6 +74,14 @@ def test_judged_metrics_count_unreadable_steps_as_not_true():
 def test_a_rate_over_nothing_is_none():
     plain = PlanningTokens().parse(LYON, "The answer is: False")
     assert metrics(judge_traces([plain], "boolean", judge))["memory_true"] is None
+
+
+def test_a_plan_without_steps_is_not_judged():
+    layout = PlanningTokens(1, 1, ("memory", "reason"), PLAN_ONLY)
+    plan = layout.parse(LYON, layout.solution_text((Step("memory", ""),), "False"))
+    (verdict,) = judge_traces([plan], "boolean", judge)
+    assert plan.well_formed and verdict.outcome == "correct"
+    assert verdict.step_truth is None and "memory_true" not in metrics([verdict])
 
 
 def test_metrics_of_nothing_are_the_users_error():

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -152,8 +153,13 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_causal_lm(path: str, dtype: torch.dtype, int8: bool = False) -> PreTrainedModel:
-    """The bare model on this machine's device. Raises UserError for 8 bits without a backend."""
+def load_causal_lm(
+    path: str, dtype: torch.dtype, int8: bool = False, random_seed: int | None = None
+) -> PreTrainedModel:
+    """The bare model on this machine's device; with a ``random_seed``, its shape with weights drawn anew.
+
+    Raises UserError for 8 bits without a backend.
+    """
     options: dict[str, Any] = {"dtype": dtype}
     if int8:
         if not torch.cuda.is_available():
@@ -167,7 +173,11 @@ def load_causal_lm(path: str, dtype: torch.dtype, int8: bool = False) -> PreTrai
             raise UserError("8-bit weights need the package bitsandbytes: pip install bitsandbytes") from error
         options |= {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": 0}}
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, **options)
+        if random_seed is None:
+            model = AutoModelForCausalLM.from_pretrained(path, **options)
+        else:
+            torch.manual_seed(random_seed)
+            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=dtype)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
     if not int8 and torch.cuda.is_available():

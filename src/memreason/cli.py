@@ -228,15 +228,17 @@ def _convert(argv: Sequence[str]) -> int:
 def _train(argv: Sequence[str]) -> None:
     from memreason.config import DataConfig, ModelConfig
     from memreason.training_config import UNNAMED, TrainingConfig
+    from memreason.variants import VariantConfig
 
-    model, data, training = _parse("train", (ModelConfig, DataConfig, TrainingConfig), argv)
+    types = (ModelConfig, VariantConfig, DataConfig, TrainingConfig)
+    model, variants, data, training = _parse("train", types, argv)
     if training.output_dir == UNNAMED:
         training.output_dir = f"runs/{data.dataset}"
     from memreason.show import print_comparison, print_traces, varied
     from memreason.train import train
 
     console = _console()
-    result, verdicts = train(model, data, training)
+    result, verdicts = train(model, data, training, variants)
     print_traces(console, varied(verdicts, 4), 4)
     print_comparison(console, result)
     console.print(f"run folder: {training.output_dir}", highlight=False)

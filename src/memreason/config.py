@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from memreason.errors import UserError
 from memreason.records import MEMORY, REASON
 
-PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tuning")
+PREFIX_TUNING = "prefix-tuning"
+PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tuning", PREFIX_TUNING)
 LORA_MODULES = ("mlp", "atten", "all")
 STEP_TYPE_METHODS: dict[str, tuple[str, ...]] = {"none": (), "memory": (MEMORY, REASON)}
 """Method of `--extract_step_type_tokens` → the step types that get tokens of their own."""
@@ -70,7 +71,8 @@ class ModelConfig:
     parameter_efficient_mode: str = option(
         "lora+prompt-tuning",
         "what is trained: 'none' = every weight; 'lora' = adapters, the new token rows stay as initialised; "
-        "'prompt-tuning' = the new token rows only; 'lora+prompt-tuning' = adapters and new rows",
+        "'prompt-tuning' = the new token rows only; 'lora+prompt-tuning' = adapters and new rows; 'prefix-tuning' = "
+        "keys and values before every text (only with --add_soft_prompts False or --add_hard_prompts True)",
         choices=PARAMETER_EFFICIENT_MODES,
     )
     lora_module: str = option(
@@ -78,6 +80,7 @@ class ModelConfig:
     )
     lora_r: int = option(16, "rank of the adapters")
     lora_alpha: int = option(16, "adapter scale: alpha / r multiplies their output")
+    num_virtual_tokens: int = option(20, "prefix-tuning: the number of positions whose keys and values are trained")
     lora_dropout: float = option(0.05, "dropout before the adapters while training")
     dtype: str = option(
         "auto",
@@ -94,6 +97,7 @@ class ModelConfig:
         check_at_least("num_general_prefix_tokens", self.num_general_prefix_tokens, 0)
         check_at_least("num_special_prefix_tokens", self.num_special_prefix_tokens, 0)
         check_at_least("lora_r", self.lora_r, 1)
+        check_at_least("num_virtual_tokens", self.num_virtual_tokens, 1)
         if not 0 <= self.lora_dropout < 1:
             raise UserError(f"--lora_dropout {self.lora_dropout}: must be at least 0 and below 1")
         if self.int8_training and self.parameter_efficient_mode == "none":
@@ -147,7 +151,9 @@ class DataConfig:
         False, "evaluate with a calculator: results in marks such as <<48/2=24>> (GSM8K) are computed, not guessed"
     )
     k_shot: int = option(
-        0, "before training, evaluate the base model with this many solved examples in the prompt; 0 = do not"
+        0,
+        "before training, evaluate the base model with this many solved examples in the prompt (0 = do not); with "
+        "--use_demonstrations, how many are shown in training and evaluation instead",
     )
 
     def __post_init__(self) -> None:
@@ -211,6 +217,14 @@ class EvaluateConfig:
     extract_step_type_tokens: str | None = option(None, "checked against the checkpoint, which knows")
     num_plan_types: int | None = option(None, "checked against the checkpoint, which knows")
     lora_module: str | None = option(None, "checked against the checkpoint, which knows")
+    only_at_front: bool | None = option(None, "checked against the checkpoint, which knows")
+    plan_first: bool | None = option(None, "checked against the checkpoint, which knows")
+    plan_only: bool | None = option(None, "checked against the checkpoint, which knows")
+    add_hard_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
+    use_sparse_attention: bool | None = option(None, "checked against the checkpoint, which knows")
+    prompt_template: str | None = option(None, "checked against the checkpoint, which knows")
+    use_demonstrations: bool | None = option(None, "checked against the checkpoint, which knows")
+    demo_selection: str | None = option(None, "checked against the checkpoint, which knows")
 
     def __post_init__(self) -> None:
         if not self.model_name_or_path:

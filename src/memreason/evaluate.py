@@ -10,6 +10,7 @@ from typing import Any
 
 from memreason import run_folder
 from memreason.config import DataConfig, EvaluateConfig
+from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.generate import few_shot_text, generate
 from memreason.manifest import is_checkpoint
@@ -67,11 +68,12 @@ def answer_and_judge(
     batch_size: int,
     shots: str = "",
     progress: str | None = None,
+    demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
 ) -> list[Verdict]:
     """Generate an answer to each question and judge it."""
     questions = [solution.question for solution in solutions]
-    traces = generate(unit, questions, batch_size, shots, progress, use_calculator)
+    traces = generate(unit, questions, batch_size, shots, progress, demonstrations, use_calculator)
     return judge_traces(traces, task.answer_kind, task.judge)
 
 
@@ -83,6 +85,7 @@ def evaluate_splits(
     batch_size: int,
     shots: str = "",
     progress: bool = True,
+    demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
 ) -> tuple[dict[str, Any], list[Verdict]]:
     """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
@@ -94,7 +97,8 @@ def evaluate_splits(
     by_split: dict[str, Any] = {}
     for name in names:
         title = f"  answering {name}" if progress else None
-        found = answer_and_judge(unit, task, task.splits[name], batch_size, shots, title, use_calculator)
+        solutions = task.splits[name]
+        found = answer_and_judge(unit, task, solutions, batch_size, shots, title, demonstrations, use_calculator)
         by_split[name] = metrics(found)
         verdicts += found
     solutions = [solution for name in names for solution in task.splits[name]]
@@ -111,6 +115,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     trained = is_checkpoint(config.model_name_or_path)
     data, unit, batch_size = _checkpoint(config) if trained else _base(config)
     task = load_data(data)
+    demonstrations = _demonstrations(config, task, data) if trained else None
     if config.num_test:  # atlas is made as it was for training, and drawn from
         splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
         task = replace(task, splits=splits)
@@ -123,9 +128,17 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     shots = "" if trained else few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
     result, verdicts = evaluate_splits(
-        unit, task, names, folder, batch_size, shots, progress, use_calculator=data.use_calculator
+        unit, task, names, folder, batch_size, shots, progress, demonstrations, data.use_calculator
     )
     return result, verdicts, folder
+
+
+def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
+    """What the checkpoint was trained to see before a question."""
+    frozen = run_folder.read_config(Path(config.model_name_or_path))
+    if not frozen.get("use_demonstrations"):
+        return None
+    return Demonstrations(task, data.k_shot, frozen["demo_selection"], data.split_seed)
 
 
 def _folder_name(config: EvaluateConfig) -> str:
@@ -140,7 +153,9 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     folder = Path(config.model_name_or_path)
     frozen = run_folder.read_config(folder)
     for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
-                 "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module"):  # fmt: skip
+                 "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module",
+                 "only_at_front", "plan_first", "plan_only", "add_hard_prompts", "use_sparse_attention",
+                 "prompt_template", "use_demonstrations", "demo_selection"):  # fmt: skip
         said = getattr(config, flag)
         if said is not None and said != frozen.get(flag):
             raise UserError(

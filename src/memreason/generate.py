@@ -14,9 +14,10 @@ from tqdm.auto import tqdm
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
 
 from memreason.calculator_decoding import CalculatorProcessor
+from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.model import ModelUnit
-from memreason.planning_tokens import ANSWER_PHRASE
+from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
 from memreason.records import Question, Solution, Trace
 
 logger = logging.getLogger(__name__)
@@ -24,9 +25,6 @@ logger = logging.getLogger(__name__)
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
 """How many of the last tokens can hold a finished answer line."""
-
-
-INSTRUCTION = f'Answer the question step by step, one step a line. The last line is "{ANSWER_PHRASE} " and the answer.'
 
 
 def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
@@ -46,6 +44,7 @@ def generate(
     batch_size: int = 32,
     shots: str = "",
     progress: str | None = None,
+    demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
 ) -> list[Trace]:
     """Answer every question once, greedily; traces come in the order of the questions.
@@ -54,12 +53,13 @@ def generate(
     of its answer line where ``shots`` are given (a base model would go on with questions of its
     own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
     do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
-    trace. ``progress`` titles a progress bar. With ``use_calculator`` the results in `<<48/2=24>>` are
-    computed, not guessed.
+    trace. ``demonstrations`` are shown before each question, as a part of its prompt. ``progress``
+    titles a progress bar. With ``use_calculator`` the results in `<<48/2=24>>` are computed, not guessed.
     """
     limit = unit.manifest.model_max_length
     shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
-    prompts = [unit.layout.encode_prompt(unit.tokenizer, q, first=not shot_ids) for q in questions]
+    shown = demonstrations or (lambda question: ())
+    prompts = [unit.layout.encode_prompt(unit.tokenizer, q, not shot_ids, shown(q)) for q in questions]
     traces: dict[int, Trace] = {}
     for i, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
         if len(prompt) >= limit:
@@ -73,7 +73,8 @@ def generate(
         shared = _read_once(unit, model, shot_ids)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, shared, use_calculator)
+            batch = [prompts[i] for i in rows]
+            outputs = _generate_batch(unit, model, batch, limit, shared, bool(shots), use_calculator)
             for i, ids in zip(rows, outputs, strict=True):
                 traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
             bar.update(len(rows))
@@ -92,11 +93,13 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
 
     def run() -> None:
         try:
-            ids = torch.tensor([prompt], device=unit.device)
             with unit.merged() as model, torch.no_grad():
+                before, cache = _read_once(unit, model, []) or ([], None)
+                ids = torch.tensor([[*before, *prompt]], device=unit.device)
                 model.generate(
                     input_ids=ids,
                     attention_mask=torch.ones_like(ids),
+                    past_key_values=cache,
                     generation_config=_greedy(unit, room),
                     stopping_criteria=[lambda ids, scores, **_: torch.full((1,), stop.is_set(), device=ids.device)],
                     logits_processor=[CalculatorProcessor(unit.tokenizer, len(prompt))] if use_calculator else None,
@@ -111,7 +114,7 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
     try:
         yield "".join(unit.layout.prefix)
         for piece in streamer:
-            yield piece.removesuffix(unit.tokenizer.eos_token)
+            yield piece.removesuffix(unit.tokenizer.convert_ids_to_tokens(unit.end_id))
     finally:  # also where the caller stops listening
         stop.set()
         thread.join()
@@ -120,17 +123,19 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
 
 
 Shared = tuple[list[int], DynamicCache]
-"""Ids that stand before every prompt, and the keys and values of them."""
+"""Ids that stand before every prompt, and their keys and values. A trained prefix has no ids: any stand for it."""
 
 
 @torch.no_grad()
 def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Shared | None:
-    """Run the model over what all prompts have in common, once for all of them."""
-    if not ids:
-        return None
-    cache = DynamicCache(config=model.config)
-    model(input_ids=torch.tensor([ids], device=unit.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return ids, cache
+    """What all prompts have in common: a trained prefix, and ``ids``, over which the model is run once."""
+    cache = unit.prefix_cache()
+    before = [unit.tokenizer.pad_token_id] * cache.get_seq_length() if cache is not None else []
+    if ids:
+        cache = DynamicCache(config=model.config) if cache is None else cache
+        given = torch.tensor([ids], device=unit.device)
+        model(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return ([*before, *ids], cache) if cache is not None else None
 
 
 @torch.no_grad()
@@ -140,6 +145,7 @@ def _generate_batch(
     prompts: list[list[int]],
     limit: int,
     shared: Shared | None,
+    stop_after_answer: bool,
     use_calculator: bool,
 ) -> list[list[int]]:
     """New ids of each prompt (padding and end tokens included), left-padded together after what is shared."""
@@ -156,13 +162,14 @@ def _generate_batch(
     if shared:
         cache = copy.deepcopy(shared[1])
         cache.batch_repeat_interleave(len(prompts))
-        options = {"past_key_values": cache, "stopping_criteria": [_AnswerLineWritten(unit, width)]}
+        options = {"past_key_values": cache}
     if use_calculator:
         options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, width)]
     output = model.generate(
         input_ids=ids.to(unit.device),
         attention_mask=mask.to(unit.device),
         generation_config=_greedy(unit, limit - min(map(len, prompts))),
+        stopping_criteria=[_AnswerLineWritten(unit, width)] if stop_after_answer else [],
         **options,
     )
     return output[:, width:].tolist()
@@ -174,15 +181,15 @@ def _greedy(unit: ModelUnit, max_new_tokens: int) -> GenerationConfig:
     return GenerationConfig(
         do_sample=False,
         max_new_tokens=max_new_tokens,
-        eos_token_id=unit.tokenizer.eos_token_id,
+        eos_token_id=unit.end_id,
         pad_token_id=unit.tokenizer.pad_token_id,
     )
 
 
 def _trace(unit: ModelUnit, question: Question, ids: list[int], room: int, stop_after_answer: bool) -> Trace:
     """The trace in ``ids``, of which a row on its own would have been given only ``room``."""
-    ended = unit.tokenizer.eos_token_id in ids[:room]
-    ids = ids[: ids.index(unit.tokenizer.eos_token_id)] if ended else ids[:room]
+    ended = unit.end_id in ids[:room]
+    ids = ids[: ids.index(unit.end_id)] if ended else ids[:room]
     text = "".join(unit.layout.prefix) + unit.tokenizer.decode(ids, skip_special_tokens=False)
     if stop_after_answer and (answered := _ANSWERED.search(text)):
         text, ended = text[: answered.end()].rstrip(), True

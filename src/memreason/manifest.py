@@ -28,6 +28,8 @@ class Manifest:
     rows: int
     model_max_length: int
     int8: bool = False
+    sparse_attention: str = ""
+    """What planning tokens see under sparse attention (`variants.STEP` or `ALL`); empty: attention is dense."""
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:

@@ -14,30 +14,29 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, TrainableTokensConfig, get_peft_model, prepare_model_for_kbit_training
+from peft import PeftModel, prepare_model_for_kbit_training
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.pytorch_utils import Conv1D
+from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+from memreason.adapters import with_adapters
 from memreason.base_models import fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
-from memreason.config import ModelConfig
+from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
-from memreason.token_rows import add_tokens, initialise_rows, resize, use_rows_beside_frozen
+from memreason.sparse_attention import attend_sparsely
+from memreason.token_rows import add_tokens, initialise_rows, resize
+from memreason.variants import VariantConfig
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
-
-_PARENTS = {"mlp": ("mlp", "ffn", "feed_forward"), "atten": ("attn", "attention")}
 
 
 @dataclass
@@ -54,6 +53,11 @@ class ModelUnit:
         """The planning tokens of this model, and with them its text layout."""
         return self.manifest.planning_tokens
 
+    @cached_property
+    def end_id(self) -> int:
+        """The token that ends a solution."""
+        return self.layout.end_id(self.tokenizer)
+
     @property
     def device(self) -> torch.device:
         """Where the embeddings, and so the inputs, are."""
@@ -64,8 +68,9 @@ class ModelUnit:
         """The model with its adapters folded into the weights, in evaluation mode, for a while.
 
         Afterwards every weight is bit for bit what it was: the originals are kept aside, because
-        subtracting an adapter again is not exact in 16 bits. Quantized weights stay unmerged. One
-        thread at a time; another one waits.
+        subtracting an adapter again is not exact in 16 bits. Quantized weights stay unmerged; a
+        trained prefix cannot be folded in, so that is the base model, to be used with `prefix_cache`.
+        One thread at a time; another one waits.
         """
         with self._in_use:
             yield from self._folded()
@@ -76,7 +81,7 @@ class ModelUnit:
         layers = [m for m in self.model.modules() if isinstance(m, BaseTunerLayer)]
         if not layers or getattr(self.model, "is_quantized", False):
             try:
-                yield self.model
+                yield self.model.get_base_model() if self._has_prefix else self.model
             finally:
                 self.model.train(training)
             return
@@ -92,8 +97,22 @@ class ModelUnit:
                 weight.data = originals[key].to(weight.device)
             self.model.train(training)
 
+    @property
+    def _has_prefix(self) -> bool:
+        return self.manifest.parameter_efficient_mode == PREFIX_TUNING
+
+    @torch.no_grad()
+    def prefix_cache(self) -> DynamicCache | None:
+        """The keys and values that mode `prefix-tuning` trained to stand before every text, for one row."""
+        return self.model.get_prompt(1) if self._has_prefix else None
+
     def merge(self) -> PreTrainedModel:
-        """Fold the adapters into the base model for good and return it; the unit is used up."""
+        """Fold the adapters into the base model for good and return it; the unit is used up.
+
+        Raises UserError for mode `prefix-tuning`, whose keys and values are no weights of the model.
+        """
+        if self._has_prefix:
+            raise UserError("a prefix-tuned model cannot be merged: load it with PEFT, as it is")
         if not isinstance(self.model, PeftModel):
             return self.model
         model = self.model.merge_and_unload()
@@ -138,21 +157,24 @@ class ModelUnit:
             self.model.load_state_dict(saved.state_dict())
 
 
-def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUnit:
+def build(
+    config: ModelConfig, model_max_length: int, seed: int = 0, variants: VariantConfig | None = None
+) -> ModelUnit:
     """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
 
-    ``seed`` seeds the noise on the new rows and the adapters' initial weights. Raises UserError for
-    a base model that cannot be had, a tokenizer that already holds a planning token's name, or
-    8-bit weights without a backend for them.
+    ``seed`` seeds the noise on the new rows and the adapters' initial weights, or all weights of a
+    model that is initialised at random. Raises UserError for a base model that cannot be had, a
+    tokenizer that already holds a planning token's name, 8-bit weights without a backend for them, or
+    ``variants`` that make no sense with the model's options.
     """
-    layout = PlanningTokens()
-    if config.add_soft_prompts:
-        layout = PlanningTokens(config.num_general_prefix_tokens, config.num_special_prefix_tokens, config.step_types)
+    variants = variants or VariantConfig()
+    layout = variants.layout(config)
     mode = config.parameter_efficient_mode
     dtype = pick_dtype("float32" if mode == "none" and config.dtype == "auto" else config.dtype)
     base = resolve(config.model_name_or_path)
     tokenizer = load_tokenizer(base.path)
-    model = load_causal_lm(base.path, dtype, int8=config.int8_training)
+    layout.end_id(tokenizer)  # refuses a chat template that is not there
+    model = load_causal_lm(base.path, dtype, config.int8_training, seed if variants.random_initialize else None)
     fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)
     rows = resize(model, len(tokenizer))
@@ -168,11 +190,13 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
         rows=rows,
         model_max_length=model_max_length,
         int8=config.int8_training,
+        sparse_attention=variants.sparse_attention,
     )
+    _restrict(model, manifest)
     if config.int8_training:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     torch.manual_seed(seed)
-    return ModelUnit(_with_adapters(model, config, list(token_ids.values())), tokenizer, manifest)
+    return ModelUnit(with_adapters(model, config, list(token_ids.values())), tokenizer, manifest)
 
 
 def load(
@@ -202,7 +226,9 @@ def load(
     if found != manifest.token_ids:
         raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
     if manifest.parameter_efficient_mode == "none":
-        return ModelUnit(load_causal_lm(str(folder), torch_dtype, int8), tokenizer, manifest)
+        model = load_causal_lm(str(folder), torch_dtype, int8)
+        _restrict(model, manifest)
+        return ModelUnit(model, tokenizer, manifest)
     source = resolve(base or manifest.base_model, "" if base else manifest.base_revision)
     model = load_causal_lm(source.path, torch_dtype, int8)
     if comparable and fingerprint_of(model) != manifest.base_fingerprint:
@@ -211,7 +237,14 @@ def load(
             f"model found at {source.path} has other weights; give the right one with --base_model_name_or_path"
         )
     resize(model, manifest.rows)
+    _restrict(model, manifest)
     return ModelUnit(PeftModel.from_pretrained(model, folder), tokenizer, manifest)
+
+
+def _restrict(model: PreTrainedModel, manifest: Manifest) -> None:
+    """Sparse attention, where the manifest says so."""
+    if manifest.sparse_attention:
+        attend_sparsely(model, list(manifest.token_ids.values()), manifest.sparse_attention)
 
 
 def absolute(name: str) -> str:
@@ -237,56 +270,3 @@ def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) 
         model_max_length=model_max_length,
     )
     return ModelUnit(model, tokenizer, manifest)
-
-
-def lora_targets(model: PreTrainedModel, module: str) -> list[str]:
-    """Full names of the linear layers under the MLPs, the attentions, or both (`all`)."""
-    parents = _PARENTS["mlp"] + _PARENTS["atten"] if module == "all" else _PARENTS[module]
-    head = model.get_output_embeddings()
-    names = [
-        name
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear | Conv1D) and layer is not head and any(p in name.lower() for p in parents)
-    ]
-    if not names:
-        raise UserError(f"--lora_module {module}: {type(model).__name__} has no linear layer under such a name")
-    return names
-
-
-def _with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int]) -> PreTrainedModel | PeftModel:
-    """Adapters, trainable rows, and the right things frozen, for the parameter-efficient mode.
-
-    Mode `lora` holds the new rows in the same place as the others do, but frozen: the checkpoint
-    must carry them either way.
-    """
-    mode = config.parameter_efficient_mode
-    if mode == "none":
-        return model
-    # PEFT must be told of both sides where they are not tied; where they are, they share one delta.
-    names = {id(layer): name for name, layer in model.named_modules()}
-    sides = [names[id(model.get_input_embeddings())]]
-    if not model.config.get_text_config().tie_word_embeddings:
-        sides.append(names[id(model.get_output_embeddings())])
-    rows: dict[str, list[int]] | None = {side.rpartition(".")[2]: new_ids for side in sides} if new_ids else None
-    if "lora" not in mode:
-        peft_config: Any = TrainableTokensConfig(
-            task_type="CAUSAL_LM", token_indices=new_ids, target_modules=[s.rpartition(".")[2] for s in sides]
-        )
-        unit = get_peft_model(model, peft_config)
-        use_rows_beside_frozen(unit)
-        return unit
-    peft_config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=config.lora_r,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules=lora_targets(model, config.lora_module),
-        trainable_token_indices=rows,
-    )
-    unit = get_peft_model(model, peft_config)
-    use_rows_beside_frozen(unit)
-    if mode == "lora":
-        for name, parameter in unit.named_parameters():
-            if "trainable_tokens" in name:
-                parameter.requires_grad_(False)
-    return unit

@@ -9,7 +9,11 @@ last line is the answer line.
     <prefix_0><reason_0> Lyon is not Paris, so the statement is false.
     <prefix_0><answer_0> The answer is: False
 
-The prompt ends after the first step's prefix tokens: there generation starts, and there the loss
+Its variants (`PLACEMENTS`, and words instead of tokens) are ablations of the planning-token paper's
+code (arXiv 2310.05707): they say what of the gain comes from where the tokens stand, and what from
+their being new and trained.
+
+The prompt ends after the first line's prefix tokens: there generation starts, and there the loss
 begins. Ids are built piece by piece and never cut out of a longer tokenization, so no merge can
 cross the border between prompt and solution.
 """
@@ -17,19 +21,25 @@ cross the border between prompt and solution.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from memreason.errors import UserError
+from memreason.prompt_templates import ALPACA, ANSWER_PHRASE, CHAT, PLAIN_TEMPLATE, alpaca_text, chat_end_id, chat_text
 from memreason.records import MEMORY, PLAIN, Question, Solution, Step, Trace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PREFIX, ANSWER = "prefix", "answer"
-ANSWER_PHRASE = "The answer is:"
 SPELLINGS = {"rag": MEMORY}
 """Type names of other groups' files, and ours for them."""
+
+EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY = "each_step", "front", "plan_first", "plan_only"
+PLACEMENTS = (EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY)
+"""Where planning tokens stand: before each line; the general ones once, before the first line; those
+of all lines together on a plan line, which plain lines follow; or that plan line and no step at all."""
 
 IGNORE = -100
 """The label that PyTorch's cross entropy leaves out."""
@@ -56,16 +66,23 @@ class PlanningTokens:
 
     ``num_general_prefix_tokens`` (`<prefix_0>`, …) open every line; ``num_special_prefix_tokens``
     of the line's type follow (`<memory_0>`, …; `<answer_0>`, … on the answer line). With both 0
-    and no types the layout is plain chain of thought.
+    and no types the layout is plain chain of thought. ``placement`` is one of `PLACEMENTS`. With
+    ``words``, the line's type stands there as a plain word in brackets, `[memory]`, and nothing is
+    added to the vocabulary. ``prompt_template`` is one of `prompt_templates.PROMPT_TEMPLATES`.
     """
 
     num_general_prefix_tokens: int = 0
     num_special_prefix_tokens: int = 0
     step_types: tuple[str, ...] = ()
+    placement: str = EACH_STEP
+    words: bool = False
+    prompt_template: str = PLAIN_TEMPLATE
 
     @property
     def names(self) -> list[str]:
-        """All token names, in the order in which they are added to the tokenizer."""
+        """All token names, in the order in which they are added to the tokenizer; words are no tokens."""
+        if self.words:
+            return []
         names = self.prefix
         for type_ in (*self.step_types, ANSWER):
             names = names + self.special(type_)
@@ -77,68 +94,111 @@ class PlanningTokens:
         return [f"<{PREFIX}_{i}>" for i in range(self.num_general_prefix_tokens)]
 
     def special(self, type_: str) -> list[str]:
-        """The tokens of one step type, or of the answer line; none for a type that has none."""
+        """The marks of one step type, or of the answer line; none for a type that has none."""
         if type_ not in (*self.step_types, ANSWER):
             return []
+        if self.words:
+            return [f"[{type_}]"]
         return [f"<{type_}_{i}>" for i in range(self.num_special_prefix_tokens)]
 
     # ---- to text -------------------------------------------------------------------------------
 
     def prompt_text(self, question: Question) -> str:
-        """The prompt without its closing prefix tokens: the question, its options, a newline."""
+        """The prompt without its closing prefix tokens: the question, its options, a newline, in the
+        prompt template where that needs no tokenizer (a chat template does)."""
         lines = f"Question: {question.text}"
         if question.options:
             lines += "\nOptions: " + " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
-        return lines + "\n"
+        return alpaca_text(lines + "\n") if self.prompt_template == ALPACA else lines + "\n"
 
     def lines(self, steps: tuple[Step, ...], answer: str) -> list[tuple[list[str], str]]:
         """(planning tokens, text) of each line of a solution, the answer line last."""
-        lines = [(self.prefix + self.special(step.type), step.text) for step in steps]
-        return [*lines, (self.prefix + self.special(ANSWER), f"{ANSWER_PHRASE} {answer}")]
+        texts = [*(step.text for step in steps), f"{ANSWER_PHRASE} {answer}"]
+        marks = [self.prefix + self.special(type_) for type_ in (*(step.type for step in steps), ANSWER)]
+        if self.placement == FRONT:
+            marks = [self.prefix, *([] for _ in steps)]
+        elif self.placement != EACH_STEP:
+            texts = texts if self.placement == PLAN_FIRST else texts[-1:]
+            return [([mark for line in marks for mark in line], ""), *(([], text) for text in texts)]
+        return list(zip(marks, texts, strict=True))
 
     def solution_text(self, steps: tuple[Step, ...], answer: str) -> str:
         """The solution as text, planning tokens included, without the end token."""
-        return "\n".join("".join(tokens) + (" " if tokens else "") + text for tokens, text in self.lines(steps, answer))
+        return "\n".join("".join(marks) + _after(marks, text) for marks, text in self.lines(steps, answer))
 
     # ---- to ids --------------------------------------------------------------------------------
 
-    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question, first: bool = True) -> list[int]:
-        """Ids up to where generation starts: [bos], question, first prefix tokens.
+    def encode_prompt(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        question: Question,
+        first: bool = True,
+        demonstrations: Sequence[Solution] = (),
+    ) -> list[int]:
+        """Ids up to where generation starts: [bos], demonstrations, question, first prefix tokens.
 
-        Without [bos] where something stands before the question, so that it is not ``first``.
+        Demonstrations stand before the question as they would be trained on, with an empty line after
+        each; in a chat template they are earlier turns. Without [bos] where something else stands
+        before the question, so that it is not ``first``.
 
-        Raises UserError where the question's text holds the name of a planning token.
+        Raises UserError where a text holds the name of a planning token, and for a chat template that
+        the tokenizer does not have.
         """
         text = self.prompt_text(question)
         for name in self.names:
             if name in text:
                 raise UserError(f"question {question.id}: its text contains the planning token {name}; remove it")
-        opening = _opening_ids(tokenizer) if first else []
-        return opening + _text_ids(tokenizer, text) + _token_ids(tokenizer, self.prefix)
+        closing = self._mark_ids(tokenizer, self.prefix)
+        if self.prompt_template == CHAT:
+            shown = [
+                (self.prompt_text(s.question), self.solution_text(s.steps, s.question.answer)) for s in demonstrations
+            ]
+            turns = [turn.strip() for pair in shown for turn in pair]
+            return _text_ids(tokenizer, chat_text(tokenizer, [*turns, text.strip()])) + closing
+        ids = _opening_ids(tokenizer) if first else []
+        for solution in demonstrations:
+            ids += _text_ids(tokenizer, self.prompt_text(solution.question)) + self._solution_ids(tokenizer, solution)
+            ids += _text_ids(tokenizer, "\n\n")
+        return ids + _text_ids(tokenizer, text) + closing
 
     def encode_shots(self, tokenizer: PreTrainedTokenizerBase, shots: str) -> list[int]:
         """Ids of the text that stands before every question: [bos], shots; none where it is empty."""
         return _opening_ids(tokenizer) + _text_ids(tokenizer, shots) if shots else []
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> Encoded:
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, solution: Solution, demonstrations: Sequence[Solution] = ()
+    ) -> Encoded:
         """Ids of prompt, solution and end token, and where the prompt ends.
 
-        Raises UserError where a text holds the name of a planning token.
+        Raises UserError where `encode_prompt` does, or where a step holds the name of a planning token.
         """
-        prompt = self.encode_prompt(tokenizer, solution.question)
-        ids = list(prompt)
+        prompt = self.encode_prompt(tokenizer, solution.question, demonstrations=demonstrations)
+        # The first line's prefix tokens are the end of the prompt.
+        written = self._solution_ids(tokenizer, solution)[len(self.prefix) :]
+        return Encoded([*prompt, *written, self.end_id(tokenizer)], len(prompt))
+
+    def end_id(self, tokenizer: PreTrainedTokenizerBase) -> int:
+        """The token that ends a solution: the tokenizer's end token, or that of its chat template."""
+        return chat_end_id(tokenizer) if self.prompt_template == CHAT else tokenizer.eos_token_id
+
+    def _solution_ids(self, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> list[int]:
+        ids: list[int] = []
         lines = self.lines(solution.steps, solution.question.answer)
-        for number, (tokens, text) in enumerate(lines):
+        for number, (marks, text) in enumerate(lines):
             for name in self.names:
                 if name in text:
                     raise UserError(
                         f"solution {solution.question.id}: a step contains the planning token {name}; remove it"
                     )
-            # The first line's prefix tokens are the end of the prompt.
-            ids += _token_ids(tokenizer, tokens[len(self.prefix) :] if number == 0 else tokens)
             end = "\n" if number < len(lines) - 1 else ""
-            ids += _text_ids(tokenizer, (" " if tokens else "") + text + end)
-        return Encoded([*ids, tokenizer.eos_token_id], len(prompt))
+            ids += self._mark_ids(tokenizer, marks) + _text_ids(tokenizer, _after(marks, text) + end)
+        return ids
+
+    def _mark_ids(self, tokenizer: PreTrainedTokenizerBase, marks: list[str]) -> list[int]:
+        """Mark by mark, so that each has the same ids wherever it stands."""
+        if self.words:
+            return [i for mark in marks for i in _text_ids(tokenizer, mark)]
+        return tokenizer.convert_tokens_to_ids(marks) if marks else []
 
     # ---- and back ------------------------------------------------------------------------------
 
@@ -147,18 +207,28 @@ class PlanningTokens:
 
         ``well_formed`` means: not truncated, every step non-empty and of a known type, and
         rendering the parsed steps and answer gives back ``text``, but for white space (which some
-        tokenizers add around added tokens when they decode).
+        tokenizers add around added tokens when they decode). Where there is only a plan, its steps
+        are empty.
         """
-        steps, answer = parse_text(text)
-        known = self.step_types if self.step_types and self.num_special_prefix_tokens else (PLAIN,)
+        steps, answer = self.read(text)
+        known = self.step_types if self.step_types and self.special(self.step_types[0]) else (PLAIN,)
         well_formed = (
             not truncated
             and bool(steps)
             and bool(answer)
-            and all(step.text and step.type in known for step in steps)
+            and all((step.text or self.placement == PLAN_ONLY) and step.type in known for step in steps)
             and _squeeze(self.solution_text(steps, answer or "")) == _squeeze(text)
         )
         return Trace(question, text, steps, answer, well_formed, truncated)
+
+    def read(self, text: str) -> tuple[tuple[Step, ...], str | None]:
+        """(steps, answer) as `parse_text` gives them, with this layout's words taken for marks."""
+        if self.words:
+            word = "|".join(re.escape(f"[{type_}]") for type_ in (*self.step_types, ANSWER))
+            # Where the plan stands first, the lines after it are plain, whatever they begin with.
+            lead = re.compile(f"^(?:{word})+", re.MULTILINE if self.placement == EACH_STEP else re.NOFLAG)
+            text = lead.sub(lambda found: re.sub(word, lambda mark: f"<{mark[0][1:-1]}_0>", found[0]), text)
+        return parse_text(text)
 
 
 def parse_text(text: str) -> tuple[tuple[Step, ...], str | None]:
@@ -169,7 +239,15 @@ def parse_text(text: str) -> tuple[tuple[Step, ...], str | None]:
     that is not a general prefix; a line without one is a plain `step`. The answer is what follows
     "The answer is:" on the first line that begins so; None where there is none. Lines after the
     answer line are not read.
+
+    A first line of nothing but tokens, the answer line's among them, is a plan: it gives the types
+    of the plain lines that follow, or steps without text where none do.
     """
+    first, *rest = text.split("\n")
+    lead = _LEAD.fullmatch(first.rstrip())
+    types = [name for name, number in _TOKEN.findall(first) if name != PREFIX and number == "0"]
+    if lead and ANSWER in types:
+        return _parse_planned([SPELLINGS.get(name, name) for name in types[: types.index(ANSWER)]], rest)
     steps: list[Step] = []
     for line in text.split("\n"):
         lead = _LEAD.match(line)
@@ -184,12 +262,25 @@ def parse_text(text: str) -> tuple[tuple[Step, ...], str | None]:
     return tuple(steps), None
 
 
+def _parse_planned(plan: list[str], lines: list[str]) -> tuple[tuple[Step, ...], str | None]:
+    """(steps, answer) of the lines after a plan, which says how many steps there are before the answer."""
+    answers = [i for i, line in enumerate(lines) if line.strip().startswith(ANSWER_PHRASE)]
+    end = next((i for i in answers if i >= len(plan)), answers[0] if answers else len(lines))
+    answer = lines[end].strip().removeprefix(ANSWER_PHRASE).strip() if answers else None
+    texts = [line.strip() for line in lines[:end] if line.strip()]
+    if not texts:
+        return tuple(Step(type_, "") for type_ in plan), answer or None
+    types = plan + [PLAIN] * (len(texts) - len(plan))
+    return tuple(Step(type_, text) for type_, text in zip(types, texts, strict=False)), answer or None
+
+
+def _after(marks: list[str], text: str) -> str:
+    """The text of a line, apart from the marks that stand before it."""
+    return f" {text}" if marks and text else text
+
+
 def _squeeze(text: str) -> str:
     return "".join(text.split())
-
-
-def _token_ids(tokenizer: PreTrainedTokenizerBase, names: list[str]) -> list[int]:
-    return tokenizer.convert_tokens_to_ids(names) if names else []
 
 
 def _text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

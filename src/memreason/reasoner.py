@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, overload
 from memreason import model
 from memreason.generate import generate, stream
 from memreason.model import ModelUnit
-from memreason.planning_tokens import parse_text
+from memreason.planning_tokens import PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
 from memreason.run_folder import CONFIG, read_config
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +60,9 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None) ->
     Raises UserError where ``path`` is no checkpoint or its base model cannot be had.
     """
     unit = model.load(Path(path), base, dtype)
-    config = read_config(Path(path)) if (Path(path) / CONFIG).exists() else {}
+    config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else {}
+    if config.get("use_demonstrations"):
+        logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
     return Reasoner(unit, bool(config.get("use_calculator")))
 
 
@@ -67,12 +72,12 @@ def print_stream(console: Console, reasoner: Reasoner, question: str, options: S
     for piece in reasoner.stream(question, options):
         *lines, text = (text + piece).split("\n")
         for line in lines:
-            _print_line(console, line)
-    _print_line(console, text)
+            _print_line(console, reasoner.unit.layout, line)
+    _print_line(console, reasoner.unit.layout, text)
 
 
-def _print_line(console: Console, line: str) -> None:
-    steps, answer = parse_text(line)
+def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
+    steps, answer = layout.read(line)
     colours = {MEMORY: "cyan", REASON: "magenta"}
     for step in steps:
         console.print(f"[{colours.get(step.type, 'blue')}]{step.type:>8}[/]  ", end="")

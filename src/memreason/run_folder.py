@@ -14,6 +14,7 @@ from memreason.errors import UserError
 from memreason.model import absolute
 from memreason.records import atomic_write
 from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
 
 CONFIG = "config.yaml"
 FINISHED = "metrics.json"
@@ -23,7 +24,9 @@ _OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "mod
 _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir"}
 
 
-def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig) -> dict[str, Any]:
+def frozen_config(
+    model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: VariantConfig
+) -> dict[str, Any]:
     """All our options and every training argument that is not at its default, as a recipe.
 
     Secrets are left out. ``data_path`` is made absolute where it is a path here, so that the
@@ -40,7 +43,7 @@ def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig
         for key in ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
                     "per_device_eval_batch_size", "gradient_accumulation_steps", "seed")
     }  # fmt: skip
-    config = {**asdict(model), **asdict(data), **main, **given}
+    config = {**asdict(model), **asdict(variants), **asdict(data), **main, **given}
     config["model_name_or_path"] = absolute(model.model_name_or_path)
     if data.data_path and Path(data.data_path).exists():
         config["data_path"] = str(Path(data.data_path).resolve())
@@ -98,7 +101,8 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
 
 def begin_run(folder: Path, config: dict[str, Any]) -> None:
     """Remove the run that `check_run` found in ``folder``, if any, and freeze ``config`` there."""
-    stale = () if config["k_shot"] else ("before",)  # else it was just written
+    before = config["k_shot"] and not config["use_demonstrations"]
+    stale = () if before else ("before",)  # else it was just written
     for pattern in (*_OF_A_RUN, ".saving.*", *stale, CONFIG):
         for path in folder.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

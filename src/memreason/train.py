@@ -10,9 +10,10 @@ from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
 from memreason import run_folder
-from memreason.batches import encode_solutions
+from memreason.batches import Example, check_apart, encode_solutions, pack
 from memreason.calculator import check_marks
 from memreason.config import DataConfig, ModelConfig
+from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.generate import few_shot_text
@@ -21,13 +22,18 @@ from memreason.records import Verdict, read_json, write_json
 from memreason.tasks import TaskData
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig
+from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
 
 BEFORE, EPOCHS = "before", "epochs"
 
 
 def train(
-    model_config: ModelConfig, data_config: DataConfig, args: TrainingConfig, console: Console | None = None
+    model_config: ModelConfig,
+    data_config: DataConfig,
+    args: TrainingConfig,
+    variants: VariantConfig | None = None,
+    console: Console | None = None,
 ) -> tuple[dict[str, Any], list[Verdict]]:
     """Run `memreason train`; returns what it wrote to `metrics.json`, and the test verdicts.
 
@@ -37,42 +43,40 @@ def train(
     them}, "validation": metrics of the weights kept, "training": what was trained on}.
     Raises UserError for every kind of bad input.
     """
-    console = console or Console(stderr=True)
+    console, variants = console or Console(stderr=True), variants or VariantConfig()
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
     options = _evaluation_options(data_config, args)
     run = Path(str(args.output_dir))
-    config = run_folder.frozen_config(model_config, data_config, args)
+    config = run_folder.frozen_config(model_config, data_config, args, variants)
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
         console.print(f"the run in {run} is finished already")
         return read_json(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
+    variants.check(model_config, data_config)
     task = load_data(data_config)
     _check(task, data_config, args)
     for note in task.notes:
         console.print(f"{task.name}: {note}", markup=False, highlight=False)
     result: dict[str, Any] = {}
-    if data_config.k_shot:
+    demonstrations = None
+    if variants.use_demonstrations:
+        demonstrations = Demonstrations(task, data_config.k_shot, variants.demo_selection, data_config.split_seed)
+    elif data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
-    unit = build(model_config, data_config.model_max_length, args.seed)
-    examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, data_config.model_max_length)
-    for line in report.lines(data_config.model_max_length):
-        console.print(line, highlight=False)
-    result["training"] = {
-        "examples": report.examples,
-        "tokens": report.tokens,
-        "too_long": list(report.too_long),
-        "without_steps": list(report.without_steps),
-    }
+    unit = build(model_config, data_config.model_max_length, args.seed, variants)
+    examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console)
     _describe(unit, console)
     if not resuming:
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
 
+    def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], list[Verdict]]:
+        return evaluate_splits(unit, task, splits, folder, **options, demonstrations=demonstrations)
+
     def evaluate_epoch(epoch: float) -> dict[str, float]:
-        folder = run / EPOCHS / f"epoch-{epoch:g}"
-        found, _ = evaluate_splits(unit, task, ["validation"], folder, **options)
+        found, _ = evaluate_on(["validation"], run / EPOCHS / f"epoch-{epoch:g}")
         return {"eval_acc": found["accuracy"], "eval_well_formed": found["well_formed"]}
 
     set_seed(args.seed)
@@ -83,7 +87,7 @@ def train(
     if checkpoint:
         console.print(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    found, verdicts = evaluate_splits(unit, task, task.test_splits, run / EVALUATION, **options)
+    found, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
     of_steps = {key: found[key] for key in ("memory_true", "reason_valid", "errors_by_cause") if key in found}
     result["after"] = _by_split(found) | of_steps
     result["validation"] = _final_validation(trainer, run)
@@ -94,6 +98,34 @@ def train(
     write_json(run / run_folder.FINISHED, result)
     clean_up(run, args.keep_checkpoints)
     return result, verdicts
+
+
+def _examples(
+    unit: ModelUnit,
+    task: TaskData,
+    data_config: DataConfig,
+    variants: VariantConfig,
+    demonstrations: Demonstrations | None,
+    console: Console,
+) -> tuple[list[Example], dict[str, Any]]:
+    """What is trained on, and the account of it for `metrics.json`."""
+    longest = data_config.model_max_length
+    examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, longest, demonstrations)
+    for line in report.lines(longest):
+        console.print(line, highlight=False)
+    account = {
+        "examples": report.examples,
+        "tokens": report.tokens,
+        "too_long": list(report.too_long),
+        "without_steps": list(report.without_steps),
+    }
+    if variants.mode == CONSTANT_LEN:
+        examples = pack(examples, longest)
+        check_apart(unit.model, examples)
+        full = report.tokens / (len(examples) * longest)
+        console.print(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full", highlight=False)
+        account["rows"] = len(examples)
+    return examples, account
 
 
 def _before(

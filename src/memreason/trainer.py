@@ -80,9 +80,8 @@ class GenerationTrainer(Trainer):
         labels = inputs["labels"]
         keep = (labels[:, 1:] != IGNORE).any(0).nonzero().flatten()
         options = {"logits_to_keep": keep} if self.keeps_logits else {}
-        outputs = model(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, **options
-        )
+        texts = {name: tensor for name, tensor in inputs.items() if name != "labels"}
+        outputs = model(**texts, use_cache=False, **options)
         logits = outputs.logits if self.keeps_logits else outputs.logits[:, keep]
         targets = labels[:, keep + 1].flatten()
         loss = functional.cross_entropy(

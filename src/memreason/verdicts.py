@@ -39,7 +39,8 @@ def _verdict(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgement]
     strict = extract_strict(trace.answer, trace.question, kind)
     flexible = extract_flexible(trace.text, trace.question, kind)
     result = outcome(strict, trace.question.answer, kind)
-    judgement = judge(trace) if judge else None
+    planned_only = bool(trace.steps) and not any(step.text for step in trace.steps)  # which claims nothing
+    judgement = judge(trace) if judge and not planned_only else None
     return Verdict(
         trace=trace,
         strict=strict,

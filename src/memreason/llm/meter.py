@@ -12,7 +12,6 @@ from aiolimiter import AsyncLimiter
 from memreason.errors import UserError
 from memreason.llm import Reply, Request, Stopped
 
-
 _NOTHING = 1e-9
 """Dollars that sums of floats may leave over."""
 

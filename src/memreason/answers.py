@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
+from memreason.number_answers import first_number, last_number, whole_number_line
 from memreason.records import Outcome, Question, one_line
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _LOOSE_LETTER = re.compile(
 )
 
 
-def kind_of(question: Question, kind: AnswerKind) -> Literal["boolean", "choice", "text"]:
+def kind_of(question: Question, kind: AnswerKind) -> Literal["boolean", "choice", "number", "text"]:
     """The kind of this one question: a mixed task has choices where there are options."""
     if kind == "mixed":
         return "choice" if question.options else "boolean"
@@ -50,8 +51,8 @@ def option_letters(question: Question) -> str:
 def normalise_gold(answer: object, question: Question, kind: AnswerKind) -> str | None:
     """The gold answer as it is trained on and compared with, or None where it is none of its kind.
 
-    Booleans and yes/no in any case become True or False, choices become a capital letter; the
-    text kind keeps its wording.
+    Booleans and yes/no in any case become True or False, choices become a capital letter,
+    numbers one spelling (1,000.50 → 1000.5); the text kind keeps its wording.
     """
     text = one_line(str(answer)) if isinstance(answer, str | bool | int | float) else ""
     if kind_of(question, kind) == "text":
@@ -63,7 +64,7 @@ def extract_strict(line: str | None, question: Question, kind: AnswerKind) -> st
     """The answer, where the whole answer line is an answer and nothing else; else None.
 
     True/False or yes/no; a letter among the options, alone, with dot or parentheses, or before
-    its own option's text. A dot at the end is allowed.
+    its own option's text; a number with or without currency, percent sign and commas. A dot at the end is allowed.
     """
     line = one_line(line or "")
     kind = kind_of(question, kind)
@@ -71,6 +72,8 @@ def extract_strict(line: str | None, question: Question, kind: AnswerKind) -> st
         return _plain(line) or None
     if kind == "boolean":
         return _BOOLEANS.get(_plain(line))
+    if kind == "number":
+        return whole_number_line(line)
     if match := _LETTER_LINE.fullmatch(line):
         return _known((match[1] or match[2]).upper(), question)
     if match := _LABELLED_OPTION.fullmatch(line):
@@ -83,8 +86,8 @@ def extract_flexible(text: str, question: Question, kind: AnswerKind) -> str | N
     """The answer that the whole text gives: what follows its last "answer is …", else what stands last.
 
     Without that phrase: the last True/False/Yes/No that ends a clause; an option's exact text as
-    the last line, or the last option letter in parentheses, with a dot, or at a line's end; for the
-    text kind the last line. A next "Question:" that the model went on to write is not read.
+    the last line, or the last option letter in parentheses, with a dot, or at a line's end; the last
+    number; for the text kind the last line. A next "Question:" that the model went on to write is not read.
     """
     text = _TOKEN.sub("", text).split("\nQuestion:")[0]
     kind = kind_of(question, kind)
@@ -94,6 +97,8 @@ def extract_flexible(text: str, question: Question, kind: AnswerKind) -> str | N
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if kind == "text":
         return _plain(lines[-1]) or None if lines else None
+    if kind == "number":
+        return last_number(text)
     if kind == "boolean":
         found = _LOOSE_BOOLEAN.findall(text)
         return _BOOLEANS[found[-1].lower()] if found else None
@@ -115,6 +120,8 @@ def _said(rest: str, question: Question, kind: AnswerKind) -> str | None:
     """The answer at the start of what follows "answer is"."""
     if kind == "text":
         return _plain(rest) or None
+    if kind == "number":
+        return first_number(rest)
     if kind == "boolean":
         match = _SAID_BOOLEAN.match(rest)
         return _BOOLEANS[match[1].lower()] if match else None

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from memreason.planning_tokens import PlanningTokens
-from memreason.records import MEMORY, REASON
+from memreason.records import MEMORY, PLAIN, REASON
 from memreason.tasks import ALIASES, TASKS, load_task
 
 
@@ -30,7 +30,8 @@ def print_task(console: Console, name: str, data_path: str | None = None) -> Non
     """Counts by split, what was found wrong while loading, and one example as trained on."""
     task = load_task(name, data_path)
     table = Table(box=None, padding=(0, 2), title=task.name, title_justify="left")
-    for heading in ("split", "questions", "with steps", MEMORY, REASON, "answers"):
+    types = [t for t in (MEMORY, REASON, PLAIN) if t in task.step_types]
+    for heading in ("split", "questions", "with steps", *types, "answers"):
         table.add_column(heading, justify="left" if heading in ("split", "answers") else "right")
     for split, solutions in task.splits.items():
         steps = Counter(step.type for solution in solutions for step in solution.steps)
@@ -39,8 +40,7 @@ def print_task(console: Console, name: str, data_path: str | None = None) -> Non
             split,
             str(len(solutions)),
             str(sum(bool(solution.steps) for solution in solutions)),
-            str(steps[MEMORY]),
-            str(steps[REASON]),
+            *(str(steps[type_]) for type_ in types),
             ", ".join(f"{answer} {count}" for answer, count in answers.most_common(5)),
         )
     console.print(table)

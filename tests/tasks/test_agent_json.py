@@ -90,11 +90,17 @@ def test_a_gold_answer_that_is_none_leaves_the_record_out(tmp_path):
     assert "train records left out, gold answer not valid: 1 (rows.json[0])" in task.notes
 
 
-@pytest.mark.parametrize("field", ["question", "answer", "cot_steps"])
+@pytest.mark.parametrize("field", ["question", "answer"])
 def test_a_missing_field_is_an_error_with_its_place(tmp_path, field):
     broken = {key: value for key, value in row("Is it?", *CLEAN).items() if key != field}
     with pytest.raises(UserError, match=rf'rows\.json\[1\]: field "{field}" is missing'):
         load(tmp_path, row("First?", *CLEAN), broken)
+
+
+def test_a_row_in_neither_form_is_an_error_that_shows_both(tmp_path):
+    other = {"question": "Is it?", "answer": "True"}
+    with pytest.raises(UserError, match=r"rows\.json\[1\]: .*fields question, answer.*as released, or .*cot_steps"):
+        load(tmp_path, row("First?", *CLEAN), other)
 
 
 def test_a_file_may_hold_one_object_a_line(tmp_path):

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 from memreason.errors import UserError
 from memreason.records import Solution, Trace
 
-AnswerKind = Literal["boolean", "choice", "mixed", "text"]
+AnswerKind = Literal["boolean", "choice", "mixed", "number", "text"]
 """boolean: True/False; choice: a letter; mixed: a letter where the question has options, else
-True/False; text: anything, compared after normalisation."""
+True/False; number: a number; text: anything, compared after normalisation."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class TaskData:
         """Names of the splits that are reported on after training."""
         return [name for name in self.splits if name.startswith("test")]
 
+    @property
+    def step_types(self) -> set[str]:
+        """The types that its steps have."""
+        return {step.type for solutions in self.splits.values() for solution in solutions for step in solution.steps}
+
 
 class Task(NamedTuple):
     """What a user sees of a task before it is loaded."""
@@ -64,6 +69,7 @@ TASKS: dict[str, Task] = {
     "strategyqa": Task("Yes/no questions whose steps are implicit", "boolean", _PUBLISHED.format("ChilleD/StrategyQA")),
     "commonsenseqa": Task("Five-way choices about everyday things", "choice", _PUBLISHED.format("tau/commonsense_qa")),
     "truthfulqa": Task("Choices among common misconceptions", "choice", _PUBLISHED.format("truthfulqa/truthful_qa")),
+    "gsm8k": Task("Word problems of a few sums", "number", _PUBLISHED.format("openai/gsm8k")),
     "jsonl": Task(
         "Your own questions, with steps labelled memory or reason",
         "by the data",

@@ -24,6 +24,7 @@ from memreason.tasks.assemble import Record
 
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
           "dev": "validation", "test": "test"}  # fmt: skip
+FORM = '{"question": …, "answer": …, "cot_steps": ["[rag]: …", "[reason]: …"], "split": …}'
 LABELS = {MEMORY: MEMORY, REASON: REASON, **SPELLINGS}
 
 _STEP = re.compile(r"\s*\[([^\]]*)\]\s*(.*)", re.DOTALL)
@@ -82,13 +83,10 @@ def read_record(
     place: str, split: str, row: dict[str, Any], split_options: Callable[[str], tuple[str, tuple[str, ...]]]
 ) -> Record:
     """A row of the form as a Record. Raises UserError where a field is missing or of the wrong type."""
-    for field, type_ in (("question", str), ("answer", str | bool), ("cot_steps", list)):
+    for field, type_ in (("question", str), ("answer", str | bool | int | float), ("cot_steps", list)):
         if not isinstance(row.get(field), type_):
             what = "is missing" if field not in row else f"is a {type(row[field]).__name__}"
-            raise UserError(
-                f'{place}: field "{field}" {what}; the agent-labelled form is '
-                '{"question": …, "answer": …, "cot_steps": ["[rag]: …", "[reason]: …"], "split": …}'
-            )
+            raise UserError(f'{place}: field "{field}" {what}; the agent-labelled form is {FORM}')
     text, options = split_options(_PROMPT.sub("", row["question"]))
     steps, blemishes, broken = read_steps(row["cot_steps"])
     named = str(row.get("split") or "").lower()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from memreason.answers import normalise_gold
 from memreason.errors import UserError
-from memreason.records import MEMORY, REASON, Question, Solution, Step, one_line
+from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
 from memreason.tasks import AnswerKind, TaskData
 
 TEST_SHARE = 0.2
@@ -33,6 +34,11 @@ class Record:
     id: str = ""
     blemishes: tuple[str, ...] = ()
     broken: bool = False
+
+
+def plain_steps(texts: Iterable[str]) -> tuple[Step, ...]:
+    """One step without a label for each text that is not blank."""
+    return tuple(Step(PLAIN, one_line(text)) for text in texts if text.strip())
 
 
 class Notes:
@@ -170,12 +176,15 @@ def _carve(splits: dict[str, list[Solution]], split: str, count: int, seed: int)
 
 
 def _describe(splits: dict[str, list[Solution]], notes: Notes) -> None:
-    """Note, of each split, what its solutions lack."""
+    """Note, of each split, what its solutions lack; once only, where no step of the dataset has a label."""
+    types = {step.type for solutions in splits.values() for solution in solutions for step in solution.steps}
     for split, solutions in splits.items():
         stepless = sum(not solution.steps for solution in solutions)
         if stepless:
             notes.say(f"{split}: {stepless} of {len(solutions)} questions have no steps: not for training")
-        for type_ in (MEMORY, REASON):
+        for type_ in (MEMORY, REASON) if types != {PLAIN} else ():
             lacking = sum(bool(s.steps) and all(step.type != type_ for step in s.steps) for s in solutions)
             if lacking:
                 notes.say(f"{split}: {lacking} of {len(solutions)} solutions have no {type_} step; kept")
+    if types == {PLAIN}:
+        notes.say("the steps carry no memory/reason labels; train with --extract_step_type_tokens none, or infer types")

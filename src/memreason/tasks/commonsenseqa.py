@@ -13,6 +13,8 @@ from typing import Any
 
 from memreason.tasks.assemble import Record
 
+FORM = '{"question": {"stem": …, "choices": [{"label": "A", "text": …}, …]}, "answerKey": "A"}'
+
 _MARK = re.compile(r"\s*\bOptions\s*:\s*", re.IGNORECASE)
 _LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.\s*")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
-from memreason.tasks import AnswerKind, TaskData, agent_json, commonsenseqa, hub, strategyqa, truthfulqa
+from memreason.tasks import AnswerKind, TaskData, agent_json, commonsenseqa, gsm8k, hub, strategyqa, truthfulqa
 from memreason.tasks.assemble import Notes, Record, assemble
 
 
@@ -16,28 +16,37 @@ class Source(NamedTuple):
     """What is particular to one published dataset.
 
     ``read_released(place, split, row)`` reads a row of the form in which it was released, or gives
-    None where the row is not in that form; ``split_options`` takes the options out of a question's text.
+    None where the row is not in that form, which ``form`` shows; ``split_options`` takes the options out
+    of a question's text in the agent-labelled form.
     """
 
     kind: AnswerKind
     hub_id: str
     hub_config: str | None
+    form: str
     read_released: Callable[[str, str, dict[str, Any]], Record | None]
-    split_options: Callable[[str], tuple[str, tuple[str, ...]]]
+    split_options: Callable[[str], tuple[str, tuple[str, ...]]] = lambda text: (text, ())
 
 
 SOURCES = {
-    "strategyqa": Source("boolean", "ChilleD/StrategyQA", None, strategyqa.read_released, strategyqa.split_options),
+    "strategyqa": Source("boolean", "ChilleD/StrategyQA", None, strategyqa.FORM, strategyqa.read_released),
     "commonsenseqa": Source(
-        "choice", "tau/commonsense_qa", None, commonsenseqa.read_released, commonsenseqa.split_options
+        "choice",
+        "tau/commonsense_qa",
+        None,
+        commonsenseqa.FORM,
+        commonsenseqa.read_released,
+        commonsenseqa.split_options,
     ),
     "truthfulqa": Source(
         "choice",
         "truthfulqa/truthful_qa",
         "multiple_choice",
+        truthfulqa.FORM,
         truthfulqa.read_released,
         truthfulqa.split_options,
     ),
+    "gsm8k": Source("number", "openai/gsm8k", "main", gsm8k.FORM, gsm8k.read_released),
 }
 
 
@@ -58,6 +67,11 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
                 f"{place}: nearly the released form of {name}, but not quite ({type(error).__name__}: {error}); "
                 "correct the row or leave it out"
             ) from error
+        if record is None and "cot_steps" not in row:
+            raise UserError(
+                f"{place}: a row with the fields {', '.join(row) or '(none)'} is no question of {name}; its rows are "
+                f"{source.form} as released, or {agent_json.FORM} labelled by agents"
+            )
         records.append(record or agent_json.read_record(place, split, row, source.split_options))
     return assemble(name, source.kind, records, notes, seed=seed, num_validation=num_validation)
 

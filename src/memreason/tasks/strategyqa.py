@@ -6,14 +6,11 @@ from typing import Any
 
 from memreason.tasks.assemble import Record
 
+FORM = '{"question": …, "answer": true or false}'
+
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     """A row ``{qid?, question, answer: bool, facts?}`` as released; its facts are no labelled steps."""
     if not isinstance(row.get("question"), str) or not isinstance(row.get("answer"), bool):
         return None
     return Record(place, row["question"], (), row["answer"], split=split or "train", id=str(row.get("qid") or ""))
-
-
-def split_options(text: str) -> tuple[str, tuple[str, ...]]:
-    """Yes/no questions have no options."""
-    return text, ()

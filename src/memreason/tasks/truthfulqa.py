@@ -9,6 +9,8 @@ from typing import Any
 
 from memreason.tasks.assemble import Record
 
+FORM = '{"question": …, "mc1_targets": {"choices": […], "labels": [1, 0, …]}}'
+
 # " B. " after the end of a sentence; the initials of "George W. Bush" and "J. K. Rowling" are not.
 _LETTER = re.compile(r"(?<=[.?!:\"'”’)]) ([A-Z])\.(?= )")
 _MARK = re.compile(r"\s*\bOptions:$")

@@ -1,0 +1,25 @@
+"""GSM8K (arXiv 2110.14168): word problems of a few sums, each line of the solution one step.
+
+A solution's steps carry no memory/reason labels. Its calculator marks, `<<48/2=24>>`, stay in the
+steps: a model that learns to write them can be helped with its sums (`--use_calculator`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from memreason.tasks.assemble import Record, plain_steps
+
+FORM = '{"question": …, "answer": "a step\\nanother step\\n#### 72"}'
+
+
+def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
+    """A row of the released files, or of the hub's configs main and socratic: what follows the last #### is the answer.
+
+    The socratic config opens each step with a question and two asterisks; both stay in the step.
+    """
+    question, answer = row.get("question"), row.get("answer")
+    if not isinstance(question, str) or not isinstance(answer, str) or "####" not in answer:
+        return None
+    solution, _, final = answer.rpartition("####")
+    return Record(place, question, (), final.strip(), plain_steps(solution.splitlines()), split or "train")

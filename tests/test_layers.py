@@ -11,7 +11,8 @@ LAYERS = [
     {"errors"},
     {"records"},
     {"planning_tokens", "manifest"},
-    {"number_answers"},
+    {"latex", "math_worker", "answers_number"},
+    {"answers_math"},
     {"config", "answers", "tasks"},
     {"training_config", "command_line", "base_models", "token_rows", "verdicts", "batches", "show"},
     {"model", "run_folder"},
@@ -21,8 +22,9 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "answers",
-              "number_answers", "tasks", "verdicts", "show", "task_table", "score", "cli"}  # fmt: skip
+TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "latex",
+              "math_worker", "answers_number", "answers_math", "answers", "tasks", "verdicts", "show", "task_table",
+              "score", "cli"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from memreason.number_answers import first_number, last_number, whole_number_line
+from memreason.answers_math import clean, equal_math, find_math
+from memreason.answers_number import first_number, last_number, whole_number_line
 from memreason.records import Outcome, Question, one_line
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _LOOSE_LETTER = re.compile(
 )
 
 
-def kind_of(question: Question, kind: AnswerKind) -> Literal["boolean", "choice", "number", "text"]:
+def kind_of(question: Question, kind: AnswerKind) -> Literal["boolean", "choice", "math", "number", "text"]:
     """The kind of this one question: a mixed task has choices where there are options."""
     if kind == "mixed":
         return "choice" if question.options else "boolean"
@@ -52,10 +53,10 @@ def normalise_gold(answer: object, question: Question, kind: AnswerKind) -> str 
     """The gold answer as it is trained on and compared with, or None where it is none of its kind.
 
     Booleans and yes/no in any case become True or False, choices become a capital letter,
-    numbers one spelling (1,000.50 → 1000.5); the text kind keeps its wording.
+    numbers one spelling (1,000.50 → 1000.5); mathematics and text keep their wording.
     """
     text = one_line(str(answer)) if isinstance(answer, str | bool | int | float) else ""
-    if kind_of(question, kind) == "text":
+    if kind_of(question, kind) in ("math", "text"):
         return text or None
     return extract_strict(text, question, kind)
 
@@ -64,12 +65,15 @@ def extract_strict(line: str | None, question: Question, kind: AnswerKind) -> st
     """The answer, where the whole answer line is an answer and nothing else; else None.
 
     True/False or yes/no; a letter among the options, alone, with dot or parentheses, or before
-    its own option's text; a number with or without currency, percent sign and commas. A dot at the end is allowed.
+    its own option's text; a number with or without currency, percent sign and commas. A dot at the end is allowed. In
+    mathematics and text anything can be an answer, so there any line is one.
     """
     line = one_line(line or "")
     kind = kind_of(question, kind)
     if kind == "text":
         return _plain(line) or None
+    if kind == "math":
+        return clean(line) or None
     if kind == "boolean":
         return _BOOLEANS.get(_plain(line))
     if kind == "number":
@@ -87,10 +91,13 @@ def extract_flexible(text: str, question: Question, kind: AnswerKind) -> str | N
 
     Without that phrase: the last True/False/Yes/No that ends a clause; an option's exact text as
     the last line, or the last option letter in parentheses, with a dot, or at a line's end; the last
-    number; for the text kind the last line. A next "Question:" that the model went on to write is not read.
+    number; for mathematics what `find_math` finds; for the text kind the last line. A next "Question:"
+    that the model went on to write is not read.
     """
     text = _TOKEN.sub("", text).split("\nQuestion:")[0]
     kind = kind_of(question, kind)
+    if kind == "math":
+        return find_math(text)
     for match in reversed(list(_PHRASE.finditer(text))):
         if said := _said(text[match.end() :].split("\n")[0], question, kind):
             return said
@@ -112,6 +119,8 @@ def outcome(extracted: str | None, gold: str, kind: AnswerKind) -> Outcome:
     """correct, incorrect, or no_answer where nothing was extracted."""
     if extracted is None:
         return "no_answer"
+    if kind == "math":
+        return "correct" if equal_math(gold, extracted) else "incorrect"
     same = _plain(extracted) == _plain(gold) if kind == "text" else extracted == gold
     return "correct" if same else "incorrect"
 

@@ -5,10 +5,11 @@ import pytest
 from huggingface_hub.errors import GatedRepoError
 
 from memreason.errors import UserError
+from memreason.records import Step
 from memreason.tasks import load_task
 
 STRATEGYQA = [
-    {"qid": f"q{n}", "term": "t", "question": f"Is {n} even?", "answer": n % 2 == 0, "facts": "A fact."}
+    {"qid": f"q{n}", "term": "t", "question": f"Is {n} even?", "answer": n % 2 == 0, "facts": "A fact. Another one."}
     for n in range(12)
 ]
 COMMONSENSEQA = [
@@ -24,6 +25,11 @@ COMMONSENSEQA = [
 TRUTHFULQA = [
     {"question": f"What is {n}?", "mc1_targets": {"choices": ["right", "wrong"], "labels": [1, 0]}} for n in range(4)
 ]
+
+GSM8K = [{"question": "What is 1+1?", "answer": "It is <<1+1=2>>2.\n#### 2"}]
+AQUA = [{"question": "What?", "options": ["A)1", "B)2"], "rationale": "So.", "correct": "B"}]
+SVAMP = [{"ID": "c1", "Body": "I have 2.", "Question": "How many?", "Equation": "2", "Answer": "2"}]
+ROWS = {"strategyqa": STRATEGYQA, "truthfulqa": TRUTHFULQA, "gsm8k": GSM8K, "aqua": AQUA, "svamp": SVAMP}
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +53,7 @@ def test_strategyqa(tmp_path):
     assert counts(task) == {"train": 9, "validation": 1, "test": 2}
     question = task.splits["test"][0].question
     assert (question.id, question.text, question.answer) == ("q10", "Is 10 even?", "True")
-    assert any("have no steps: not for training" in note for note in task.notes)
+    assert task.splits["test"][0].steps == (Step("step", "A fact."), Step("step", "Another one."))
 
 
 def test_commonsenseqa(tmp_path):
@@ -81,6 +87,9 @@ def test_jsonl_in_a_data_folder(tmp_path):
         ("truthfulqa", None, ("truthfulqa/truthful_qa", "multiple_choice")),
         ("strategyqa", "hf://some/where", ("some/where",)),
         ("strategyqa", "some/where", ("some/where",)),
+        ("gsm8k", None, ("openai/gsm8k", "main")),
+        ("aqua", None, ("deepmind/aqua_rat", "raw")),
+        ("svamp", None, ("ChilleD/SVAMP",)),
     ],
 )
 def test_ids_go_to_the_hub(monkeypatch, name, data_path, asked):
@@ -88,11 +97,27 @@ def test_ids_go_to_the_hub(monkeypatch, name, data_path, asked):
 
     def load_dataset(*args):
         calls.append(args)
-        return {"test": STRATEGYQA if name == "strategyqa" else TRUTHFULQA}
+        return {"test": ROWS[name]}
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     load_task(name, data_path)
     assert calls == [asked]
+
+
+def test_every_config_of_a_dataset_is_read(monkeypatch):
+    """MATH has one for each subject."""
+    calls = []
+
+    def load_dataset(path, config):
+        calls.append((path, config))
+        row = {"problem": f"What is {config}?", "level": "Level 1", "type": config, "solution": "It is $\\boxed{1}$."}
+        return {"train": [row], "test": [row | {"problem": f"Why {config}?"}]}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    task = load_task("math")
+    assert counts(task) == {"train": 6, "validation": 1, "test": 7}
+    assert [path for path, _ in calls] == ["EleutherAI/hendrycks_math"] * 7 and len(set(calls)) == 7
+    assert ("EleutherAI/hendrycks_math", "number_theory") in calls
 
 
 def fail_with(monkeypatch, error):

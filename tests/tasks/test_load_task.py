@@ -28,7 +28,9 @@ def ids(task):
 
 
 def test_every_task_says_what_it_is():
-    assert set(TASKS) == {"atlas", "strategyqa", "commonsenseqa", "truthfulqa", "gsm8k", "jsonl"}
+    assert set(TASKS) == {
+        "atlas", "strategyqa", "commonsenseqa", "truthfulqa", "gsm8k", "math", "aqua", "svamp", "jsonl",
+    }  # fmt: skip
     assert all(task.description and task.answer_kind and task.source for task in TASKS.values())
     assert set(ALIASES.values()) <= set(TASKS)
 

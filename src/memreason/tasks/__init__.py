@@ -9,9 +9,10 @@ from typing import Literal, NamedTuple
 from memreason.errors import UserError
 from memreason.records import Solution, Trace
 
-AnswerKind = Literal["boolean", "choice", "mixed", "number", "text"]
+AnswerKind = Literal["boolean", "choice", "math", "mixed", "number", "text"]
 """boolean: True/False; choice: a letter; mixed: a letter where the question has options, else
-True/False; number: a number; text: anything, compared after normalisation."""
+True/False; number: a number; math: anything in LaTeX, compared as mathematics; text: anything, compared
+after normalisation."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ TASKS: dict[str, Task] = {
     "commonsenseqa": Task("Five-way choices about everyday things", "choice", _PUBLISHED.format("tau/commonsense_qa")),
     "truthfulqa": Task("Choices among common misconceptions", "choice", _PUBLISHED.format("truthfulqa/truthful_qa")),
     "gsm8k": Task("Word problems of a few sums", "number", _PUBLISHED.format("openai/gsm8k")),
+    "math": Task("Competition mathematics", "mathematics", _PUBLISHED.format("EleutherAI/hendrycks_math")),
+    "aqua": Task("Five-way algebra questions", "choice", _PUBLISHED.format("deepmind/aqua_rat")),
+    "svamp": Task("Word problems of one sum or two, misleadingly told", "number", _PUBLISHED.format("ChilleD/SVAMP")),
     "jsonl": Task(
         "Your own questions, with steps labelled memory or reason",
         "by the data",
@@ -79,6 +83,7 @@ TASKS: dict[str, Task] = {
 """The tasks that `load_task` knows, by name."""
 
 ALIASES = {
+    "qa": "strategyqa",
     "stratgeqa_agent": "strategyqa",
     "strategyqa_agent": "strategyqa",
     "commonsenseqa_agent": "commonsenseqa",

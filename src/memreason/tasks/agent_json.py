@@ -38,45 +38,68 @@ Row = tuple[str, str, dict[str, Any]]
 def read_rows(path: Path, name: str) -> Iterator[Row]:
     """The rows of one file, or of the folder's files of this dataset. UserError where there are none."""
     for file in [path] if path.is_file() else dataset_files(path, name):
-        match = _SPLIT_WORD.search(file.stem.replace("_", " "))
+        parts = [file.stem.replace("_", " "), *file.relative_to(path).parts[:-1]]
+        match = next(filter(None, map(_SPLIT_WORD.search, parts)), None)
         split = SPLITS[match[1].lower()] if match else ""
         for place, row in read_array(file):
             yield place, split, row
 
 
 def read_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, object) of a JSON array or a JSONL file, whatever its ending says."""
+    """(place, object) of a JSONL file, a JSON array, an object with one under "examples", or a single object."""
     try:
         with open(path, encoding="utf-8-sig") as file:
-            is_array = file.read(64).lstrip().startswith("[")
+            first = next(filter(str.strip, file), "").strip()
             file.seek(0)
-            rows = json.load(file) if is_array else None
+            whole = first.startswith("[") or (first and path.suffix != ".jsonl" and not _is_row(first))
+            document = json.load(file) if whole else None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); give a JSON array or one object a line") from error
-    if rows is None:
+    if document is None:
         yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
         return
+    if isinstance(document, dict) and "examples" not in document:
+        yield str(path), document
+        return
+    rows = document["examples"] if isinstance(document, dict) else document
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             raise UserError(f"{path}[{index}]: expected a JSON object, got {type(row).__name__}")
         yield f"{path}[{index}]", row
 
 
+def _is_row(line: str) -> bool:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return isinstance(row, dict) and "examples" not in row
+
+
 def dataset_files(folder: Path, name: str) -> list[Path]:
     """The folder's files of the dataset: by name, or, in a folder of its own, by split alone.
 
-    "truthful_qa_train_clean_CC.json" is one of truthfulqa; "train.jsonl" belongs to any dataset.
+    "truthful_qa_train_clean_CC.json" is one of truthfulqa; "train.jsonl" belongs to any dataset, and
+    so do all files below folders named train, validation and test; all files of a folder
+    "StrategyQA" are strategyqa's.
     """
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jsonl"))
-    named = [path for path in files if name in re.sub(r"[^a-z0-9]", "", path.stem.lower())]
+    named = [path for path in files if name in _plain(path.stem)]
     found = named or [path for path in files if path.stem.lower() in SPLITS]
+    found = found or [path for split in SPLITS for path in sorted((folder / split).rglob("*.json*"))]
+    if not found and name in _plain(folder.resolve().name):
+        found = files
     if not found:
         there = ", ".join(path.name for path in files) or "no .json or .jsonl file"
         raise UserError(
             f"--data_path {folder}: looked for .json or .jsonl files with {name} in their name (any case, "
-            f"underscores allowed), or train/validation/test files; found {there}"
+            f"underscores allowed), or train/validation/test files or folders; found {there}"
         )
     return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def read_record(

@@ -17,11 +17,16 @@ def is_hub_layout(folder: Path) -> bool:
     return (folder / "data").is_dir() and not any(folder.glob("*.json*"))
 
 
-def read_rows(path: str, config: str | None) -> Iterator[Row]:
-    """Rows of every split of a dataset, by hub id or local folder. UserError where it cannot be had."""
-    for split, rows in _load(path, config).items():
-        for index, row in enumerate(rows):
-            yield f"{path}:{split}[{index}]", SPLITS.get(split, split), row
+def read_rows(path: str, configs: tuple[str, ...] = ()) -> Iterator[Row]:
+    """Rows of every split of a dataset, by hub id or local folder, of several configs one after the other.
+
+    Raises UserError where it cannot be had.
+    """
+    for config in configs or (None,):
+        place = f"{path}/{config}" if config else path
+        for split, rows in _load(path, config).items():
+            for index, row in enumerate(rows):
+                yield f"{place}:{split}[{index}]", SPLITS.get(split, split), row
 
 
 def _load(path: str, config: str | None) -> Any:

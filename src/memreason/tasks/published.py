@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
-from memreason.tasks import AnswerKind, TaskData, agent_json, commonsenseqa, gsm8k, hub, strategyqa, truthfulqa
+from memreason.tasks import (
+    AnswerKind,
+    TaskData,
+    agent_json,
+    aqua,
+    commonsenseqa,
+    gsm8k,
+    hub,
+    math,
+    strategyqa,
+    svamp,
+    truthfulqa,
+)
 from memreason.tasks.assemble import Notes, Record, assemble
 
 
@@ -22,39 +34,41 @@ class Source(NamedTuple):
 
     kind: AnswerKind
     hub_id: str
-    hub_config: str | None
     form: str
     read_released: Callable[[str, str, dict[str, Any]], Record | None]
+    hub_configs: tuple[str, ...] = ()
     split_options: Callable[[str], tuple[str, tuple[str, ...]]] = lambda text: (text, ())
 
 
 SOURCES = {
-    "strategyqa": Source("boolean", "ChilleD/StrategyQA", None, strategyqa.FORM, strategyqa.read_released),
+    "strategyqa": Source("boolean", "ChilleD/StrategyQA", strategyqa.FORM, strategyqa.read_released),
     "commonsenseqa": Source(
         "choice",
         "tau/commonsense_qa",
-        None,
         commonsenseqa.FORM,
         commonsenseqa.read_released,
-        commonsenseqa.split_options,
+        split_options=commonsenseqa.split_options,
     ),
     "truthfulqa": Source(
         "choice",
         "truthfulqa/truthful_qa",
-        "multiple_choice",
         truthfulqa.FORM,
         truthfulqa.read_released,
+        ("multiple_choice",),
         truthfulqa.split_options,
     ),
-    "gsm8k": Source("number", "openai/gsm8k", "main", gsm8k.FORM, gsm8k.read_released),
+    "gsm8k": Source("number", "openai/gsm8k", gsm8k.FORM, gsm8k.read_released, ("main",)),
+    "math": Source("math", "EleutherAI/hendrycks_math", math.FORM, math.read_released, math.SUBJECTS),
+    "aqua": Source("choice", "deepmind/aqua_rat", aqua.FORM, aqua.read_released, ("raw",)),
+    "svamp": Source("number", "ChilleD/SVAMP", svamp.FORM, svamp.read_released),
 }
 
 
 def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:
     """Load one of `SOURCES` from ``data_path``, or from the hub where that is None.
 
-    ``data_path``: a .json or .jsonl file, a folder of such files or in the hub's layout, or the id
-    of a dataset on the hub (owner/name, or hf://owner/name).
+    ``data_path``: a .json or .jsonl file, a folder of such files (also below folders named train and
+    test) or in the hub's layout, or the id of a dataset on the hub (owner/name, or hf://owner/name).
     """
     source = SOURCES[name]
     notes = Notes()
@@ -78,16 +92,16 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
 
 def _rows(name: str, source: Source, data_path: str | None) -> Iterator[agent_json.Row]:
     if data_path is None:
-        return hub.read_rows(source.hub_id, source.hub_config)
+        return hub.read_rows(source.hub_id, source.hub_configs)
     path = Path(data_path).expanduser()
     if path.is_file() or (path.is_dir() and not hub.is_hub_layout(path)):
         return agent_json.read_rows(path, name)
     if path.is_dir():
-        return hub.read_rows(str(path), None)
+        return hub.read_rows(str(path))
     hub_id = data_path.removeprefix("hf://")
     looks_local = path.parent != Path() and path.parent.is_dir()  # a misspelled data/agent is no hub id
     if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id) and not looks_local and path.suffix not in (".json", ".jsonl"):
-        return hub.read_rows(hub_id, source.hub_config if hub_id == source.hub_id else None)
+        return hub.read_rows(hub_id, source.hub_configs if hub_id == source.hub_id else ())
     raise UserError(
         f"--data_path {data_path}: no such file or folder; give one, or a dataset on the hub as hf://owner/name"
     )

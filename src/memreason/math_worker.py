@@ -1,0 +1,117 @@
+"""math-verify in a process of its own, which can be stopped: an answer such as 9^{9^{9^9}} never ends.
+
+The library's own time limit is an alarm signal: it works in the main thread alone, and not inside one
+long multiplication. This file is also the program that the process runs; it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import json
+import logging
+import subprocess
+import sys
+from contextlib import suppress
+from threading import Lock, Timer
+
+logger = logging.getLogger(__name__)
+
+
+class MathWorker:
+    """Compares pairs of answers, one at a time. The process starts with the first pair, and again after a kill."""
+
+    LIMIT = 5.0
+    """Seconds for one pair."""
+    START_LIMIT = 120.0
+    """Seconds for the start, in which sympy is imported."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[str] | None = None
+        atexit.register(self.stop)
+
+    def equal(self, gold: str, answer: str) -> bool:
+        """Whether the two are equal; False where that is not known within the limit, which is logged."""
+        with self._lock:
+            if self._process is None:
+                self._process = self._start()
+            reply = self._ask(json.dumps([gold, answer]), self.LIMIT)
+            if reply is None:
+                logger.warning(f"taken for unequal, since comparing them did not end: {gold!r} and {answer!r}")
+                self.stop()
+            return reply == "true"
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        from memreason.errors import UserError
+
+        if importlib.util.find_spec("math_verify") is None:
+            raise UserError("answers in LaTeX are compared by math-verify, which is missing: pip install math-verify")
+        # -P: the modules that lie beside this file are not to be imported under their bare names.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        if self._ask(None, self.START_LIMIT) is None:
+            self.stop()
+            raise RuntimeError("the process that compares answers in LaTeX did not start")
+        return self._process
+
+    def _ask(self, line: str | None, limit: float) -> str | None:
+        """The line that comes back; None where the process ended, or was ended at the limit."""
+        process = self._process
+        assert process and process.stdin and process.stdout
+        timer = Timer(limit, process.kill)
+        timer.start()
+        try:
+            if line is not None:
+                process.stdin.write(line + "\n")
+                process.stdin.flush()
+            return process.stdout.readline().strip() or None
+        except OSError:  # it has ended
+            return None
+        finally:
+            timer.cancel()
+
+
+def main() -> None:
+    """Answer each line [gold, answer] with true or false."""
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig, parse, verify
+
+    with suppress(ImportError, ValueError):  # not everywhere
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+
+    # Its own list of units takes the t off 3t, and the ab off 2ab.
+    latex = LatexExtractionConfig(
+        normalization_config=NormalizationConfig(units=False, malformed_operators=True, nits=True, boxed="none")
+    )
+
+    def read(text: str) -> list[object]:
+        found: list[object] = parse(f"${text}$", [latex], parsing_timeout=None)
+        return found
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        try:
+            gold, answer = json.loads(line)
+            equal = verify(read(gold), read(answer), timeout_seconds=None, allow_set_relation_comp=True)
+        except Exception:  # whatever a parser says of garbage
+            equal = False
+        print(json.dumps(bool(equal)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

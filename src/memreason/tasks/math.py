@@ -1,0 +1,35 @@
+"""MATH (arXiv 2103.03874): competition problems, each sentence of the solution one step.
+
+A solution's steps carry no memory/reason labels; formulas are never cut apart. The answer is what the
+solution's last ``\\boxed{…}`` holds, compared as mathematics, not as text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from memreason.latex import last_boxed
+from memreason.tasks.assemble import Record, plain_steps
+from memreason.tasks.sentences import sentences
+
+FORM = '{"problem": …, "solution": "… \\\\boxed{…}"}'
+SUBJECTS = ("algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra",
+            "precalculus")  # fmt: skip
+"""The hub's configs, and the folders of the released form."""
+
+_RELEASED = re.compile(r"(?:train|test)/\w+/\w+(?=\.json)")
+
+
+def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
+    """A row ``{problem, level, type, solution}``: a file of its own as released, a line, or a row of the hub.
+
+    Its id is the released file's path (train/algebra/17), which MATH-500's rows have as ``unique_id``.
+    """
+    problem, solution = row.get("problem"), row.get("solution")
+    if not isinstance(problem, str) or not isinstance(solution, str):
+        return None
+    released = _RELEASED.search(place)
+    id_ = str(row.get("unique_id", "")).removesuffix(".json") or (released[0] if released else "")
+    answer = row.get("answer") or last_boxed(solution)
+    return Record(place, problem, (), answer, plain_steps(sentences(solution)), split or "train", id_)

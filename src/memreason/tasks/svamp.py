@@ -1,0 +1,22 @@
+"""SVAMP (arXiv 2103.07191): word problems of one sum or two, told with words that mislead.
+
+The equation is the only step. It was released in one file without splits; the hub's copy has train and test.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from memreason.tasks.assemble import Record, plain_steps
+
+FORM = '{"ID": …, "Body": …, "Question": …, "Equation": "( 76.0 - 25.0 )", "Answer": 51.0}'
+
+
+def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
+    """A row of the released file, or of the hub: ``{ID, Body, Question, Equation, Answer}``."""
+    if not {"Body", "Question", "Equation", "Answer"} <= row.keys():
+        return None
+    question = f"{row['Body']} {row['Question']}"
+    return Record(
+        place, question, (), row["Answer"], plain_steps([row["Equation"]]), split or "train", row.get("ID", "")
+    )

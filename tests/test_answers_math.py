@@ -1,0 +1,212 @@
+"""Answers in LaTeX: which are the same mathematics, which are not, and where one is found in a text."""
+
+import threading
+import time
+
+import pytest
+
+from memreason import answers_math
+from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
+from memreason.answers_math import clean, equal_math, find_math
+from memreason.math_worker import MathWorker
+from memreason.records import Question
+
+QUESTION = Question("q", "What is $x$?", "\\frac{1}{2}")
+
+# A row: the gold answer, then answers that equal it, then (after the bar) answers that do not.
+TABLE = {
+    "fractions": r"""
+        \frac{1}{2}      = 0.5 ; 1/2 ; \frac12 ; \dfrac{1}{2} ; \tfrac{2}{4} ; \frac {1} {2} | \frac{1}{3} ; 2 ; 1/2x
+        -\frac{3}{4}     = \frac{-3}{4} ; -3/4 ; -0.75 ; -\frac34 | \frac{3}{4} ; -\frac{4}{3}
+        \frac{1}{3}      = 1/3 ; \frac{2}{6} | 0.33 ; 0.3 ; 3
+        \frac{17}{50}    = 0.34 ; .34 | 0.35 ; \frac{50}{17}
+    """,
+    "mixed numbers": r"""
+        3\frac{1}{2}     = \frac{7}{2} ; 3.5 ; 3 1/2 ; 7/2 | \frac{3}{2} ; 31/2
+        1 \frac{3}{4}    = 7/4 ; 1.75 | \frac{3}{4} ; 13/4
+    """,
+    "repeating decimals": r"""
+        0.\overline{3}   = \frac{1}{3} ; 1/3 | 0.3 ; 0 ; 3
+        0.1\overline{6}  = \frac16 | 0.16 ; 0.1
+    """,
+    "numbers and money": r"""
+        1,234            = 1234 ; 1{,}234 ; 1\,234 ; 1,\!234 ; \$1,234 ; \$1234.00 | 1.234 ; 123
+        10{,}000         = 10000 ; 10,000 | 10 ; 1000
+        \$18.90          = 18.9 ; 18.90 ; $18.90$ | 18.09 ; 189
+        4\times 10^{5}   = 400000 ; 4 \cdot 10^5 | 4 \times 10^4
+    """,
+    "units": r"""
+        5\text{ cm}      = 5 ; 5 \mathrm{cm} ; 5cm ; 5\,\text{cm} ; 5 cm | 6\text{ cm} ; 50
+        12\text{ in}^2   = 12 ; 12 \text{ square inches} ; 12\mbox{ inches}^2 ; 12 square inches | 144
+        16\sqrt{3}\text{ units} = 16\sqrt3 | 16 ; \sqrt{3}
+        30\text{ miles per hour} = 30 ; 30 mph | 3
+        5                = 5 dollars ; 5 apples | 5x ; five ; 5n
+    """,
+    "degrees": r"""
+        90^\circ         = 90 ; 90^{\circ} ; 90° ; 90 degrees ; 90\text{ degrees} | 180^\circ ; 9
+        \frac{1}{2}      = \sin 30^\circ ; \cos{60^\circ} | \sin 30 ; \sin 60^\circ
+    """,
+    "percentages": r"""
+        50\%             = 50 ; 50% ; 50 percent | 0.05 ; 5\%
+        33.3\%           = 33.3 | 33 ; 0.333
+    """,
+    "sets and lists": r"""
+        \{1,2,3\}        = \{3,1,2\} ; 1,2,3 ; \left\{1,2,3\right\} | \{1,2\} ; \{1,2,4\}
+        1,-2             = -2, 1 ; 1 \text{ and } -2 ; x = 1 \text{ or } x = -2 | 1 ; 1,2 ; -1,2
+        \pm 2            = 2, -2 ; -2, 2 | 2 ; \pm 3
+        3 \pm \sqrt{2}   = 3+\sqrt{2}, 3-\sqrt{2} | 3+\sqrt{2}
+        \emptyset        = \varnothing ; \{\} | 0 ; \{0\}
+        \frac{1}{2}, \frac{1}{3} = \frac13, \frac12 | \frac12, \frac14
+    """,
+    "tuples": r"""
+        (1,2)            = (1, 2) ; \left(1,2\right) | (2,1) ; 1 ; (1,2,3)
+        \left( 3, \frac{\pi}{2} \right) = (3,\pi/2) | (3, \pi) ; (\pi/2, 3)
+        (1,2),(3,4)      = (3,4), (1,2) | (1,3),(2,4)
+    """,
+    "intervals": r"""
+        [1,2)            = \left[1,2\right) ; [1, 2) | (1,2) ; [1,2] ; (1,2]
+        (3,\infty) = x>3 ; (3, +\infty) | x\ge 3 ; [3,\infty)
+        (-\infty,3]      = \left(-\infty, 3\right] | (-\infty,3) ; (\infty,3]
+        (-\infty,0)\cup(1,\infty) = (1,\infty)\cup(-\infty,0) | (0,1) ; (-\infty,0)
+        [0.5,1]          = [\frac{1}{2},1] ; x\in[\frac12,1] | [0.5,2]
+    """,
+    "matrices": r"""
+        \begin{matrix}1&2\\3&x\end{matrix} = \begin{bmatrix}1&2\\3&x\end{bmatrix} | \begin{bmatrix}1&3\\2&x\end{bmatrix}
+        \begin{pmatrix}.5\\3\end{pmatrix} = \begin{pmatrix}\frac12\\3\end{pmatrix} | \begin{bmatrix}.5&3\end{bmatrix}
+    """,
+    "words": r"""
+        \text{Evelyn}    = Evelyn ; \text{evelyn} ; \textbf{Evelyn} | Angela ; E
+        \text{(B)}       = B ; (B) ; \mathrm{(B)} ; \text{B}. | C ; b ; 2
+        \text{no solution} = no solution ; \text{No solution} | 0 ; \text{solution}
+        \text{June 20}   = June 20 | June 21 ; 20
+        10\text{:}30 \text{ a.m.} = 10:30 a.m. ; 10:30 \text{ a.m.} | 10:30 \text{ p.m.} ; 10
+    """,
+    "expressions": r"""
+        x^2+2x+1         = (x+1)^2 ; 1+2x+x^2 | (x-1)^2 ; x^2+2x
+        2\sqrt{3}        = \sqrt{12} ; 2\sqrt3 | \sqrt{6} ; 3.46
+        \frac{1}{\sqrt{2}} = \frac{\sqrt{2}}{2} | \frac{1}{2} ; \sqrt{2}
+        2^{10}           = 1024 | 20 ; 210
+        2\pi             = 2 \pi ; \pi \cdot 2 | 6.28 ; \pi^2
+        1+2i             = 2i+1 | 1-2i ; 3i
+        5!               = 120 | 5 ; 5!!
+        \binom{5}{2}     = 10 | \frac{5}{2}
+        \log_2 8         = 3 | \log 8
+        3t               = t \cdot 3 | 3 ; 3s
+        2ab              = 2ba | 2 ; 2a
+    """,
+    "equations and inequalities": r"""
+        x=3              = 3 ; x = 3 | x=4 ; 4
+        y=2x+1           = y=1+2x | y=2x-1
+        x>3              = 3<x | x<3 ; x\ge 3
+    """,
+    "bases": r"""
+        1011_2           = 1011_{2} | 1011_3 ; 1101_2 ; 1011
+    """,
+}  # fmt: skip
+ROWS = [
+    (kind, gold.strip(), answer.strip(), equal)
+    for kind, lines in TABLE.items()
+    for line in lines.strip().splitlines()
+    for gold, _, rest in [line.partition(" = ")]
+    for side, equal in zip(rest.split("|"), (True, False), strict=True)
+    for answer in side.split(" ; ")
+]
+
+
+@pytest.mark.parametrize(("kind", "gold", "answer", "equal"), ROWS)
+def test_equality(kind: str, gold: str, answer: str, equal: bool) -> None:
+    assert equal_math(gold, answer) is equal
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        (r"\{x|x>3\}", r"x>3"),
+        (r"x<-1\text{ or }x>3", r"(-\infty,-1)\cup(3,\infty)"),
+        (r"e^{i\pi}", "-1"),
+        (r"\frac{\pi}{6}", r"30^\circ"),
+    ],
+)
+def test_known_limits_equal_answers_that_are_not_seen_to_be(gold: str, answer: str) -> None:
+    assert not equal_math(gold, answer)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    ["{" * 50, r"\frac{" * 20, r"\begin{pmatrix}" * 5, "$$$", "\\", "x" * 5000, r"\text{", r"\boxed{", "=", "<", "}{",
+     "1/0", r"\frac{1}{0}", "nan", "import os", "\x00", "\n", "5 because 2+3=5", "²", "​5 ", r"\unknown{5}"],
+)  # fmt: skip
+def test_garbage_is_not_equal_and_harms_nothing(garbage: str) -> None:
+    assert not equal_math("4", garbage)
+    assert equal_math("x+y", "y+x")
+
+
+def test_a_comparison_that_never_ends_is_ended_in_any_thread(caplog: pytest.LogCaptureFixture) -> None:
+    worker = MathWorker()
+    worker.LIMIT = 0.5
+    found: list[bool] = []
+
+    def compare() -> None:
+        found.append(worker.equal("5", "9^{9^{9^9}}"))
+        worker.LIMIT = 60
+        found.append(worker.equal("x+y", "y+x"))
+
+    started = time.monotonic()
+    thread = threading.Thread(target=compare)
+    thread.start()
+    thread.join(timeout=120)
+    worker.stop()
+    assert found == [False, True]
+    assert time.monotonic() - started < 60
+    assert "taken for unequal" in caplog.text
+
+
+def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(answers_math, "_WORKER", MathWorker())
+    with pytest.raises(Exception, match="pip install math-verify"):
+        equal_math("a + b + c", "c + b + a")
+    assert equal_math("7", "7.")  # what is the same text needs no library
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        ("$5$", "5"),
+        (r"\boxed{5}", "5"),
+        (r"$\boxed{\frac{1}{2}}$.", r"\frac{1}{2}"),
+        (r"\(x\).", "x"),
+        (" a  b ", "a b"),
+    ],
+)
+def test_what_does_not_belong_to_an_answer_comes_off(written: str, answer: str) -> None:
+    assert clean(written) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"First $\boxed{3}$. Then \boxed{\frac{1}{2}}. The answer is: 4", r"\frac{1}{2}"),  # the last box
+        (r"So $x=2$." + "\nThe answer is: $\\frac{1}{2}$.", r"\frac{1}{2}"),
+        ("The answer is: x^2 + 1", "x^2 + 1"),
+        ("The answer is 7 because $3+4$ is", "3+4"),  # the first formula of a sentence
+        ("The answer is 7 because three and four make it", "7"),
+        (r"The answer is \text{Evelyn}.", r"\text{Evelyn}"),
+        (r"so $a=3$ and \(b=4\) hold", "b=4"),
+        ("it makes 12 in all", "12"),
+        ("nothing", None),
+        ("", None),
+    ],
+)
+def test_an_answer_is_found_in_a_text(text: str, answer: str | None) -> None:
+    assert find_math(text) == answer
+
+
+def test_extraction_and_outcome() -> None:
+    assert extract_strict("$0.5$.", QUESTION, "math") == "0.5"
+    assert extract_strict(" ", QUESTION, "math") is None
+    assert extract_flexible("It is $x$.\nThe answer is: 0.5\nQuestion: And $y$?", QUESTION, "math") == "0.5"
+    assert normalise_gold(" \\frac{1}{2}\n", QUESTION, "math") == "\\frac{1}{2}"
+    assert outcome("0.5", QUESTION.answer, "math") == "correct"
+    assert outcome("0.4", QUESTION.answer, "math") == "incorrect"
+    assert outcome(None, QUESTION.answer, "math") == "no_answer"

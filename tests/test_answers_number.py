@@ -1,0 +1,101 @@
+"""Numbers as answers: what is one, what is not, and equal ones spelled the same."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
+from memreason.answers_number import first_number, last_number, spell
+from memreason.records import Question
+
+QUESTION = Question("q", "How many?", "5")
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("72", "72"), ("1,234", "1234"), ("1,234,567.80", "1234567.8"), ("5.00", "5"), ("5.", "5"), ("$5", "5"),
+        ("$1,000.50", "1000.5"), ("5 $", "5"), ("€3", "3"), ("50%", "50"), ("50 percent", "50"), ("50\\%", "50"),
+        ("-7", "-7"), ("−7", "-7"), ("-$7", "-7"), ("$-7", "-7"), ("+7", "7"), (".5", "0.5"), ("-.5", "-0.5"),
+        ("1/2", "0.5"), ("1 / 3", "1/3"), ("2/6", "1/3"), ("1 1/2", "1.5"), ("-1 1/2", "-1.5"), ("0", "0"), ("-0", "0"),
+        ("007", "7"), ("**12**", "12"), ("  8  ", "8"), ("0.125", "0.125"),
+    ],
+)  # fmt: skip
+def test_strictly_the_line_is_a_number_with_its_decorations(line: str, number: str) -> None:
+    assert extract_strict(line, QUESTION, "number") == number
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "five", "5 apples", "x = 5", "5 + 5", "about 5", "5 or 6", "1,23", "12,34", "1.2.3", "1/0", "5/", "--5", "5%%",
+     "5 1", "<<2+3=5>>5", "1" * 41, "٣ items"],
+)  # fmt: skip
+def test_strictly_anything_else_is_no_answer(line: str) -> None:
+    assert extract_strict(line, QUESTION, "number") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("She has 5 apples.", "5"),
+        ("The answer is: 5 apples for 2 children", "5"),  # what comes at once after the phrase
+        ("The answer is: $1,234.50.", "1234.5"),
+        ("The answer is: unclear, between 3 and 4", "3"),
+        ("The answer is: unclear\nsay 4", "4"),
+        ("Sold 48/2 = <<48/2=24>>24 clips", "24"),
+        ("48-24", "24"),  # a minus sign is none between two numbers
+        ("It fell to -24 degrees", "-24"),
+        ("a range of 5-7", "7"),
+        ("It is 1/2", "0.5"),
+        ("It is 2 1/2 cups", "2.5"),
+        ("5 km2", "5"),  # no number begins inside a word
+        ("The answer is: 7\nQuestion: What is 9?", "7"),
+        ("<prefix_0><answer_3> The answer is: 8", "8"),
+        ("no number here", None),
+        ("1" * 60, None),
+        ("It is 1/0", None),
+    ],
+)
+def test_flexibly_a_number_is_found_in_the_text(text: str, number: str | None) -> None:
+    assert extract_flexible(text, QUESTION, "number") == number
+
+
+def test_first_and_last() -> None:
+    assert (first_number("from 3 to 1,000 and 2.5"), last_number("from 3 to 1,000 and 2.5")) == ("3", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("gold", "normal"), [("1,000", "1000"), (51.0, "51"), (3, "3"), ("0.50", "0.5"), ("many", None)]
+)
+def test_a_gold_answer_is_a_number_in_one_spelling(gold: object, normal: str | None) -> None:
+    assert normalise_gold(gold, QUESTION, "number") == normal
+
+
+def test_outcomes() -> None:
+    assert outcome("0.5", "0.5", "number") == "correct"
+    assert outcome("5", "0.5", "number") == "incorrect"
+    assert outcome(None, "0.5", "number") == "no_answer"
+
+
+numbers = st.fractions(max_denominator=10**6)
+
+
+@given(numbers)
+def test_what_is_spelled_reads_back_as_the_same_number(value: Fraction) -> None:
+    text = spell(value)
+    assert Fraction(text) == value
+    assert extract_strict(text, QUESTION, "number") == text
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12))
+def test_commas_currency_and_zeros_change_nothing(value) -> None:
+    plain = extract_strict(f"{value:f}", QUESTION, "number")
+    assert plain == extract_strict(f"${value:,f}00.", QUESTION, "number") == spell(Fraction(value))
+
+
+@given(st.text(alphabet="0123456789,./-$% <>=x\n"))
+def test_any_text_will_do(text: str) -> None:
+    extract_strict(text, QUESTION, "number")
+    extract_flexible(text, QUESTION, "number")

@@ -18,6 +18,7 @@ LAYERS = [
     {"model", "run_folder"},
     {"generate", "task_table", "score"},
     {"trainer", "evaluate", "reasoner"},
+    {"step_types"},
     {"train"},
     {"cli"},
     {"__main__", "__init__"},

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memreason.errors import UserError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "tasks": "what datasets there are, with counts and an example",
+    "step-types": "infer types for a dataset's unlabelled steps, and look at them",
     "train": "fine-tune a model on a dataset, evaluate it, and save a checkpoint",
     "evaluate": "answer a dataset's test questions with a checkpoint or a base model",
     "ask": "ask a checkpoint one question",
@@ -42,6 +44,11 @@ EXAMPLES = {
     "tasks": """examples:
   memreason tasks
   memreason tasks strategyqa --data_path data/agent
+""",
+    "step-types": """examples:
+  memreason step-types fit --dataset gsm8k --data_path data/gsm8k --selection_method k-means --num_types 5
+  memreason step-types show runs/step-types/gsm8k/smollm2/k-means-5
+  memreason train --dataset gsm8k --data_path data/gsm8k --extract_step_type_tokens k-means --num_plan_types 5
 """,
     "train": """examples:
   memreason train --config recipes/demo.yaml
@@ -89,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         # Said by transformers to PEFT, not to the user.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        globals()[f"_{command}"](rest)
+        globals()[f"_{command.replace('-', '_')}"](rest)
     except UserError as error:
         print(f"memreason {command}: {error}", file=sys.stderr)
         return 2
@@ -145,6 +152,33 @@ def _tasks(argv: Sequence[str]) -> None:
         print_task(_console(), config.dataset, config.data_path)
     else:
         print_tasks(_console())
+
+
+def _step_types(argv: Sequence[str]) -> None:
+    from memreason.config import DataConfig, ShowStepTypesConfig, StepTypesConfig
+
+    action, rest = (argv[0], list(argv[1:])) if argv else ("", [])
+    if action not in ("fit", "show"):
+        _parse("step-types", (StepTypesConfig, DataConfig), [a for a in argv if a in ("-h", "--help")])
+        raise UserError("say fit or show: memreason step-types fit --dataset …, memreason step-types show FOLDER")
+    _quiet_transformers()
+    console = _console()
+    if action == "fit":
+        config, data = _parse("step-types", (StepTypesConfig, DataConfig), rest)
+        from memreason.step_types.fit import fit
+
+        folder = str(fit(config, data, console))
+        nearest = 3
+    else:
+        positional = ["--folder", rest.pop(0)] if rest and not rest[0].startswith("-") else []
+        (shown,) = _parse("step-types", (ShowStepTypesConfig,), [*positional, *rest])
+        if not shown.folder:
+            raise UserError("the folder is missing: memreason step-types show runs/step-types/…")
+        folder, nearest = shown.folder, shown.nearest
+    from memreason.step_types.describe import print_fit
+
+    print_fit(console, Path(folder), nearest)
+    console.print(f"\npictures and all steps: {folder}", highlight=False)
 
 
 def _train(argv: Sequence[str]) -> None:

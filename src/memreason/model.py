@@ -156,7 +156,8 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
     fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)
     rows = resize(model, len(tokenizer))
-    initialise_rows(model, tokenizer, token_ids, seed)
+    inferred = config.inferred if config.add_soft_prompts else None
+    initialise_rows(model, tokenizer, token_ids, seed, inferred.words if inferred else None)
     manifest = Manifest(
         base_model=absolute(config.model_name_or_path),
         base_revision=base.revision,
@@ -168,6 +169,7 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
         rows=rows,
         model_max_length=model_max_length,
         int8=config.int8_training,
+        step_type_record=inferred.record if inferred else None,
     )
     if config.int8_training:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)

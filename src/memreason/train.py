@@ -17,6 +17,7 @@ from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_dat
 from memreason.generate import few_shot_text
 from memreason.model import ModelUnit, build, load_base
 from memreason.records import Verdict, read_json, write_json
+from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig
@@ -52,6 +53,7 @@ def train(
     _check(task, args)
     for note in task.notes:
         console.print(f"{task.name}: {note}", highlight=False)
+    model_config, task = with_inferred_types(model_config, data_config, task, args.seed, console, progress)
     result: dict[str, Any] = {}
     if data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
@@ -80,6 +82,7 @@ def train(
     )
     checkpoint = newest_complete_checkpoint(run) if resuming else None
     if checkpoint:
+        check_same_types(checkpoint, unit.manifest)
         console.print(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     found, verdicts = evaluate_splits(

@@ -118,7 +118,7 @@ def _title(record: dict[str, Any], steps: int) -> str:
 
 
 def _use_line(use: Use, names: Sequence[str]) -> str:
-    dead = f"[red]{len(use.dead)} never used: {', '.join(names[i] for i in use.dead)}[/red]" if use.dead else "none dead"
+    dead = f"[red]never used: {', '.join(names[i] for i in use.dead)}[/red]" if use.dead else "none is dead"
     return (
         f"use of the {len(names)} types: entropy {100 * use.entropy:.0f}% of the maximum, "
         f"perplexity {use.perplexity:.2f}, {dead}"

@@ -36,7 +36,9 @@ def draw_steps(path: Path, points: np.ndarray, types: np.ndarray, labels: Sequen
     for type_ in np.argsort(-np.bincount(types, minlength=len(labels)), kind="stable"):
         own = types == type_
         if own.any():
-            axes.scatter(*plane[own].T, s=9, alpha=0.75, linewidths=0, color=_colour(type_), label=labels[type_])
+            axes.scatter(
+                plane[own, 0], plane[own, 1], s=9, alpha=0.75, linewidths=0, color=_colour(type_), label=labels[type_]
+            )
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_axis_off()
     axes.legend(

@@ -55,7 +55,7 @@ class Network(nn.Module):
         self.log_noise = nn.Parameter(torch.zeros(()))
         self.log_error = nn.Parameter(torch.zeros(()))
         self.next_decoder = _Bent(width, inputs) if next_step else None
-        self.log_next_error = nn.Parameter(torch.zeros(())) if next_step else None
+        self.log_next_error = nn.Parameter(torch.zeros(()))
 
     def distances(self, z: torch.Tensor) -> torch.Tensor:
         """(steps, types) squared distances of (steps, width) points to the codes."""
@@ -84,9 +84,10 @@ class _Bent(nn.Module):
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.straight = nn.Linear(inputs, outputs)
-        self.bend = nn.Sequential(nn.Linear(inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, outputs))
-        nn.init.zeros_(self.bend[-1].weight)
-        nn.init.zeros_(self.bend[-1].bias)
+        last = nn.Linear(HIDDEN, outputs)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.bend = nn.Sequential(nn.Linear(inputs, HIDDEN), nn.ReLU(), last)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.straight(x) + self.bend(x)
@@ -119,7 +120,8 @@ class SoftQuantizer:
         """What `state` gave, alive again."""
         standard = Standard.from_tensors(tensors)
         weights = {k[len("network.") :]: torch.from_numpy(v) for k, v in tensors.items() if k.startswith("network.")}
-        network = Network(len(standard.mean), *weights["codes"].shape, "log_next_error" in weights)
+        types, width = weights["codes"].shape
+        network = Network(len(standard.mean), types, width, "next_decoder.straight.bias" in weights)
         network.load_state_dict(weights)
         return cls(names, standard, network.eval(), settings["curves"])
 

@@ -1,9 +1,9 @@
 """Fitted step types: by method, and in a folder as JSON and safetensors.
 
-    step_types.json          what was fitted to what, and the types' names, words and shares
-    step_types.safetensors   centres, weights
-    steps.jsonl              every step it was fitted to, with its type and its distance to the type's centre
-    steps.png, losses.png    pictures
+step_types.json          what was fitted to what, and the types' names, words and shares
+step_types.safetensors   centres, weights
+steps.jsonl              every step it was fitted to, with its type and its distance to the type's centre
+steps.png, losses.png    pictures
 """
 
 from __future__ import annotations

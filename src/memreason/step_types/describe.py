@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from memreason.records import read_json, read_jsonl
+from memreason.records import read_jsonl
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.standard import Standard
-from memreason.step_types.store import RECORD, STEPS
+from memreason.step_types.store import STEPS, read_record
 
 _TOKEN = r"[A-Za-z]{2,}|[-+*/%$]"
 
@@ -84,7 +84,7 @@ def telling_words(texts: Sequence[str], types: np.ndarray, names: Sequence[str],
 
 def print_fit(console: Console, folder: Path, nearest: int = 10) -> None:
     """Print the types in ``folder``: use, words, and the ``nearest`` steps to each type's centre."""
-    record = read_json(folder / RECORD)
+    record = read_record(folder)
     steps = [row for _, row in read_jsonl(folder / STEPS)]
     names = record["names"]
     counts = [sum(row["type"] == name for row in steps) for name in names]
@@ -95,11 +95,12 @@ def print_fit(console: Console, folder: Path, nearest: int = 10) -> None:
     table.add_column("steps", justify="right")
     table.add_column("share", justify="right")
     table.add_column("words that tell it from the others")
-    for name, count in sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1]):
+    by_use = sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1])
+    for name, count in by_use:
         words = ", ".join(record["words"].get(name, []))
         table.add_row(escape(name), str(count), f"{100 * count / len(steps):.1f}%", escape(words))
     console.print(table)
-    for name in names if nearest else ():
+    for name in [name for name, count in by_use if count and nearest]:
         console.print(f"\n[bold cyan]{escape(name)}[/bold cyan]: nearest to its centre", highlight=False)
         own = sorted((row for row in steps if row["type"] == name), key=lambda row: row["distance"])
         for text in list(dict.fromkeys(row["text"] for row in own))[:nearest]:

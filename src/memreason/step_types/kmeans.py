@@ -20,9 +20,11 @@ from sklearn.cluster import KMeans
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.standard import Standard
 
-COOLING = 0.5 ** np.arange(2, 14)
-"""Temperatures of Sinkhorn's iteration, as shares of the mean squared distance to the nearest centre."""
-_ROUNDS = 30
+COOLING = 0.5 ** np.arange(2, 16)
+"""Temperatures of Sinkhorn's iteration, as shares of what a step's other types cost more than its cheapest."""
+_SWEEPS, _ROUNDS = 20, 15
+_UNEVEN = 1e-3
+"""Shares so much off, as logarithms, are even enough."""
 
 
 @dataclass(frozen=True)
@@ -57,28 +59,32 @@ def fit(corpus: Corpus, num_types: int, seed: int, balanced: bool = False) -> Ce
     if balanced:
         types = None
         for _ in range(_ROUNDS):
-            prices = balancing_prices(_distances(x, centres))
+            prices = balancing_prices(_distances(x, centres), prices)
             before, types = types, (_distances(x, centres) + prices).argmin(1)
             if before is not None and (before == types).all():
                 break
             centres = np.stack([x[types == i].mean(0) if (types == i).any() else centres[i] for i in range(num_types)])
+        prices = balancing_prices(_distances(x, centres), prices)
     names = tuple(f"{'balanced' if balanced else 'kmeans'}_{i}" for i in range(num_types))
     return Centres(names, standard, centres.astype(np.float32), prices.astype(np.float32))
 
 
-def balancing_prices(costs: np.ndarray, sweeps: int = 20) -> np.ndarray:
+def balancing_prices(costs: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """(types,) prices under which each type is the cheapest for about an equal share of the steps.
 
-    ``costs`` is (steps, types). The prices solve the dual of the transport problem, but for a last
-    temperature of 1/8192 of the mean least cost.
+    ``costs`` is (steps, types); ``start`` are prices to begin with. The prices solve the dual of the
+    transport problem, but for the last temperature.
     """
     steps, types = costs.shape
-    prices = np.zeros(types)
-    for temperature in COOLING * max(costs.min(1).mean(), 1e-12):
-        for _ in range(sweeps):
+    prices = np.zeros(types) if start is None else start.copy()
+    regret = (costs - costs.min(1, keepdims=True)).mean()
+    for temperature in COOLING * max(regret, 1e-12):
+        for _ in range(_SWEEPS):
             offers = -(costs + prices) / temperature
-            shares = logsumexp(offers - logsumexp(offers, axis=1, keepdims=True), axis=0) - np.log(steps)
-            prices += temperature * (shares + np.log(types))
+            surplus = logsumexp(offers - logsumexp(offers, axis=1, keepdims=True), axis=0) + np.log(types / steps)
+            prices += temperature * surplus
+            if np.abs(surplus).max() < _UNEVEN:
+                break
     return prices
 
 

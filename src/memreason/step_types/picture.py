@@ -41,9 +41,7 @@ def draw_steps(path: Path, points: np.ndarray, types: np.ndarray, labels: Sequen
             )
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_axis_off()
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(0, 0), ncols=1, frameon=False, fontsize=9, markerscale=2.5, borderaxespad=0
-    )
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, markerscale=2.5)
     figure.savefig(path)
 
 

@@ -129,12 +129,25 @@ def save(fit: Fit, folder: Path) -> None:
     write_json(folder / RECORD, {"format": FORMAT, **fit.record, "words": fit.words, "settings": settings})
 
 
-def load(folder: Path) -> Fit:
-    """The fit in ``folder``. Raises UserError where there is none that can be read."""
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `step_types.json` in ``folder`` says. Raises UserError where there is none that can be read."""
     if not (folder / RECORD).is_file():
         raise UserError(f"{folder}: no {RECORD} in it; give a folder that `memreason step-types fit` wrote")
     try:
         record = read_json(folder / RECORD)
+        if record["format"] != FORMAT:
+            raise ValueError(f"its format is {record['format']}")
+        return record
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder / RECORD}: not a record that this version can read ({error}); fit it again"
+        ) from error
+
+
+def load(folder: Path) -> Fit:
+    """The fit in ``folder``. Raises UserError where there is none that can be read."""
+    record = read_record(folder)
+    try:
         source = Source(**record["source"]) if record["source"] else None
         names = tuple(record["names"])
         types = _from_state(record["method"], names, record["settings"], load_file(folder / TENSORS))

@@ -134,7 +134,8 @@ def test_known_limits_equal_answers_that_are_not_seen_to_be(gold: str, answer: s
 @pytest.mark.parametrize(
     "garbage",
     ["{" * 50, r"\frac{" * 20, r"\begin{pmatrix}" * 5, "$$$", "\\", "x" * 5000, r"\text{", r"\boxed{", "=", "<", "}{",
-     "1/0", r"\frac{1}{0}", "nan", "import os", "\x00", "\n", "5 because 2+3=5", "²", "​5 ", r"\unknown{5}"],
+     "1/0", r"\frac{1}{0}", "nan", "import os", "\x00", "\n", "5 because 2+3=5", "²", r"\unknown{5}",
+     r"0.\overline{" + "3" * 5000 + "}", "9" * 5000],
 )  # fmt: skip
 def test_garbage_is_not_equal_and_harms_nothing(garbage: str) -> None:
     assert not equal_math("4", garbage)

@@ -237,6 +237,55 @@ class TestCheckpoints:
         assert "the question is missing" in fails(capsys, "ask", " ", "--model_name_or_path", "x")
 
 
+class TestCalculator:
+    """`--use_calculator`, from training to the checkpoint's own evaluation."""
+
+    @pytest.fixture
+    def sums(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "sums"
+        folder.mkdir()
+        for split, numbers in {"train": range(12), "test": range(20, 23)}.items():
+            rows = [
+                {"question": f"What is {n} and 1?", "answer": f"It is <<{n}+1={n + 1}>>{n + 1}.\n#### {n + 1}"}
+                for n in numbers
+            ]
+            (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return folder
+
+    def test_a_checkpoint_remembers_it_and_the_flag_overrules(
+        self, arguments: list[str], sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from memreason import calculator_decoding
+
+        made: list[int] = []
+
+        class Counting(calculator_decoding.CalculatorProcessor):
+            def __init__(self, *args: object) -> None:
+                made.append(1)
+                super().__init__(*args)
+
+        monkeypatch.setattr("memreason.generate.CalculatorProcessor", Counting)
+        run = str(tmp_path / "run")
+        changed = ["--dataset", "gsm8k", "--data_path", str(sums), "--extract_step_type_tokens", "none"]
+        assert main([*arguments, *changed, "--use_calculator", "True"]) == 0
+        assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["use_calculator"] is True
+        evaluate = ["evaluate", "--model_name_or_path", run, "--show", "0"]
+        made.clear()
+        before = (tmp_path / "run" / "evaluation" / "traces.jsonl").read_bytes()
+        assert main(evaluate) == 0 and made
+        assert (tmp_path / "run" / "evaluation" / "traces.jsonl").read_bytes() == before
+        made.clear()
+        assert main(["ask", "What is 3 and 1?", "--model_name_or_path", run]) == 0 and made
+        made.clear()
+        assert main([*evaluate, "--use_calculator", "False"]) == 0 and not made
+        assert (tmp_path / "run" / "evaluation-no-calculator" / "metrics.json").exists()
+
+    def test_without_any_marks_to_complete_it_is_refused(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert "no step of jsonl has marks such as <<48/2=24>>" in fails(capsys, *arguments, "--use_calculator", "True")
+
+
 class _GatedHub(http.server.BaseHTTPRequestHandler):
     """A hub on loopback whose every model is gated."""
 

@@ -11,10 +11,19 @@ LAYERS = [
     {"errors"},
     {"records"},
     {"planning_tokens", "manifest"},
-    {"latex", "math_worker", "answers_number"},
+    {"calculator", "latex", "math_worker", "answers_number"},
     {"answers_math"},
     {"config", "answers", "tasks"},
-    {"training_config", "command_line", "base_models", "token_rows", "verdicts", "batches", "show"},
+    {
+        "training_config",
+        "command_line",
+        "base_models",
+        "token_rows",
+        "verdicts",
+        "batches",
+        "show",
+        "calculator_decoding",
+    },
     {"model", "run_folder"},
     {"generate", "task_table", "score"},
     {"trainer", "evaluate", "reasoner"},
@@ -23,7 +32,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "latex",
+TORCH_FREE = {"errors", "records", "planning_tokens", "manifest", "config", "command_line", "calculator", "latex",
               "math_worker", "answers_number", "answers_math", "answers", "tasks", "verdicts", "show", "task_table",
               "score", "cli"}  # fmt: skip
 

@@ -47,6 +47,19 @@ def test_a_layout_without_types_comes_back_as_plain_steps(general, steps, answer
     assert (trace.steps, trace.answer, trace.well_formed) == (steps, answer, True)
 
 
+marks = st.from_regex(r"[ -;=?-~]{0,8}<<[0-9x_+*/.-]{1,9}=[0-9_.]{0,4}>>[0-9 .]{0,4}", fullmatch=True).map(one_line)
+
+
+@given(counts, counts, st.lists(st.tuples(st.sampled_from(["memory", "step"]), marks), min_size=1), texts)
+def test_calculator_marks_are_no_planning_tokens(general, special, steps, answer):
+    """A mark can look like one: <<2*x_1>> holds <2*x_1>."""
+    layout = PlanningTokens(general, special, ("memory", "reason"))
+    steps = tuple(Step(*step) for step in steps)
+    trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
+    assert [step.text for step in trace.steps] == [step.text for step in steps]
+    assert trace.answer == answer
+
+
 @given(st.text())
 def test_parsing_takes_any_text(text):
     steps, _ = parse_text(text)

@@ -163,3 +163,13 @@ def test_the_published_generations_score_as_published(tmp_path):
     assert (result["correct"], result["n"], result["no_answer"]) == (485, 686, 1)
     assert result["marked"] == {"n": 686, "correct": 485, "agree": 686, "differing": []}
     assert result["unmatched"] == 0 and len(result["missing"]) == 1 and result["repeated"] == {}
+
+
+def test_texts_of_a_dataset_without_step_labels_are_well_formed_without_them(tmp_path, capsys):
+    path = tmp_path / "gsm8k_test.jsonl"
+    path.write_text(json.dumps({"question": "How many?", "answer": "It is <<1+1=2>>2.\n#### 2"}))
+    texts = tmp_path / "texts.json"
+    texts.write_text(json.dumps([{"generated_text": "Question: How many?\nIt is <<1+1=2>>2.\nThe answer is: $2.00"}]))
+    result = score("gsm8k", str(path), str(texts))
+    assert (result["correct"], result["well_formed"], result["steps"]) == (1, 1.0, {"step": 1})
+    assert "<prefix_0> It is <<1+1=2>>2.\n<prefix_0><answer_0>" in (tmp_path / "texts-score/traces.txt").read_text()

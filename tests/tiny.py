@@ -86,12 +86,12 @@ def make_tokenizer(bos: bool) -> PreTrainedTokenizerFast:
     )
 
 
-def teach(folder: Path, steps: int = 150) -> Path:
-    """Pretrain the model in ``folder`` on the four solutions as plain text, so that adapters have
+def teach(folder: Path, steps: int = 150, solutions: list[Solution] = SOLUTIONS) -> Path:
+    """Pretrain the model in ``folder`` on the solutions as plain text, so that adapters have
     something to adapt: the logits of a random model stay near zero whatever its inputs are."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
-    examples, _ = encode_solutions(SOLUTIONS, PlanningTokens(), tokenizer, 128)
+    examples, _ = encode_solutions(solutions, PlanningTokens(), tokenizer, 128)
     batch = collate(examples, tokenizer.pad_token_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(steps):

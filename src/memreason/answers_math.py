@@ -1,7 +1,7 @@
 """Answers in LaTeX: finding one in a text, and whether two are the same mathematics. Needs no torch.
 
-Equality is math-verify's, by way of sympy, after the normalisation of `clean`, which mends what that
-library reads wrongly. Units are not compared; a percent sign and a degree sign count as units.
+Equality is math-verify's, by way of sympy, after `_normalise` has mended what that library
+reads wrongly. Units are not compared; a percent sign and a degree sign count as units.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UNIT = re.compile(
 )
 _CLOCK = re.compile(r"\d[^\w\\]*[ap]\.?m\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(?:\\?%|percent)(?=\W*$)")
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{(\d+)\}")
+_REPEATING = re.compile(r"(\d{0,20})\.(\d{0,20})\\overline\s*\{(\d{1,20})\}")
 _MIXED = re.compile(r"(?<![\d/.])(\d+)\s+(\d+)\s*/\s*(\d+)(?!\d)")
 _DEGREES = r"\^\s*\{?\s*\\circ\s*\}?"
 _SINE_OF_DEGREES = re.compile(rf"(\\(?:sin|cos|tan|cot|sec|csc))\s*[({{]?\s*(\d+)\s*{_DEGREES}\s*[)}}]?")
@@ -78,7 +78,7 @@ def clean(answer: str) -> str:
 def _normalise(answer: str) -> str:
     r"""In a form that math-verify reads rightly, without units.
 
-    `3 1/2` → `3\frac{1}{2}`; `0.1\overline{6}` → `\frac{15}{90}`; `\sin 30^\circ` → in radians;
+    `3 1/2` → `3\frac{1}{2}`; `0.1\overline{6}` → `\frac{1}{6}`; `\sin 30^\circ` → in radians;
     `50\%` → `50`; `\varnothing` → `\emptyset`; `5 dollars` → `5`; `5\text{ cm}` → `5`.
     """
     text = (
@@ -131,11 +131,11 @@ def equal_math(gold: str, answer: str) -> bool:
         return True
     if len(words[0]) == len(words[1]) == 1:  # "B" and "b"
         return False
-    gold, answer = _normalise(gold), _normalise(answer)
-    if not answer or max(len(gold), len(answer)) > LONGEST:
+    if max(len(gold), len(answer)) > LONGEST:
         return False
-    if gold == answer:
-        return True
+    gold, answer = _normalise(gold), _normalise(answer)
+    if gold == answer or not answer:
+        return gold == answer
     if any(_is_wording(text) or _BASED.fullmatch(text) for text in (gold, answer)):
         return False
     return _WORKER.equal(gold, answer)

@@ -44,6 +44,7 @@ EXAMPLES = {
     "tasks": """examples:
   memreason tasks
   memreason tasks strategyqa --data_path data/agent
+  memreason tasks gsm8k                              # from the hub; --data_path FOLDER for files
 """,
     "step-types": """examples:
   memreason step-types fit --dataset gsm8k --data_path data/gsm8k --selection_method k-means --num_types 5
@@ -54,6 +55,7 @@ EXAMPLES = {
   memreason train --config recipes/demo.yaml
   memreason train --dataset jsonl --data_path mine.jsonl --model_name_or_path Qwen/Qwen2.5-0.5B
   memreason train --dataset strategyqa --data_path data/agent --add_soft_prompts False   # the baseline
+  memreason train --dataset gsm8k --extract_step_type_tokens none --use_calculator True
   memreason train --config recipes/demo.yaml --resume                                    # after a kill
 """,
     "evaluate": """examples:

@@ -179,6 +179,9 @@ class DataConfig:
     model_max_length: int = option(
         512, "longest text in tokens, prompt and solution together", aliases=["--max_length"]
     )
+    use_calculator: bool = option(
+        False, "evaluate with a calculator: results in marks such as <<48/2=24>> (GSM8K) are computed, not guessed"
+    )
     k_shot: int = option(
         0, "before training, evaluate the base model with this many solved examples in the prompt; 0 = do not"
     )
@@ -255,6 +258,9 @@ class EvaluateConfig:
     split: str | None = option(None, "split to evaluate (default: every test split)")
     num_test: int | None = option(None, "distinct questions per split; 0 = all (default: the checkpoint's, or all)")
     split_seed: int | None = option(None, "seed of splits and draws (default: the checkpoint's, or 0)")
+    use_calculator: bool | None = option(
+        None, "compute the results in marks such as <<48/2=24>> (default: the checkpoint's, or False)"
+    )
     k_shot: int = option(0, "base models only: solved examples in the prompt; 0 = an instruction")
     num_train: int | None = option(None, "base models only: train questions that the examples are drawn from")
     num_validation: int = option(100, "base models only: as in `memreason train`")

@@ -67,9 +67,11 @@ def answer_and_judge(
     batch_size: int,
     shots: str = "",
     progress: str | None = None,
+    use_calculator: bool = False,
 ) -> list[Verdict]:
     """Generate an answer to each question and judge it."""
-    traces = generate(unit, [solution.question for solution in solutions], batch_size, shots, progress)
+    questions = [solution.question for solution in solutions]
+    traces = generate(unit, questions, batch_size, shots, progress, use_calculator)
     return judge_traces(traces, task.answer_kind, task.judge)
 
 
@@ -81,6 +83,7 @@ def evaluate_splits(
     batch_size: int,
     shots: str = "",
     progress: bool = True,
+    use_calculator: bool = False,
 ) -> tuple[dict[str, Any], list[Verdict]]:
     """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
 
@@ -91,7 +94,7 @@ def evaluate_splits(
     by_split: dict[str, Any] = {}
     for name in names:
         title = f"  answering {name}" if progress else None
-        found = answer_and_judge(unit, task, task.splits[name], batch_size, shots, title)
+        found = answer_and_judge(unit, task, task.splits[name], batch_size, shots, title, use_calculator)
         by_split[name] = metrics(found)
         verdicts += found
     solutions = [solution for name in names for solution in task.splits[name]]
@@ -119,14 +122,17 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
         raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
     shots = "" if trained else few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
-    result, verdicts = evaluate_splits(unit, task, names, folder, batch_size, shots, progress)
+    result, verdicts = evaluate_splits(
+        unit, task, names, folder, batch_size, shots, progress, use_calculator=data.use_calculator
+    )
     return result, verdicts, folder
 
 
 def _folder_name(config: EvaluateConfig) -> str:
     """`evaluation`, the one that training wrote, only where the same is asked; else a name that says what is."""
     path = Path(config.data_path).stem if config.data_path else None
-    asked = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype)
+    calculator = {True: "calculator", False: "no-calculator", None: None}[config.use_calculator]
+    asked = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype, calculator)
     return "-".join([EVALUATION, *(str(one) for one in asked if one is not None)])
 
 
@@ -151,7 +157,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
             f"--split_seed {config.split_seed}: the checkpoint was trained with {values['split_seed']}; with another "
             "one, questions that it was trained on would be among the test questions"
         )
-    given = ["data_path", "split_seed", "model_max_length"]
+    given = ["data_path", "split_seed", "model_max_length", "use_calculator"]
     if values["dataset"] != "atlas":
         given.append("num_test")
     values |= {name: getattr(config, name) for name in given if getattr(config, name) is not None}
@@ -178,6 +184,7 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
         num_test=config.num_test,
         split_seed=config.split_seed or 0,
         model_max_length=config.model_max_length or BASE_MAX_LENGTH,
+        use_calculator=bool(config.use_calculator),
     )
     unit = load_base(name, config.dtype or "auto", data.model_max_length, config.load_in_8bit)
     return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE

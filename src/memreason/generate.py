@@ -13,6 +13,7 @@ import torch
 from tqdm.auto import tqdm
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
 
+from memreason.calculator_decoding import CalculatorProcessor
 from memreason.errors import UserError
 from memreason.model import ModelUnit
 from memreason.planning_tokens import ANSWER_PHRASE
@@ -45,6 +46,7 @@ def generate(
     batch_size: int = 32,
     shots: str = "",
     progress: str | None = None,
+    use_calculator: bool = False,
 ) -> list[Trace]:
     """Answer every question once, greedily; traces come in the order of the questions.
 
@@ -52,7 +54,8 @@ def generate(
     of its answer line where ``shots`` are given (a base model would go on with questions of its
     own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
     do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
-    trace. ``progress`` titles a progress bar.
+    trace. ``progress`` titles a progress bar. With ``use_calculator`` the results in `<<48/2=24>>` are
+    computed, not guessed.
     """
     limit = unit.manifest.model_max_length
     shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
@@ -70,14 +73,14 @@ def generate(
         shared = _read_once(unit, model, shot_ids)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, shared)
+            outputs = _generate_batch(unit, model, [prompts[i] for i in rows], limit, shared, use_calculator)
             for i, ids in zip(rows, outputs, strict=True):
                 traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
             bar.update(len(rows))
     return [traces[i] for i in range(len(prompts))]
 
 
-def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
+def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) -> Iterator[str]:
     """The solution text of one answer, piece by piece as it is generated."""
     prompt = unit.layout.encode_prompt(unit.tokenizer, question)
     room = unit.manifest.model_max_length - len(prompt)
@@ -96,6 +99,7 @@ def stream(unit: ModelUnit, question: Question) -> Iterator[str]:
                     attention_mask=torch.ones_like(ids),
                     generation_config=_greedy(unit, room),
                     stopping_criteria=[lambda ids, scores, **_: torch.full((1,), stop.is_set(), device=ids.device)],
+                    logits_processor=[CalculatorProcessor(unit.tokenizer, len(prompt))] if use_calculator else None,
                     streamer=streamer,
                 )
         except BaseException as error:
@@ -131,7 +135,12 @@ def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Share
 
 @torch.no_grad()
 def _generate_batch(
-    unit: ModelUnit, model: PreTrainedModel, prompts: list[list[int]], limit: int, shared: Shared | None
+    unit: ModelUnit,
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    limit: int,
+    shared: Shared | None,
+    use_calculator: bool,
 ) -> list[list[int]]:
     """New ids of each prompt (padding and end tokens included), left-padded together after what is shared."""
     before = shared[0] if shared else []
@@ -148,6 +157,8 @@ def _generate_batch(
         cache = copy.deepcopy(shared[1])
         cache.batch_repeat_interleave(len(prompts))
         options = {"past_key_values": cache, "stopping_criteria": [_AnswerLineWritten(unit, width)]}
+    if use_calculator:
+        options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, width)]
     output = model.generate(
         input_ids=ids.to(unit.device),
         attention_mask=mask.to(unit.device),

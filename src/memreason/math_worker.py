@@ -18,6 +18,14 @@ from threading import Lock, Timer
 logger = logging.getLogger(__name__)
 
 
+def check_installed() -> None:
+    """Raise UserError where math-verify is not installed: better before a long run than after it."""
+    from memreason.errors import UserError
+
+    if importlib.util.find_spec("math_verify") is None:
+        raise UserError("answers in LaTeX are compared by math-verify, which is missing: pip install math-verify")
+
+
 class MathWorker:
     """Compares pairs of answers, one at a time. The process starts with the first pair, and again after a kill."""
 
@@ -35,7 +43,7 @@ class MathWorker:
         """Whether the two are equal; False where that is not known within the limit, which is logged."""
         with self._lock:
             if self._process is None:
-                self._process = self._start()
+                self._start()
             reply = self._ask(json.dumps([gold, answer]), self.LIMIT)
             if reply is None:
                 logger.warning(f"taken for unequal, since comparing them did not end: {gold!r} and {answer!r}")
@@ -49,11 +57,8 @@ class MathWorker:
             self._process.communicate()
             self._process = None
 
-    def _start(self) -> subprocess.Popen[str]:
-        from memreason.errors import UserError
-
-        if importlib.util.find_spec("math_verify") is None:
-            raise UserError("answers in LaTeX are compared by math-verify, which is missing: pip install math-verify")
+    def _start(self) -> None:
+        check_installed()
         # -P: the modules that lie beside this file are not to be imported under their bare names.
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__],
@@ -65,7 +70,6 @@ class MathWorker:
         if self._ask(None, self.START_LIMIT) is None:
             self.stop()
             raise RuntimeError("the process that compares answers in LaTeX did not start")
-        return self._process
 
     def _ask(self, line: str | None, limit: float) -> str | None:
         """The line that comes back; None where the process ended, or was ended at the limit."""

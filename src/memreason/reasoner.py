@@ -11,6 +11,7 @@ from memreason.generate import generate, stream
 from memreason.model import ModelUnit
 from memreason.planning_tokens import parse_text
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
+from memreason.run_folder import CONFIG, read_config
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class Reasoner:
     """A loaded checkpoint that answers questions with traces."""
 
-    def __init__(self, unit: ModelUnit):
+    def __init__(self, unit: ModelUnit, use_calculator: bool = False):
         self.unit = unit
+        self.use_calculator = use_calculator
 
     @overload
     def answer(self, question: str, options: Sequence[str] = (), batch_size: int = 32) -> Trace: ...  # type: ignore[overload-overlap]
@@ -38,21 +40,25 @@ class Reasoner:
         written on the answer line, or None) and `.well_formed`.
         """
         if isinstance(question, str):
-            return generate(self.unit, [_question(question, options)])[0]
-        return generate(self.unit, [_question(one) for one in question], batch_size)
+            return generate(self.unit, [_question(question, options)], use_calculator=self.use_calculator)[0]
+        questions = [_question(one) for one in question]
+        return generate(self.unit, questions, batch_size, use_calculator=self.use_calculator)
 
     def stream(self, question: str, options: Sequence[str] = ()) -> Iterator[str]:
         """The answer's text, planning tokens included, piece by piece as it is generated."""
-        return stream(self.unit, _question(question, options))
+        return stream(self.unit, _question(question, options), self.use_calculator)
 
 
 def load(path: str | Path, base: str | None = None, dtype: str | None = None) -> Reasoner:
     """Load a checkpoint (a run folder, or one of its `checkpoint-…` folders).
 
+    It uses the calculator where it was trained to be evaluated with it (`--use_calculator`).
     ``base`` overrides where the base model is found, ``dtype`` the data type of the weights.
     Raises UserError where ``path`` is no checkpoint or its base model cannot be had.
     """
-    return Reasoner(model.load(Path(path), base, dtype))
+    unit = model.load(Path(path), base, dtype)
+    config = read_config(Path(path)) if (Path(path) / CONFIG).exists() else {}
+    return Reasoner(unit, bool(config.get("use_calculator")))
 
 
 def print_stream(console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:

@@ -132,8 +132,7 @@ def score(
         )
     verdicts = judge_traces(traces, task.answer_kind, task.judge)
     extra = _account(verdicts, marks, unmatched, solutions)
-    types = tuple(sorted({step.type for solution in solutions for step in solution.steps}))
-    layout = PlanningTokens(1, 1, types)
+    layout = PlanningTokens(1, 1, tuple(sorted(task.step_types - {PLAIN})))
     try:
         result = write_evaluation(folder, verdicts, solutions, layout=layout, extra=extra)
         write_jsonl(folder / "unmatched.jsonl", (u._asdict() for u in unmatched))
@@ -157,6 +156,7 @@ def _read_traces(
     rows: list[tuple[str, dict[str, Any]]], index: QuestionIndex, task: TaskData
 ) -> tuple[list[Trace], list[bool | None], list[Unmatched]]:
     """The matched rows as traces, each with how its row is marked (None: it is not), and the others."""
+    unknown = {PLAIN} - task.step_types
     traces: list[Trace] = []
     marks: list[bool | None] = []
     unmatched: list[Unmatched] = []
@@ -167,7 +167,7 @@ def _read_traces(
             continue
         question, text = found
         steps, answer = parse_text(text)
-        well_formed = bool(steps) and all(step.text and step.type != PLAIN for step in steps)
+        well_formed = bool(steps) and all(step.text and step.type not in unknown for step in steps)
         well_formed = well_formed and extract_strict(answer, question, task.answer_kind) is not None
         traces.append(
             Trace(

@@ -6,10 +6,14 @@ from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from memreason.planning_tokens import PlanningTokens
 from memreason.records import MEMORY, PLAIN, REASON
 from memreason.tasks import ALIASES, TASKS, load_task
+
+LONGEST_ANSWER = 30
+"""An answer is shown up to this many characters in the table: those in LaTeX can fill lines."""
 
 
 def print_tasks(console: Console) -> None:
@@ -41,14 +45,18 @@ def print_task(console: Console, name: str, data_path: str | None = None) -> Non
             str(len(solutions)),
             str(sum(bool(solution.steps) for solution in solutions)),
             *(str(steps[type_]) for type_ in types),
-            ", ".join(f"{answer} {count}" for answer, count in answers.most_common(5)),
+            Text(", ".join(f"{_short(answer)} {count}" for answer, count in answers.most_common(5))),
         )
     console.print(table)
     for note in task.notes:
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}", markup=False, highlight=False)
     solved = next((s for s in task.splits.get("train", []) if s.steps), None)
     if solved:
         layout = PlanningTokens(1, 1, (MEMORY, REASON))
         console.print("example (1 general and 1 special planning token):", style="dim")
         text = layout.prompt_text(solved.question) + layout.solution_text(solved.steps, solved.question.answer)
         console.print(text, markup=False, highlight=False)
+
+
+def _short(answer: str) -> str:
+    return answer if len(answer) <= LONGEST_ANSWER else f"{answer[: LONGEST_ANSWER - 1]}…"

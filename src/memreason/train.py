@@ -11,6 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from memreason import run_folder
 from memreason.batches import encode_solutions
+from memreason.calculator import check_marks
 from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
@@ -38,9 +39,9 @@ def train(
     Raises UserError for every kind of bad input.
     """
     console = console or Console(stderr=True)
-    progress = not args.disable_tqdm
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
+    options = _evaluation_options(data_config, args)
     run = Path(str(args.output_dir))
     config = run_folder.frozen_config(model_config, data_config, args)
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
@@ -50,9 +51,10 @@ def train(
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
     task = load_data(data_config)
-    _check(task, args)
+    _check(task, data_config, args)
     for note in task.notes:
-        console.print(f"{task.name}: {note}", highlight=False)
+        console.print(f"{task.name}: {note}", markup=False, highlight=False)
+    progress = not args.disable_tqdm
     model_config, task = with_inferred_types(model_config, data_config, task, args.seed, console, progress)
     result: dict[str, Any] = {}
     if data_config.k_shot:
@@ -73,7 +75,7 @@ def train(
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
         folder = run / EPOCHS / f"epoch-{epoch:g}"
-        found, _ = evaluate_splits(unit, task, ["validation"], folder, args.per_device_eval_batch_size, "", progress)
+        found, _ = evaluate_splits(unit, task, ["validation"], folder, **options)
         return {"eval_acc": found["accuracy"], "eval_well_formed": found["well_formed"]}
 
     set_seed(args.seed)
@@ -85,9 +87,7 @@ def train(
         check_same_types(checkpoint, unit.manifest)
         console.print(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    found, verdicts = evaluate_splits(
-        unit, task, task.test_splits, run / EVALUATION, args.per_device_eval_batch_size, "", progress
-    )
+    found, verdicts = evaluate_splits(unit, task, task.test_splits, run / EVALUATION, **options)
     of_steps = {key: found[key] for key in ("memory_true", "reason_valid", "errors_by_cause") if key in found}
     result["after"] = _by_split(found) | of_steps
     result["validation"] = _final_validation(trainer, run)
@@ -115,12 +115,18 @@ def _before(
     else:
         console.print(f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
         base = load_base(model_config.model_name_or_path, model_config.dtype, data_config.model_max_length)
-        progress = not args.disable_tqdm
         shots = few_shot_text(base, draw_shots(task, data_config.k_shot, data_config.split_seed))
-        found, _ = evaluate_splits(
-            base, task, task.test_splits, folder, args.per_device_eval_batch_size, shots, progress
-        )
+        options = _evaluation_options(data_config, args)
+        found, _ = evaluate_splits(base, task, task.test_splits, folder, shots=shots, **options)
     return _by_split(found)
+
+
+def _evaluation_options(data: DataConfig, args: TrainingConfig) -> dict[str, Any]:
+    return {
+        "batch_size": args.per_device_eval_batch_size,
+        "progress": not args.disable_tqdm,
+        "use_calculator": data.use_calculator,
+    }
 
 
 def _by_split(found: dict[str, Any]) -> dict[str, Any]:
@@ -137,8 +143,8 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] |
     return None
 
 
-def _check(task: TaskData, args: TrainingConfig) -> None:
-    """Raise UserError where a split is missing that the run will need, or the devices cannot be used."""
+def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
+    """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
     needed = {
         "train": "to train on",
         **({"validation": "to choose the best epoch"} if args.eval_strategy != "no" else {}),
@@ -149,6 +155,8 @@ def _check(task: TaskData, args: TrainingConfig) -> None:
             raise UserError(f"{task.name} has no {split} questions {purpose}; its splits are: {have}")
     if not any(task.splits[name] for name in task.test_splits):
         raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
+    if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
+        raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
     if args.n_gpu > 1:
         raise UserError(f"{args.n_gpu} GPUs are visible to one process; set CUDA_VISIBLE_DEVICES to one of them")
 

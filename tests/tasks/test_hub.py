@@ -120,6 +120,16 @@ def test_every_config_of_a_dataset_is_read(monkeypatch):
     assert ("EleutherAI/hendrycks_math", "number_theory") in calls
 
 
+def test_of_a_copy_of_a_hub_repository_only_the_configs_that_are_read_there_are_read(tmp_path):
+    for config in ("main", "socratic"):
+        for split, count in (("train", 12), ("test", 2)):
+            rows = [GSM8K[0] | {"question": f"What of {split} is {n} in {config}?"} for n in range(count)]
+            datasets.Dataset.from_list(rows).to_parquet(tmp_path / config / f"{split}-00000-of-00001.parquet")
+    task = load_task("gsm8k", str(tmp_path))
+    assert counts(task) == {"train": 11, "validation": 1, "test": 2}
+    assert all("in main" in s.question.text for s in task.splits["train"])
+
+
 def fail_with(monkeypatch, error):
     def load_dataset(*args):
         raise error

@@ -73,3 +73,9 @@ def test_a_file_of_another_form_is_an_error_with_its_name(released):
     (released / "test/algebra/9.json").write_text('{"problem": ')
     with pytest.raises(UserError, match=r"9\.json: not valid JSON"):
         load_task("math", str(released))
+
+
+def test_without_what_compares_the_answers_it_is_not_loaded(released, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install math-verify"):
+        load_task("math", str(released))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
+from memreason.math_worker import check_installed
 from memreason.tasks import (
     AnswerKind,
     TaskData,
@@ -69,8 +71,11 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
 
     ``data_path``: a .json or .jsonl file, a folder of such files (also below folders named train and
     test) or in the hub's layout, or the id of a dataset on the hub (owner/name, or hf://owner/name).
+    Raises UserError for a row in none of its forms, and where what compares the answers is not installed.
     """
     source = SOURCES[name]
+    if source.kind == "math":
+        check_installed()
     notes = Notes()
     records = []
     for place, split, row in _rows(name, source, data_path):
@@ -96,8 +101,9 @@ def _rows(name: str, source: Source, data_path: str | None) -> Iterator[agent_js
     path = Path(data_path).expanduser()
     if path.is_file() or (path.is_dir() and not hub.is_hub_layout(path)):
         return agent_json.read_rows(path, name)
-    if path.is_dir():
-        return hub.read_rows(str(path))
+    if path.is_dir():  # a copy of the hub's repository has a folder a config
+        folders = [path / config for config in source.hub_configs if (path / config).is_dir()] or [path]
+        return chain.from_iterable(hub.read_rows(str(folder)) for folder in folders)
     hub_id = data_path.removeprefix("hf://")
     looks_local = path.parent != Path() and path.parent.is_dir()  # a misspelled data/agent is no hub id
     if re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id) and not looks_local and path.suffix not in (".json", ".jsonl"):

@@ -18,5 +18,5 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
         return None
     question = f"{row['Body']} {row['Question']}"
     return Record(
-        place, question, (), row["Answer"], plain_steps([row["Equation"]]), split or "train", row.get("ID", "")
+        place, question, (), row["Answer"], plain_steps([row["Equation"]]), split or "train", str(row.get("ID", ""))
     )

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from memreason.base_models import cache_folder
 from memreason.errors import UserError
 from memreason.records import PLAIN, Question, Solution, Step
+from memreason.step_types import embeddings
 from memreason.step_types.embeddings import MINILM, Source, embed_steps, solution_text, tokens_of_steps
 
 CORPUS = ["Paris is not Rome.", "48/2 = <<48/2=24>>24 clips", "¿Cuánto? dix-sept 三 🙂"]
@@ -128,6 +129,22 @@ def test_the_vectors_are_kept_and_another_layer_or_text_has_its_own(
     assert files() == 3
     assert not list(tmp_path.rglob(".*"))
     assert set(load_file(next(tmp_path.rglob("*.safetensors")))) == {"vectors", "kept"}
+
+
+def test_a_pass_that_was_killed_goes_on_where_it_was(
+    bases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMREASON_CACHE", str(tmp_path))
+    monkeypatch.setattr(embeddings, "CHUNK", 1)
+    source = Source(str(bases["tied"]), dtype="float32")
+    whole, _ = embed_steps(SOLUTIONS, source, 200, 4, progress=False)
+    files = sorted((cache_folder() / "step-embeddings").iterdir())
+    assert len(files) == len(SOLUTIONS)
+    files[0].unlink()
+    stamps = {file: file.stat().st_mtime_ns for file in files[1:]}
+    again, _ = embed_steps(SOLUTIONS, source, 200, 4, progress=False)
+    assert (whole.vectors == again.vectors).all() and again.ids == whole.ids
+    assert files[0].exists() and all(file.stat().st_mtime_ns == stamp for file, stamp in stamps.items())
 
 
 def test_what_is_too_long_or_has_no_steps_is_left_out(bases: dict[str, Path]) -> None:

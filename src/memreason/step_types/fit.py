@@ -54,7 +54,8 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
     labels = [
         f"{name}  {share:.0%}  {', '.join(words[name][:4])}" for name, share in zip(types.names, shares, strict=True)
     ]
-    title = f"{len(numbers)} steps of {task.name} by {method}" + (f" on {source.name}" if source else "")
+    layer = f", layer {source.layer}" if source and not source.encoder else ""
+    title = f"{len(numbers)} steps of {task.name} by {method}" + (f" on {source.name}{layer}" if source else "")
     console.print("drawing the steps on a plane", style="dim")
     draw_steps(folder / "steps.png", where, numbers, labels, title)
     if isinstance(types, SoftQuantizer):

@@ -157,7 +157,8 @@ def _tasks(argv: Sequence[str]) -> None:
 
 
 def _step_types(argv: Sequence[str]) -> None:
-    from memreason.config import DataConfig, ShowStepTypesConfig, StepTypesConfig
+    from memreason.config import DataConfig
+    from memreason.step_types.options import ShowStepTypesConfig, StepTypesConfig
 
     action, rest = (argv[0], list(argv[1:])) if argv else ("", [])
     if action not in ("fit", "show"):

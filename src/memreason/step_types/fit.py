@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from memreason.config import EMBEDDING_METHODS, DataConfig, StepTypesConfig
+from memreason.config import EMBEDDING_METHODS, DataConfig
 from memreason.errors import UserError
 from memreason.evaluate import load_data
 from memreason.records import write_jsonl
@@ -14,6 +14,7 @@ from memreason.step_types import default_folder
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import distances_to_centre, points, telling_words
 from memreason.step_types.embeddings import Source, embed_steps
+from memreason.step_types.options import StepTypesConfig
 from memreason.step_types.picture import draw_losses, draw_steps
 from memreason.step_types.sqvae import SoftQuantizer
 from memreason.step_types.store import RECORD, STEPS, Fit, fit_types, save

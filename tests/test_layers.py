@@ -32,13 +32,15 @@ LAYERS = [
     {"llm"},
     {"generate", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
+    {"step_types"},
     {"train"},
+    {"cli_help"},
     {"cli"},
     {"__main__", "__init__"},
 ]
 TORCH_FREE = {"errors", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
-              "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "folders", "llm",
+              "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
               "label"}  # fmt: skip
 
 

@@ -7,88 +7,14 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memreason.cli_help import COMMANDS, EXAMPLES, HELP
 from memreason.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-COMMANDS = {
-    "tasks": "what datasets there are, with counts and an example",
-    "label": "write memory/reason solutions for questions, by two LLM agents; `label inspect`, `label convert`",
-    "train": "fine-tune a model on a dataset, evaluate it, and save a checkpoint",
-    "evaluate": "answer a dataset's test questions with a checkpoint or a base model",
-    "ask": "ask a checkpoint one question",
-    "score": "score texts that any model wrote, without loading a model",
-}
-
-HELP = """usage: memreason COMMAND [options]
-
-Language models that keep recalling facts and reasoning about them apart: every step they
-write is marked, by trained planning tokens, as `memory` or `reason`.
-
-commands, in the order of the work:
-{commands}
-
-a first run, on any laptop:
-  memreason train --config recipes/demo.yaml
-  memreason ask "Is Nairobi the capital of Kenya?" --model_name_or_path runs/demo
-
-`memreason COMMAND --help` explains a command's options. Every option can also stand in a YAML
-file: --config FILE; what stands on the command line wins.
-"""
-
-EXAMPLES = {
-    "tasks": """examples:
-  memreason tasks
-  memreason tasks strategyqa --data_path data/agent
-  memreason tasks gsm8k                              # from the hub; --data_path FOLDER for files
-""",
-    "label": """examples:
-  memreason label --task atlas --planner scripted --output runs/try.jsonl         # no model, no cost
-  memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --dry_run
-  memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --max_cost 5
-  memreason label --input mine.jsonl --planner local:smollm2 --output mine.labelled.jsonl
-  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini
-  memreason label convert strategyqa.jsonl strategyqa.json     # the paper's form; and back
-  memreason train --dataset jsonl --data_path strategyqa.jsonl
-
-The same command goes on where it stopped: after a kill, a budget stop, a full disk. Every reply is
-kept in a cache, and paid for once. Keys come from the environment (OPENAI_API_KEY), never from flags.
-Exit code 3: stopped by the budget, or because the endpoint is down; what is done is on disk.
-""",
-    "label inspect": """How good labelled solutions are: counts, lengths, a sample, and what a reader makes of them.
-
-examples:
-  memreason label inspect strategyqa.jsonl
-  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini     # are the steps enough to answer from?
-""",
-    "label convert": """usage: memreason label convert FROM TO
-
-Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
-""",
-    "train": """examples:
-  memreason train --config recipes/demo.yaml
-  memreason train --dataset jsonl --data_path mine.jsonl --model_name_or_path Qwen/Qwen2.5-0.5B
-  memreason train --dataset strategyqa --data_path data/agent --add_soft_prompts False   # the baseline
-  memreason train --dataset gsm8k --extract_step_type_tokens none --use_calculator True
-  memreason train --config recipes/demo.yaml --resume                                    # after a kill
-""",
-    "evaluate": """examples:
-  memreason evaluate --model_name_or_path runs/demo                # the checkpoint knows the rest
-  memreason evaluate --model_name_or_path smollm2 --dataset atlas --k_shot 4 --output_dir runs/base
-""",
-    "ask": """examples:
-  memreason ask "Is Nairobi the capital of Kenya?"
-  memreason ask "Which city is the capital of Japan?" --options Seoul Tokyo Beijing Osaka
-""",
-    "score": """examples:
-  memreason score --dataset strategyqa --data_path data/agent --generations texts.json
-  memreason score --dataset atlas --num_countries 45 --num_train 900 --num_validation 60 --num_test 100 \\
-      --generations runs/demo/evaluation/traces.jsonl
-""",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         # Said by transformers to PEFT, not to the user.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        return globals()[f"_{command}"](rest) or 0
+        return globals()[f"_{command.replace('-', '_')}"](rest) or 0
     except UserError as error:
         print(f"memreason {command}: {error}", file=sys.stderr)
         return 2
@@ -223,6 +149,41 @@ def _convert(argv: Sequence[str]) -> int:
     for line in convert(*argv):
         print(line)
     return 0
+
+
+def _step_types(argv: Sequence[str]) -> None:
+    from memreason.config import DataConfig
+    from memreason.step_types.options import ShowStepTypesConfig, StepTypesConfig
+
+    action, rest = (argv[0], list(argv[1:])) if argv else ("", [])
+    if action not in ("fit", "show"):
+        _parse("step-types", (StepTypesConfig, DataConfig), [a for a in argv if a in ("-h", "--help")])
+        raise UserError("say fit or show: memreason step-types fit --dataset …, memreason step-types show FOLDER")
+    _quiet_transformers()
+    console = _console()
+    if action == "fit":
+        config, data = _parse("step-types", (StepTypesConfig, DataConfig), rest)
+        from memreason.step_types.fit import fit
+
+        folder, nearest = str(fit(config, data, console)), 3
+    else:
+        positional = ["--folder", rest.pop(0)] if rest and not rest[0].startswith("-") else []
+        (shown,) = _parse("step-types", (ShowStepTypesConfig,), [*positional, *rest])
+        if not shown.folder:
+            raise UserError("the folder is missing: memreason step-types show runs/step-types/…")
+        folder, nearest = shown.folder, shown.nearest
+    from memreason.step_types.describe import print_fit
+
+    print_fit(console, Path(folder), nearest)
+    console.print(f"\npictures and all steps: {folder}", highlight=False)
+    if action == "fit":
+        number = f" --num_plan_types {config.num_types}" if config.selection_method != "+-*/" else ""
+        place = f" --step_types_path {folder}" if config.output_dir or config.encoder else ""
+        console.print(
+            f"train with them: memreason train --extract_step_type_tokens {config.selection_method}{number}{place} …",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _train(argv: Sequence[str]) -> None:

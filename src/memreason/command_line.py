@@ -15,7 +15,7 @@ from transformers.hf_argparser import HfArgumentParser
 
 from memreason.errors import UserError
 
-POSITIONAL = {"ask": '"QUESTION" ', "tasks": "[NAME] "}
+POSITIONAL = {"ask": '"QUESTION" ', "tasks": "[NAME] ", "step-types": "fit|show FOLDER "}
 _EVALUATION = "evaluation here is by generation, in the weights' own data type, and has no such setting"
 _KEYS = "keys are never taken from the command line; set the environment variable {} instead"
 REFUSED = {

@@ -7,6 +7,7 @@ Face's TrainingArguments, with our defaults) together. The last imports torch, a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -17,8 +18,15 @@ from memreason.records import MEMORY, REASON
 PREFIX_TUNING = "prefix-tuning"
 PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tuning", PREFIX_TUNING)
 LORA_MODULES = ("mlp", "atten", "all")
-STEP_TYPE_METHODS: dict[str, tuple[str, ...]] = {"none": (), "memory": (MEMORY, REASON)}
-"""Method of `--extract_step_type_tokens` → the step types that get tokens of their own."""
+LABELLED: dict[str, tuple[str, ...]] = {"none": (), "memory": (MEMORY, REASON)}
+"""Methods of `--extract_step_type_tokens` that infer nothing → the step types that get tokens of their own."""
+EMBEDDING_METHODS = ("k-means", "balanced-k-means", "vae", "vae-contrastive", "vae-next-step")
+"""Methods that infer types from step embeddings, and so are fitted before training."""
+INFERRED = ("+-*/", "tf-idf", *EMBEDDING_METHODS)
+CONTROLS = ("random", "shared", "shuffled")
+SHUFFLED = "shuffled:"
+STEP_TYPE_METHODS = (*LABELLED, *INFERRED, *CONTROLS, *(SHUFFLED + method for method in INFERRED))
+"""All methods of `--extract_step_type_tokens`."""
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -44,6 +52,14 @@ def check_at_least(flag: str, value: int | float | None, minimum: int | float) -
         raise UserError(f"--{flag} {value}: must be at least {minimum}")
 
 
+@dataclass(frozen=True)
+class InferredTypes:
+    """Step types that were inferred: name → words that the rows of its tokens start from, and what inferred them."""
+
+    words: dict[str, str]
+    record: dict[str, Any]
+
+
 @dataclass
 class ModelConfig:
     """Which model, which planning tokens, and which of its weights are trained."""
@@ -64,10 +80,14 @@ class ModelConfig:
     num_special_prefix_tokens: int = option(3, "tokens of the step's type, <memory_0>…, <reason_0>…, <answer_0>…")
     extract_step_type_tokens: str = option(
         "memory",
-        "where step types come from: 'memory' (the data's memory/reason labels) or 'none' (no step types)",
-        choices=tuple(STEP_TYPE_METHODS),
+        "where step types come from: 'memory' (the data's memory/reason labels), 'none' (no step types), or inferred "
+        f"from the steps: {', '.join(INFERRED)}; or, as controls, 'random', 'shared' (one type for all), 'shuffled' "
+        "(the data's labels permuted over all steps) and 'shuffled:METHOD' (inferred ones permuted)",
     )
-    num_plan_types: int = option(5, "number of inferred step types; 'memory' always has its two and ignores it")
+    num_plan_types: int = option(5, "number of inferred step types; 'memory' has its two and '+-*/' its five")
+    step_types_path: str | None = option(
+        None, "folder of `memreason step-types fit` with the step types (default: where it puts them)"
+    )
     parameter_efficient_mode: str = option(
         "lora+prompt-tuning",
         "what is trained: 'none' = every weight; 'lora' = adapters, the new token rows stay as initialised; "
@@ -92,10 +112,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         check_choice("parameter_efficient_mode", self.parameter_efficient_mode, PARAMETER_EFFICIENT_MODES)
         check_choice("lora_module", self.lora_module, LORA_MODULES)
-        check_choice("extract_step_type_tokens", self.extract_step_type_tokens, tuple(STEP_TYPE_METHODS))
+        check_choice("extract_step_type_tokens", self.extract_step_type_tokens, STEP_TYPE_METHODS)
         check_choice("dtype", self.dtype, DTYPES)
         check_at_least("num_general_prefix_tokens", self.num_general_prefix_tokens, 0)
         check_at_least("num_special_prefix_tokens", self.num_special_prefix_tokens, 0)
+        check_at_least("num_plan_types", self.num_plan_types, 1)
         check_at_least("lora_r", self.lora_r, 1)
         check_at_least("num_virtual_tokens", self.num_virtual_tokens, 1)
         if not 0 <= self.lora_dropout < 1:
@@ -121,9 +142,24 @@ class ModelConfig:
             )
 
     @property
+    def inferred(self) -> InferredTypes | None:
+        """The inferred step types, once they are known."""
+        return vars(self).get("_inferred")
+
+    def knowing(self, inferred: InferredTypes) -> ModelConfig:
+        """The same options, with the inferred step types known."""
+        config = copy.copy(self)
+        vars(config)["_inferred"] = inferred
+        return config
+
+    @property
     def step_types(self) -> tuple[str, ...]:
-        """The step types that get tokens of their own."""
-        return STEP_TYPE_METHODS[self.extract_step_type_tokens]
+        """The step types that get tokens of their own; inferred ones only on a config `knowing` them."""
+        if self.inferred is not None:
+            return tuple(self.inferred.words)
+        if self.extract_step_type_tokens not in LABELLED:
+            raise ValueError(f"the types of {self.extract_step_type_tokens} are known once they are inferred")
+        return LABELLED[self.extract_step_type_tokens]
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from memreason.errors import UserError
 from memreason.planning_tokens import PlanningTokens
@@ -30,6 +31,8 @@ class Manifest:
     int8: bool = False
     sparse_attention: str = ""
     """What planning tokens see under sparse attention (`variants.STEP` or `ALL`); empty: attention is dense."""
+    step_type_record: dict[str, Any] | None = None
+    """What inferred the step types: method, model, and a fingerprint of the fit; None for the data's own labels."""
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:

@@ -178,7 +178,8 @@ def build(
     fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)
     rows = resize(model, len(tokenizer))
-    initialise_rows(model, tokenizer, token_ids, seed)
+    inferred = config.inferred
+    initialise_rows(model, tokenizer, token_ids, seed, inferred.words if inferred else None)
     manifest = Manifest(
         base_model=absolute(config.model_name_or_path),
         base_revision=base.revision,
@@ -191,6 +192,7 @@ def build(
         model_max_length=model_max_length,
         int8=config.int8_training,
         sparse_attention=variants.sparse_attention,
+        step_type_record=inferred.record if inferred else None,
     )
     _restrict(model, manifest)
     if config.int8_training:

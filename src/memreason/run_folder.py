@@ -47,6 +47,8 @@ def frozen_config(
     config["model_name_or_path"] = absolute(model.model_name_or_path)
     if data.data_path and Path(data.data_path).exists():
         config["data_path"] = str(Path(data.data_path).resolve())
+    if model.step_types_path:
+        config["step_types_path"] = str(Path(model.step_types_path).resolve())
     return config
 
 

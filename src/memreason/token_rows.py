@@ -22,6 +22,11 @@ DESCRIBING_WORDS = {
     MEMORY: "memory fact recall",
     REASON: "reason therefore conclude",
     ANSWER: "final answer",
+    "+": "plus add sum",
+    "-": "minus subtract difference",
+    "*": "times multiply product",
+    "/": "divided share each",
+    "n": "state let",
 }
 """New rows start from the mean embedding of these words; a type without an entry, from its name."""
 INIT_NOISE = 0.1
@@ -58,9 +63,17 @@ def resize(model: PreTrainedModel, tokens: int) -> int:
 
 @torch.no_grad()
 def initialise_rows(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, token_ids: dict[str, int], seed: int
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    token_ids: dict[str, int],
+    seed: int,
+    type_words: dict[str, str] | None = None,
 ) -> None:
-    """Start each new row, on input and output side, near the words that describe it."""
+    """Start each new row, on input and output side, near the words that describe it.
+
+    ``type_words`` describe inferred step types.
+    """
+    describing = {**(type_words or {}), **DESCRIBING_WORDS}
     if not token_ids:
         return
     generator = torch.Generator().manual_seed(seed)
@@ -73,7 +86,7 @@ def initialise_rows(
         scale = INIT_NOISE * weight[:first_new].float().std()
         for name, row in token_ids.items():
             type_ = name[1:-1].rpartition("_")[0]
-            words = tokenizer.encode(" " + DESCRIBING_WORDS.get(type_, type_), add_special_tokens=False)
+            words = tokenizer.encode(" " + describing.get(type_, type_), add_special_tokens=False)
             noise = torch.randn(weight.shape[1], generator=generator).to(weight.device) * scale
             weight[row] = (weight[words].float().mean(0) + noise).to(weight.dtype)
 

@@ -18,7 +18,8 @@ from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.generate import few_shot_text
 from memreason.model import ModelUnit, build, load_base
-from memreason.records import Verdict, read_json, write_json
+from memreason.records import PLAIN, Verdict, read_json, write_json
+from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig
@@ -56,10 +57,7 @@ def train(
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
-    task = load_data(data_config)
-    _check(task, data_config, args)
-    for note in task.notes:
-        console.print(f"{task.name}: {note}", markup=False, highlight=False)
+    model_config, task = _typed_task(model_config, data_config, args, variants, console)
     result: dict[str, Any] = {}
     demonstrations = None
     if variants.use_demonstrations:
@@ -85,6 +83,7 @@ def train(
     )
     checkpoint = newest_complete_checkpoint(run) if resuming else None
     if checkpoint:
+        check_same_types(checkpoint, unit.manifest)
         console.print(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     found, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
@@ -98,6 +97,20 @@ def train(
     write_json(run / run_folder.FINISHED, result)
     clean_up(run, args.keep_checkpoints)
     return result, verdicts
+
+
+def _typed_task(
+    model_config: ModelConfig, data_config: DataConfig, args: TrainingConfig, variants: VariantConfig, console: Console
+) -> tuple[ModelConfig, TaskData]:
+    """The dataset, with types on its training steps, and the model's options, which know those types."""
+    task = load_data(data_config)
+    _check(task, data_config, args)
+    for note in task.notes:
+        console.print(f"{task.name}: {note}", markup=False, highlight=False)
+    if not (model_config.add_soft_prompts or variants.add_hard_prompts):
+        return model_config, task
+    _check_labels(task, model_config)
+    return with_inferred_types(model_config, data_config, task, args.seed, console, not args.disable_tqdm)
 
 
 def _examples(
@@ -187,6 +200,16 @@ def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
         raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
     if args.n_gpu > 1:
         raise UserError(f"{args.n_gpu} GPUs are visible to one process; set CUDA_VISIBLE_DEVICES to one of them")
+
+
+def _check_labels(task: TaskData, config: ModelConfig) -> None:
+    """Raise UserError where steps are to be marked by labels that they do not have."""
+    types = {step.type for solution in task.splits["train"] for step in solution.steps}
+    if config.extract_step_type_tokens == "memory" and types == {PLAIN}:
+        raise UserError(
+            f"the steps of {task.name} are not labelled memory or reason; infer types for them, for example with "
+            "--extract_step_type_tokens +-*/ (`memreason step-types --help` explains the methods), or say none"
+        )
 
 
 def _describe(unit: ModelUnit, console: Console) -> None:

@@ -145,7 +145,7 @@ class VariantConfig:
 
     def check(self, model: ModelConfig, data: DataConfig) -> None:
         """Raise UserError where the options together make no sense."""
-        self.layout(model)
+        self._check(model)
         if self.use_demonstrations and data.k_shot == 0:
             raise UserError("--use_demonstrations: say how many with --k_shot")
 

@@ -1,0 +1,85 @@
+"""What the command line says of itself: commands, and examples of each."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "tasks": "what datasets there are, with counts and an example",
+    "label": "write memory/reason solutions for questions, by two LLM agents; `label inspect`, `label convert`",
+    "step-types": "infer types for a dataset's unlabelled steps, and look at them",
+    "train": "fine-tune a model on a dataset, evaluate it, and save a checkpoint",
+    "evaluate": "answer a dataset's test questions with a checkpoint or a base model",
+    "ask": "ask a checkpoint one question",
+    "score": "score texts that any model wrote, without loading a model",
+}
+
+HELP = """usage: memreason COMMAND [options]
+
+Language models that keep recalling facts and reasoning about them apart: every step they
+write is marked, by trained planning tokens, as `memory` or `reason`.
+
+commands, in the order of the work:
+{commands}
+
+a first run, on any laptop:
+  memreason train --config recipes/demo.yaml
+  memreason ask "Is Nairobi the capital of Kenya?" --model_name_or_path runs/demo
+
+`memreason COMMAND --help` explains a command's options. Every option can also stand in a YAML
+file: --config FILE; what stands on the command line wins.
+"""
+
+EXAMPLES = {
+    "tasks": """examples:
+  memreason tasks
+  memreason tasks strategyqa --data_path data/agent
+  memreason tasks gsm8k                              # from the hub; --data_path FOLDER for files
+""",
+    "label": """examples:
+  memreason label --task atlas --planner scripted --output runs/try.jsonl         # no model, no cost
+  memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --dry_run
+  memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --max_cost 5
+  memreason label --input mine.jsonl --planner local:smollm2 --output mine.labelled.jsonl
+  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini
+  memreason label convert strategyqa.jsonl strategyqa.json     # the paper's form; and back
+  memreason train --dataset jsonl --data_path strategyqa.jsonl
+
+The same command goes on where it stopped: after a kill, a budget stop, a full disk. Every reply is
+kept in a cache, and paid for once. Keys come from the environment (OPENAI_API_KEY), never from flags.
+Exit code 3: stopped by the budget, or because the endpoint is down; what is done is on disk.
+""",
+    "label inspect": """How good labelled solutions are: counts, lengths, a sample, and what a reader makes of them.
+
+examples:
+  memreason label inspect strategyqa.jsonl
+  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini     # are the steps enough to answer from?
+""",
+    "label convert": """usage: memreason label convert FROM TO
+
+Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
+""",
+    "step-types": """examples:
+  memreason step-types fit --dataset gsm8k --data_path data/gsm8k --selection_method k-means --num_types 5
+  memreason step-types show runs/step-types/gsm8k/smollm2/k-means-5
+  memreason train --dataset gsm8k --data_path data/gsm8k --extract_step_type_tokens k-means --num_plan_types 5
+""",
+    "train": """examples:
+  memreason train --config recipes/demo.yaml
+  memreason train --dataset jsonl --data_path mine.jsonl --model_name_or_path Qwen/Qwen2.5-0.5B
+  memreason train --dataset strategyqa --data_path data/agent --add_soft_prompts False   # the baseline
+  memreason train --dataset gsm8k --extract_step_type_tokens none --use_calculator True
+  memreason train --config recipes/demo.yaml --resume                                    # after a kill
+""",
+    "evaluate": """examples:
+  memreason evaluate --model_name_or_path runs/demo                # the checkpoint knows the rest
+  memreason evaluate --model_name_or_path smollm2 --dataset atlas --k_shot 4 --output_dir runs/base
+""",
+    "ask": """examples:
+  memreason ask "Is Nairobi the capital of Kenya?"
+  memreason ask "Which city is the capital of Japan?" --options Seoul Tokyo Beijing Osaka
+""",
+    "score": """examples:
+  memreason score --dataset strategyqa --data_path data/agent --generations texts.json
+  memreason score --dataset atlas --num_countries 45 --num_train 900 --num_validation 60 --num_test 100 \\
+      --generations runs/demo/evaluation/traces.jsonl
+""",
+}

@@ -1,0 +1,70 @@
+"""The operator of a step's first sum: `+`, `-`, `*`, `/`, or `n` where it has none (arXiv 2310.05707, section 3).
+
+Taken from GSM8K's calculator mark `<<48/2=24>>` where the step has one with an operator, else from the
+step's text: on GSM8K's 23,716 steps with such marks, leaving them out changes the type of 1.5%.
+Where a sum has several operators, the first counts. Needs no fitting.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from memreason.step_types.corpus import Corpus
+
+NONE = "n"
+NAMES = ("+", "-", "*", "/", NONE)
+
+_MARK = re.compile(r"<<([^<>]*)>>")
+_SPELLINGS = {
+    "×": "*", "·": "*", "x": "*", "X": "*", "times": "*", "multiplied by": "*", "÷": "/", "divided by": "/",
+    "−": "-", "–": "-", "minus": "-", "plus": "+",
+}  # fmt: skip
+_AFTER_NUMBER = re.compile(r"[\d.)%]\s*([-+*/])\s*[-(]*[\d.(]")
+"""In a mark: an operator between two operands, so not the minus sign of a negative number."""
+_NUMBER = r"(?:[$€£]?\d[\d,]*(?:\.\d+)?|[$€£]?\.\d+)"
+_TEXT = re.compile(
+    rf"(?:{_NUMBER}|\))[%°]?"  # an operand …
+    r"(?:(?:\s|\s*/\s*)(?!times|plus|minus|divided|multiplied)[A-Za-z]+){0,4}"  # … and its unit: 5 apples, $4/hour
+    r"\s*(?:([+*×·÷/−])|(?<=\s)([-–xX]|times|plus|minus|divided by|multiplied by)(?=[\s(])"
+    r"|(?<=\d)([-–x/])(?=[\d$(]))\s*"
+    rf"\(*-?{_NUMBER}"
+)
+"""In running text a hyphen or an x is an operator only with a space, or a number, on both sides."""
+
+
+def operator(text: str) -> str:
+    """The operator of the first sum in ``text``, one of `NAMES`."""
+    for mark in _MARK.findall(text):
+        if match := _AFTER_NUMBER.search(_plain(mark).partition("=")[0]):
+            return match[1]
+    match = _TEXT.search(_MARK.sub("", text))
+    if not match:
+        return NONE
+    sign = next(group for group in match.groups() if group)
+    return _SPELLINGS.get(sign, sign)
+
+
+def _plain(mark: str) -> str:
+    return re.sub("[×·xX÷−–]", lambda sign: _SPELLINGS[sign[0]], mark).replace("$", "").replace(",", "")
+
+
+class Arithmetic:
+    """The five types; the same whatever the data."""
+
+    names = NAMES
+
+    def assign(self, corpus: Corpus) -> np.ndarray:
+        """(steps,) the operator of each step."""
+        return np.array([NAMES.index(operator(text)) for text in corpus.texts])
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Nothing is learned."""
+        return {}, {}
+
+    @classmethod
+    def from_state(cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Arithmetic:
+        """The same as ever."""
+        return cls()

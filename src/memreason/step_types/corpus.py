@@ -1,0 +1,53 @@
+"""The steps of many solutions in one row each: what step types are fitted to and inferred for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from memreason.records import Solution, Step
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """``solutions`` and, where a method needs them, ``vectors``: (steps, width) float32, a row a step.
+
+    Rows are in the order of the solutions and of their steps.
+    """
+
+    solutions: Sequence[Solution]
+    vectors: np.ndarray | None = None
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """All steps."""
+        return [step for solution in self.solutions for step in solution.steps]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The text of each step."""
+        return [step.text for step in self.steps]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """A name for each step that does not depend on the other solutions: question id and position."""
+        return [f"{s.question.id}:{i}" for s in self.solutions for i in range(len(s.steps))]
+
+    @cached_property
+    def owners(self) -> np.ndarray:
+        """(steps,) int64: which solution each step belongs to."""
+        return np.repeat(np.arange(len(self.solutions)), [len(s.steps) for s in self.solutions])
+
+    @property
+    def embedded(self) -> np.ndarray:
+        """The vectors, by a method that needs them."""
+        assert self.vectors is not None, "this method needs step embeddings"
+        return self.vectors
+
+    def relabelled(self, types: Sequence[str]) -> list[Solution]:
+        """The solutions with ``types`` as the types of their steps, one a step."""
+        rest = iter(types)
+        return [replace(s, steps=tuple(Step(next(rest), step.text) for step in s.steps)) for s in self.solutions]

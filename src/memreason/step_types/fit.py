@@ -1,0 +1,65 @@
+"""`memreason step-types fit`: a dataset's training steps → fitted types in a folder, with pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from memreason.config import EMBEDDING_METHODS, DataConfig
+from memreason.errors import UserError
+from memreason.evaluate import load_data
+from memreason.records import write_jsonl
+from memreason.step_types import default_folder
+from memreason.step_types.corpus import Corpus
+from memreason.step_types.describe import distances_to_centre, points, telling_words
+from memreason.step_types.embeddings import Source, embed_steps
+from memreason.step_types.options import StepTypesConfig
+from memreason.step_types.picture import draw_losses, draw_steps
+from memreason.step_types.sqvae import SoftQuantizer
+from memreason.step_types.store import RECORD, STEPS, Fit, fit_types, save
+
+
+def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: bool = True) -> Path:
+    """Fit types to the training solutions' steps and return the folder they were written to.
+
+    Raises UserError where the folder holds a fit already, or the data cannot be used.
+    """
+    method = config.selection_method
+    task = load_data(data)
+    reads = method in EMBEDDING_METHODS
+    name = (config.encoder or config.model_name_or_path) if reads else ""
+    folder = Path(config.output_dir or default_folder(task.name, method, config.num_types, name))
+    if (folder / RECORD).exists() and not config.overwrite_output_dir:
+        raise UserError(
+            f"{folder} already holds a fit: look at it with `memreason step-types show {folder}`, fit anew with "
+            "--overwrite_output_dir, or give another --output_dir"
+        )
+    corpus = Corpus([solution for solution in task.splits.get("train", []) if solution.steps])
+    total, source = len(corpus.solutions), None
+    if reads:
+        wanted = Source(config.model_name_or_path, config.layer, config.encoder or "", config.dtype)
+        corpus, source = embed_steps(corpus.solutions, wanted, data.model_max_length, config.batch_size, progress)
+    if left_out := total - len(corpus.solutions):
+        console.print(f"left out {left_out} solutions longer than --model_max_length {data.model_max_length}")
+    types = fit_types(method, corpus, config.num_types, config.seed, config.train_epoch, progress)
+    numbers = types.assign(corpus)
+    words = telling_words(corpus.texts, numbers, types.names)
+    where = points(corpus)
+    steps = zip(corpus.ids, corpus.texts, numbers, distances_to_centre(where, numbers), strict=True)
+    write_jsonl(
+        folder / STEPS,
+        ({"id": i, "type": types.names[n], "distance": round(float(d), 4), "text": text} for i, text, n, d in steps),
+    )
+    shares = [(numbers == i).mean() for i in range(len(types.names))]
+    labels = [
+        f"{name}  {share:.0%}  {', '.join(words[name][:4])}" for name, share in zip(types.names, shares, strict=True)
+    ]
+    layer = f", layer {source.layer}" if source and not source.encoder else ""
+    title = f"{len(numbers)} steps of {task.name} by {method}" + (f" on {source.name}{layer}" if source else "")
+    console.print("drawing the steps on a plane", style="dim")
+    draw_steps(folder / "steps.png", where, numbers, labels, title)
+    if isinstance(types, SoftQuantizer):
+        draw_losses(folder / "losses.png", types.curves)
+    save(Fit(method, types, source, task.name, config.seed, words), folder)
+    return folder

@@ -1,0 +1,145 @@
+"""The training solutions with inferred types on their steps, and what the model must know of those types."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from memreason.config import EMBEDDING_METHODS, LABELLED, SHUFFLED, DataConfig, InferredTypes, ModelConfig
+from memreason.errors import UserError
+from memreason.manifest import Manifest, read_manifest
+from memreason.records import PLAIN
+from memreason.step_types import default_folder
+from memreason.step_types.controls import SHARED, Random, Shared, shuffled
+from memreason.step_types.corpus import Corpus
+from memreason.step_types.describe import Use, telling_words
+from memreason.step_types.embeddings import embed_steps
+from memreason.step_types.store import RECORD, Fit, Types, fit_types, load
+from memreason.tasks import TaskData
+
+WORDS_FOR_A_ROW = 3
+_BATCH = 8
+
+
+def with_inferred_types(
+    config: ModelConfig, data: DataConfig, task: TaskData, seed: int, console: Console, progress: bool = True
+) -> tuple[ModelConfig, TaskData]:
+    """``task`` with the types that ``config`` asks for on its training steps, and ``config`` knowing them.
+
+    Both come back as they are where no type is to be inferred. Types come from the folder
+    `--step_types_path`, or from where `step-types fit` puts them; methods that read no embeddings are
+    fitted here where no folder is. Raises UserError where a fit is needed and missing, or is not of
+    this method and number, or was made with other weights.
+    """
+    method = config.extract_step_type_tokens
+    if method in LABELLED:
+        return config, task
+    train = task.splits["train"]
+    if method == "shuffled":
+        corpus = Corpus(train)
+        types = shuffled(_labels(corpus, task), seed)
+        names = sorted(set(types))
+        record = {"method": method, "names": names, "dataset": task.name, "seed": seed}
+        inferred = InferredTypes({name: name for name in names}, record)
+    else:
+        inner = method.removeprefix(SHUFFLED)
+        fit, corpus = _fit_and_corpus(inner, config, data, task, seed, progress)
+        types = [fit.types.names[i] for i in fit.types.assign(corpus)]
+        record = fit.record
+        if inner != method:
+            types, record = shuffled(types, seed), {**record, "method": method, "shuffle_seed": seed}
+        inferred = InferredTypes(describing_words(fit), record)
+    relabelled = {solution.question.id: solution for solution in corpus.relabelled(types)}
+    solutions = [relabelled.get(solution.question.id, solution) for solution in train]
+    counts = {name: types.count(name) for name in inferred.words}
+    use = Use.of(list(counts.values()))
+    listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+    console.print(
+        f"step types by {method}: {listed} (entropy {100 * use.entropy:.0f}% of the maximum)",
+        highlight=False,
+        markup=False,
+    )
+    return config.knowing(inferred), replace(task, splits={**task.splits, "train": solutions})
+
+
+def _labels(corpus: Corpus, task: TaskData) -> list[str]:
+    types = [step.type for step in corpus.steps]
+    if not types or PLAIN in types:
+        raise UserError(
+            f"--extract_step_type_tokens shuffled permutes the labels of the data, and the steps of {task.name} have "
+            "none; permute inferred ones, for example with shuffled:+-*/"
+        )
+    return types
+
+
+def _fit_and_corpus(
+    method: str, config: ModelConfig, data: DataConfig, task: TaskData, seed: int, progress: bool
+) -> tuple[Fit, Corpus]:
+    """The fit to take types from, and the training steps in the form that it reads."""
+    corpus = Corpus([solution for solution in task.splits["train"] if solution.steps])
+    if method in ("random", SHARED):
+        control: Types = Random(config.num_plan_types, seed) if method == "random" else Shared()
+        return Fit(method, control, None, task.name, seed, {}), corpus
+    default = default_folder(task.name, method, config.num_plan_types, config.model_name_or_path)
+    folder = Path(config.step_types_path or default)
+    if config.step_types_path or (folder / RECORD).is_file():
+        fit = load(folder)
+        _check(fit, method, config, folder)
+        if fit.source:
+            corpus, _ = embed_steps(corpus.solutions, fit.source, data.model_max_length, _BATCH, progress)
+        return fit, corpus
+    if method in EMBEDDING_METHODS:
+        raise UserError(
+            f"--extract_step_type_tokens {method} needs types that were fitted before, and there are none in {folder}; "
+            f"fit them with:\n  {_command(method, config, data)}\nor say where they are with --step_types_path"
+        )
+    types = fit_types(method, corpus, config.num_plan_types, seed)
+    words = telling_words(corpus.texts, types.assign(corpus), types.names)
+    return Fit(method, types, None, task.name, seed, words), corpus
+
+
+def _check(fit: Fit, method: str, config: ModelConfig, folder: Path) -> None:
+    if fit.method != method:
+        raise UserError(f"--extract_step_type_tokens {method}: {folder} holds types that {fit.method} inferred")
+    if method != "+-*/" and len(fit.types.names) != config.num_plan_types:
+        raise UserError(
+            f"--num_plan_types {config.num_plan_types}: {folder} holds {len(fit.types.names)} types; say so many, "
+            "or give another --step_types_path"
+        )
+
+
+def _command(method: str, config: ModelConfig, data: DataConfig) -> str:
+    """The command that fits what is missing, on the same training questions."""
+    options = {
+        "dataset": data.dataset,
+        "data_path": data.data_path,
+        "num_train": data.num_train,
+        "num_validation": data.num_validation if data.num_validation != DataConfig.num_validation else None,
+        "split_seed": data.split_seed or None,
+        "num_countries": data.num_countries,
+        "model_name_or_path": config.model_name_or_path,
+        "selection_method": method,
+        "num_types": config.num_plan_types,
+    }
+    return "memreason step-types fit " + " ".join(f"--{k} {v}" for k, v in options.items() if v is not None)
+
+
+def describing_words(fit: Fit) -> dict[str, str]:
+    """Type → the words that the rows of its tokens start from: its name where that is a word, else the words
+    that tell its steps from the others, else its number. Types of one method so start apart."""
+    if fit.method in ("+-*/", "tf-idf"):  # the operators' words are in token_rows
+        return {name: name for name in fit.types.names}
+    return {
+        name: " ".join(fit.words.get(name, [])[:WORDS_FOR_A_ROW]) or name.rpartition("_")[2] for name in fit.types.names
+    }
+
+
+def check_same_types(checkpoint: Path, manifest: Manifest) -> None:
+    """Raise UserError where the checkpoint to go on from was trained with other types than ``manifest`` names."""
+    if read_manifest(checkpoint).step_type_record != manifest.step_type_record:
+        raise UserError(
+            f"--resume: the run in {checkpoint.parent} was begun with other step types than are found now; they were "
+            "fitted anew meanwhile, so start the run anew as well, with --overwrite_output_dir"
+        )

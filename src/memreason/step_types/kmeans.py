@@ -1,0 +1,93 @@
+"""K-means on step vectors (arXiv 2310.05707, section 3), plain and with types of equal size.
+
+The balanced kind alternates, as BalLOT does (arXiv 2512.05926), between an assignment that gives
+every type its share of the steps at the least cost, an optimal transport problem, and moving each
+centre to its steps' mean. The transport problem's solution is a price for each type: a step goes
+where squared distance plus price is least. The prices are kept, so that new steps are shared out
+evenly too. scipy's exact solver of assignments takes steps x steps memory, which 25,000 GSM8K steps
+have not; the prices are found by Sinkhorn's iteration at a falling temperature, in steps x types.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.cluster import KMeans
+
+from memreason.step_types.corpus import Corpus
+from memreason.step_types.standard import Standard
+
+COOLING = 0.5 ** np.arange(2, 16)
+"""Temperatures of Sinkhorn's iteration, as shares of what a step's other types cost more than its cheapest."""
+_SWEEPS, _ROUNDS = 20, 15
+_UNEVEN = 1e-3
+"""Shares so much off, as logarithms, are even enough."""
+
+
+@dataclass(frozen=True)
+class Centres:
+    """(types, width) centres of standardised vectors and (types,) prices, all 0 where any size will do."""
+
+    names: tuple[str, ...]
+    standard: Standard
+    centres: np.ndarray
+    prices: np.ndarray
+
+    def assign(self, corpus: Corpus) -> np.ndarray:
+        """(steps,) the type with the least squared distance plus price."""
+        return (_distances(self.standard.apply(corpus.embedded), self.centres) + self.prices).argmin(1)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What `from_state` needs, as JSON and as tensors."""
+        return {}, {**self.standard.tensors(), "centres": self.centres, "prices": self.prices}
+
+    @classmethod
+    def from_state(cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Centres:
+        """What `state` gave, alive again."""
+        return cls(names, Standard.from_tensors(tensors), tensors["centres"], tensors["prices"])
+
+
+def fit(corpus: Corpus, num_types: int, seed: int, balanced: bool = False) -> Centres:
+    """The best of ten runs of k-means; with ``balanced``, moved on until every type has its share."""
+    standard = Standard.of(corpus.embedded)
+    x = standard.apply(corpus.embedded)
+    centres = KMeans(num_types, n_init=10, random_state=seed).fit(x).cluster_centers_
+    prices = np.zeros(num_types)
+    if balanced:
+        types = None
+        for _ in range(_ROUNDS):
+            prices = balancing_prices(_distances(x, centres), prices)
+            before, types = types, (_distances(x, centres) + prices).argmin(1)
+            if before is not None and (before == types).all():
+                break
+            centres = np.stack([x[types == i].mean(0) if (types == i).any() else centres[i] for i in range(num_types)])
+        prices = balancing_prices(_distances(x, centres), prices)
+    names = tuple(f"{'balanced' if balanced else 'kmeans'}_{i}" for i in range(num_types))
+    return Centres(names, standard, centres.astype(np.float32), prices.astype(np.float32))
+
+
+def balancing_prices(costs: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    """(types,) prices under which each type is the cheapest for about an equal share of the steps.
+
+    ``costs`` is (steps, types); ``start`` are prices to begin with. The prices solve the dual of the
+    transport problem, but for the last temperature.
+    """
+    steps, types = costs.shape
+    prices = np.zeros(types) if start is None else start.copy()
+    regret = (costs - costs.min(1, keepdims=True)).mean()
+    for temperature in COOLING * max(regret, 1e-12):
+        for _ in range(_SWEEPS):
+            offers = -(costs + prices) / temperature
+            surplus = logsumexp(offers - logsumexp(offers, axis=1, keepdims=True), axis=0) + np.log(types / steps)
+            prices += temperature * surplus
+            if np.abs(surplus).max() < _UNEVEN:
+                break
+    return prices
+
+
+def _distances(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(steps, types) squared distances."""
+    return (x**2).sum(1)[:, None] - 2 * x @ centres.T + (centres**2).sum(1)

@@ -1,0 +1,71 @@
+"""Pictures: the steps on a plane, coloured by type, and how the loss of a VAE fell.
+
+t-SNE rather than UMAP: scikit-learn, which k-means and tf-idf need anyway, has it, it is the same at
+every run with a seed on one machine, and for a few thousand points its time (seconds) does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from memreason.step_types.sqvae import Curves
+
+MOST_POINTS = 3000
+
+
+def draw_steps(path: Path, points: np.ndarray, types: np.ndarray, labels: Sequence[str], title: str) -> None:
+    """Write a PNG of (steps, dimensions) ``points`` by t-SNE; at most `MOST_POINTS` of them, drawn at random.
+
+    ``types`` are numbers into ``labels``, which the legend shows, the most frequent first.
+    """
+    from matplotlib.figure import Figure
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    chosen = np.sort(np.random.default_rng(0).permutation(len(points))[:MOST_POINTS])
+    points, types = points[chosen], types[chosen]
+    if points.shape[1] > 50 and len(points) > 50:
+        points = PCA(50, random_state=0).fit_transform(points)
+    perplexity = min(30, max(1, (len(points) - 1) // 3))
+    plane = TSNE(2, perplexity=perplexity, init="random", random_state=0).fit_transform(points)
+    figure = Figure(figsize=(9, 6.5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for type_ in np.argsort(-np.bincount(types, minlength=len(labels)), kind="stable"):
+        own = types == type_
+        if own.any():
+            axes.scatter(
+                plane[own, 0], plane[own, 1], s=9, alpha=0.75, linewidths=0, color=_colour(type_), label=labels[type_]
+            )
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_axis_off()
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, markerscale=2.5)
+    figure.savefig(path)
+
+
+def draw_losses(path: Path, curves: Curves) -> None:
+    """Write a PNG with one small plot for each of ``curves``, over epochs."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(3.2 * len(curves), 2.8), dpi=120, layout="constrained")
+    for axes, (name, values) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True):
+        axes.plot(range(1, len(values) + 1), values, linewidth=1.8)
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("epoch", fontsize=9)
+        axes.set_ylabel("types" if name.startswith("perplexity") else "nats a step", fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+    figure.savefig(path)
+
+
+def _colour(type_: int) -> tuple[float, ...]:
+    """Ten colours that differ for most eyes, then the same ones lighter."""
+    from matplotlib import colormaps
+
+    base = np.array(colormaps["tab10"](type_ % 10)[:3])
+    lighter = 0.45 * (type_ // 10 % 2)
+    return tuple(base + (1 - base) * lighter)

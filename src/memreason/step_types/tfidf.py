@@ -1,0 +1,80 @@
+"""A type is a word: each step gets the one of a few discriminating words that weighs most in it.
+
+Words are weighed by tf-idf (scikit-learn). They are chosen one after another, each the word that
+weighs most, summed over the steps that hold none of the words chosen before; a step that holds none
+at all is `other`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from memreason.errors import UserError
+from memreason.planning_tokens import ANSWER, PREFIX, SPELLINGS
+from memreason.records import MEMORY, PLAIN, REASON
+from memreason.step_types.corpus import Corpus
+
+OTHER = "other"
+_RESERVED = {PREFIX, ANSWER, PLAIN, MEMORY, REASON, OTHER, *SPELLINGS}
+_WORD = r"[a-z]{3,}"
+_RAREST = 3
+"""A word must stand in so many steps."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """``names`` are the words and `other`; ``idf`` holds their weights, (words,)."""
+
+    names: tuple[str, ...]
+    idf: np.ndarray
+
+    def assign(self, corpus: Corpus) -> np.ndarray:
+        """(steps,) the word that weighs most: its count in the step times its idf."""
+        weights = _count(corpus.texts, self.names[:-1]).multiply(self.idf).toarray()
+        return np.where(weights.any(1), weights.argmax(1), len(self.names) - 1)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What `from_state` needs, as JSON and as tensors."""
+        return {"idf": dict(zip(self.names, self.idf.tolist(), strict=False))}, {}
+
+    @classmethod
+    def from_state(cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Words:
+        """What `state` gave, alive again."""
+        return cls(names, np.array([settings["idf"][name] for name in names[:-1]]))
+
+
+def fit(corpus: Corpus, num_types: int) -> Words:
+    """Choose ``num_types`` - 1 words. Raises UserError where the steps have too few."""
+    vectorizer = TfidfVectorizer(token_pattern=_WORD, min_df=_RAREST, stop_words="english", norm=None)
+    try:
+        weights = vectorizer.fit_transform(corpus.texts)
+    except ValueError:  # no word is left
+        weights = csr_matrix((len(corpus.texts), 0))
+    idf = dict(zip(vectorizer.get_feature_names_out(), vectorizer.idf_, strict=True)) if weights.shape[1] else {}
+    free = [i for i, word in enumerate(idf) if word not in _RESERVED]
+    if len(free) < num_types - 1:
+        raise UserError(
+            f"--num_types {num_types}: the steps have only {len(free)} words that stand in {_RAREST} steps or more; "
+            "give a smaller number or more data"
+        )
+    words, weights, open_ = list(idf), weights.tocsc(), np.ones(len(corpus.texts))
+    chosen: list[str] = []
+    for _ in range(num_types - 1):
+        gains = open_ @ weights
+        best = max((i for i in free if words[i] not in chosen), key=lambda i: gains[i])
+        chosen.append(words[best])
+        open_[weights[:, [best]].nonzero()[0]] = 0
+    return Words((*chosen, OTHER), np.array([idf[word] for word in chosen]))
+
+
+def _count(texts: Sequence[str], words: Sequence[str]) -> csr_matrix:
+    """(steps, words) how often each word stands in each step."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    return CountVectorizer(token_pattern=_WORD, vocabulary=list(words)).transform(texts)

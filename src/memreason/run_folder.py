@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ FINISHED = "metrics.json"
 """Written last: a run folder that has it is finished."""
 _OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "model*.safetensors*",
              "checkpoint-*", "epochs", "evaluation*")  # fmt: skip
+_DEFAULTS = {f.name: f.default for of in (ModelConfig, DataConfig, VariantConfig) for f in fields(of)}
 _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir"}
 
 
@@ -87,7 +88,7 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
             raise UserError(f"--output_dir {folder} holds {', '.join(others)}, but no run; give an empty folder")
         return False
     if resume:
-        begun = read_config(folder)
+        begun = {**_DEFAULTS, **read_config(folder)}  # a run may be older than an option
         changed = [key for key in {**begun, **config} if begun.get(key) != config.get(key)]
         if changed:
             pairs = ", ".join(f"{key} was {begun.get(key)!r} and is {config.get(key)!r}" for key in changed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -78,15 +80,17 @@ class Estimate:
 def estimate(questions: Questions, done: int, labeller: Labeller, config: LabelConfig, cache: RequestCache) -> Estimate:
     """Go through the questions that are left once. Raises UserError where two have the same id."""
     count = prompt_tokens = 0
-    seen: set[int] = set()
-    for asked in questions:
-        if (key := hash(asked.question.id)) in seen:
-            raise UserError(f"two questions have the id {asked.question.id}; ids are unique (--id_column names them)")
-        seen.add(key)
-        count += 1
-        if count > done:
-            ask = first_ask(asked.question, labeller)
-            prompt_tokens += Request("", ask.messages, ask.form, ask.schema).prompt_tokens
+    with closing(sqlite3.connect("")) as seen:  # a file that goes away: ids cost no memory, however many there are
+        seen.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        for asked in questions:
+            if not seen.execute("INSERT OR IGNORE INTO ids VALUES (?)", (asked.question.id,)).rowcount:
+                raise UserError(
+                    f"two questions have the id {asked.question.id}; ids are unique (--id_column names them)"
+                )
+            count += 1
+            if count > done:
+                ask = first_ask(asked.question, labeller)
+                prompt_tokens += Request("", ask.messages, ask.form, ask.schema).prompt_tokens
     left = count - done
     rows = [_row(PLANNER, config.planner, left, prompt_tokens / max(left, 1), config, cache)]
     if labeller.order != "single":

@@ -238,6 +238,13 @@ def test_a_key_as_a_flag_is_refused(questions: Path, capsys: pytest.CaptureFixtu
     assert "environment" in said and KEY not in said
 
 
+def test_credentials_in_the_address_are_refused_and_not_repeated(questions: Path) -> None:
+    with pytest.raises(UserError, match="holds a name or password") as refused:
+        quiet_run(config(questions, planner="m", base_url=f"http://user:{KEY}@127.0.0.1:9/v1"))
+    assert KEY not in str(refused.value)
+    assert not settings_path(questions.parent / "out.jsonl").exists()
+
+
 def test_openai_itself_needs_a_key(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

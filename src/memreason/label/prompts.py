@@ -42,8 +42,9 @@ class Prompts:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with any word of them."""
-        return hashlib.sha256(repr(sorted(self.texts.items())).encode()).hexdigest()[:16]
+        """Changes with any word that a labelling agent is told."""
+        told = sorted((role, text) for role, text in self.texts.items() if role != "reader")
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def messages(self, role: str, **values: str) -> tuple[Message, ...]:
         """The system and user message of a role, filled in."""

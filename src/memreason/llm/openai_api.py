@@ -60,6 +60,8 @@ class OpenAIEndpoint:
         self.endpoint = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
         if not self.endpoint.startswith(("http://", "https://")):
             raise UserError(f"--base_url {self.endpoint}: must begin with http:// or https://")
+        if "@" in self.endpoint.split("/")[2]:  # it would be written to settings and shown in messages
+            raise UserError(f"--base_url holds a name or password; leave it out, and set {key_variable} to the key")
         self.secret = os.environ.get(key_variable, "").strip()
         if not (self.secret.isascii() and self.secret.isprintable()):
             raise UserError(f"the environment variable {key_variable} holds characters that no key has; set it anew")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from memreason.config import check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.label.prompts import ORDERS
+from memreason.llm import check_address
 
 STRUCTURED_CHOICES = ("auto", "json_schema", "json_object", "none")
 _MODEL = (
@@ -93,6 +94,8 @@ class LabelConfig:
         if not self.output.endswith(".jsonl"):
             raise UserError(f"--output {self.output}: must end in .jsonl, one solution a line")
         check_choice("order", self.order, ORDERS)
+        check_address("base_url", self.base_url)
+        check_address("knowledge_base_url", self.knowledge_base_url)
         check_choice("structured", self.structured, STRUCTURED_CHOICES)
         for flag, minimum in (
             ("num_questions", 1), ("max_tokens", 1), ("repairs", 0), ("concurrency", 1), ("batch_size", 1),

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from memreason.errors import UserError
+
 Message = dict[str, str]
 """{"role": "system" | "user" | "assistant", "content": text}"""
 
@@ -74,3 +76,9 @@ class Client(Protocol):
     async def close(self) -> None:
         """Give back connections and threads."""
         ...
+
+
+def check_address(flag: str, url: str | None) -> None:
+    """Raise UserError for an address with credentials in it: it is written to settings and shown in messages."""
+    if url and "@" in url.partition("//")[2].partition("/")[0]:
+        raise UserError(f"--{flag} holds a name or password; leave it out, keys come from the environment")

@@ -22,7 +22,7 @@ from typing import Any
 import openai
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request, RequestFailed, Stopped
+from memreason.llm import Reply, Request, RequestFailed, Stopped, check_address
 from memreason.llm.meter import Meter
 
 OPENAI = "https://api.openai.com/v1"
@@ -60,8 +60,7 @@ class OpenAIEndpoint:
         self.endpoint = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
         if not self.endpoint.startswith(("http://", "https://")):
             raise UserError(f"--base_url {self.endpoint}: must begin with http:// or https://")
-        if "@" in self.endpoint.split("/")[2]:  # it would be written to settings and shown in messages
-            raise UserError(f"--base_url holds a name or password; leave it out, and set {key_variable} to the key")
+        check_address("base_url", self.endpoint)
         self.secret = os.environ.get(key_variable, "").strip()
         if not (self.secret.isascii() and self.secret.isprintable()):
             raise UserError(f"the environment variable {key_variable} holds characters that no key has; set it anew")

@@ -27,6 +27,8 @@ LAYERS = [
         "batches",
         "show",
         "calculator_decoding",
+        "guesses",
+        "continuous_batching",
     },
     {"model", "run_folder"},
     {"llm"},

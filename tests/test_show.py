@@ -1,6 +1,7 @@
 """What people see of traces and metrics on the terminal."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 from test_verdicts import CUT, LOOSE, RIGHT, WRONG, judge
@@ -32,6 +33,14 @@ def test_options_and_a_missing_answer_are_shown_as_they_are():
     assert lines[0] == "○ no answer  q2  (cut off)  (not well formed)"
     assert "          B. [b]Tokyo[/b]" in lines
     assert "  answer  none  (gold: B)" in lines
+
+
+def test_a_trace_that_does_not_end_does_not_fill_the_page():
+    long = replace(RIGHT, steps=RIGHT.steps * 20)
+    lines = printed(print_traces, judge_traces([long], "boolean"), 1)
+    assert len(lines) < 20
+    assert any(f"… and {len(long.steps) - 12} steps more" in line for line in lines)
+    assert "  answer" in "\n".join(lines)
 
 
 def test_printed_metrics_show_counts_intervals_and_causes():

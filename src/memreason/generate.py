@@ -14,8 +14,10 @@ from tqdm.auto import tqdm
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
 
 from memreason.calculator_decoding import CalculatorProcessor
+from memreason.continuous_batching import Unsupported, decode
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
+from memreason.guesses import Guesses
 from memreason.model import ModelUnit
 from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
 from memreason.records import Question, Solution, Trace
@@ -49,7 +51,7 @@ def generate(
 ) -> list[Trace]:
     """Answer every question once, greedily; traces come in the order of the questions.
 
-    Prompts are sorted by length, so a batch pads little. A trace ends at the end token, at the end
+    ``batch_size`` answers are under way at once. A trace ends at the end token, at the end
     of its answer line where ``shots`` are given (a base model would go on with questions of its
     own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
     do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
@@ -71,13 +73,10 @@ def generate(
     order = sorted((i for i in range(len(prompts)) if i not in traces), key=lambda i: (len(prompts[i]), i))
     with unit.merged() as model, tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar:
         shared = _read_once(unit, model, shot_ids)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            batch = [prompts[i] for i in rows]
-            outputs = _generate_batch(unit, model, batch, limit, shared, bool(shots), use_calculator)
-            for i, ids in zip(rows, outputs, strict=True):
-                traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
-            bar.update(len(rows))
+        in_order = [prompts[i] for i in order]
+        outputs = _decode(unit, model, in_order, limit, shared, bool(shots), use_calculator, batch_size, bar)
+    for i, ids in zip(order, outputs, strict=True):
+        traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
     return [traces[i] for i in range(len(prompts))]
 
 
@@ -136,6 +135,36 @@ def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Share
         given = torch.tensor([ids], device=unit.device)
         model(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return ([*before, *ids], cache) if cache is not None else None
+
+
+def _decode(
+    unit: ModelUnit,
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    limit: int,
+    shared: Shared | None,
+    stop_after_answer: bool,
+    use_calculator: bool,
+    batch_size: int,
+    bar: tqdm,
+) -> list[list[int]]:
+    """New ids of each prompt; by continuous batching, or batch by batch where the model's attention needs that."""
+    if not unit.manifest.sparse_attention:
+        try:
+            return decode(
+                model, prompts, [limit - len(prompt) for prompt in prompts], end_id=unit.end_id, slots=batch_size,
+                shared=shared[1] if shared else None, guess=Guesses(unit.layout, unit.tokenizer),
+                forced=CalculatorProcessor(unit.tokenizer, 0).forced if use_calculator else None,
+                ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None, on_ended=lambda _: bar.update(),
+            )  # fmt: skip
+        except Unsupported as reason:
+            logger.info(f"batch by batch: {reason}")
+    outputs = []
+    for start in range(0, len(prompts), batch_size):
+        batch = prompts[start : start + batch_size]  # sorted by length, so little is padded
+        outputs += _generate_batch(unit, model, batch, limit, shared, stop_after_answer, use_calculator)
+        bar.update(len(batch))
+    return outputs
 
 
 @torch.no_grad()
@@ -207,3 +236,9 @@ class _AnswerLineWritten(StoppingCriteria):
         tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - _TAIL) :]
         texts = self.tokenizer.batch_decode(tails)
         return torch.tensor([bool(_ANSWERED.search(text)) for text in texts], device=input_ids.device)
+
+    def ended(self, written: list[int]) -> bool:
+        """The same of one row's ids; only a token with a newline in it can end a line."""
+        return "\n" in self.tokenizer.decode(written[-1:]) and bool(
+            _ANSWERED.search(self.tokenizer.decode(written[-_TAIL:]))
+        )

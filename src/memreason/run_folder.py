@@ -88,7 +88,8 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
             raise UserError(f"--output_dir {folder} holds {', '.join(others)}, but no run; give an empty folder")
         return False
     if resume:
-        begun = {**_DEFAULTS, **read_config(folder)}  # a run may be older than an option
+        known = {key: value for key, value in _DEFAULTS.items() if key in config}
+        begun = {**known, **read_config(folder)}  # a run may be older than an option
         changed = [key for key in {**begun, **config} if begun.get(key) != config.get(key)]
         if changed:
             pairs = ", ".join(f"{key} was {begun.get(key)!r} and is {config.get(key)!r}" for key in changed)

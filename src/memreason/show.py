@@ -15,6 +15,8 @@ from memreason.records import MEMORY, REASON, Question, Solution, Verdict
 
 LONGEST_STEP = 300
 """A step is shown up to this many characters: a model that repeats itself can fill pages."""
+MOST_STEPS = 12
+"""Of a trace so many steps are shown."""
 _COLOURS = {MEMORY: "cyan", REASON: "magenta", "answer": "bold"}
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 _LEGEND = "✓ true (memory), valid (reason), follows (answer)   ✗ does not   ? could not be judged"
@@ -164,6 +166,10 @@ def _print_trace(console: Console, verdict: Verdict) -> None:
     truths = verdict.step_truth or ()
     lines = [(step.type, step.text) for step in trace.steps]
     for i, (type_, text) in enumerate([*lines, ("answer", trace.answer or "none")]):
+        if MOST_STEPS <= i < len(lines):
+            if i == MOST_STEPS:
+                grid.add_row("", "", Text(f"… and {len(lines) - i} steps more", style="dim"))
+            continue
         style = _COLOURS.get(type_, "blue")
         judged = i < len(truths) and not (type_ == "answer" and trace.answer is None)
         mark, mark_style = _MARKS[truths[i]] if judged else ("", "")

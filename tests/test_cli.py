@@ -316,6 +316,7 @@ def gated_hub() -> Iterator[str]:
     server.shutdown()
 
 
+@pytest.mark.slow
 def test_a_gated_model_without_token_says_what_to_do(gated_hub: str, tmp_path: Path) -> None:
     environment = {**os.environ, "HF_ENDPOINT": gated_hub, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
     run = subprocess.run(

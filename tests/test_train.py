@@ -156,6 +156,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 class TestAblations:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "variant",
         [
@@ -206,6 +207,7 @@ class TestAblations:
         again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
         assert again == first
 
+    @pytest.mark.slow
     def test_packed_rows_train_the_same_weights(self, bases: dict[str, Path], data: Path, tmp_path: Path) -> None:
         weights = {}
         for mode in ("separate", "constant_len"):
@@ -217,6 +219,7 @@ class TestAblations:
         for name, tensor in weights["separate"].items():
             assert torch.allclose(tensor, weights["constant_len"][name], atol=1e-5), name
 
+    @pytest.mark.slow
     def test_packed_rows_can_be_resumed(
         self, bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

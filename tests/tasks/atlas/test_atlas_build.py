@@ -55,6 +55,7 @@ def test_the_default_sizes_can_be_had_with_any_seed(seed):
     assert len(atlas(seed=seed).splits["train"]) == 1000
 
 
+@pytest.mark.slow
 def test_the_word_order_of_sets_and_hashes_plays_no_part(tmp_path):
     """Two processes with different hash seeds build the same."""
     import subprocess

@@ -31,7 +31,10 @@ def judged(question, *lines, answer):
     [
         {},
         {"seed": 1, "num_train": 200, "num_validation": 20, "num_test": 20, "num_countries": 40},
-        {"seed": 2, "num_train": 300, "num_validation": 30, "num_test": 40, "num_countries": 194},
+        pytest.param(
+            {"seed": 2, "num_train": 300, "num_validation": 30, "num_test": 40, "num_countries": 194},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=str,
 )

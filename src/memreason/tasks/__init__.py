@@ -59,7 +59,7 @@ class Task(NamedTuple):
     source: str
 
 
-_PUBLISHED = "--data_path: file or folder in the agent-labelled, released or hub form; without it the hub's {}"
+_PUBLISHED = "the hub: {}, or --data_path"
 
 TASKS: dict[str, Task] = {
     "atlas": Task(

@@ -22,4 +22,5 @@ exec "$MEMREASON" step-types fit \
     --selection_method "$STEP_TYPE" \
     --num_types "$NUM_TYPES" \
     --train_epoch "$TRAIN_EPOCH" \
+    --model_max_length 700 \
     "$@"

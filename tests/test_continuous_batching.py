@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from tiny import SHAPES
 from transformers import (
     AutoModelForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
     DynamicCache,
     GenerationConfig,
     GPT2Config,
@@ -88,7 +91,9 @@ def test_right_guesses_save_passes(model: PreTrainedModel) -> None:
     decode(model, asked, [20] * 4, end_id=-1, slots=4)
     without = len(passes)
     decode(model, asked, [20] * 4, end_id=-1, slots=4, guess=lambda written: after[tuple(written)])
-    assert without == 20 and len(passes) - without == 6  # the prompt, then four at a time
+    # Each begins with a pass over two tokens, to see whether the model is one of those that can; then the
+    # prompt, and four at a time.
+    assert without == 1 + 20 and len(passes) - without == 1 + 6
 
 
 def test_a_forced_id_is_written_whatever_the_model_says(model: PreTrainedModel) -> None:
@@ -142,6 +147,35 @@ def test_a_sliding_window_is_left_to_others() -> None:
     with pytest.raises(Unsupported, match="sliding_window"):
         decode(model, prompts(3, 60), [5] * 3, end_id=END, slots=2)
     assert model.config._attn_implementation == "sdpa"
+
+
+def test_guesses_do_not_reach_past_the_room_there_is() -> None:
+    model = small(GPT2LMHeadModel, GPT2Config, n_embd=32, n_layer=2, n_head=4, n_positions=24)
+    (prompt,) = prompts(1, 60, seed=3)
+    room = 24 - len(prompt)
+    expected = decode(model, [prompt], [room], end_id=-1, slots=1)
+    assert decode(model, [prompt], [room], end_id=-1, slots=1, guess=lambda _: [9, 9, 9]) == expected
+
+
+def test_values_of_another_size_than_keys_are_left_to_others() -> None:
+    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "n_group": 1,
+             "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 16, "topk_group": 1,
+             "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8, "first_k_dense_replace": 2}  # fmt: skip
+    torch.manual_seed(0)
+    model = DeepseekV3ForCausalLM(DeepseekV3Config(**sizes)).eval()
+    with pytest.raises(Unsupported, match="values of another size"):
+        decode(model, prompts(3, 60), [5] * 3, end_id=END, slots=2)
+
+
+def test_adapters_around_the_model_change_nothing_about_which_logits_are_computed() -> None:
+    bare = small(Qwen3ForCausalLM, Qwen3Config, head_dim=8)
+    asked = prompts(4, 60)
+    expected = decode(bare, asked, [5] * 4, end_id=END, slots=4)
+    wrapped = get_peft_model(bare, LoraConfig(target_modules=["up_proj"]))
+    rows: list[int] = []
+    bare.lm_head.register_forward_hook(lambda module, inputs, output: rows.append(output.shape[1]))
+    assert decode(wrapped, asked, [5] * 4, end_id=END, slots=4) == expected
+    assert max(rows) == 4
 
 
 def test_nothing_to_do() -> None:

@@ -48,7 +48,7 @@ def check_choice(flag: str, value: str, choices: Sequence[str]) -> None:
 
 def check_at_least(flag: str, value: int | float | None, minimum: int | float) -> None:
     """Raise UserError where ``value`` is given and below ``minimum``."""
-    if value is not None and value < minimum:
+    if value is not None and not value >= minimum:  # not a number is not enough
         raise UserError(f"--{flag} {value}: must be at least {minimum}")
 
 

@@ -83,6 +83,8 @@ class Slots:
         """Attention of one layer: ``query`` (heads, tokens, size) → (1, tokens, heads, size)."""
         step = self.step
         assert step is not None
+        if value.shape != key.shape:
+            raise Unsupported("values of another size than keys")
         if layer not in self.keys:
             self._open(layer, key)
         keys, values = self.keys[layer], self.values[layer]
@@ -211,6 +213,10 @@ def decode(
     free = list(range(held.count))
     under_way: list[Row] = []
     results: list[list[int]] = [[] for _ in prompts]
+    if prompts:  # is it supported? tried on two tokens, since a model that is not may not take long rows either
+        probe = Slots(1, shared)
+        with _slots_as_attention(model, probe):
+            _forward(model, probe, [], [Row(0, 0, before, list(prompts[0][:2]))])
     with _slots_as_attention(model, held):
         while waiting or under_way:
             joined = []
@@ -227,7 +233,8 @@ def decode(
                     if on_ended:
                         on_ended(row.index)
                     continue
-                row.pending = row.written[-1:] + (guess(row.written) if guess else [])
+                left = room[row.index] - len(row.written)  # of which the model's own next token is one
+                row.pending = row.written[-1:] + (guess(row.written)[: left - 1] if guess else [])
                 going_on.append(row)
             under_way = going_on
     return results
@@ -290,7 +297,8 @@ def _forward(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined:
     keep = [*range(tokens), *(end - 1 for end in ends[len(under_way) :])]
     positions = slots.step.position[None]
     inputs: dict[str, Any] = {"input_ids": torch.tensor([ids], device=device), "position_ids": positions}
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if "logits_to_keep" in inspect.signature(bare.forward).parameters:
         logits = model(**inputs, use_cache=False, logits_to_keep=torch.tensor(keep, device=device)).logits[0]
     else:
         logits = model(**inputs, use_cache=False).logits[0, keep]

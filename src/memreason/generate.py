@@ -101,7 +101,7 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
                     past_key_values=cache,
                     generation_config=_greedy(unit, room),
                     stopping_criteria=[lambda ids, scores, **_: torch.full((1,), stop.is_set(), device=ids.device)],
-                    logits_processor=[CalculatorProcessor(unit.tokenizer, len(prompt))] if use_calculator else None,
+                    logits_processor=[CalculatorProcessor(unit.tokenizer, ids.shape[1])] if use_calculator else None,
                     streamer=streamer,
                 )
         except BaseException as error:

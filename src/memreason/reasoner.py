@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 from memreason import model
 from memreason.generate import generate, stream
 from memreason.model import ModelUnit
-from memreason.planning_tokens import PlanningTokens
+from memreason.planning_tokens import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
 from memreason.run_folder import CONFIG, read_config
 
@@ -68,7 +68,10 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None) ->
 
 def print_stream(console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
     """Print an answer line by line as it is written, each with its step type in colour."""
-    text = ""
+    text, layout = "", reasoner.unit.layout
+    if layout.placement not in (EACH_STEP, FRONT):  # a plan is read together with the lines after it
+        _print_line(console, layout, "".join(reasoner.stream(question, options)))
+        return
     for piece in reasoner.stream(question, options):
         *lines, text = (text + piece).split("\n")
         for line in lines:

@@ -70,6 +70,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         ) from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: is empty, or no list of options; the run cannot be gone on with")
     return config
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from memreason.config import PREFIX_TUNING, DataConfig, ModelConfig, check_choice, option
+from memreason.config import LABELLED, PREFIX_TUNING, DataConfig, ModelConfig, check_choice, option
 from memreason.errors import UserError
 from memreason.planning_tokens import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
@@ -148,6 +148,12 @@ class VariantConfig:
         self._check(model)
         if self.use_demonstrations and data.k_shot == 0:
             raise UserError("--use_demonstrations: say how many with --k_shot")
+        if self.use_demonstrations and model.extract_step_type_tokens not in LABELLED:
+            raise UserError(
+                f"--use_demonstrations with --extract_step_type_tokens {model.extract_step_type_tokens}: a checkpoint "
+                "does not hold the demonstrations' inferred types, so evaluation could not show the same ones; use "
+                "none or memory"
+            )
 
     def _check(self, model: ModelConfig) -> None:
         soft = model.add_soft_prompts and not self.add_hard_prompts

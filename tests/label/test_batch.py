@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from label_runs import rows_of, write_questions
 from rich.console import Console
 
@@ -89,6 +90,44 @@ def test_half_the_price_is_counted_and_the_budget_kept(questions: Path) -> None:
         with pytest.raises(Stopped, match="--max_cost"):
             quiet_run(config(questions, url, "poor", price="100,100", max_cost=costs[1] / 2))
     assert 0 < spent(questions.parent / "poor.jsonl").cost <= costs[1] / 2
+
+
+def test_a_batch_that_failed_is_submitted_anew_by_the_next_run(questions: Path) -> None:
+    server = ScriptedServer()
+    poll, failing = server.poll, [True]
+
+    async def failed(request: web.Request) -> web.Response:
+        if not failing:
+            return await poll(request)
+        shown = server._batches[request.match_info["id"]]
+        errors = {"object": "list", "data": [{"message": "Enqueued token limit reached"}]}
+        shown = {**shown, "status": "failed", "errors": errors}
+        return web.json_response({key: value for key, value in shown.items() if key not in ("polls", "files")})
+
+    server.poll = failed  # type: ignore[method-assign]
+    with server.running() as url:
+        with pytest.raises(UserError, match="Enqueued token limit reached; the same command submits"):
+            quiet_run(config(questions, url))
+        with pytest.raises(UserError, match="Enqueued"):
+            quiet_run(config(questions, url))
+        failing.clear()
+        assert quiet_run(config(questions, url)).accepted == 30
+
+
+def test_a_budget_that_is_enough_is_enough_in_rounds(questions: Path) -> None:
+    with ScriptedServer().running() as url:
+        cost = spent(quiet_run(config(questions, url, "free", price="100,100")).output).cost
+        assert quiet_run(config(questions, url, "tight", price="100,100", max_cost=2 * cost)).accepted == 30
+
+
+def test_a_batch_under_way_is_not_asked_for_online_as_well(questions: Path) -> None:
+    server = ScriptedServer()
+    with server.running() as url:
+        cache = RequestCache(questions.parent / "out.sqlite")
+        cache.begin_batch("memreason-x", str((questions.parent / "out.jsonl").resolve()), "planner")
+        with pytest.raises(UserError, match="add --batch to wait for it"):
+            quiet_run(config(questions, url, batch=False))
+    assert not server.counts["requests"]
 
 
 def test_an_endpoint_without_batches_says_so(questions: Path) -> None:

@@ -24,13 +24,23 @@ PUBLISHED = [
 
 def there(folder: Path, rows: Any) -> list[dict[str, Any]]:
     (folder / "a.json").write_text(json.dumps(rows, ensure_ascii=False))
+    (folder / "b.jsonl").unlink(missing_ok=True)
     convert(str(folder / "a.json"), str(folder / "b.jsonl"))
     return [json.loads(line) for line in (folder / "b.jsonl").read_text().split("\n") if line]
 
 
 def back(folder: Path) -> list[dict[str, Any]]:
+    (folder / "c.json").unlink(missing_ok=True)
     convert(str(folder / "b.jsonl"), str(folder / "c.json"))
     return json.loads((folder / "c.json").read_text())
+
+
+def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    there(tmp_path, PUBLISHED)
+    before = (tmp_path / "b.jsonl").read_bytes()
+    with pytest.raises(UserError, match="is not overwritten"):
+        convert(str(tmp_path / "a.json"), str(tmp_path / "b.jsonl"))
+    assert (tmp_path / "b.jsonl").read_bytes() == before
 
 
 def test_published_rows_become_rows_of_the_dataset_jsonl(tmp_path: Path) -> None:

@@ -176,6 +176,42 @@ def test_an_endpoint_that_is_down_stops_the_run_instead_of_rejecting_every_row(
     assert len(rows_of(rejects_path(questions.parent / "out.jsonl"))) < 20
 
 
+def test_where_nothing_gets_through_no_question_is_given_up(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memreason.llm.openai_api.BACKOFF", 0.001)
+    with pytest.raises(Stopped, match="no request got an answer"):
+        quiet_run(config(questions, planner="m", base_url="http://127.0.0.1:9/v1", retries=0, num_questions=3))
+    assert not rows_of(rejects_path(questions.parent / "out.jsonl"))
+
+
+def test_an_endpoint_that_goes_down_loses_no_question(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memreason.llm.openai_api.BACKOFF", 0.001)
+    ids = write_questions(questions, 60)
+    server = ScriptedServer()
+    answer = server._answer
+    server._answer = lambda request, body, _: answer(  # type: ignore[method-assign]
+        request, body, "500" if 20 < server.counts["requests"] < 100 else None
+    )
+    with server.running() as url:
+        with pytest.raises(Stopped, match="requests in a row failed"):
+            quiet_run(config(questions, planner="m", base_url=url, retries=0, concurrency=2))
+        server.counts["requests"] = 100
+        out = quiet_run(config(questions, planner="m", base_url=url, retries=0, concurrency=2))
+    assert [row["id"] for row in rows_of(out.output)] == ids and not out.rejected
+
+
+def test_an_endpoint_that_does_not_count_tokens_does_not_stop_the_budget(questions: Path) -> None:
+    server = ScriptedServer()
+    completion = server._completion
+
+    def uncounted(body: dict, fault: str | None) -> tuple[int, dict]:
+        status, answer = completion(body, fault)
+        return status, {key: value for key, value in answer.items() if key != "usage"}
+
+    server._completion = uncounted  # type: ignore[method-assign]
+    with server.running() as url, pytest.raises(Stopped, match="--max_cost"):
+        quiet_run(config(questions, planner="m", base_url=url, price="1000,1000", max_cost=6.0, max_tokens=500))
+
+
 def test_a_dry_run_sends_nothing_and_writes_nothing(questions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     server = ScriptedServer()
     with server.running() as url:

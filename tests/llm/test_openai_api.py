@@ -250,7 +250,7 @@ class TestReadCompletion:
         assert self.reply({}, None) == Reply("", "stop")
 
     def test_refusals_and_content_filters_are_told_apart_from_replies(self) -> None:
-        assert self.reply({"content": None, "refusal": "I will not"}) == Reply("I will not", "refusal")
+        assert self.reply({"content": None, "refusal": "I will not"}) == Reply("I will not", "refusal", 0, 2)
         assert self.reply({"content": ""}, "content_filter").finish_reason == "content_filter"
 
     def test_half_an_emoji_does_not_reach_the_files(self) -> None:

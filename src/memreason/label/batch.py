@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from memreason.errors import UserError
 from memreason.label.agents import Ask, Labelled, Labeller, Rejection, label
 from memreason.label.config import LabelConfig
 from memreason.label.display import LabelProgress
@@ -58,6 +59,7 @@ class BatchRun:
         self.agents, self.config, self.progress = agents, config, progress
         self.failures: Counter[str] = Counter()
         self.why: dict[str, str] = {}
+        self.submitted: set[str] = set()
         self.stopped: Stopped | None = None
 
     async def collect_open(self) -> None:
@@ -70,10 +72,17 @@ class BatchRun:
                 cache.end_batch(name, "never submitted")
                 continue
             cache.name_batch(name, id)
-            batch = await batch_api.wait(endpoint, id, self.config.poll_seconds, self.progress.say)
+            try:
+                batch = await batch_api.wait(endpoint, id, self.config.poll_seconds, self.progress.say)
+                answers = await batch_api.collect(endpoint, batch)
+            except batch_api.BatchLost as lost:  # to be submitted anew by the next sitting
+                cache.end_batch(name, "lost")
+                raise UserError(f"{lost}; the same command submits its requests anew") from None
             agent = self.agents.by_role[role]
             price = self._price(role)
-            for answered in await batch_api.collect(endpoint, batch):
+            for answered in answers:
+                if name not in self.submitted:  # sent by an earlier sitting, and known of only now
+                    self.agents.meter.requests += 1
                 if answered.reply is None:
                     self.failures[answered.key] += 1
                     self.why[answered.key] = answered.why
@@ -87,6 +96,7 @@ class BatchRun:
         """Submit what was gathered."""
         for batch in pending:
             name = batch.name
+            self.submitted.add(name)
             self.agents.cache.begin_batch(name, self.agents.run_name, batch.role)
             id = await batch_api.submit(self._endpoint(batch.role), batch.path, name)
             self.agents.cache.name_batch(name, id)
@@ -95,6 +105,7 @@ class BatchRun:
     def gather(self, questions: Iterator[Asked], labeller: Labeller, out: RunFiles, folder: Path) -> list[_Pending]:
         """Go through the questions once: write those that have ended, up to the first that has not, and
         gather what the others want to ask."""
+        self.stopped = None
         pending: list[_Pending] = []
         newest: dict[str, tuple[_Pending, TextIO]] = {}
         seen: set[str] = set()
@@ -113,6 +124,7 @@ class BatchRun:
                 try:
                     reserved = self._reserve(request, result.role)
                 except Stopped as stop:
+                    # With requests gathered, the round is full: what they do not need comes back.
                     self.stopped = stop
                     continue
                 seen.add(key)

@@ -71,7 +71,9 @@ class LabelConfig:
     tokens_per_minute: float | None = option(None, "rate limit of the endpoint, in tokens (read and written)")
     timeout: float = option(120.0, "seconds after which a request is given up and tried again")
     retries: int = option(6, "tries more after a 429, a 5xx, a time-out or a dropped connection, with back-off")
-    max_requests: int | None = option(None, "stop at this many requests, all sittings of this run together")
+    max_requests: int | None = option(
+        None, "stop at this many requests; of earlier sittings of this run, those that got a reply"
+    )
     max_cost: float | None = option(None, "stop before this many dollars, all sittings of this run together")
     price: str | None = option(
         None, "dollars per million tokens read and written, IN,OUT (default: as the package genai-prices lists it)"
@@ -118,6 +120,8 @@ class LabelConfig:
             raise UserError(f"--extra_body: not valid JSON ({error})") from error
         if not isinstance(value, dict):
             raise UserError("--extra_body: must be a JSON object")
+        if ours := {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream"} & set(value):
+            raise UserError(f"--extra_body: {sorted(ours)[0]} is set by the options of this command, or not supported")
         return value
 
 

@@ -32,6 +32,8 @@ def convert(source: str, target: str) -> list[str]:
         raise UserError(f"{target}: must end in .jsonl (our form) or .json (the paper's)")
     if not Path(source).is_file():
         raise UserError(f"{source}: no such file")
+    if Path(target).exists():
+        raise UserError(f"{target}: is there already, and is not overwritten; name another file")
     rows, left_out = [], []
     for place, row in read_array(Path(source)):
         _check(place, row)

@@ -60,6 +60,8 @@ def print_summary(console: Console, out: RunFiles, meter: Meter) -> None:
         f"{meter.requests:,} requests, {meter.retries:,} of them retries; {meter.tokens:,} tokens; ${meter.cost:.4f}",
         highlight=False,
     )
+    if out.rejected and not meter.requests:
+        console.print("every reply was in the request cache; other models, prompts or more --repairs ask anew")
     console.print(f"solutions: {out.output}", highlight=False)
     if out.rejected:
         console.print(f"rejects:   {rejects_path(out.output)}", highlight=False)

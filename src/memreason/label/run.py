@@ -47,6 +47,7 @@ class Agents:
         self.run_name = str(Path(config.output).resolve())
         self.by_role, self.cache, self.meter = agents, cache, meter
         self._config = config
+        self.answered = 0
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def request(self, ask: Ask) -> tuple[str, Request]:
@@ -56,7 +57,14 @@ class Agents:
             agent.model, ask.messages, ask.form, ask.schema,
             self._config.max_tokens, self._config.temperature, self._config.extra,
         )  # fmt: skip
-        return request.key(agent.client.endpoint), request
+        asked_in = "" if self._config.structured == "auto" else f" {self._config.structured}"
+        return request.key(agent.client.endpoint + asked_in), request
+
+    def in_doubt(self, result: Labelled | Rejection) -> bool:
+        """Whether a request failed, and its endpoint has answered none since."""
+        clients = (agent.client for agent in self.by_role.values())
+        failing = any(getattr(client, "failed_in_a_row", 0) for client in clients)
+        return isinstance(result, Rejection) and result.reason == "request_failed" and failing
 
     async def answer(self, ask: Ask) -> Reply:
         """The reply. Raises RequestFailed, Stopped or UserError as a client does."""
@@ -70,6 +78,7 @@ class Agents:
             reserved, reply = await self.meter.reserve_in_turn(request, price), None
             try:
                 reply = await agent.client.complete(request)
+                self.answered += 1
             finally:
                 cost = self.meter.settle(reserved, reply, price)
             self.cache.put(key, self.run_name, ask.role, agent.model, reply, cost)
@@ -104,7 +113,8 @@ async def label_online(
 
     At most `WINDOW` × ``concurrency`` results wait in memory for an earlier question. Raises what
     stopped it (Stopped, UserError) once the requests in flight have come back and are in the cache.
-    ``on_result`` is told, after each question, how many results are waiting.
+    Failed requests are no rejections as long as no other request has got through since: the endpoint
+    may be down. ``on_result`` is told, after each question, how many results are waiting.
     """
     window = asyncio.Semaphore(WINDOW * concurrency)
     numbered = enumerate(questions)
@@ -127,7 +137,7 @@ async def label_online(
                 for _ in range(concurrency):  # wake whoever waits for this row
                     window.release()
                 return
-            while written in waiting:
+            while written in waiting and not agents.in_doubt(waiting[written]):
                 out.write(waiting.pop(written))
                 written += 1
                 window.release()
@@ -141,6 +151,10 @@ async def label_online(
         raise failures.exceptions[0] from None
     if stopped:
         raise next((error for error in stopped if isinstance(error, UserError)), stopped[0])
+    for position in sorted(waiting):
+        if not agents.answered:
+            raise Stopped(f"no request got an answer; the last one: {getattr(waiting[position], 'detail', '')}")
+        out.write(waiting[position])
 
 
 def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
@@ -162,6 +176,8 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
             files.enter_context(out)
             out.begin(_settings(config, labeller), config.overwrite_output)
         out.catch_up(questions)
+        if not config.batch and not config.dry_run and cache.open_batches(str(out.output.resolve())):
+            raise UserError("an asynchronous batch of this run is under way and paid for; add --batch to wait for it")
         spent = cache.spent(str(out.output.resolve()))
         meter = Meter(config.max_requests, config.max_cost, config.requests_per_minute, config.tokens_per_minute,
                       spent.cost, spent.replies, spent.tokens)  # fmt: skip
@@ -226,7 +242,7 @@ def _settings(config: LabelConfig, labeller: Labeller) -> dict[str, Any]:
     names = (
         "task", "data_path", "input", "input_config", "split", "question_column", "answer_column", "options_column",
         "id_column", "planner", "knowledge", "order", "base_url", "knowledge_base_url", "temperature", "max_tokens",
-        "extra_body", "repairs", "need_both",
+        "extra_body", "repairs", "need_both", "structured",
     )  # fmt: skip
     return {**{name: getattr(config, name) for name in names}, "prompts": labeller.prompts.fingerprint}
 

@@ -21,6 +21,10 @@ _WINDOW = "24h"
 _ENDED = ("completed", "expired", "cancelled", "failed")
 
 
+class BatchLost(Exception):
+    """A batch that will never have replies; its requests must be submitted anew."""
+
+
 class Answered(NamedTuple):
     """One line of a batch's outcome: the reply, or why there is none."""
 
@@ -58,9 +62,12 @@ async def submit(endpoint: OpenAIEndpoint, file: Path, name: str) -> str:
 
 async def find(endpoint: OpenAIEndpoint, name: str) -> str | None:
     """The id of the batch that was submitted under ``name``, if it ever was."""
-    async for batch in endpoint.client.batches.list():
-        if (batch.metadata or {}).get("memreason") == name:
-            return batch.id
+    try:
+        async for batch in endpoint.client.batches.list():
+            if (batch.metadata or {}).get("memreason") == name:
+                return batch.id
+    except openai.APIError as error:
+        raise UserError(f"{endpoint.endpoint}: {endpoint.clean(str(error))}; run the same command again") from None
     return None
 
 
@@ -71,7 +78,9 @@ async def wait(endpoint: OpenAIEndpoint, id: str, poll_seconds: float, say: Any)
         try:
             batch = await endpoint.client.batches.retrieve(id)
         except openai.APIStatusError as error:
-            if error.status_code in (401, 403, 404):
+            if error.status_code == 404:
+                raise BatchLost(f"{endpoint.endpoint} knows no batch {id}") from None
+            if error.status_code in (401, 403):
                 raise UserError(f"{endpoint.endpoint}: batch {id}: {endpoint.clean(error.response.text)}") from None
         except openai.APIError:
             pass
@@ -94,11 +103,16 @@ async def collect(endpoint: OpenAIEndpoint, batch: Any) -> Iterator[Answered]:
     texts = []
     for id in (batch.output_file_id, batch.error_file_id):
         if id:
-            texts.append((await endpoint.client.files.content(id)).text)
+            try:
+                texts.append((await endpoint.client.files.content(id)).text)
+            except openai.APIError as error:
+                raise UserError(
+                    f"{endpoint.endpoint}: {endpoint.clean(str(error))}; run the same command again"
+                ) from None
     if not texts:
         errors = batch.errors.data if batch.errors and batch.errors.data else []
         said = endpoint.clean("; ".join(str(error.message) for error in errors)) or "no reason given"
-        raise UserError(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {said}")
+        raise BatchLost(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {said}")
     sent = endpoint.dialect
     lines = (line for text in texts for line in text.splitlines() if line.strip())
     return (_answered(endpoint, sent, json.loads(line)) for line in lines)

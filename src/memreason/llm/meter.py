@@ -46,9 +46,10 @@ def price_of(model: str, base_url: str | None, given: str | None, flag: str) -> 
 
     for known_url in (base_url, None):
         try:
-            million = Usage(input_tokens=1_000_000, output_tokens=0), Usage(input_tokens=0, output_tokens=1_000_000)
-            prices = [calc_price(usage, model, provider_api_url=known_url).total_price for usage in million]
-            return Price(float(prices[0]), float(prices[1]))
+            # Of a short request: some models cost more where a request is very long.
+            usages = Usage(input_tokens=1000, output_tokens=0), Usage(input_tokens=0, output_tokens=1000)
+            prices = [calc_price(usage, model, provider_api_url=known_url).total_price for usage in usages]
+            return Price(1000 * float(prices[0]), 1000 * float(prices[1]))
         except LookupError:
             continue
     return None

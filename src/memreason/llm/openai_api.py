@@ -76,7 +76,7 @@ class OpenAIEndpoint:
         self._meter = meter
         self._retries = retries
         self._down_after = down_after
-        self._failed_in_a_row = 0
+        self.failed_in_a_row = 0
         self._quiet_until = 0.0
 
     async def complete(self, request: Request) -> Reply:
@@ -98,7 +98,7 @@ class OpenAIEndpoint:
             except (openai.APIError, ValueError) as error:
                 why, wait = self.clean(f"{type(error).__name__}: {error.__cause__ or error}"), None
             else:
-                self._failed_in_a_row = 0
+                self.failed_in_a_row = 0
                 return reply
             tries += 1
             if tries > self._retries:
@@ -113,7 +113,9 @@ class OpenAIEndpoint:
         body = {**request_body(request, dialect), **request.extra}
         create = self.client.chat.completions.with_raw_response.create
         raw = await create(model=request.model, messages=[], extra_body=body)
-        return read_completion(json.loads(raw.http_response.content))
+        reply = read_completion(json.loads(raw.http_response.content))
+        # Where the endpoint does not count, we do: the budget must not stand still.
+        return reply if reply.prompt_tokens else replace(reply, prompt_tokens=request.prompt_tokens)
 
     def _learn(self, error: openai.APIStatusError, sent: Dialect) -> bool:
         """Whether a refused request is to be sent again in another dialect."""
@@ -139,9 +141,9 @@ class OpenAIEndpoint:
 
     def _failed(self, why: str) -> None:
         """Give a request up; raises RequestFailed, or Stopped where none gets through any more."""
-        self._failed_in_a_row += 1
-        if self._failed_in_a_row >= self._down_after:
-            raise Stopped(f"{self.endpoint}: {self._failed_in_a_row} requests in a row failed, the last one: {why}")
+        self.failed_in_a_row += 1
+        if self.failed_in_a_row >= self._down_after:
+            raise Stopped(f"{self.endpoint}: {self.failed_in_a_row} requests in a row failed, the last one: {why}")
         raise RequestFailed(why)
 
     def clean(self, text: str) -> str:
@@ -189,7 +191,7 @@ def read_completion(body: dict[str, Any]) -> Reply:
         text = message.get("content") or message.get("refusal") or ""
         # Half of a surrogate pair, where a reply was cut within an emoji, cannot be written to a file.
         text = text.encode("utf-8", "replace").decode()
-        usage = body.get("usage") or {}
+        usage = body.get("usage") or {"completion_tokens": len(text.encode()) // 4}
         reason = "refusal" if message.get("refusal") else str(choice.get("finish_reason") or "stop")
         return Reply(text, reason, int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
     except (KeyError, TypeError, IndexError, AttributeError) as error:

@@ -34,6 +34,8 @@ def with_inferred_types(
     this method and number, or was made with other weights.
     """
     method = config.extract_step_type_tokens
+    if config.step_types_path and method.removeprefix(SHUFFLED) in (*LABELLED, "shuffled", "random", SHARED):
+        raise UserError(f"--step_types_path: --extract_step_type_tokens {method} reads no fitted types; leave it out")
     if method in LABELLED:
         return config, task
     train = task.splits["train"]
@@ -52,7 +54,14 @@ def with_inferred_types(
             types, record = shuffled(types, seed), {**record, "method": method, "shuffle_seed": seed}
         inferred = InferredTypes(describing_words(fit), record)
     relabelled = {solution.question.id: solution for solution in corpus.relabelled(types)}
-    solutions = [relabelled.get(solution.question.id, solution) for solution in train]
+    # What was too long to embed has no types, and is left out; what has no steps is counted elsewhere.
+    solutions = [relabelled.get(s.question.id, s) for s in train if s.question.id in relabelled or not s.steps]
+    if len(solutions) < len(train):
+        console.print(
+            f"left out of training: {len(train) - len(solutions)} solutions that were too long to embed "
+            f"(--model_max_length {data.model_max_length})",
+            highlight=False,
+        )
     counts = {name: types.count(name) for name in inferred.words}
     use = Use.of(list(counts.values()))
     listed = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -119,6 +128,7 @@ def _command(method: str, config: ModelConfig, data: DataConfig) -> str:
         "num_validation": data.num_validation if data.num_validation != DataConfig.num_validation else None,
         "split_seed": data.split_seed or None,
         "num_countries": data.num_countries,
+        "model_max_length": data.model_max_length if data.model_max_length != DataConfig.model_max_length else None,
         "model_name_or_path": config.model_name_or_path,
         "selection_method": method,
         "num_types": config.num_plan_types,

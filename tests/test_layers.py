@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
-    {"errors", "folders"},
+    {"errors", "folders", "allocator"},
     {"records"},
     {"prompt_templates"},
     {"planning_tokens", "manifest"},
@@ -21,6 +21,9 @@ LAYERS = [
         "command_line",
         "base_models",
         "token_rows",
+        "lora_layers",
+        "document_attention",
+        "head_loss",
         "adapters",
         "sparse_attention",
         "verdicts",
@@ -32,7 +35,7 @@ LAYERS = [
     },
     {"model", "run_folder"},
     {"llm"},
-    {"generate", "task_table", "score", "label"},
+    {"generate", "training_pass", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
     {"step_types"},
     {"train"},
@@ -40,7 +43,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
+TORCH_FREE = {"errors", "allocator", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
               "label"}  # fmt: skip

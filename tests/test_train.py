@@ -20,7 +20,7 @@ from memreason.config import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING, DataConfi
 from memreason.errors import UserError
 from memreason.evaluate import evaluate
 from memreason.manifest import read_manifest
-from memreason.records import Question, Solution
+from memreason.records import Question, Solution, read_json
 from memreason.tasks.jsonl import export_jsonl
 from memreason.train import train
 from memreason.training_config import TrainingConfig
@@ -278,8 +278,12 @@ def test_overfitting_four_examples_gives_traces_with_our_tokens(
     given = "<prefix_0><prefix_1>"  # by the prompt, not by the model
     written = [trace.text.removeprefix(given) for trace in traces]
     tokens = read_manifest(tmp_path / "run").token_ids
-    enough = any if mode == "lora" else all  # rows frozen near each other are hard to tell apart
-    assert enough(any(name in text for name in tokens) for text in written), written
+    losses = [
+        entry["loss"] for entry in read_json(tmp_path / "run" / "trainer_state.json")["log_history"] if "loss" in entry
+    ]
+    assert losses[-1] < losses[0] / 1.5
+    if mode != "lora":  # whose rows, frozen near each other, are hard to tell apart
+        assert all(any(name in text for name in tokens) for text in written), written
     if mode in ("none", "lora+prompt-tuning"):
         assert all(text.startswith("<memory_0><memory_1>") for text in written), written
     if mode == "none":

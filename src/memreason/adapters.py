@@ -11,6 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
+from memreason.lora_layers import use_lora_beside_frozen
 from memreason.token_rows import use_rows_beside_frozen
 
 _PARENTS = {"mlp": ("mlp", "ffn", "feed_forward"), "atten": ("attn", "attention")}
@@ -66,6 +67,7 @@ def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int
     )
     unit = get_peft_model(model, peft_config)
     use_rows_beside_frozen(unit)
+    use_lora_beside_frozen(unit)
     if mode == "lora":
         for name, parameter in unit.named_parameters():
             if "trainable_tokens" in name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -149,6 +150,25 @@ def collate(examples: list[Example], pad_id: int) -> dict[str, torch.Tensor]:
         else:
             batch[extra][row] = torch.tensor([*example[extra], *range(longest - length)])
     return batch
+
+
+def join(examples: list[Example]) -> dict[str, Any]:
+    """One row without padding: ``input_ids``, ``labels`` and ``position_ids``, each (1, tokens) int64, and the
+    ``lengths`` of its texts; a packed row is as many texts as it holds."""
+    positions = [
+        torch.as_tensor(one["position_ids"]) if "position_ids" in one else torch.arange(len(one["input_ids"]))
+        for one in examples
+    ]
+    position_ids = torch.cat(positions)
+    starts = (position_ids == 0).nonzero().flatten()
+    labels = torch.cat([torch.as_tensor(one["labels"]) for one in examples])
+    labels[starts] = IGNORE  # else a text's last token would be asked for the next one's first
+    return {
+        "input_ids": torch.cat([torch.as_tensor(one["input_ids"]) for one in examples])[None],
+        "labels": labels[None],
+        "position_ids": position_ids[None],
+        "lengths": torch.diff(starts, append=torch.tensor([len(labels)])).tolist(),
+    }
 
 
 class EpochSeededSampler(LengthGroupedSampler):

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"unknown command {command!r}{hint} (commands: {', '.join(COMMANDS)})")
         # Fork-safety warnings of the tokenizers library are noise here: nothing forks after use.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then asks for huge pages, for what is large
         # Said by transformers to PEFT, not to the user.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         return globals()[f"_{command.replace('-', '_')}"](rest) or 0

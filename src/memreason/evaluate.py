@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memreason import run_folder
+from memreason.allocator import keep_freed_memory
 from memreason.config import DataConfig, EvaluateConfig
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
@@ -112,6 +113,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     Returns (metrics, verdicts, the folder they were written to). Raises UserError where an option
     contradicts the checkpoint.
     """
+    keep_freed_memory()
     trained = is_checkpoint(config.model_name_or_path)
     data, unit, batch_size = _checkpoint(config) if trained else _base(config)
     task = load_data(data)

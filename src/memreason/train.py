@@ -10,6 +10,7 @@ from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
 from memreason import run_folder
+from memreason.allocator import keep_freed_memory
 from memreason.batches import Example, check_apart, encode_solutions, pack
 from memreason.calculator import check_marks
 from memreason.config import DataConfig, ModelConfig
@@ -44,6 +45,7 @@ def train(
     them}, "validation": metrics of the weights kept, "training": what was trained on}.
     Raises UserError for every kind of bad input.
     """
+    keep_freed_memory()
     console, variants = console or Console(stderr=True), variants or VariantConfig()
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()

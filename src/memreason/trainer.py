@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional
-from transformers import PreTrainedModel, ProgressCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
+from transformers import ProgressCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import rotate_checkpoints
 
-from memreason.batches import EpochSeededSampler, Example, collate
+from memreason.batches import EpochSeededSampler, Example
 from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
 from memreason.planning_tokens import IGNORE
+from memreason.training_pass import TrainingPass, causal_lm
 
 COMPLETE = "complete"
 """Empty file written last into a training checkpoint; one without it was cut off while being saved."""
@@ -45,76 +43,57 @@ class GenerationTrainer(Trainer):
         evaluate_by_generation: Callable[[float], dict[str, float]],
         on_save: Callable[[Path], None],
     ):
+        self.training_pass = TrainingPass(unit, examples, args.label_smoothing_factor)
         super().__init__(
             model=unit.model,
             args=args,
             train_dataset=examples,
             eval_dataset=[],  # evaluation needs no batches of Trainer's; None would refuse eval_strategy
-            data_collator=partial(collate, pad_id=unit.tokenizer.pad_token_id),
+            data_collator=self.training_pass.collate,
         )
         self.unit = unit
         self.control: TrainerControl
         self.evaluate_by_generation = evaluate_by_generation
         self.on_save = on_save
-        self.generation_attention = _causal_lm(unit).config._attn_implementation
         self.model_accepts_loss_kwargs = True  # so that `num_items_in_batch` is counted
         self.loss_is_scaled_for_ga = True
         self.remove_callback(ProgressCallback)
         if not args.disable_tqdm:
             self.add_callback(_Progress)
-        forward = inspect.signature(_causal_lm(unit).forward).parameters
-        self.keeps_logits = "logits_to_keep" in forward
 
     def compute_loss(
         self,
         model: torch.nn.Module,
-        inputs: dict[str, torch.Tensor],
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Mean cross entropy over the solutions' tokens of the whole accumulated batch.
-
-        Logits are computed only at positions where some row of the batch has a target: prompts
-        need none, and over a large vocabulary they are the larger part of the work.
-        """
-        labels = inputs["labels"]
-        keep = (labels[:, 1:] != IGNORE).any(0).nonzero().flatten()
-        options = {"logits_to_keep": keep} if self.keeps_logits else {}
-        texts = {name: tensor for name, tensor in inputs.items() if name != "labels"}
-        outputs = model(**texts, use_cache=False, **options)
-        logits = outputs.logits if self.keeps_logits else outputs.logits[:, keep]
-        targets = labels[:, keep + 1].flatten()
-        loss = functional.cross_entropy(
-            logits.float().flatten(0, 1),
-            targets,
-            ignore_index=IGNORE,
-            reduction="sum",
-            label_smoothing=self.args.label_smoothing_factor,
-        )
-        loss = loss / ((targets != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch)
+        """Mean cross entropy over the solutions' tokens of the whole accumulated batch."""
+        loss = self.training_pass.loss(model, inputs)
+        loss = loss / ((inputs["labels"] != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch)
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes
-        return (loss, outputs) if return_outputs else loss
+        return (loss, None) if return_outputs else loss
 
     def compute_loss_context_manager(self) -> ExitStack:
         """Weights held in bf16 compute in bf16, the fp32 adapters included."""
         stack = super().compute_loss_context_manager()
-        if self.unit.manifest.dtype == "bfloat16":
+        if self.training_pass.casts:
             stack.enter_context(torch.autocast(self.args.device.type, torch.bfloat16))
         return stack
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, on a CPU with plain attention: on short texts its backward pass is the faster one."""
-        with self._attention("eager" if self.args.device.type == "cpu" else None):
+        """Train, with the attention that is the fastest for it."""
+        with self.training_pass.attention():
             output = super().train(*args, **kwargs)
         self.unit.model.forward = _own_forward(self.unit.model)
         return output
 
     @contextmanager
-    def _attention(self, name: str | None) -> Iterator[None]:
-        model = _causal_lm(self.unit)
+    def _usual_attention(self) -> Iterator[None]:
+        model = causal_lm(self.unit)
         before = model.config._attn_implementation
-        model.set_attn_implementation(name or before)
+        model.set_attn_implementation(self.training_pass.usual_attention)
         try:
             yield
         finally:
@@ -125,7 +104,7 @@ class GenerationTrainer(Trainer):
         model = self.unit.model
         autocast_forward, model.forward = model.forward, _own_forward(model)
         try:
-            with self._attention(self.generation_attention):
+            with self._usual_attention():
                 result = self.evaluate_by_generation(self.state.epoch or 0.0)
         finally:
             model.forward = autocast_forward
@@ -209,10 +188,6 @@ def clean_up(run: Path, keep_checkpoints: bool) -> None:
         for pattern in RESUME_FILES:
             for file in folder.glob(pattern):
                 file.unlink()
-
-
-def _causal_lm(unit: ModelUnit) -> PreTrainedModel:
-    return unit.model.get_base_model() if hasattr(unit.model, "get_base_model") else unit.model
 
 
 def _own_forward(model: torch.nn.Module) -> Any:

@@ -1,0 +1,155 @@
+"""Attention for training on one row of several texts, with no padding and none seeing another.
+
+All that a transformer does token by token runs over the row as it is. Only attention must know where
+texts begin and end; it is a function registered with transformers, so any of its decoders runs
+unchanged. It lays the texts side by side, each at the left of a line of its own: padding then stands
+to the right of what may be seen, and plain causal attention needs no further mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import AttentionInterface, AttentionMaskInterface
+
+NAME = "memreason_documents"
+_AT_ONCE = 1 << 20
+"""Attention weights computed at once on a CPU, so that they stay in its cache."""
+
+
+class Unsupported(Exception):
+    """The model's attention is of a kind that this module does not do."""
+
+
+@dataclass
+class Documents:
+    """Where the texts of one row are: text i in line i of a (texts, longest) grid.
+
+    ``cells`` (tokens,) is each token's place in the flattened grid, None where texts are equally long.
+    """
+
+    count: int
+    longest: int
+    cells: torch.Tensor | None
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], device: torch.device) -> Documents:
+        """Of texts that are ``lengths`` tokens long, one after another."""
+        longest = max(lengths)
+        if min(lengths) == longest:
+            return cls(len(lengths), longest, None)
+        cells = torch.tensor([line * longest + i for line, length in enumerate(lengths) for i in range(length)])
+        return cls(len(lengths), longest, cells.to(device))
+
+    def spread(self, x: torch.Tensor) -> torch.Tensor:
+        """(tokens, heads, size) → (texts, longest, heads, size), zero where there is no token."""
+        if self.cells is not None:
+            x = x.new_zeros(self.count * self.longest, *x.shape[1:]).index_copy_(0, self.cells, x)
+        return x.view(self.count, self.longest, *x.shape[1:])
+
+    def gather(self, x: torch.Tensor) -> torch.Tensor:
+        """The way back: (texts, longest, heads, size) → (tokens, heads, size)."""
+        x = x.flatten(0, 1)
+        return x if self.cells is None else x.index_select(0, self.cells)
+
+
+def _attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    documents: Documents | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    """``query`` (1, heads, tokens, size) → (1, tokens, heads, size); keys and values may have fewer heads."""
+    window = options.get("sliding_window")
+    if documents is None or (window is not None and window < documents.longest):
+        raise Unsupported("sliding_window" if documents else "the texts' places do not reach its attention")
+    for name in ("softcap", "s_aux", "position_bias"):
+        if options.get(name) is not None:
+            raise Unsupported(name)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    rows = [x[0].transpose(0, 1) for x in (query, key, value)]
+    if query.device.type == "cpu" and not dropout:
+        return _GroupedAttention.apply(*rows, documents, scaling)[None], None
+    q, k, v = (documents.spread(x).transpose(1, 2) for x in rows)
+    found = functional.scaled_dot_product_attention(
+        q, k, v, is_causal=True, dropout_p=dropout, scale=scaling, enable_gqa=k.shape[1] != q.shape[1]
+    )
+    return documents.gather(found.transpose(1, 2))[None], None
+
+
+class _GroupedAttention(torch.autograd.Function):
+    """Causal attention as a few products of small matrices: on a CPU, at the lengths of solutions, several
+    times as fast as fused attention, whose backward pass is slow there. Query heads that share keys are
+    one matrix."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, documents: Documents, scaling: float
+    ) -> torch.Tensor:
+        groups = key.shape[1]
+        q = _grouped(documents.spread(query), groups)
+        k, v = (_grouped(documents.spread(x), groups) for x in (key, value))
+        mask = _causal(documents.longest, query.shape[1] // groups, query.dtype)
+        weights, found = [], torch.empty_like(q)
+        for some in _portions(q, documents.longest):
+            scores = torch.baddbmm(mask, q[some], k[some].transpose(1, 2), alpha=scaling)
+            weights.append(torch.softmax(scores, -1))
+            torch.bmm(weights[-1], v[some], out=found[some])
+        ctx.save_for_backward(q, k, v, *weights)
+        ctx.documents, ctx.scaling, ctx.groups = documents, scaling, groups
+        return documents.gather(_ungrouped(found, documents, groups))
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        documents, groups = ctx.documents, ctx.groups
+        q, k, v, *weights = ctx.saved_tensors
+        grad = _grouped(documents.spread(grad), groups)
+        by_q, by_k, by_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+        for some, weight in zip(_portions(q, documents.longest), weights, strict=True):
+            torch.bmm(weight.transpose(1, 2), grad[some], out=by_v[some])
+            by_weight = torch.bmm(grad[some], v[some].transpose(1, 2))
+            by_score = torch._softmax_backward_data(by_weight, weight, -1, weight.dtype)
+            torch.bmm(by_score, k[some], out=by_q[some])
+            torch.bmm(by_score.transpose(1, 2), q[some], out=by_k[some])
+        back = [documents.gather(_ungrouped(x, documents, groups)) for x in
+                (by_q.mul_(ctx.scaling), by_k.mul_(ctx.scaling), by_v)]  # fmt: skip
+        return (*back, None, None)
+
+
+def _grouped(x: torch.Tensor, groups: int) -> torch.Tensor:
+    """(texts, longest, heads, size) → (texts × groups, heads of a group × longest, size)."""
+    texts, longest, heads, size = x.shape
+    x = x.view(texts, longest, groups, heads // groups, size).permute(0, 2, 3, 1, 4)
+    return x.reshape(texts * groups, heads // groups * longest, size)
+
+
+def _ungrouped(x: torch.Tensor, documents: Documents, groups: int) -> torch.Tensor:
+    """The way back of `_grouped`."""
+    x = x.view(documents.count, groups, -1, documents.longest, x.shape[-1])
+    return x.permute(0, 3, 1, 2, 4).flatten(2, 3)
+
+
+def _portions(q: torch.Tensor, longest: int) -> list[slice]:
+    """Slices of the first dimension, each with about `_AT_ONCE` attention weights."""
+    step = max(1, _AT_ONCE // (q.shape[1] * longest))
+    return [slice(at, at + step) for at in range(0, q.shape[0], step)]
+
+
+@cache
+def _causal(longest: int, heads: int, dtype: torch.dtype) -> torch.Tensor:
+    mask = torch.full((longest, longest), -torch.inf, dtype=dtype).triu(1)
+    return mask.repeat(heads, 1)
+
+
+AttentionInterface.register(NAME, _attend)
+AttentionMaskInterface.register(NAME, lambda **_: None)

@@ -1,0 +1,115 @@
+"""The loss computed inside the output head, a few tokens at a time, so that no full logits ever exist.
+
+Over a vocabulary of 50,000 the logits of one short batch are larger than all activations of a layer.
+Here each portion's logits become its loss and its gradient at once and are dropped. The head stands
+in for itself while training: it is given hidden states and returns the loss where the model expects logits, so
+that wrappers of the model (several processes, sharded weights) see nothing unusual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from memreason.planning_tokens import IGNORE
+
+_PORTION = 256
+"""Tokens whose logits exist at the same time on a CPU; more only take memory."""
+
+
+class _HeadLoss(torch.autograd.Function):
+    """Sum of the cross entropies of (tokens, hidden) states against (tokens,) targets; the gradients are
+    computed along with it."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        hidden: torch.Tensor,
+        targets: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        rows: torch.Tensor | None,
+        index: torch.Tensor | None,
+        smoothing: float,
+        portion: int,
+    ) -> torch.Tensor:
+        total = hidden.new_zeros((), dtype=torch.float32)
+        by_hidden = torch.empty_like(hidden)
+        by_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[2] else None
+        by_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None and ctx.needs_input_grad[3] else None
+        by_rows = torch.zeros_like(rows, dtype=torch.float32) if rows is not None else None
+        low_rows = rows.to(hidden.dtype) if rows is not None else None
+        for at in range(0, len(hidden), portion):
+            some, target = hidden[at : at + portion], targets[at : at + portion]
+            logits = functional.linear(some, weight, bias)
+            if low_rows is not None:
+                logits[:, index] = some @ low_rows.T
+            log_probs = torch.log_softmax(logits, -1, dtype=torch.float32)
+            here = torch.arange(len(target), device=target.device)
+            kept = target != IGNORE
+            loss = -(1 - smoothing) * log_probs[here, target.clamp(min=0)]
+            if smoothing:
+                loss = loss - smoothing * log_probs.mean(-1)
+            total += (loss * kept).sum()
+            by_logits = log_probs.exp_()
+            by_logits[here, target.clamp(min=0)] -= 1 - smoothing
+            if smoothing:
+                by_logits -= smoothing / by_logits.shape[-1]
+            by_logits = by_logits.mul_(kept[:, None]).to(hidden.dtype)
+            if by_rows is not None and low_rows is not None:
+                of_new = by_logits[:, index]
+                by_rows += of_new.T @ some
+                by_logits[:, index] = 0
+                torch.mm(by_logits, weight, out=by_hidden[at : at + portion]).addmm_(of_new, low_rows)
+            else:
+                torch.mm(by_logits, weight, out=by_hidden[at : at + portion])
+            if by_weight is not None:
+                by_weight += by_logits.T @ some
+            if by_bias is not None:
+                by_bias += by_logits.sum(0)
+        ctx.save_for_backward(by_hidden, by_weight, by_bias, by_rows)
+        ctx.dtype = weight.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        by_hidden, by_weight, by_bias, by_rows = (None if x is None else x * grad for x in ctx.saved_tensors)
+        by_weight, by_bias = (None if x is None else x.to(ctx.dtype) for x in (by_weight, by_bias))
+        return by_hidden, None, by_weight, by_bias, by_rows, None, None, None
+
+
+class LossHead:
+    """A model's output head, which for a while returns the loss instead of logits."""
+
+    def __init__(self, model: nn.Module, label_smoothing: float = 0.0):
+        self.head = model.get_output_embeddings()  # type: ignore[operator]
+        self.label_smoothing = label_smoothing
+
+    @contextmanager
+    def against(self, targets: torch.Tensor) -> Iterator[None]:
+        """Within, the head takes (…, hidden) states to the summed loss against ``targets``, of the same shape
+        but for the last dimension."""
+        self.head.forward = lambda hidden: self._loss(hidden, targets)
+        try:
+            yield
+        finally:
+            del self.head.forward
+
+    def _loss(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        layer, rows, index = self.head, None, None
+        if hasattr(layer, "token_adapter"):  # PEFT's trainable tokens
+            adapter = layer.token_adapter
+            layer, name = adapter.base_layer, adapter.active_adapters[0]
+            rows = adapter.trainable_tokens_delta[name]
+            index = torch.tensor(adapter.token_indices[name], device=hidden.device)
+        device = hidden.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layer.weight.dtype
+        weight, bias = (None if x is None else x.to(dtype) for x in (layer.weight, getattr(layer, "bias", None)))
+        portion = _PORTION if device == "cpu" else 8 * _PORTION
+        flat = hidden.flatten(0, -2).to(dtype)
+        return _HeadLoss.apply(flat, targets.flatten(), weight, bias, rows, index, self.label_smoothing, portion)

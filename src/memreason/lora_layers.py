@@ -1,0 +1,126 @@
+"""PEFT's LoRA layers over frozen linear layers, computed in one piece while training.
+
+The stock layer casts its input to the adapters' float32 (or computes under autocast, which casts at every
+call), draws its dropout mask number by number, and keeps several copies of its input for the
+backward pass. Here the products are taken in the weights' own data type, the mask comes from a pool of
+random bytes, and the backward pass has the input only. Parameters, names and checkpoints are the stock
+layer's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft.tuners.lora.layer import Linear as LoraLinear
+from peft.tuners.lora.layer import LoraLayer
+from torch import nn
+from torch.nn import functional
+
+
+class LoraBesideFrozen(LoraLinear):
+    """A stock LoRA layer that computes as `_FrozenPlusLora` wherever it is a plain one."""
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """As the stock layer's: x (…, in) → (…, out)."""
+        base = self.base_layer
+        others = self.disable_adapters or self.merged or self.lora_variant or args or kwargs
+        if others or len(self.active_adapters) != 1 or base.weight.requires_grad or x.dtype != base.weight.dtype:
+            return super().forward(x, *args, **kwargs)
+        name, device = self.active_adapters[0], x.device.type
+        a, b = self.lora_A[name], self.lora_B[name]
+        cast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) != x.dtype
+        if cast or a.bias is not None or b.bias is not None:
+            return super().forward(x)
+        dropout = getattr(self.lora_dropout[name], "p", 0.0) if self.training else 0.0
+        kept = keep_mask(x, dropout) if dropout else None
+        scaling = self.scaling[name] / (1 - dropout)
+        return _FrozenPlusLora.apply(x, base.weight, base.bias, a.weight, b.weight, scaling, kept)
+
+
+class _FrozenPlusLora(torch.autograd.Function):
+    """y = x Wᵀ + bias + scaling · (kept ∘ x) Aᵀ Bᵀ, with gradients for x, A and B."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        scaling: float,
+        kept: torch.Tensor | None,
+    ) -> torch.Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        a, b = a.to(x.dtype), b.to(x.dtype) * scaling
+        low = _keep(rows, kept) @ a.T
+        out = functional.linear(rows, weight, bias).addmm_(low, b.T)
+        ctx.save_for_backward(rows, weight, a, b, low, kept)
+        ctx.scaling = scaling
+        return out.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        rows, weight, a, b, low, kept = ctx.saved_tensors
+        shape, grad = grad.shape[:-1], grad.reshape(-1, grad.shape[-1])
+        by_low = grad @ b
+        by_b = (grad.T @ low).float().mul_(ctx.scaling)
+        by_a = (by_low.T @ _keep(rows, kept)).float()
+        by_x = None
+        if ctx.needs_input_grad[0]:
+            by_x = grad @ weight
+            by_x = by_x.addmm_(by_low, a) if kept is None else by_x.add_(_keep(by_low @ a, kept))
+            by_x = by_x.view(*shape, -1)
+        return by_x, None, None, by_a, by_b, None, None
+
+
+def _keep(x: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
+    """``x`` where ``kept`` is 1 and 0 where it is 0; 16-bit numbers are multiplied as integers, which is
+    six times as fast on a CPU as masking them."""
+    if kept is None:
+        return x
+    return (x.view(torch.int16) * kept).view(x.dtype) if kept.dtype == torch.int16 else x * kept
+
+
+class _Pool:
+    """Random bytes, drawn anew for each forward pass of a model and used from random places on."""
+
+    bytes = torch.empty(1 << 22, dtype=torch.uint8)
+
+
+def refill(device: torch.device, size: int = 0) -> None:
+    """Draw new random bytes from torch's generator, as many as before or at least ``size``.
+
+    To be called before each forward pass; one that is repeated (activation checkpointing) finds the same bytes.
+    """
+    words = -(-max(size, len(_Pool.bytes)) // 8)
+    _Pool.bytes = torch.empty(words, dtype=torch.int64, device=device).random_(-(2**63), None).view(torch.uint8)
+
+
+def keep_mask(x: torch.Tensor, dropout: float) -> torch.Tensor:
+    """1 with probability 1 - ``dropout`` and else 0, of x's shape with all but the last dimension flattened.
+
+    Probabilities are multiples of 1/256; which one is drawn anew each time, so that the mean is exact.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    if 2 * rows.numel() > len(_Pool.bytes) or _Pool.bytes.device != x.device:
+        refill(x.device, 4 * rows.numel())
+    start = int(torch.randint(len(_Pool.bytes) - rows.numel(), ()))
+    threshold = int(dropout * 256 + torch.rand(()).item())
+    # A comparison that writes 16-bit integers is ten times as fast on a CPU as one that writes truth values.
+    dtype = torch.int16 if x.dtype.itemsize == 2 and x.device.type == "cpu" else x.dtype
+    kept = torch.empty(rows.shape, dtype=dtype, device=x.device)
+    return torch.ge(_Pool.bytes[start : start + rows.numel()].view(rows.shape), threshold, out=kept)
+
+
+def use_lora_beside_frozen(model: nn.Module) -> None:
+    """Let every plain LoRA layer over a linear one compute as `LoraBesideFrozen`."""
+    for module in model.modules():
+        if type(module) is LoraLinear and type(module.base_layer) is nn.Linear:
+            module.__class__ = LoraBesideFrozen
+
+
+def all_beside_frozen(model: nn.Module) -> bool:
+    """Whether no layer with adapters is left to PEFT's own ways."""
+    return all(isinstance(module, LoraBesideFrozen) for module in model.modules() if isinstance(module, LoraLayer))

@@ -281,7 +281,7 @@ def test_overfitting_four_examples_gives_traces_with_our_tokens(
     losses = [
         entry["loss"] for entry in read_json(tmp_path / "run" / "trainer_state.json")["log_history"] if "loss" in entry
     ]
-    assert losses[-1] < losses[0] / 1.5
+    assert losses[-1] < 0.8 * losses[0]
     if mode != "lora":  # whose rows, frozen near each other, are hard to tell apart
         assert all(any(name in text for name in tokens) for text in written), written
     if mode in ("none", "lora+prompt-tuning"):

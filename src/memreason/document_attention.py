@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -20,6 +20,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 NAME = "memreason_documents"
 _AT_ONCE = 1 << 20
 """Attention weights computed at once on a CPU, so that they stay in its cache."""
+_BLOCK = 96
+"""Queries that are taken together; keys after the last of them are left out."""
 
 
 class Unsupported(Exception):
@@ -97,14 +99,13 @@ class _GroupedAttention(torch.autograd.Function):
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, documents: Documents, scaling: float
     ) -> torch.Tensor:
         groups = key.shape[1]
-        q = _grouped(documents.spread(query), groups)
-        k, v = (_grouped(documents.spread(x), groups) for x in (key, value))
+        q, k, v = (_grouped(documents.spread(x), groups) for x in (query, key, value))
         mask = _causal(documents.longest, query.shape[1] // groups, query.dtype)
         weights, found = [], torch.empty_like(q)
-        for some in _portions(q, documents.longest):
-            scores = torch.baddbmm(mask, q[some], k[some].transpose(1, 2), alpha=scaling)
+        for some, rows, seen in _blocks(q, documents.longest):
+            scores = torch.baddbmm(mask[rows, seen], q[some, rows], k[some, seen].transpose(1, 2), alpha=scaling)
             weights.append(torch.softmax(scores, -1))
-            torch.bmm(weights[-1], v[some], out=found[some])
+            found[some, rows] = torch.bmm(weights[-1], v[some, seen])
         ctx.save_for_backward(q, k, v, *weights)
         ctx.documents, ctx.scaling, ctx.groups = documents, scaling, groups
         return documents.gather(_ungrouped(found, documents, groups))
@@ -114,41 +115,44 @@ class _GroupedAttention(torch.autograd.Function):
         documents, groups = ctx.documents, ctx.groups
         q, k, v, *weights = ctx.saved_tensors
         grad = _grouped(documents.spread(grad), groups)
-        by_q, by_k, by_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
-        for some, weight in zip(_portions(q, documents.longest), weights, strict=True):
-            torch.bmm(weight.transpose(1, 2), grad[some], out=by_v[some])
-            by_weight = torch.bmm(grad[some], v[some].transpose(1, 2))
+        by_q, by_k, by_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        for (some, rows, seen), weight in zip(_blocks(q, documents.longest), weights, strict=True):
+            by_v[some, seen] += torch.bmm(weight.transpose(1, 2), grad[some, rows])
+            by_weight = torch.bmm(grad[some, rows], v[some, seen].transpose(1, 2))
             by_score = torch._softmax_backward_data(by_weight, weight, -1, weight.dtype)
-            torch.bmm(by_score, k[some], out=by_q[some])
-            torch.bmm(by_score.transpose(1, 2), q[some], out=by_k[some])
+            by_q[some, rows] = torch.bmm(by_score, k[some, seen])
+            by_k[some, seen] += torch.bmm(by_score.transpose(1, 2), q[some, rows])
         back = [documents.gather(_ungrouped(x, documents, groups)) for x in
                 (by_q.mul_(ctx.scaling), by_k.mul_(ctx.scaling), by_v)]  # fmt: skip
         return (*back, None, None)
 
 
 def _grouped(x: torch.Tensor, groups: int) -> torch.Tensor:
-    """(texts, longest, heads, size) → (texts × groups, heads of a group × longest, size)."""
-    texts, longest, heads, size = x.shape
-    x = x.view(texts, longest, groups, heads // groups, size).permute(0, 2, 3, 1, 4)
-    return x.reshape(texts * groups, heads // groups * longest, size)
+    """(texts, longest, heads, size) → (texts × groups, longest × heads of a group, size)."""
+    return x.unflatten(2, (groups, -1)).transpose(1, 2).flatten(2, 3).flatten(0, 1)
 
 
 def _ungrouped(x: torch.Tensor, documents: Documents, groups: int) -> torch.Tensor:
     """The way back of `_grouped`."""
-    x = x.view(documents.count, groups, -1, documents.longest, x.shape[-1])
-    return x.permute(0, 3, 1, 2, 4).flatten(2, 3)
+    x = x.view(documents.count, groups, documents.longest, -1, x.shape[-1])
+    return x.transpose(1, 2).flatten(2, 3)
 
 
-def _portions(q: torch.Tensor, longest: int) -> list[slice]:
-    """Slices of the first dimension, each with about `_AT_ONCE` attention weights."""
-    step = max(1, _AT_ONCE // (q.shape[1] * longest))
-    return [slice(at, at + step) for at in range(0, q.shape[0], step)]
+def _blocks(q: torch.Tensor, longest: int) -> list[tuple[slice, slice, slice]]:
+    """What is computed at once: (texts × groups, rows of queries, the keys that any of them may see)."""
+    heads = q.shape[1] // longest
+    step = max(1, _AT_ONCE // (heads * min(_BLOCK, longest) * longest))
+    return [
+        (slice(at, at + step), slice(first * heads, (first + _BLOCK) * heads), slice(0, first + _BLOCK))
+        for at in range(0, q.shape[0], step)
+        for first in range(0, longest, _BLOCK)
+    ]
 
 
-@cache
+@lru_cache(64)
 def _causal(longest: int, heads: int, dtype: torch.dtype) -> torch.Tensor:
     mask = torch.full((longest, longest), -torch.inf, dtype=dtype).triu(1)
-    return mask.repeat(heads, 1)
+    return mask.repeat_interleave(heads, 0)
 
 
 AttentionInterface.register(NAME, _attend)

@@ -20,7 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 NAME = "memreason_documents"
 _AT_ONCE = 1 << 20
 """Attention weights computed at once on a CPU, so that they stay in its cache."""
-_BLOCK = 96
+_BLOCK = 128
 """Queries that are taken together; keys after the last of them are left out."""
 
 

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 from memreason.batches import EpochSeededSampler, check_apart, collate, encode_solutions, pack
 from memreason.config import ModelConfig
 from memreason.errors import UserError
+from memreason.examples import Examples, in_memory
 from memreason.model import ModelUnit, build
 from memreason.planning_tokens import IGNORE, PlanningTokens
 from memreason.records import Question, Solution, Step
@@ -75,12 +76,19 @@ def test_batches_hold_texts_of_like_length() -> None:
     assert padded < 1.15 * sum(lengths)
 
 
+def of_sizes(sizes: list[int]) -> Examples:
+    """Examples of so many tokens, the first of which is the prompt, that hold their own number."""
+    ids = [[i] * size for i, size in enumerate(sizes)]
+    return in_memory([{"input_ids": ids, "prompt_length": [1] * len(ids), "solution": list(range(len(ids)))}])
+
+
 class TestPacking:
     @given(st.lists(st.integers(1, 10), min_size=1), st.integers(10, 30))
     def test_every_example_is_whole_in_one_row_and_no_row_is_too_long(self, sizes: list[int], length: int) -> None:
-        examples = [{"input_ids": [i] * size, "labels": [IGNORE] + [i] * (size - 1)} for i, size in enumerate(sizes)]
-        rows = pack(examples, length)
-        assert rows == pack(examples, length)
+        examples = of_sizes(sizes)
+        rows = list(pack(examples, length))
+        assert rows == list(pack(examples, length))
+        assert [len(row["input_ids"]) for row in rows] == pack(examples, length).lengths.tolist()
         assert all(len(row["input_ids"]) <= length for row in rows)
         found = []
         for row in rows:
@@ -88,7 +96,7 @@ class TestPacking:
             for start, end in zip(starts, [*starts[1:], len(row["position_ids"])], strict=True):
                 assert row["position_ids"][start:end] == list(range(end - start))
                 found.append({"input_ids": row["input_ids"][start:end], "labels": row["labels"][start:end]})
-        assert sorted(found, key=lambda one: one["input_ids"]) == examples
+        assert sorted(found, key=lambda one: one["input_ids"]) == list(examples)
 
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("attention", ["eager", "sdpa"])

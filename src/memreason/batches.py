@@ -226,7 +226,7 @@ class EpochSeededSampler(Sampler[int]):
     """
 
     def __init__(self, batch_size: int, lengths: np.ndarray | list[int], seed: int):
-        self.lengths = torch.as_tensor(lengths)
+        self.lengths = torch.tensor(lengths)
         self.piece = batch_size * max(1, min(len(lengths) // (batch_size * 4), 50))
         self.seed = seed
         self.epoch = 0

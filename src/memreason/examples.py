@@ -122,17 +122,17 @@ def fingerprint(
     What some solutions become is part of it, so that another version of this package, or of the
     tokenizer's, makes another key where it makes other examples.
     """
-    digest = hashlib.sha256(repr((layout, model_max_length, len(solutions))).encode())
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
-        for file in sorted(Path(folder).rglob("*")):
-            if file.is_file():
-                digest.update(file.read_bytes())
-    for solution in solutions:
-        digest.update(repr(solution).encode())
     some = solutions[:: max(1, len(solutions) // _CANARIES)]
     shown = [demonstrations(solution.question) if demonstrations else () for solution in some]
-    digest.update(repr((shown, layout.encode_all(tokenizer, some, shown))).encode())
+    # This comes first, since it also sets back what earlier calls left in the tokenizer (padding, say).
+    canaries = layout.encode_all(tokenizer, some, shown)
+    digest = hashlib.sha256(repr((layout, model_max_length, shown, canaries, len(solutions))).encode())
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            digest.update(file.read_bytes())
+    for solution in solutions:
+        digest.update(repr(solution).encode())
     if demonstrations:
         digest.update(repr((demonstrations.count, demonstrations.selection, demonstrations.seed)).encode())
         for solution in demonstrations.pool:

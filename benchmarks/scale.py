@@ -1,7 +1,7 @@
 """What a larger dataset costs: time that grows with it, and memory that should not.
 
-    python benchmarks/scale.py                 # about three minutes; a tiny model, made here
-    python benchmarks/scale.py --model smollm2 --steps 5
+    python benchmarks/scale.py                 # about two minutes; a tiny model, made here
+    python benchmarks/scale.py --part train --model smollm2 --steps 8
 
 1. Training: `memreason train` on 500, 5,000 and 50,000 made-up solutions, each in a process of its own. Prints
    milliseconds an example to load and to tokenise (the first time, and from disk), memory before training and after
@@ -132,6 +132,7 @@ def measure_training(folder: Path, model: str, size: int, steps: int) -> dict[st
             output_dir=str(folder / "run"), max_steps=steps, per_device_train_batch_size=BATCH, use_cpu=True,
             gradient_accumulation_steps=1, eval_strategy="no", save_strategy="no", load_best_model_at_end=False,
             disable_tqdm=True, report_to="none",
+            train_sampling_strategy="random",  # grouped by length, the first steps of a larger set are the longer ones
         ),
     )  # fmt: skip
     return found

@@ -64,8 +64,8 @@ def main() -> None:
     """Measure and print."""
     unit = build(ModelConfig(lora_module="all", num_general_prefix_tokens=1, num_special_prefix_tokens=2), 128)
     examples, _ = encode_solutions(load_task("atlas").splits["train"][:400], unit.layout, unit.tokenizer, 128)
-    examples.sort(key=lambda example: len(example["input_ids"]))
-    batch = collate(examples[196:204], unit.tokenizer.pad_token_id)
+    middle = examples.lengths.argsort(kind="stable")[196:204]
+    batch = collate([examples[i] for i in middle], unit.tokenizer.pad_token_id)
     step = make_step(unit, batch)
     unit.model.train()
     seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import SHAPES, SOLUTIONS
 from transformers import AutoTokenizer
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from memreason.batches import EpochSeededSampler, check_apart, collate, encode_solutions, pack
 from memreason.config import ModelConfig
 from memreason.errors import UserError
+from memreason.examples import Examples, in_memory
 from memreason.model import ModelUnit, build
 from memreason.planning_tokens import IGNORE, PlanningTokens
 from memreason.records import Question, Solution, Step
@@ -66,6 +69,15 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
     assert sorted(order(1, 0)) == list(range(100))
 
 
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=300), st.integers(1, 9), st.integers(0, 99))
+def test_the_order_is_that_of_transformers_for_the_same_generator(lengths: list[int], size: int, seed: int) -> None:
+    sampler = EpochSeededSampler(size, np.array(lengths), seed)
+    sampler.set_epoch(3)
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + 3)
+    assert list(sampler) == get_length_grouped_indices(lengths, size, generator=generator)
+    assert len(sampler) == len(lengths)
+
+
 def test_batches_hold_texts_of_like_length() -> None:
     lengths = [10 + 7 * i % 90 for i in range(400)]
     sampler = EpochSeededSampler(8, lengths, seed=0)
@@ -75,12 +87,19 @@ def test_batches_hold_texts_of_like_length() -> None:
     assert padded < 1.15 * sum(lengths)
 
 
+def of_sizes(sizes: list[int]) -> Examples:
+    """Examples of so many tokens, the first of which is the prompt, that hold their own number."""
+    ids = [[i] * size for i, size in enumerate(sizes)]
+    return in_memory([{"input_ids": ids, "prompt_length": [1] * len(ids), "solution": list(range(len(ids)))}])
+
+
 class TestPacking:
     @given(st.lists(st.integers(1, 10), min_size=1), st.integers(10, 30))
     def test_every_example_is_whole_in_one_row_and_no_row_is_too_long(self, sizes: list[int], length: int) -> None:
-        examples = [{"input_ids": [i] * size, "labels": [IGNORE] + [i] * (size - 1)} for i, size in enumerate(sizes)]
-        rows = pack(examples, length)
-        assert rows == pack(examples, length)
+        examples = of_sizes(sizes)
+        rows = list(pack(examples, length))
+        assert rows == list(pack(examples, length))
+        assert [len(row["input_ids"]) for row in rows] == pack(examples, length).lengths.tolist()
         assert all(len(row["input_ids"]) <= length for row in rows)
         found = []
         for row in rows:
@@ -88,7 +107,23 @@ class TestPacking:
             for start, end in zip(starts, [*starts[1:], len(row["position_ids"])], strict=True):
                 assert row["position_ids"][start:end] == list(range(end - start))
                 found.append({"input_ids": row["input_ids"][start:end], "labels": row["labels"][start:end]})
-        assert sorted(found, key=lambda one: one["input_ids"]) == examples
+        assert sorted(found, key=lambda one: one["input_ids"]) == list(examples)
+
+    @given(st.lists(st.integers(1, 10), min_size=1), st.integers(10, 30))
+    def test_no_two_rows_would_go_into_one(self, sizes: list[int], length: int) -> None:
+        lengths = sorted(pack(of_sizes(sizes), length).lengths.tolist())
+        assert len(lengths) == 1 or sum(lengths[:2]) > length
+
+    def test_each_goes_where_the_least_room_is_left(self) -> None:
+        rows = pack(of_sizes([7, 6, 3, 4]), 10)
+        assert [set(row["input_ids"]) for row in rows] == [{0, 2}, {1, 3}]
+
+    def test_rows_of_an_example_each_stay_what_they_are(self) -> None:
+        rows = pack(of_sizes([10, 10]), 10)
+        assert rows[1] == {"input_ids": [1] * 10, "labels": [IGNORE] + [1] * 9, "position_ids": list(range(10))}
+        assert rows[-1] == rows[1] and rows[:1] == [rows[0]]
+        with pytest.raises(IndexError):
+            rows[2]
 
     @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("attention", ["eager", "sdpa"])

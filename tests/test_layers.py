@@ -16,6 +16,7 @@ LAYERS = [
     {"answers_math"},
     {"config", "answers", "tasks"},
     {"variants", "demonstrations"},
+    {"examples"},
     {
         "training_config",
         "command_line",
@@ -46,7 +47,7 @@ LAYERS = [
 TORCH_FREE = {"errors", "allocator", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label"}  # fmt: skip
+              "label", "examples"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import SHAPES, SOLUTIONS, make_tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -70,6 +70,40 @@ def test_the_loss_covers_the_solution_and_the_end_token_and_never_the_prompt(
         assert rest[-1] == tokenizer.eos_token_id
         written = "".join(layout.prefix) + tokenizer.decode(rest[:-1])
         assert written == layout.solution_text(solution.steps, solution.question.answer)
+
+
+def one_by_one(layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, solution: Solution) -> list[int]:
+    """The ids of a solution, each piece of it tokenised in a call of its own."""
+
+    def ids(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False)
+
+    def of_marks(marks: list[str]) -> list[int]:
+        return [i for mark in marks for i in (ids(mark) if layout.words else [tokenizer.convert_tokens_to_ids(mark)])]
+
+    found = [i for i in tokenizer.encode("") if i != tokenizer.eos_token_id] + ids(
+        layout.prompt_text(solution.question)
+    )
+    lines = layout.lines(solution.steps, solution.question.answer)
+    for number, (marks, text) in enumerate(lines):
+        end = "\n" if number < len(lines) - 1 else ""
+        found += of_marks(marks) + ids((" " if marks and text else "") + text + end)
+    return [*found, tokenizer.eos_token_id]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(TEXTS, st.lists(st.tuples(st.sampled_from([MEMORY, REASON]), TEXTS), min_size=1)), max_size=4)
+)
+def test_many_at_once_have_the_ids_that_each_piece_has_by_itself(
+    layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, texts: list[tuple[str, list[tuple[str, str]]]]
+) -> None:
+    solutions = [
+        Solution(Question(str(i), question, "True"), tuple(Step(*step) for step in steps))
+        for i, (question, steps) in enumerate(texts)
+    ]
+    found = layout.encode_all(tokenizer, solutions, [()] * len(solutions))
+    assert [encoded.ids for encoded in found] == [one_by_one(layout, tokenizer, solution) for solution in solutions]
 
 
 def test_every_planning_token_is_one_id(tokenizer: PreTrainedTokenizerBase) -> None:

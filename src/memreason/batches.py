@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch.utils.data import Sampler
+from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
+from memreason.examples import Columns, Example, Examples, fingerprint, in_memory, kept
 from memreason.planning_tokens import IGNORE, PlanningTokens
 from memreason.records import Solution
 
-Example = dict[str, list[int]]
-"""``input_ids`` and ``labels``, of equal length; labels are `IGNORE` on the prompt. A row of packed
-solutions has ``position_ids`` too, which start from 0 with each of them."""
+_AT_ONCE = 1000
+"""How many solutions are tokenised together."""
 
 
 @dataclass(frozen=True)
@@ -43,64 +47,124 @@ class EncodingReport:
 
 
 def encode_solutions(
-    solutions: list[Solution],
+    solutions: Sequence[Solution],
     layout: PlanningTokens,
     tokenizer: PreTrainedTokenizerBase,
     model_max_length: int,
     demonstrations: Demonstrations | None = None,
-) -> tuple[list[Example], EncodingReport]:
+    folder: Path | None = None,
+    progress: str | None = None,
+) -> tuple[Examples, EncodingReport]:
     """Encode what can be trained on whole; a text over ``model_max_length`` is left out, never cut.
 
-    ``demonstrations`` choose what is shown before each question, which is a part of the prompt.
-    Raises UserError where nothing remains.
+    ``demonstrations`` choose what is shown before each question, which is a part of the prompt. With a
+    ``folder`` the examples are kept there on disk, and found there by whoever asks for the same again;
+    else they stay in memory, at 4 bytes a token. ``progress`` titles a progress bar, which shows where
+    this takes long. Raises UserError where nothing remains.
     """
-    examples: list[Example] = []
-    too_long, without_steps = [], []
-    for solution in solutions:
-        if not solution.steps:
-            without_steps.append(solution.question.id)
-            continue
-        encoded = layout.encode(tokenizer, solution, demonstrations(solution.question) if demonstrations else ())
-        if len(encoded.ids) > model_max_length:
-            too_long.append(solution.question.id)
-            continue
-        examples.append({"input_ids": encoded.ids, "labels": encoded.labels})
+
+    def batches() -> Iterator[Columns]:
+        return _encoded(solutions, layout, tokenizer, model_max_length, demonstrations, progress)
+
+    if folder is None:
+        examples = in_memory(batches())
+    else:
+        key = fingerprint(solutions, layout, tokenizer, model_max_length, demonstrations)
+        examples = kept(folder, key, batches)
+    encoded = np.zeros(len(solutions), dtype=bool)
+    encoded[examples.solutions] = True
+    too_long = tuple(s.question.id for s, whole in zip(solutions, encoded, strict=True) if s.steps and not whole)
+    without_steps = tuple(solution.question.id for solution in solutions if not solution.steps)
+    return examples, EncodingReport(len(examples), int(examples.lengths.sum()), too_long, without_steps)
+
+
+def _encoded(
+    solutions: Sequence[Solution],
+    layout: PlanningTokens,
+    tokenizer: PreTrainedTokenizerBase,
+    model_max_length: int,
+    demonstrations: Demonstrations | None,
+    progress: str | None,
+) -> Iterator[Columns]:
+    with_steps = [i for i, solution in enumerate(solutions) if solution.steps]
+    examples = 0
+    with tqdm(total=len(with_steps), desc=progress, disable=progress is None, delay=2, leave=False) as bar:
+        for start in range(0, len(with_steps), _AT_ONCE):
+            indices = with_steps[start : start + _AT_ONCE]
+            some = [solutions[i] for i in indices]
+            shown = [demonstrations(solution.question) if demonstrations else () for solution in some]
+            found = zip(indices, layout.encode_all(tokenizer, some, shown), strict=True)
+            whole = [(i, encoded) for i, encoded in found if len(encoded.ids) <= model_max_length]
+            yield {
+                "input_ids": [encoded.ids for _, encoded in whole],
+                "prompt_length": [encoded.prompt_length for _, encoded in whole],
+                "solution": [i for i, _ in whole],
+            }
+            examples += len(whole)
+            bar.update(len(indices))
     if not examples:
         raise UserError(
-            f"no training example is left of {len(solutions)} solutions: {len(too_long)} are longer than "
-            f"--model_max_length {model_max_length}, {len(without_steps)} have no steps"
+            f"no training example is left of {len(solutions)} solutions: {len(with_steps)} are longer than "
+            f"--model_max_length {model_max_length}, {len(solutions) - len(with_steps)} have no steps"
         )
-    tokens = sum(len(example["input_ids"]) for example in examples)
-    return examples, EncodingReport(len(examples), tokens, tuple(too_long), tuple(without_steps))
 
 
-def pack(examples: list[Example], length: int) -> list[Example]:
-    """Put whole examples into rows of at most ``length`` tokens: the longest first, each where it first fits.
+class PackedExamples(Sequence[Example]):
+    """Rows of whole examples, put together when they are asked for. ``lengths`` (rows,) are their tokens."""
 
-    The same examples give the same rows. None may be longer than ``length``.
-    """
-    rows: list[list[Example]] = []
-    room: list[int] = []
-    for example in sorted(examples, key=lambda example: -len(example["input_ids"])):
-        size = len(example["input_ids"])
-        at = next((i for i, free in enumerate(room) if free >= size), len(rows))
-        if at == len(rows):
-            rows.append([])
-            room.append(length)
-        rows[at].append(example)
-        room[at] -= size
-    return [
-        {
+    def __init__(self, examples: Examples, row_of: np.ndarray):
+        """``row_of`` (examples,) is the row of each example; rows count from 0."""
+        self._examples = examples
+        self._order = np.argsort(row_of, kind="stable")
+        self._ends = np.cumsum(np.bincount(row_of))
+        self.lengths = np.bincount(row_of, weights=examples.lengths).astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        start = self._ends[number - 1] if number else 0
+        row = [self._examples[i] for i in self._order[start : self._ends[number]]]
+        return {
             "input_ids": [i for example in row for i in example["input_ids"]],
             "labels": [i for example in row for i in example["labels"]],
             "position_ids": [i for example in row for i in range(len(example["input_ids"]))],
         }
-        for row in rows
-    ]
+
+
+def pack(examples: Examples, length: int) -> PackedExamples:
+    """Put whole examples into rows of at most ``length`` tokens: the longest first, each where it fits best.
+
+    The same examples give the same rows. None may be longer than ``length``.
+    """
+    row_of = np.empty(len(examples), dtype=np.int64)
+    rows = 0
+    with_room: dict[int, list[int]] = {}  # room → the rows that have it
+    rooms: list[int] = []  # the same rooms, sorted
+    for example in np.argsort(-examples.lengths, kind="stable"):
+        size = int(examples.lengths[example])
+        at = bisect_left(rooms, size)
+        if at == len(rooms):
+            room, row = length, rows
+            rows += 1
+        else:
+            room = rooms[at]
+            row = with_room[room].pop()
+            if not with_room[room]:
+                del with_room[room], rooms[at]
+        row_of[example] = row
+        if (left := room - size) not in with_room:
+            with_room[left] = []
+            insort(rooms, left)
+        with_room[left].append(row)
+    return PackedExamples(examples, row_of)
 
 
 @torch.no_grad()
-def check_apart(model: torch.nn.Module, rows: list[Example]) -> None:
+def check_apart(model: torch.nn.Module, rows: Sequence[Example]) -> None:
     """Raise UserError where a packed solution's logits depend on the one that stands before it in its row.
 
     transformers' models tell packed texts apart by position ids that start anew, where their kind of
@@ -127,7 +191,7 @@ def check_apart(model: torch.nn.Module, rows: list[Example]) -> None:
         )
 
 
-def collate(examples: list[Example], pad_id: int) -> dict[str, torch.Tensor]:
+def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
     """Right-padded ``input_ids``, ``labels``, and ``attention_mask`` or, where rows are packed,
     ``position_ids``; each (batch, longest) int64.
 
@@ -152,7 +216,7 @@ def collate(examples: list[Example], pad_id: int) -> dict[str, torch.Tensor]:
     return batch
 
 
-def join(examples: list[Example]) -> dict[str, Any]:
+def join(examples: Sequence[Example]) -> dict[str, Any]:
     """One row without padding: ``input_ids``, ``labels`` and ``position_ids``, each (1, tokens) int64, and the
     ``lengths`` of its texts; a packed row is as many texts as it holds."""
     positions = [
@@ -171,15 +235,18 @@ def join(examples: list[Example]) -> dict[str, Any]:
     }
 
 
-class EpochSeededSampler(LengthGroupedSampler):
-    """Length-grouped order that depends on (seed, epoch) alone.
+class EpochSeededSampler(Sampler[int]):
+    """transformers' length-grouped order, depending on (seed, epoch) alone.
 
     The stock sampler draws from the global generator, so a resumed run would see another order than
-    an uninterrupted one.
+    an uninterrupted one; and it holds that order as Python numbers. The order: a permutation, in
+    pieces of up to 50 batches, each sorted by falling length; the longest of all comes first, so that
+    memory that is too small shows at once.
     """
 
-    def __init__(self, batch_size: int, lengths: list[int], seed: int):
-        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
+    def __init__(self, batch_size: int, lengths: np.ndarray | list[int], seed: int):
+        self.lengths = torch.tensor(lengths)
+        self.piece = batch_size * max(1, min(len(lengths) // (batch_size * 4), 50))
         self.seed = seed
         self.epoch = 0
 
@@ -187,9 +254,19 @@ class EpochSeededSampler(LengthGroupedSampler):
         """Called by the data loader at each epoch's start."""
         self.epoch = epoch
 
+    def __len__(self) -> int:
+        return len(self.lengths)
+
     def __iter__(self) -> Iterator[int]:
-        self.generator.manual_seed(self.seed * 1_000_003 + self.epoch)
-        return super().__iter__()
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self), generator=generator)
+        for piece in order.split(self.piece):
+            piece.copy_(piece[self.lengths[piece].sort(descending=True, stable=True).indices])
+        starts = order[:: self.piece]
+        longest = int(self.lengths[starts].argmax()) * self.piece
+        order[[0, longest]] = order[[longest, 0]]
+        for piece in order.split(self.piece):
+            yield from piece.tolist()
 
 
 def _some(ids: tuple[str, ...], most: int = 5) -> str:

@@ -188,7 +188,7 @@ def _slots_as_attention(model: PreTrainedModel, slots: Slots) -> Iterator[None]:
 @torch.inference_mode()
 def decode(
     model: PreTrainedModel,
-    prompts: Sequence[list[int]],
+    prompts: Sequence[Sequence[int]],
     room: Sequence[int],
     *,
     end_id: int,

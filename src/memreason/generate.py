@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from threading import Event, Thread
 from typing import Any
@@ -61,7 +62,8 @@ def generate(
     limit = unit.manifest.model_max_length
     shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
     shown = demonstrations or (lambda question: ())
-    prompts = [unit.layout.encode_prompt(unit.tokenizer, q, not shot_ids, shown(q)) for q in questions]
+    # All of them are needed for their lengths; as plain numbers they would take nine times the memory.
+    prompts = [array("i", unit.layout.encode_prompt(unit.tokenizer, q, not shot_ids, shown(q))) for q in questions]
     traces: dict[int, Trace] = {}
     for i, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
         if len(prompt) >= limit:
@@ -140,7 +142,7 @@ def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Share
 def _decode(
     unit: ModelUnit,
     model: PreTrainedModel,
-    prompts: list[list[int]],
+    prompts: Sequence[Sequence[int]],
     limit: int,
     shared: Shared | None,
     stop_after_answer: bool,
@@ -171,7 +173,7 @@ def _decode(
 def _generate_batch(
     unit: ModelUnit,
     model: PreTrainedModel,
-    prompts: list[list[int]],
+    prompts: Sequence[Sequence[int]],
     limit: int,
     shared: Shared | None,
     stop_after_answer: bool,

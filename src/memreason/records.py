@@ -22,7 +22,7 @@ MEMORY, REASON, PLAIN = "memory", "reason", "step"
 Outcome = Literal["correct", "incorrect", "no_answer"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question with its gold answer. ``options`` are texts; their letters A, B, … are implied."""
 
@@ -34,7 +34,7 @@ class Question:
     split: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One line of a solution or trace: its type and its text (one line, no planning tokens)."""
 
@@ -42,7 +42,7 @@ class Step:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Solution:
     """What is trained on: a question, its ordered steps, and its answer (``question.answer``).
 
@@ -54,7 +54,7 @@ class Solution:
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trace:
     """What a model wrote, parsed.
 
@@ -72,7 +72,7 @@ class Trace:
     truncated: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The scoring of one trace.
 

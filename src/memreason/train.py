@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from transformers.utils import logging as transformers_logging
 
 from memreason import run_folder
 from memreason.allocator import keep_freed_memory
-from memreason.batches import Example, check_apart, encode_solutions, pack
+from memreason.batches import PackedExamples, encode_solutions, pack
 from memreason.calculator import check_marks
 from memreason.config import DataConfig, ModelConfig
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
+from memreason.examples import TOKENISED, Examples
 from memreason.generate import few_shot_text
 from memreason.model import ModelUnit, build, load_base
 from memreason.records import PLAIN, Verdict, read_json, write_json
@@ -67,10 +69,10 @@ def train(
     elif data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
     unit = build(model_config, data_config.model_max_length, args.seed, variants)
-    examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console)
+    title = None if args.disable_tqdm else "  tokenising"
+    examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, title)
+    task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
     _describe(unit, console)
-    if not resuming:
-        run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
 
     def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], list[Verdict]]:
         return evaluate_splits(unit, task, splits, folder, **options, demonstrations=demonstrations)
@@ -83,6 +85,8 @@ def train(
     trainer = GenerationTrainer(
         unit, args, examples, evaluate_epoch, on_save=lambda folder: run_folder.write_config(folder, config)
     )
+    if not resuming:
+        run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
     checkpoint = newest_complete_checkpoint(run) if resuming else None
     if checkpoint:
         check_same_types(checkpoint, unit.manifest)
@@ -122,10 +126,16 @@ def _examples(
     variants: VariantConfig,
     demonstrations: Demonstrations | None,
     console: Console,
-) -> tuple[list[Example], dict[str, Any]]:
+    run: Path,
+    progress: str | None,
+) -> tuple[Examples | PackedExamples, dict[str, Any]]:
     """What is trained on, and the account of it for `metrics.json`."""
     longest = data_config.model_max_length
-    examples, report = encode_solutions(task.splits["train"], unit.layout, unit.tokenizer, longest, demonstrations)
+    solutions = task.splits["train"]
+    examples: Examples | PackedExamples
+    examples, report = encode_solutions(
+        solutions, unit.layout, unit.tokenizer, longest, demonstrations, run / TOKENISED, progress
+    )
     for line in report.lines(longest):
         console.print(line, highlight=False)
     account = {
@@ -136,7 +146,6 @@ def _examples(
     }
     if variants.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
-        check_apart(unit.model, examples)
         full = report.tokens / (len(examples) * longest)
         console.print(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full", highlight=False)
         account["rows"] = len(examples)

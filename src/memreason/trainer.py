@@ -14,7 +14,8 @@ import torch
 from transformers import ProgressCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import rotate_checkpoints
 
-from memreason.batches import EpochSeededSampler, Example
+from memreason.batches import EpochSeededSampler, PackedExamples
+from memreason.examples import TOKENISED, Examples
 from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
 from memreason.planning_tokens import IGNORE
@@ -39,7 +40,7 @@ class GenerationTrainer(Trainer):
         self,
         unit: ModelUnit,
         args: TrainingArguments,
-        examples: list[Example],
+        examples: Examples | PackedExamples,
         evaluate_by_generation: Callable[[float], dict[str, float]],
         on_save: Callable[[Path], None],
     ):
@@ -115,10 +116,9 @@ class GenerationTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler | None:
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
-        lengths = [len(example["input_ids"]) for example in self.train_dataset]
         return EpochSeededSampler(
             self.args.train_batch_size * self.args.gradient_accumulation_steps,
-            lengths,
+            self.train_dataset.lengths,
             self.args.seed if self.args.data_seed is None else self.args.data_seed,
         )
 
@@ -180,7 +180,9 @@ def newest_complete_checkpoint(run: Path) -> Path | None:
 
 
 def clean_up(run: Path, keep_checkpoints: bool) -> None:
-    """After a finished run: remove optimizer and generator states, or the training checkpoints whole."""
+    """After a finished run: remove the tokenised examples, and optimizer and generator states, or the training
+    checkpoints whole."""
+    shutil.rmtree(run / TOKENISED, ignore_errors=True)
     for folder in run.glob("checkpoint-*"):
         if not keep_checkpoints:
             shutil.rmtree(folder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +18,10 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from memreason import document_attention, lora_layers
-from memreason.batches import Example, collate, join
+from memreason.batches import PackedExamples, check_apart, collate, join
 from memreason.config import PREFIX_TUNING
 from memreason.document_attention import Documents
+from memreason.examples import Example, Examples
 from memreason.head_loss import LossHead
 from memreason.model import ModelUnit
 from memreason.planning_tokens import IGNORE
@@ -34,7 +35,7 @@ _TOLERANCE = 0.02
 class TrainingPass:
     """How a unit's loss is computed; ``unpadded`` and ``in_head`` say which of the fast ways it allows."""
 
-    def __init__(self, unit: ModelUnit, examples: list[Example], label_smoothing: float = 0.0):
+    def __init__(self, unit: ModelUnit, examples: Examples | PackedExamples, label_smoothing: float = 0.0):
         self.unit = unit
         self.model = causal_lm(unit)
         self.label_smoothing = label_smoothing
@@ -45,8 +46,10 @@ class TrainingPass:
         # The shortest ones of the first few: enough to see whether texts are kept apart.
         few = sorted((examples[i] for i in range(min(len(examples), 16))), key=lambda one: len(one["input_ids"]))[:2]
         self._try_out(few)
+        if isinstance(examples, PackedExamples) and not self.unpadded:
+            check_apart(unit.model, examples)
 
-    def collate(self, examples: list[Example]) -> dict[str, Any]:
+    def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """A batch in the form that this model takes."""
         if self.unpadded:
             return join(examples)
@@ -96,7 +99,7 @@ class TrainingPass:
             self.model.set_attn_implementation(usual)
 
     @torch.no_grad()
-    def _try_out(self, examples: list[Example]) -> None:
+    def _try_out(self, examples: Sequence[Example]) -> None:
         """Find out what the model allows: the loss must be what it is without."""
         training = self.model.training
         self.model.eval()
@@ -108,7 +111,7 @@ class TrainingPass:
             self.unpadded = self._agrees(examples, plain, "rows without padding")
         self.model.train(training)
 
-    def _agrees(self, examples: list[Example], plain: float, what: str) -> bool:
+    def _agrees(self, examples: Sequence[Example], plain: float, what: str) -> bool:
         try:
             found = self._of(examples)
         except (document_attention.Unsupported, RuntimeError, TypeError, ValueError, AttributeError) as error:
@@ -119,7 +122,7 @@ class TrainingPass:
             return False
         return True
 
-    def _of(self, examples: list[Example]) -> float:
+    def _of(self, examples: Sequence[Example]) -> float:
         batch = self.collate(examples)
         on_device = {k: v.to(self.unit.device) if torch.is_tensor(v) else v for k, v in batch.items()}
         with self.attention(), torch.autocast(self.unit.device.type, torch.bfloat16, enabled=self.casts):

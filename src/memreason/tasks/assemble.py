@@ -17,7 +17,7 @@ _PLACES_SHOWN = 25
 _CARVED = "no {} split in the source: {} questions were taken out of train for it (seed {})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One record as read: ``place`` is where it stands (file:line, file[index]).
 

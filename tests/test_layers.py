@@ -35,7 +35,7 @@ LAYERS = [
     {"generate", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
     {"step_types"},
-    {"train"},
+    {"train", "benchmark"},
     {"cli_help"},
     {"cli"},
     {"__main__", "__init__"},

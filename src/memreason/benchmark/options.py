@@ -31,6 +31,7 @@ GENERATION = {
 """Who answers questions, likewise."""
 SECTIONS = {"training": TRAINING, "generation": GENERATION}
 QUICK = {"rounds": 1, "train_steps": 1, "questions": 8, "one_by_one": 2}
+QUICK_ONLY = ("memreason", "trainer", "continuous-batching", "batches")
 
 
 @dataclass
@@ -62,7 +63,7 @@ class BenchmarkConfig:
         aliases=["--max_length"],
     )
     rounds: int = option(3, "how often each has its turn; figures are medians over the rounds")
-    train_steps: int = option(5, "training: optimizer steps a turn")
+    train_steps: int = option(3, "training: optimizer steps a turn")
     questions: int = option(64, "generation: questions a turn")
     one_by_one: int = option(
         8, "generation: how many of the questions, spread over their lengths, are for those that answer one at a time"
@@ -85,7 +86,9 @@ class BenchmarkConfig:
     keep_loaded: bool = option(
         True, "hold all models in memory at the same time; False loads each anew for its turn, where they do not fit"
     )
-    quick: bool = option(False, "see that it works, in a minute or two: the smallest sizes, one round")
+    quick: bool = option(
+        False, "see that it works, in a minute or two: small sizes, one round, the fastest of the others"
+    )
     output: str | None = option(None, "write all figures, and what this machine is, to this JSON file")
     seed: int = option(0, "seed of the examples drawn and of fresh weights")
 
@@ -104,7 +107,7 @@ class BenchmarkConfig:
             if self.examples_per_step % size:
                 raise UserError(f"--examples_per_step {self.examples_per_step} is not made of whole batches of {size}")
         if self.quick:
-            vars(self).update(QUICK)
+            vars(self).update(QUICK, only=self.only or [name for name in QUICK_ONLY if name in known])
 
     def contestants(self, section: str) -> list[str]:
         """The names of those that take part in a section, in the order of their turns."""

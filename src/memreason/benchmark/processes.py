@@ -27,7 +27,9 @@ class Contestant:
         self._process: Any = None
 
     def start(self) -> None:
-        """Start the process; it imports what it needs and waits."""
+        """Start the process, unless it is there already; it imports what it needs and waits."""
+        if self._process is not None:
+            return
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._log = tempfile.NamedTemporaryFile(prefix="memreason-benchmark-", suffix=".log")  # noqa: SIM115
@@ -40,12 +42,16 @@ class Contestant:
         """Have it load the model and warm up."""
         self._say("prepare")
         self._hear()
+        if self.error:
+            self.close()
 
     def take_turn(self) -> None:
         """Have it take its turn while the others wait."""
         self._say("turn")
         turn = self._hear()
-        if turn is not None:
+        if self.error:
+            self.close()
+        else:
             self.turns.append(turn)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,13 @@ def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:
         section: [Contestant(section, name, work) for name in config.contestants(section)] for section in config.what
     }
     ceiling = Contestant(CEILING, CEILING, work)
-    turns = (config.rounds + 1) * sum(map(len, sections.values()))
-    with tqdm(total=turns, unit="turn", disable=not console.is_terminal) as bar:
-        for section, contestants in sections.items():
-            measure(section, contestants, ceiling, config, bar)
+    turns = (config.rounds + config.keep_loaded) * sum(map(len, sections.values()))
+    try:
+        with tqdm(total=turns, unit="turn", disable=None) as bar:
+            for section, contestants in sections.items():
+                measure(section, contestants, ceiling, config, bar)
+    finally:
+        ceiling.close()
     result = {
         "machine": describe(),
         "options": asdict(config),
@@ -51,35 +55,34 @@ def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:
 def measure(
     section: str, contestants: list[Contestant], ceiling: Contestant, config: BenchmarkConfig, bar: tqdm
 ) -> None:
-    """Let everyone of a section have ``--rounds`` turns, after those the machine itself."""
-
-    def ready(one: Contestant) -> None:
-        bar.set_description(f"{section}: {SECTIONS.get(section, {}).get(one.name, one.name)}")
-        if not config.keep_loaded:
-            one.start()
-        one.prepare()
-
+    """Let everyone of a section have ``--rounds`` turns, the machine itself being measured before each round."""
     everyone = [ceiling, *contestants]
+
+    def do(action: Callable[[Contestant], None], one: Contestant) -> None:
+        bar.set_description(f"{section}: {SECTIONS[section].get(one.name, one.name)}")
+        if not one.error:
+            action(one)
+
+    def everything_anew(one: Contestant) -> None:
+        one.start()
+        one.prepare()
+        if not one.error:
+            one.take_turn()
+        one.close()
+
     try:
         if config.keep_loaded:
             for one in everyone:
                 one.start()
             for one in everyone:
-                ready(one)
+                do(Contestant.prepare, one)
                 bar.update(one is not ceiling)
-        else:
-            bar.update(len(contestants))
         for _ in range(config.rounds):
             for one in everyone:
-                if not config.keep_loaded:
-                    ready(one)
-                bar.set_description(f"{section}: {SECTIONS.get(section, {}).get(one.name, one.name)}")
-                one.take_turn()
+                do(Contestant.take_turn if config.keep_loaded else everything_anew, one)
                 bar.update(one is not ceiling)
-                if not config.keep_loaded:
-                    one.close()
     finally:
-        for one in everyone:
+        for one in contestants:
             one.close()
 
 

@@ -62,9 +62,8 @@ def _spread(values: list[float]) -> dict[str, float]:
 def _compared(name: str, texts: dict[str, dict[int, str]]) -> dict[str, Any] | None:
     """How many traces differ from those of one question at a time: of the same data type, which for those in
     16 bits are themselves compared with float32's."""
-    against = "one-by-one-float32" if name == "one-by-one" or name.endswith("float32") else "one-by-one"
-    if against not in texts or against == name:
-        against = "one-by-one"  # float32 anyway
+    float32 = name == "one-by-one" or name.endswith("float32")
+    against = "one-by-one-float32" if float32 else "one-by-one"
     if against not in texts or against == name:
         return None
     both = texts[name].keys() & texts[against].keys()

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from peft import PeftModel
-from transformers import PreTrainedModel
 
 SIZE = 2048
 COPIED = 256 * 1024**2
@@ -45,13 +43,3 @@ def _best(work: Callable[[], object], tries: int = 6, enough: float = 1.0) -> fl
         synchronize()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
-
-
-def matrix_weights(model: PreTrainedModel | PeftModel) -> int:
-    """The weights that every token is multiplied by: all but adapters, and an embedding that is only looked up."""
-    bare = model.get_base_model() if isinstance(model, PeftModel) else model
-    added = ("lora_", "trainable_tokens")
-    count = sum(p.numel() for name, p in model.named_parameters() if not any(part in name for part in added))
-    if not bare.config.get_text_config().tie_word_embeddings:
-        count -= bare.get_input_embeddings().weight.numel()
-    return count

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from memreason.benchmark.work import Unsuited, Work
-from memreason.model import ModelUnit
 
 
-def llama_cpp(work: Work, unit: ModelUnit, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
+def llama_cpp(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
     """llama.cpp on the file that `--gguf` names, one question at a time."""
     if importlib.util.find_spec("llama_cpp") is None:
         raise Unsuited("llama_cpp is not installed (pip install llama-cpp-python)")
@@ -21,6 +20,7 @@ def llama_cpp(work: Work, unit: ModelUnit, passes: list[int]) -> Callable[[Seque
         raise Unsuited("it reads its own kind of file; name one with --gguf")
     from llama_cpp import Llama
 
+    end_id = work.layout.end_id(work.tokenizer())
     model = Llama(work.config.gguf, n_ctx=work.limit, n_threads=torch.get_num_threads(), n_gpu_layers=-1, verbose=False)
 
     def answer(numbers: Sequence[int]) -> list[list[int]]:
@@ -31,7 +31,7 @@ def llama_cpp(work: Work, unit: ModelUnit, passes: list[int]) -> Callable[[Seque
             for id in model.generate(work.prompts[n], temp=0.0, repeat_penalty=1.0):
                 passes.append(1)
                 ids.append(id)
-                if id == unit.end_id or len(work.prompts[n]) + len(ids) >= work.limit:
+                if id == end_id or len(work.prompts[n]) + len(ids) >= work.limit:
                     break
             written.append(ids)
         return written
@@ -39,7 +39,7 @@ def llama_cpp(work: Work, unit: ModelUnit, passes: list[int]) -> Callable[[Seque
     return answer
 
 
-def vllm(work: Work, unit: ModelUnit, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
+def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
     """vLLM on the merged model, all questions handed over at once, no prompt remembered from the last turn."""
     if importlib.util.find_spec("vllm") is None:
         raise Unsuited("vllm is not installed")
@@ -47,8 +47,12 @@ def vllm(work: Work, unit: ModelUnit, passes: list[int]) -> Callable[[Sequence[i
     from vllm import LLM, SamplingParams
 
     folder = tempfile.mkdtemp(prefix="memreason-benchmark-")
-    unit.merge().save_pretrained(folder)
+    unit = work.unit(work.dtype)
+    end_id = unit.end_id
     unit.tokenizer.save_pretrained(folder)
+    unit.merge().save_pretrained(folder)
+    del unit
+    torch.cuda.empty_cache()  # does nothing where there is no GPU
     model = LLM(
         folder,
         dtype=work.dtype,
@@ -62,7 +66,7 @@ def vllm(work: Work, unit: ModelUnit, passes: list[int]) -> Callable[[Sequence[i
         prompts = [{"prompt_token_ids": work.prompts[n]} for n in numbers]
         settings = [
             SamplingParams(
-                temperature=0.0, max_tokens=work.limit - len(work.prompts[n]), stop_token_ids=[unit.end_id],
+                temperature=0.0, max_tokens=work.limit - len(work.prompts[n]), stop_token_ids=[end_id],
                 ignore_eos=False, skip_special_tokens=False,
             )
             for n in numbers

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from peft import PeftModel
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
 from memreason.benchmark import engines
-from memreason.benchmark.ceiling import matrix_weights, synchronize
+from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.work import Turn, Unsuited, Work
 from memreason.generate import generate
 from memreason.model import ModelUnit
@@ -26,12 +27,16 @@ def prepare(name: str, work: Work) -> Callable[[], Turn]:
     float32 = name.endswith("float32")
     if float32 and work.dtype == "float32":
         raise Unsuited("the weights are float32 anyway, so it is the same as without")
-    unit = work.unit("float32" if float32 else work.dtype)
-    weights = matrix_weights(unit.model)
-    tokenizer, layout, end_id = unit.tokenizer, unit.layout, unit.end_id
-    size = torch.finfo(getattr(torch, unit.manifest.dtype)).bits // 8
     passes: list[int] = []
-    answer = _WAYS[name.removesuffix("-float32")](work, unit, passes)
+    if name in _ENGINES:
+        answer = _ENGINES[name](work, passes)
+    else:
+        answer = _WAYS[name.removesuffix("-float32")](work, work.unit("float32" if float32 else work.dtype), passes)
+    tokenizer, prefix = work.tokenizer(), work.layout.prefix
+    end_id = work.layout.end_id(tokenizer)
+    bytes_read = work.weights * (4 if "float32" in (name.rpartition("-")[2], work.dtype) else 2)
+    if name == "llama.cpp":
+        bytes_read = Path(str(work.config.gguf)).stat().st_size
 
     def turn(numbers: Sequence[int]) -> Turn:
         passes.clear()
@@ -46,14 +51,14 @@ def prepare(name: str, work: Work) -> Callable[[], Turn]:
             if isinstance(one, Trace):
                 ids = tokenizer.encode(one.text, add_special_tokens=False)
                 texts[n] = one.text
-                written += room if one.truncated else len(ids) - len(layout.prefix)
+                written += room if one.truncated else len(ids) - len(prefix)
             else:
                 ids = (one[: one.index(end_id)] if end_id in one else one)[:room]
-                texts[n] = "".join(layout.prefix) + tokenizer.decode(ids, skip_special_tokens=False)
+                texts[n] = "".join(prefix) + tokenizer.decode(ids, skip_special_tokens=False)
                 written += len(ids)
         read = written + sum(len(work.prompts[n]) for n in numbers)
-        moved = float(len(passes)) * weights * size if passes else None
-        return Turn(seconds, len(numbers), written, 2.0 * weights * read, moved, texts=texts)
+        moved = float(len(passes)) * bytes_read if passes else None
+        return Turn(seconds, len(numbers), written, 2.0 * work.weights * read, moved, texts=texts)
 
     turn(work.sample[:2])
     return lambda: turn(work.sample if name in ALONE else range(len(work.prompts)))
@@ -140,6 +145,5 @@ _WAYS: dict[str, Callable[[Work, ModelUnit, list[int]], Answer]] = {
     "continuous-batching": _continuous_batching,
     "batches": _batches,
     "one-by-one": _one_by_one,
-    "llama.cpp": engines.llama_cpp,
-    "vllm": engines.vllm,
 }
+_ENGINES: dict[str, Callable[[Work, list[int]], Answer]] = {"llama.cpp": engines.llama_cpp, "vllm": engines.vllm}

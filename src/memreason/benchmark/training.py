@@ -22,7 +22,7 @@ from transformers import (
 from memreason.adapters import lora_targets
 from memreason.base_models import load_causal_lm, load_tokenizer, resolve
 from memreason.batches import Example
-from memreason.benchmark.ceiling import matrix_weights, synchronize
+from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.work import Turn, Unsuited, Work
 from memreason.model import build
 from memreason.token_rows import add_tokens, initialise_rows, resize
@@ -44,7 +44,6 @@ def prepare(name: str, work: Work) -> TakeTurn:
     else:
         dtype = torch.bfloat16 if name == "trainer-bf16-weights" else torch.float32
         model, make = _trainer(work, dtype, alone=name == "one-by-one")
-    weights = matrix_weights(model)
 
     def turn(examples: list[Example]) -> Turn:
         set_seed(work.config.seed)
@@ -54,7 +53,7 @@ def prepare(name: str, work: Work) -> TakeTurn:
         trainer.train()
         trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # else the next trainer wraps it once more
         tokens = sum(len(example["input_ids"]) for example in examples)
-        return Turn(clock.seconds, len(examples), tokens, 4.0 * weights * tokens, losses=clock.losses)
+        return Turn(clock.seconds, len(examples), tokens, 4.0 * work.weights * tokens, losses=clock.losses)
 
     turn(work.examples[-work.config.examples_per_step :])
     return lambda: turn(work.examples)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
+
 from memreason import run_folder
 from memreason.base_models import load_tokenizer, pick_dtype, resolve
 from memreason.batches import Example, encode_solutions
@@ -16,6 +19,7 @@ from memreason.errors import UserError
 from memreason.evaluate import load_data
 from memreason.manifest import is_checkpoint, read_manifest
 from memreason.model import ModelUnit, build, load
+from memreason.planning_tokens import PlanningTokens
 from memreason.records import PLAIN, Question
 from memreason.tasks import TaskData
 from memreason.token_rows import add_tokens
@@ -34,14 +38,17 @@ class Work:
     """What is trained on and asked, as ids; goes to every process.
 
     ``model`` says what training starts from, ``limit`` how long a text may be, prompt and answer together.
-    ``dtype`` is that of the weights that answer; ``questions`` and ``prompts`` (ids) are in the order of
-    the prompts' lengths.
+    ``weights`` are those of the base model that every token is multiplied by. ``dtype`` is that of the
+    weights that answer, ``layout`` that of their texts; ``questions`` and ``prompts`` (ids) are in the order
+    of the prompts' lengths.
     """
 
     config: BenchmarkConfig
     model: ModelConfig
+    weights: int
     limit: int
     dtype: str
+    layout: PlanningTokens
     examples: list[Example]
     questions: list[Question]
     prompts: list[list[int]]
@@ -50,6 +57,14 @@ class Work:
     def sample(self) -> list[int]:
         """Numbers of the questions for those that answer one at a time."""
         return spread(range(len(self.questions)), self.config.one_by_one)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer of what answers the questions."""
+        if is_checkpoint(self.config.model_name_or_path):
+            return load_tokenizer(self.config.model_name_or_path)
+        tokenizer = load_tokenizer(resolve(self.model.model_name_or_path).path)
+        add_tokens(tokenizer, self.layout)
+        return tokenizer
 
     def unit(self, dtype: str) -> ModelUnit:
         """What answers the questions: the checkpoint, or the base model with fresh planning tokens."""
@@ -111,12 +126,23 @@ def prepare_work(config: BenchmarkConfig) -> Work:
     return Work(
         config=config,
         model=model,
+        weights=_weights(resolve(base).path),
         limit=limit,
+        layout=layout,
         dtype=str(pick_dtype(dtype)).removeprefix("torch."),
         examples=examples,
         questions=[question for _, question in asked],
         prompts=[prompt for prompt, _ in asked],
     )
+
+
+def _weights(path: str) -> int:
+    """All weights but those of an embedding that is only looked up."""
+    config = AutoConfig.from_pretrained(path)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    tied = config.get_text_config().tie_word_embeddings
+    return sum(p.numel() for p in model.parameters()) - (0 if tied else model.get_input_embeddings().weight.numel())
 
 
 def _data(config: BenchmarkConfig) -> DataConfig:

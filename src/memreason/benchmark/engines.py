@@ -56,6 +56,8 @@ def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[i
     model = LLM(
         folder,
         dtype=work.dtype,
+        skip_tokenizer_init=True,
+        generation_config="vllm",  # nothing of the model's own: it might sample
         max_model_len=work.limit,
         max_num_seqs=work.config.per_device_eval_batch_size,
         enable_prefix_caching=False,
@@ -67,7 +69,7 @@ def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[i
         settings = [
             SamplingParams(
                 temperature=0.0, max_tokens=work.limit - len(work.prompts[n]), stop_token_ids=[end_id],
-                ignore_eos=False, skip_special_tokens=False,
+                ignore_eos=True, detokenize=False,
             )
             for n in numbers
         ]  # fmt: skip

@@ -15,6 +15,7 @@ from memreason.benchmark.work import Turn, Unsuited, Work
 from memreason.errors import UserError
 
 CEILING = "ceiling"
+LOG = "log"
 
 
 class Contestant:
@@ -32,8 +33,8 @@ class Contestant:
             return
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._log = tempfile.NamedTemporaryFile(prefix="memreason-benchmark-", suffix=".log")  # noqa: SIM115
-        self._process = context.Process(target=_serve, args=(theirs, self._log.name))
+        self._folder = tempfile.TemporaryDirectory(prefix="memreason-benchmark-")
+        self._process = context.Process(target=_serve, args=(theirs, self._folder.name))
         self._process.start()
         theirs.close()
         self._say((self.section, self.name, self.work))
@@ -61,7 +62,7 @@ class Contestant:
             self._process.join(2)
             self._process.kill()
             self._process.join()
-            self._log.close()
+            self._folder.cleanup()
             self._process = None
 
     def _say(self, message: Any) -> None:
@@ -83,13 +84,16 @@ class Contestant:
 
     def _died(self) -> None:
         self._process.join()
-        said = Path(self._log.name).read_text(errors="replace").strip().splitlines()
+        log = Path(self._folder.name) / LOG
+        said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
         self.error = f"its process ended with code {self._process.exitcode}" + (f": {said[-1].strip()}" if said else "")
 
 
-def _serve(pipe: Connection, log: str) -> None:
-    """In the process: prepare, and then take a turn whenever told to; what libraries print goes to ``log``."""
-    file = os.open(log, os.O_WRONLY | os.O_APPEND)
+def _serve(pipe: Connection, folder: str) -> None:
+    """In the process: prepare, and then take a turn whenever told to; what libraries print, and all
+    temporary files, go to ``folder``."""
+    file = os.open(Path(folder) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    tempfile.tempdir = folder
     os.dup2(file, 1)
     os.dup2(file, 2)
     # One device: Trainer would spread one process's work over all that it sees.

@@ -39,7 +39,7 @@ LAYERS = [
     {"generate", "training_pass", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
     {"step_types"},
-    {"train"},
+    {"train", "benchmark"},
     {"cli_help"},
     {"cli"},
     {"__main__", "__init__"},

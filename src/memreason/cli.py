@@ -262,3 +262,15 @@ def _score(argv: Sequence[str]) -> None:
         seed=config.split_seed,
         sizes={name: size for name, size in asked.items() if size is not None},
     )
+
+
+def _benchmark(argv: Sequence[str]) -> int:
+    from memreason.benchmark.options import BenchmarkConfig
+
+    (config,) = _parse("benchmark", (BenchmarkConfig,), argv)
+    _quiet_transformers()
+    from memreason.benchmark.run import run
+
+    result = run(config, _console())
+    measured = [row for section in config.what for row in result[section].values() if "seconds" in row]
+    return 0 if measured else 1

@@ -10,6 +10,7 @@ COMMANDS = {
     "evaluate": "answer a dataset's test questions with a checkpoint or a base model",
     "ask": "ask a checkpoint one question",
     "score": "score texts that any model wrote, without loading a model",
+    "benchmark": "how fast training and generation are here, beside other ways to do the same work",
 }
 
 HELP = """usage: memreason COMMAND [options]
@@ -81,5 +82,25 @@ Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl),
   memreason score --dataset strategyqa --data_path data/agent --generations texts.json
   memreason score --dataset atlas --num_countries 45 --num_train 900 --num_validation 60 --num_test 100 \\
       --generations runs/demo/evaluation/traces.jsonl
+""",
+    "benchmark": """Training: the same optimizer steps on the same examples, from the same base model with the same
+planning tokens and adapters, by memreason, by transformers' Trainer with PEFT, and by TRL. Generation:
+greedy answers to the same questions by the same weights, by memreason, by transformers' `generate` and
+continuous batching, by llama.cpp and by vLLM. What is not installed is left out and named. Everyone works
+in a process of their own; turns go A B C A B C, figures are medians over the rounds, with the least and
+the most behind them.
+
+Tokens are real ones: padding and end tokens do not count. Shares are of the rates of a large matrix product and of
+copying memory, measured in every round: a training step needs 4 operations a weight and token (forward, and backward
+through frozen weights), an answer 2. Peak memory is the process's, loading and libraries included. The last column
+says how many times as fast memreason does the same work. "Traces that differ" are counted against one question at a
+time in the same data type; for that itself, against float32.
+
+examples:
+  memreason benchmark --quick                                               # does it work here?
+  memreason benchmark --model_name_or_path runs/demo --output benchmark.json
+  memreason benchmark --what training --only memreason trainer --dataset strategyqa --data_path data/agent
+  memreason benchmark --what generation --model_name_or_path runs/demo --gguf demo.gguf
+  memreason benchmark --model_name_or_path Qwen/Qwen2.5-7B --keep_loaded False    # one model in memory at a time
 """,
 }

@@ -1,0 +1,78 @@
+"""Engines of others that take part where they are installed: llama.cpp and vLLM."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+
+import torch
+
+from memreason.benchmark.work import Unsuited, Work
+
+
+def llama_cpp(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
+    """llama.cpp on the file that `--gguf` names, one question at a time."""
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise Unsuited("llama_cpp is not installed (pip install llama-cpp-python)")
+    if not work.config.gguf:
+        raise Unsuited("it reads its own kind of file; name one with --gguf")
+    from llama_cpp import Llama
+
+    end_id = work.layout.end_id(work.tokenizer())
+    model = Llama(work.config.gguf, n_ctx=work.limit, n_threads=torch.get_num_threads(), n_gpu_layers=-1, verbose=False)
+
+    def answer(numbers: Sequence[int]) -> list[list[int]]:
+        written = []
+        for n in numbers:
+            model.reset()
+            ids: list[int] = []
+            for id in model.generate(work.prompts[n], temp=0.0, repeat_penalty=1.0):
+                passes.append(1)
+                ids.append(id)
+                if id == end_id or len(work.prompts[n]) + len(ids) >= work.limit:
+                    break
+            written.append(ids)
+        return written
+
+    return answer
+
+
+def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
+    """vLLM on the merged model, all questions handed over at once, no prompt remembered from the last turn."""
+    if importlib.util.find_spec("vllm") is None:
+        raise Unsuited("vllm is not installed")
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process, so that its memory is counted
+    from vllm import LLM, SamplingParams
+
+    folder = tempfile.mkdtemp(prefix="memreason-benchmark-")
+    unit = work.unit(work.dtype)
+    end_id = unit.end_id
+    unit.tokenizer.save_pretrained(folder)
+    unit.merge().save_pretrained(folder)
+    del unit
+    torch.cuda.empty_cache()  # does nothing where there is no GPU
+    model = LLM(
+        folder,
+        dtype=work.dtype,
+        skip_tokenizer_init=True,
+        generation_config="vllm",  # nothing of the model's own: it might sample
+        max_model_len=work.limit,
+        max_num_seqs=work.config.per_device_eval_batch_size,
+        enable_prefix_caching=False,
+        gpu_memory_utilization=0.5,
+    )
+
+    def answer(numbers: Sequence[int]) -> list[list[int]]:
+        prompts = [{"prompt_token_ids": work.prompts[n]} for n in numbers]
+        settings = [
+            SamplingParams(
+                temperature=0.0, max_tokens=work.limit - len(work.prompts[n]), stop_token_ids=[end_id],
+                ignore_eos=True, detokenize=False,
+            )
+            for n in numbers
+        ]  # fmt: skip
+        return [list(found.outputs[0].token_ids) for found in model.generate(prompts, settings, use_tqdm=False)]
+
+    return answer

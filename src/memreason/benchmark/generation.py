@@ -1,0 +1,149 @@
+"""Those who answer questions: the same prompts, the same weights with the adapters folded in, greedily."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
+
+from memreason.benchmark import engines
+from memreason.benchmark.ceiling import synchronize
+from memreason.benchmark.work import Turn, Unsuited, Work
+from memreason.generate import generate
+from memreason.model import ModelUnit
+from memreason.records import Trace
+
+ALONE = ("one-by-one", "one-by-one-float32", "llama.cpp")
+"""Those that answer one question at a time, and so only a sample."""
+
+
+def prepare(name: str, work: Work) -> Callable[[], Turn]:
+    """What the named one does in its turn, after two questions to warm up. Raises Unsuited where it cannot."""
+    float32 = name.endswith("float32")
+    if float32 and work.dtype == "float32":
+        raise Unsuited("the weights are float32 anyway, so it is the same as without")
+    passes: list[int] = []
+    if name in _ENGINES:
+        answer = _ENGINES[name](work, passes)
+    else:
+        answer = _WAYS[name.removesuffix("-float32")](work, work.unit("float32" if float32 else work.dtype), passes)
+    tokenizer, prefix = work.tokenizer(), work.layout.prefix
+    end_id = work.layout.end_id(tokenizer)
+    bytes_read = work.weights * (4 if "float32" in (name.rpartition("-")[2], work.dtype) else 2)
+    if name == "llama.cpp":
+        bytes_read = Path(str(work.config.gguf)).stat().st_size
+
+    def turn(numbers: Sequence[int]) -> Turn:
+        passes.clear()
+        synchronize()
+        start = time.perf_counter()
+        found = answer(numbers)
+        synchronize()
+        seconds = time.perf_counter() - start
+        texts, written = {}, 0
+        for n, one in zip(numbers, found, strict=True):
+            room = work.limit - len(work.prompts[n])
+            if isinstance(one, Trace):
+                ids = tokenizer.encode(one.text, add_special_tokens=False)
+                texts[n] = one.text
+                written += room if one.truncated else len(ids) - len(prefix)
+            else:
+                ids = (one[: one.index(end_id)] if end_id in one else one)[:room]
+                texts[n] = "".join(prefix) + tokenizer.decode(ids, skip_special_tokens=False)
+                written += len(ids)
+        read = written + sum(len(work.prompts[n]) for n in numbers)
+        moved = float(len(passes)) * bytes_read if passes else None
+        return Turn(seconds, len(numbers), written, 2.0 * work.weights * read, moved, texts=texts)
+
+    turn(work.sample[:2])
+    return lambda: turn(work.sample if name in ALONE else range(len(work.prompts)))
+
+
+Answer = Callable[[Sequence[int]], "Sequence[Trace | list[int]]"]
+"""From the numbers of questions to their traces, or to the ids written after their prompts."""
+
+
+def _memreason(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
+    """What `memreason evaluate` does, adapters folded in anew each time."""
+    _count_passes(unit.model, passes)
+
+    def answer(numbers: Sequence[int]) -> list[Trace]:
+        return generate(unit, [work.questions[n] for n in numbers], work.config.per_device_eval_batch_size)
+
+    return answer
+
+
+def _batches(work: Work, unit: ModelUnit, passes: list[int], size: int | None = None) -> Answer:
+    """transformers' `generate`, the prompts of a batch padded on the left to the longest."""
+    size, pad = size or work.config.per_device_eval_batch_size, unit.tokenizer.pad_token_id
+    model = unit.merge().eval()
+    _count_passes(model, passes)
+
+    @torch.inference_mode()
+    def answer(numbers: Sequence[int]) -> list[list[int]]:
+        written = []
+        for start in range(0, len(numbers), size):
+            rows = [work.prompts[n] for n in numbers[start : start + size]]
+            width = max(map(len, rows))
+            ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=model.device)
+            mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=model.device)
+            out = model.generate(ids, attention_mask=mask, generation_config=_greedy(work, unit, rows))
+            written += out[:, width:].tolist()
+        return written
+
+    return answer
+
+
+def _continuous_batching(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
+    """transformers' own continuous batching, with room for as many answers at once as the others have.
+
+    By itself it would take nine tenths of the free memory and fill it with zeros at each call.
+    """
+    model = unit.merge().eval()
+    if not torch.cuda.is_available():  # there, most passes are replays of CUDA graphs, and not seen
+        _count_passes(model, passes)
+    slots, page = work.config.per_device_eval_batch_size, ContinuousBatchingConfig.page_size
+    settings = ContinuousBatchingConfig(num_blocks=slots * math.ceil(work.limit / page), max_requests_per_batch=slots)
+
+    def answer(numbers: Sequence[int]) -> list[list[int]]:
+        prompts = [work.prompts[n] for n in numbers]
+        usual = model.config._attn_implementation
+        found = model.generate_batch(prompts, _greedy(work, unit, prompts), settings)
+        model.set_attn_implementation(usual)
+        if len(found) != len(prompts):
+            raise RuntimeError(f"{len(found)} of {len(prompts)} questions were answered")
+        return [found[key].generated_tokens for key in sorted(found, key=lambda key: int(key.rpartition("_")[2]))]
+
+    return answer
+
+
+def _one_by_one(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
+    return _batches(work, unit, passes, size=1)
+
+
+def _count_passes(model: PreTrainedModel | PeftModel, passes: list[int]) -> None:
+    """Have each forward pass put the number of its tokens into ``passes``."""
+    model.get_input_embeddings().register_forward_pre_hook(lambda module, inputs: passes.append(inputs[0].numel()))
+
+
+def _greedy(work: Work, unit: ModelUnit, prompts: list[list[int]]) -> GenerationConfig:
+    return GenerationConfig(
+        do_sample=False,
+        max_new_tokens=work.limit - min(map(len, prompts)),
+        eos_token_id=unit.end_id,
+        pad_token_id=unit.tokenizer.pad_token_id,
+    )
+
+
+_WAYS: dict[str, Callable[[Work, ModelUnit, list[int]], Answer]] = {
+    "memreason": _memreason,
+    "continuous-batching": _continuous_batching,
+    "batches": _batches,
+    "one-by-one": _one_by_one,
+}
+_ENGINES: dict[str, Callable[[Work, list[int]], Answer]] = {"llama.cpp": engines.llama_cpp, "vllm": engines.vllm}

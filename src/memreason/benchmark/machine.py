@@ -1,0 +1,45 @@
+"""What this machine is, and which versions of what were measured."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+TELLING = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "sve", "bf16", "i8mm")
+"""Processor features that decide how fast matrices are multiplied."""
+PACKAGES = ("memreason", "torch", "transformers", "peft", "accelerate", "trl", "llama-cpp-python", "vllm")
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores and threads, features that matter, memory, GPU, and versions of what is installed."""
+    import torch
+
+    lines: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            lines.setdefault(name.strip(), value.strip())
+    except OSError:
+        pass
+    features = (lines.get("flags") or lines.get("Features") or "").split()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    return {
+        "processor": lines.get("model name") or platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "features": [name for name in TELLING if name in features],
+        "memory": memory,
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "system": f"{platform.system()} {platform.release()}",
+        "versions": {"python": platform.python_version()} | {name: v for name in PACKAGES if (v := _version(name))},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

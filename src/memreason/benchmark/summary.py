@@ -1,0 +1,71 @@
+"""From turns to figures: medians over the rounds, shares of what the machine could do, and comparisons."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from memreason.benchmark.options import SECTIONS
+from memreason.benchmark.processes import Contestant
+from memreason.benchmark.work import Turn
+
+
+def summarise(section: str, contestants: list[Contestant], ceilings: list[dict[str, float]]) -> dict[str, Any]:
+    """Name → figures of each: rates, shares of the ceiling, peak memory, and how many times as fast the first is.
+
+    ``ratio`` compares with the first contestant turn by turn, each with the one in the same round.
+    Where one failed there is its ``error``, beside what it did before.
+    """
+    titles = SECTIONS[section]
+    reference = next((one.turns for one in contestants if one.name == next(iter(titles))), [])
+    texts = {one.name: one.turns[-1].texts for one in contestants if one.turns}
+    rows = {}
+    for one in contestants:
+        row: dict[str, Any] = {"title": titles[one.name], "error": one.error}
+        if one.turns:
+            row |= _figures(one.turns, reference, ceilings)
+            if section == "generation":
+                row["traces"] = _compared(one.name, texts)
+        rows[one.name] = row
+    return rows
+
+
+def _figures(turns: list[Turn], reference: list[Turn], ceilings: list[dict[str, float]]) -> dict[str, Any]:
+    matrix = median(max(one["bfloat16"], one["float32"]) for one in ceilings) if ceilings else None
+    bandwidth = median(one["bandwidth"] for one in ceilings) if ceilings else None
+    moved = [turn.moved / turn.seconds for turn in turns if turn.moved]
+    operations = median(turn.operations / turn.seconds for turn in turns)
+    ratios = [_rate(first) / _rate(turn) for first, turn in zip(reference, turns, strict=False)]
+    peaks = [turn.peak_memory for turn in turns]
+    return {
+        "items": turns[0].items,
+        "tokens": turns[0].tokens,
+        "seconds": [turn.seconds for turn in turns],
+        "items_per_second": _spread([_rate(turn) for turn in turns]),
+        "tokens_per_second": _spread([turn.tokens / turn.seconds for turn in turns]),
+        "share_of_matrix_rate": operations / matrix if matrix else None,
+        "share_of_bandwidth": median(moved) / bandwidth if moved and bandwidth else None,
+        "ratio": _spread(ratios) if ratios else None,
+        "peak_memory": {kind: max(peak[kind] for peak in peaks) for kind in peaks[0]},
+        "losses": turns[0].losses,
+    }
+
+
+def _rate(turn: Turn) -> float:
+    return turn.items / turn.seconds
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"median": median(values), "min": min(values), "max": max(values)}
+
+
+def _compared(name: str, texts: dict[str, dict[int, str]]) -> dict[str, Any] | None:
+    """How many traces differ from those of one question at a time: of the same data type, which for those in
+    16 bits are themselves compared with float32's."""
+    float32 = name == "one-by-one" or name.endswith("float32")
+    against = "one-by-one-float32" if float32 else "one-by-one"
+    if against not in texts or against == name:
+        return None
+    both = texts[name].keys() & texts[against].keys()
+    differ = sum(texts[name][n] != texts[against][n] for n in both)
+    return {"against": against, "compared": len(both), "differ": differ}

@@ -1,0 +1,178 @@
+"""Those who train: each is prepared once, and then takes the same optimizer steps whenever it is its turn."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    DataCollatorForSeq2Seq,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+from memreason.adapters import lora_targets
+from memreason.base_models import load_causal_lm, load_tokenizer, resolve
+from memreason.batches import Example
+from memreason.benchmark.ceiling import synchronize
+from memreason.benchmark.work import Turn, Unsuited, Work
+from memreason.model import build
+from memreason.token_rows import add_tokens, initialise_rows, resize
+from memreason.trainer import GenerationTrainer
+from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
+
+TakeTurn = Callable[[], Turn]
+BATCH = 4
+"""Examples per forward pass of those that train in batches, memreason apart."""
+
+
+def prepare(name: str, work: Work) -> TakeTurn:
+    """What the named one does in its turn, after one step to warm up. Raises Unsuited where it cannot."""
+    if name == "memreason":
+        model, make = _memreason(work)
+    elif name.startswith("trl"):
+        model, make = _trl(work, packed=name == "trl-packed", checkpointing=name != "trl-no-checkpointing")
+    else:
+        dtype = torch.bfloat16 if name == "trainer-bf16-weights" else torch.float32
+        model, make = _trainer(work, dtype, alone=name == "one-by-one")
+
+    def turn(examples: list[Example]) -> Turn:
+        set_seed(work.config.seed)
+        trainer = make(examples)
+        clock = _Clock()
+        trainer.add_callback(clock)
+        trainer.train()
+        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # else the next trainer wraps it once more
+        tokens = sum(len(example["input_ids"]) for example in examples)
+        return Turn(clock.seconds, len(examples), tokens, 4.0 * work.weights * tokens, losses=clock.losses)
+
+    turn(work.examples[-work.config.examples_per_step :])
+    return lambda: turn(work.examples)
+
+
+class _Clock(TrainerCallback):
+    """The seconds from the first step's start to the last one's end, and every step's loss."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.seconds = 0.0
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        synchronize()
+        self.seconds = -time.perf_counter()
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        synchronize()
+        self.seconds += time.perf_counter()
+
+    def on_log(self, *_: Any, logs: dict[str, float], **__: Any) -> None:
+        if "loss" in logs:
+            self.losses.append(float(logs["loss"]))
+
+
+def _common(work: Work, batch: int) -> dict[str, Any]:
+    """Training arguments that are the same for all; the examples come in order, grouped by length already."""
+    return {
+        "output_dir": tempfile.mkdtemp(prefix="memreason-benchmark-"),
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": batch,
+        "gradient_accumulation_steps": work.config.examples_per_step // batch,
+        "learning_rate": 1e-4,
+        "lr_scheduler_type": "constant",
+        "warmup_steps": 0,
+        "train_sampling_strategy": "sequential",
+        "eval_strategy": "no",
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "report_to": "none",
+        "use_cpu": not torch.cuda.is_available(),
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "seed": work.config.seed,
+    }
+
+
+Make = Callable[[list[Example]], Trainer]
+
+
+def _memreason(work: Work) -> tuple[PeftModel, Make]:
+    """What `memreason train` does, without its evaluation."""
+    unit = build(work.model, work.limit, work.config.seed)
+    usual = min(TrainingConfig.per_device_train_batch_size, work.config.examples_per_step)
+    args = _common(work, work.config.per_device_train_batch_size or usual)
+
+    def make(examples: list[Example]) -> Trainer:
+        return GenerationTrainer(
+            unit, TrainingConfig(**args), examples, evaluate_by_generation=lambda epoch: {}, on_save=lambda folder: None
+        )
+
+    return unit.model, make
+
+
+def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokenizerBase]:
+    """The same model, planning tokens and adapters, by PEFT alone: its own way of training new rows."""
+    config, path = work.model, resolve(work.model.model_name_or_path).path
+    tokenizer = load_tokenizer(path)
+    model = load_causal_lm(path, dtype)
+    token_ids = add_tokens(tokenizer, VariantConfig().layout(config))
+    resize(model, len(tokenizer))
+    initialise_rows(model, tokenizer, token_ids, work.config.seed)
+    names = {id(layer): name.rpartition(".")[2] for name, layer in model.named_modules()}
+    sides = [model.get_input_embeddings()]
+    if not model.config.get_text_config().tie_word_embeddings:
+        sides.append(model.get_output_embeddings())
+    torch.manual_seed(work.config.seed)
+    adapters = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=lora_targets(model, config.lora_module),
+        trainable_token_indices={names[id(side)]: list(token_ids.values()) for side in sides},
+    )
+    return get_peft_model(model, adapters), tokenizer
+
+
+def _trainer(work: Work, dtype: torch.dtype, alone: bool) -> tuple[PeftModel, Make]:
+    """transformers' Trainer as it is: in batches under bf16 autocast, or one example at a time in float32."""
+    model, tokenizer = _stock(work, dtype)
+    args = _common(work, 1 if alone else BATCH) | {"bf16": not alone, "remove_unused_columns": False}
+
+    def make(examples: list[Example]) -> Trainer:
+        collator = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
+        return Trainer(model, TrainingArguments(**args), collator, train_dataset=examples)
+
+    return model, make
+
+
+def _trl(work: Work, packed: bool, checkpointing: bool) -> tuple[PeftModel, Make]:
+    """TRL's SFTTrainer; packed, each row has room for as many examples as an unpacked batch has."""
+    if importlib.util.find_spec("trl") is None:
+        raise Unsuited("trl is not installed (pip install trl)")
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    model, tokenizer = _stock(work, torch.float32)
+    head = model.get_base_model().get_output_embeddings()
+    if not hasattr(head, "bias"):
+        head.bias = None  # TRL's loss asks for it, and PEFT's layer for new rows does not hand it on
+    lengths = [len(example["input_ids"]) for example in work.examples]
+    args = _common(work, BATCH) | {"gradient_checkpointing": checkpointing, "bf16": True, "max_length": work.limit}
+    if packed:
+        args |= {"packing": True, "per_device_train_batch_size": 1}
+        args["max_length"] = max(BATCH * sum(lengths) // len(lengths), max(lengths))
+
+    def make(examples: list[Example]) -> Trainer:
+        rows = Dataset.from_list([{name: example[name] for name in ("input_ids", "labels")} for example in examples])
+        return SFTTrainer(model, SFTConfig(**args), train_dataset=rows, processing_class=tokenizer)
+
+    return model, make

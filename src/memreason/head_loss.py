@@ -51,16 +51,14 @@ class _HeadLoss(torch.autograd.Function):
                 logits[:, index] = some @ low_rows.T
             log_probs = torch.log_softmax(logits, -1, dtype=torch.float32)
             here = torch.arange(len(target), device=target.device)
-            kept = target != IGNORE
-            loss = -(1 - smoothing) * log_probs[here, target.clamp(min=0)]
+            total -= (1 - smoothing) * log_probs[here, target].sum()
             if smoothing:
-                loss = loss - smoothing * log_probs.mean(-1)
-            total += (loss * kept).sum()
+                total -= smoothing * log_probs.mean(-1).sum()
             by_logits = log_probs.exp_()
-            by_logits[here, target.clamp(min=0)] -= 1 - smoothing
+            by_logits[here, target] -= 1 - smoothing
             if smoothing:
                 by_logits -= smoothing / by_logits.shape[-1]
-            by_logits = by_logits.mul_(kept[:, None]).to(hidden.dtype)
+            by_logits = by_logits.to(hidden.dtype)
             if by_rows is not None and low_rows is not None:
                 of_new = by_logits[:, index]
                 by_rows += of_new.T @ some
@@ -111,5 +109,6 @@ class LossHead:
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layer.weight.dtype
         weight, bias = (None if x is None else x.to(dtype) for x in (layer.weight, getattr(layer, "bias", None)))
         portion = _PORTION if device == "cpu" else 8 * _PORTION
-        flat = hidden.flatten(0, -2).to(dtype)
-        return _HeadLoss.apply(flat, targets.flatten(), weight, bias, rows, index, self.label_smoothing, portion)
+        counted = targets != IGNORE
+        flat = hidden[counted].to(dtype)
+        return _HeadLoss.apply(flat, targets[counted], weight, bias, rows, index, self.label_smoothing, portion)

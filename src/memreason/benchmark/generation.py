@@ -11,6 +11,7 @@ import torch
 from peft import PeftModel
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
+from memreason.allocator import keep_freed_memory
 from memreason.benchmark import engines
 from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.work import Turn, Unsuited, Work
@@ -70,6 +71,7 @@ Answer = Callable[[Sequence[int]], "Sequence[Trace | list[int]]"]
 
 def _memreason(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
     """What `memreason evaluate` does, adapters folded in anew each time."""
+    keep_freed_memory()
     _count_passes(unit.model, passes)
 
     def answer(numbers: Sequence[int]) -> list[Trace]:

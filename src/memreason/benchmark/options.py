@@ -12,6 +12,7 @@ TRAINING = {
     "memreason": "memreason",
     "trainer": "transformers Trainer + PEFT, bf16 autocast",
     "trainer-bf16-weights": "transformers Trainer + PEFT, bf16 weights",
+    "trainer-kept-memory": "the same, freed memory kept as memreason does",
     "trl": "TRL SFTTrainer, its defaults",
     "trl-no-checkpointing": "TRL SFTTrainer, no gradient checkpointing",
     "trl-packed": "TRL SFTTrainer, packed, its defaults",

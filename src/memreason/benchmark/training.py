@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from memreason.adapters import lora_targets
+from memreason.allocator import keep_freed_memory
 from memreason.base_models import load_causal_lm, load_tokenizer, resolve
 from memreason.batches import Example
 from memreason.benchmark.ceiling import synchronize
@@ -42,7 +43,9 @@ def prepare(name: str, work: Work) -> TakeTurn:
     elif name.startswith("trl"):
         model, make = _trl(work, packed=name == "trl-packed", checkpointing=name != "trl-no-checkpointing")
     else:
-        dtype = torch.bfloat16 if name == "trainer-bf16-weights" else torch.float32
+        if name == "trainer-kept-memory":
+            keep_freed_memory()
+        dtype = torch.bfloat16 if name in ("trainer-bf16-weights", "trainer-kept-memory") else torch.float32
         model, make = _trainer(work, dtype, alone=name == "one-by-one")
 
     def turn(examples: list[Example]) -> Turn:
@@ -106,6 +109,7 @@ Make = Callable[[list[Example]], Trainer]
 
 def _memreason(work: Work) -> tuple[PeftModel, Make]:
     """What `memreason train` does, without its evaluation."""
+    keep_freed_memory()
     unit = build(work.model, work.limit, work.config.seed)
     usual = min(TrainingConfig.per_device_train_batch_size, work.config.examples_per_step)
     args = _common(work, work.config.per_device_train_batch_size or usual)

@@ -9,6 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
     {"errors", "folders"},
+    {"processes"},
     {"records"},
     {"prompt_templates"},
     {"planning_tokens", "manifest"},
@@ -16,6 +17,7 @@ LAYERS = [
     {"answers_math"},
     {"config", "answers", "tasks"},
     {"variants", "demonstrations"},
+    {"sharding"},
     {
         "training_config",
         "command_line",
@@ -43,7 +45,7 @@ LAYERS = [
 TORCH_FREE = {"errors", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label"}  # fmt: skip
+              "label", "processes"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

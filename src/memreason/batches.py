@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
@@ -151,17 +152,36 @@ def collate(examples: list[Example], pad_id: int) -> dict[str, torch.Tensor]:
     return batch
 
 
+class WithBlank(Dataset):
+    """The examples, and after them one without loss, for processes that find none left in an epoch's last batch."""
+
+    def __init__(self, examples: Sequence[Example]):
+        self.examples = examples
+        self.blank = {name: values[:2] for name, values in examples[0].items()} | {"labels": [IGNORE, IGNORE]}
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.examples[index] if index < len(self.examples) else self.blank
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)
+
+
 class EpochSeededSampler(LengthGroupedSampler):
     """Length-grouped order that depends on (seed, epoch) alone.
 
     The stock sampler draws from the global generator, so a resumed run would see another order than
-    an uninterrupted one.
+    an uninterrupted one. Each epoch is filled up with blanks (index: the number of examples) to a multiple
+    of ``fill``, so that all processes get as many batches; accelerate would repeat examples instead.
     """
 
-    def __init__(self, batch_size: int, lengths: list[int], seed: int):
+    def __init__(self, batch_size: int, lengths: list[int], seed: int, fill: int = 1):
         super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
         self.seed = seed
         self.epoch = 0
+        self.blanks = -len(lengths) % fill
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the data loader at each epoch's start."""
@@ -169,7 +189,11 @@ class EpochSeededSampler(LengthGroupedSampler):
 
     def __iter__(self) -> Iterator[int]:
         self.generator.manual_seed(self.seed * 1_000_003 + self.epoch)
-        return super().__iter__()
+        yield from super().__iter__()
+        yield from [len(self.lengths)] * self.blanks
+
+    def __len__(self) -> int:
+        return len(self.lengths) + self.blanks
 
 
 def _some(ids: tuple[str, ...], most: int = 5) -> str:

@@ -243,8 +243,8 @@ def _check_as_many(checkpoint: Path) -> None:
     before = len(list(checkpoint.glob("rng_state*.pth")))
     if before != processes.world_size():
         raise UserError(
-            f"--resume: the run in {checkpoint.parent} was begun with {before} process(es), and this is one of "
-            f"{processes.world_size()}; the same batches come from the same number"
+            f"--resume: the run in {checkpoint.parent} was begun with {before} processes, and goes on with as many "
+            f"only: {processes.world_size()} would see other batches"
         )
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +98,7 @@ def output_of(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="module")
 def runs(taught: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`one`, `ddp` and `fsdp`, each with a run for every case: by one process, by two, by two that share the weights."""
+    """`one`, `ddp` and `fsdp`, each with a run for every case: by one process, by two, by two that shard it."""
     root = tmp_path_factory.mktemp("runs")
     cases = {}
     for name, case in CASES.items():

@@ -46,11 +46,13 @@ def train(
     """
     console, variants = console or Console(stderr=True), variants or VariantConfig()
     console.quiet = not processes.is_main()
-    (transformers_logging.set_verbosity_warning if processes.is_main() else transformers_logging.set_verbosity_error)()
+    transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
     options = _evaluation_options(data_config, args)
     run = Path(str(args.output_dir))
     config = run_folder.frozen_config(model_config, data_config, args, variants)
+    if not processes.is_main():
+        transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
         console.print(f"the run in {run} is finished already")

@@ -1,6 +1,7 @@
 """What test_processes.py lets two processes do: `torchrun --nproc_per_node 2 tests/processes_job.py FOLDER`.
 
-Trains a run for each case in FOLDER/cases.json, first with whole models (ddp), then with sharded ones (fsdp).
+Trains a run for each case in FOLDER/cases.json, first with whole models (ddp), then with sharded ones (fsdp),
+as the recipe for that says.
 """
 
 import json
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import torch
+import yaml
 from test_train import options
 from torch.distributed.fsdp import FSDPModule
 
@@ -16,6 +18,7 @@ from memreason.train import train
 from memreason.trainer import GenerationTrainer
 from memreason.variants import VariantConfig
 
+RECIPE = Path(__file__).parents[1] / "recipes" / "llama-8b-eight-gpus-sharded.yaml"
 held: dict[str, object] = {}
 
 
@@ -36,11 +39,14 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     sys.modules["memreason.train"].GenerationTrainer = Watched
     cases = json.loads((folder / "cases.json").read_text())
+    recipe = yaml.safe_load(RECIPE.read_text())
     notes = {}
     for kind in ("ddp", "fsdp"):
         for name, case in cases.items():
             variants = VariantConfig(**case.get("variants", {}))
-            more = {**case["options"], "gradient_accumulation_steps": 2, "fsdp": kind == "fsdp"}
+            more = {**case["options"], "gradient_accumulation_steps": 2}
+            if kind == "fsdp":
+                more |= {"fsdp": True, "fsdp_config": dict(recipe["fsdp_config"])}
             run = folder / kind / name
             train(*options(Path(case["base"]), Path(case["data"]), run, **more), variants)
             notes[f"{kind}/{name}"] = processes.gather(dict(held))

@@ -16,7 +16,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from test_train import options
 from tiny import make_base, teach
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from memreason import load, processes
 from memreason.records import MEMORY, REASON, Question, Solution, Step
@@ -35,8 +35,7 @@ class TestOneProcess:
         assert (processes.world_size(), processes.rank(), processes.is_main()) == (1, 0, True)
         assert processes.gather("x") == ["x"]
         assert processes.share([3, 1, 2], lambda items: [i * 10 for i in items], size=int) == [30, 10, 20]
-        with processes.main_first():
-            processes.wait_for_everyone()
+        processes.wait_for_everyone()
         assert not torch.distributed.is_initialized()
 
 
@@ -61,7 +60,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Shape → a tiny base model that writes something sensible."""
     root = tmp_path_factory.mktemp("taught")
-    return {shape: teach(make_base(root / shape, shape), 40) for shape in ("untied", "padded", "tied")}
+    bases = {shape: make_base(root / shape, shape) for shape in ("untied", "padded", "tied")}
+    bases["windows"] = make_base(root / "windows", "untied")
+    config = AutoConfig.from_pretrained(bases["windows"]).to_dict()
+    sizes = {key: config[key] for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
+                                          "num_attention_heads", "num_key_value_heads", "eos_token_id")}  # fmt: skip
+    MistralForCausalLM(MistralConfig(**sizes, sliding_window=24, pad_token_id=None)).save_pretrained(bases["windows"])
+    return {shape: teach(folder, 40) for shape, folder in bases.items()}
 
 
 TRAINING = {"num_train_epochs": 2, "per_device_train_batch_size": 2, "optim": "sgd", "learning_rate": 0.5,
@@ -75,8 +80,10 @@ CASES: dict[str, dict[str, Any]] = {
     "lora": {"shape": "padded", "parameter_efficient_mode": "lora"},
     "whole": {"shape": "tied", "parameter_efficient_mode": "none", "learning_rate": 0.05},
     "packed": {"shape": "untied", "variants": {"mode": "constant_len"}},
+    "windows": {"shape": "windows"},
     "sparse": {"shape": "padded", "variants": {"use_sparse_attention": True}},
 }
+ROUNDED = {"bfloat16": {"shape": "untied", "dtype": "bfloat16"}}
 
 
 def start(command: list[str], launcher: str = "torchrun") -> subprocess.Popen[str]:
@@ -103,7 +110,7 @@ def runs(taught: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathF
     """`one`, `ddp` and `fsdp`, each with a run for every case: by one process, by two, by two that shard it."""
     root = tmp_path_factory.mktemp("runs")
     cases = {}
-    for name, case in CASES.items():
+    for name, case in {**CASES, **ROUNDED}.items():
         given = {key: value for key, value in case.items() if key not in ("shape", "variants")}
         cases[name] = {"base": str(taught[case["shape"]]), "data": str(data), "options": {**TRAINING, **given},
                        "variants": case.get("variants", {})}  # fmt: skip
@@ -151,6 +158,15 @@ class TestTwoProcesses:
         metrics = json.loads((runs / kind / name / "metrics.json").read_text())
         assert metrics["after"]["test"]["n"] == SIZES["test"]
         assert metrics == json.loads((runs / "one" / name / "metrics.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_in_16_bits_the_losses_are_alike_too(runs: Path, kind: str) -> None:
+    one, two = steps_of(runs / "one" / "bfloat16"), steps_of(runs / kind / "bfloat16")
+    assert [entry["loss"] for entry in two] == pytest.approx([entry["loss"] for entry in one], rel=1e-2)
+    lines = (runs / kind / "bfloat16" / "evaluation" / "traces.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["id"] for line in lines}) == len(lines) == SIZES["test"]
 
 
 @pytest.mark.slow

@@ -222,13 +222,13 @@ def decode(
     if prompts or anywhere:  # is it supported? tried on two tokens: a model that is not may not take long rows either
         probe = Slots(1, shared)
         with _slots_as_attention(model, probe):
-            _forward(model, probe, [], [Row(0, 0, before, [end_id, end_id])])
+            _forward(model, probe, [], [Row(0, 0, before, [0, 0])])
     with _slots_as_attention(model, held):
         while (busy := bool(waiting or under_way)) or anywhere:
             if anywhere and not anywhere(busy):
                 break
             if not busy:
-                _forward(model, held, [], [Row(0, 0, before, [end_id])])
+                _forward(model, held, [], [Row(0, 0, before, [0])])
                 continue
             joined = []
             while waiting and free:

@@ -34,7 +34,7 @@ from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
-from memreason.sharding import is_sharded, take_over, whole_weights
+from memreason.sharding import is_sharded, plain_names, take_over, whole_weights
 from memreason.sparse_attention import attend_sparsely
 from memreason.token_rows import add_tokens, initialise_rows, resize
 from memreason.variants import VariantConfig
@@ -148,7 +148,8 @@ class ModelUnit:
 
     def _write(self, folder: Path, state_dict: dict[str, torch.Tensor] | None) -> None:
         if isinstance(self.model, PeftModel):
-            self.model.save_pretrained(folder, save_embedding_layers=False, state_dict=state_dict)
+            with plain_names(self.model):
+                self.model.save_pretrained(folder, save_embedding_layers=False, state_dict=state_dict)
             (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
         else:
             self.model.save_pretrained(folder, state_dict=state_dict)

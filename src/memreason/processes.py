@@ -9,8 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from memreason.errors import UserError
@@ -69,16 +68,6 @@ def wait_for_everyone() -> None:
         from accelerate import PartialState
 
         PartialState().wait_for_everyone()
-
-
-@contextmanager
-def main_first() -> Iterator[None]:
-    """Let the main process through the body before the others, which then find on disk what it left there."""
-    if not is_main():
-        wait_for_everyone()
-    yield
-    if is_main():
-        wait_for_everyone()
 
 
 def any_of_us(flag: bool) -> bool:

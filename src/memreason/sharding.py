@@ -58,6 +58,22 @@ def frozen_embeddings_shown(model: nn.Module) -> Iterator[None]:
             delattr(model, name)
 
 
+@contextmanager
+def plain_names(model: nn.Module) -> Iterator[None]:
+    """While PEFT picks its weights by the names of modules, let those lack what activation checkpointing adds.
+
+    The names in a state dict lack it, so PEFT would find no adapter in a sharded model's checkpointed layers.
+    """
+    modules = model.named_modules
+    model.named_modules = lambda *args, **kwargs: (  # type: ignore[method-assign]
+        (name.replace("._checkpoint_wrapped_module", ""), module) for name, module in modules(*args, **kwargs)
+    )
+    try:
+        yield
+    finally:
+        del model.named_modules
+
+
 @torch.no_grad()
 def whole_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     """What a checkpoint holds of a sharded model, by name, on the CPU of the main process; elsewhere nothing."""
@@ -76,8 +92,10 @@ def whole_weights(model: nn.Module) -> dict[str, torch.Tensor]:
 @torch.no_grad()
 def take_over(model: nn.Module, saved: dict[str, torch.Tensor]) -> None:
     """Copy whole weights, named as in a checkpoint, into a sharded model; each process keeps its part."""
-    peft = isinstance(model, PeftModel)
-    live = get_peft_model_state_dict(model, save_embedding_layers=False) if peft else model.state_dict()
+    with plain_names(model):
+        peft = isinstance(model, PeftModel)
+        live = get_peft_model_state_dict(model, save_embedding_layers=False) if peft else model.state_dict()
+    assert live.keys() == saved.keys(), f"other weights than the model has: {sorted(live.keys() ^ saved.keys())}"
     for name, weight in live.items():
         value = saved[name].to(weight.device, weight.dtype)
         if isinstance(weight, DTensor):

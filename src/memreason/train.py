@@ -71,7 +71,6 @@ def train(
     unit = build(model_config, data_config.model_max_length, args.seed, variants, on_cpu=shards(args))
     examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console)
     _describe(unit, console)
-    processes.check_same("training data or base model", [result["training"]["tokens"], unit.manifest.base_fingerprint])
     if not resuming and processes.is_main():
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
 
@@ -86,8 +85,8 @@ def train(
     trainer = GenerationTrainer(
         unit, args, examples, evaluate_epoch, on_save=lambda folder: run_folder.write_config(folder, config)
     )
-    with processes.main_first():
-        checkpoint = newest_complete_checkpoint(run) if resuming else None
+    newest = newest_complete_checkpoint(run) if resuming and processes.is_main() else None
+    checkpoint = processes.gather(newest)[0]
     if checkpoint:
         _check_as_many(checkpoint)
         check_same_types(checkpoint, unit.manifest)
@@ -146,6 +145,7 @@ def _examples(
         "too_long": list(report.too_long),
         "without_steps": list(report.without_steps),
     }
+    processes.check_same("training data or base model", [report.tokens, unit.manifest.base_fingerprint])
     if variants.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         check_apart(unit.model, examples)

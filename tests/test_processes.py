@@ -228,6 +228,9 @@ class TestCommands:
         assert output.count("memreason tasks: is a job for one process") == 1, output
 
 
+SHARDING = ["--fsdp", "--fsdp_config", '{"activation_checkpointing": true}']
+
+
 def process_of(launcher: subprocess.Popen[str], rank: int) -> int:
     """The process id of a rank."""
     children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
@@ -237,7 +240,7 @@ def process_of(launcher: subprocess.Popen[str], rank: int) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("sharding", "victim", "moment"),
-    [([], 1, "checkpoint-4/complete"), (["--fsdp"], 0, "checkpoint-6/trainer_state.json")],
+    [([], 1, "checkpoint-4/complete"), (SHARDING, 0, "checkpoint-6/trainer_state.json")],
     ids=["whole", "sharded"],
 )
 def test_a_run_of_which_one_process_dies_can_be_resumed(

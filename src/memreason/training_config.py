@@ -64,8 +64,9 @@ class TrainingConfig(TrainingArguments):
             self.metric_for_best_model = None if self.eval_strategy == "no" else self.metric_for_best_model
         if not torch.cuda.is_available():
             self.dataloader_pin_memory = False
-        if isinstance(self.fsdp, str) and self.fsdp.lower() in ("true", "false"):  # as a recipe says it
-            self.fsdp = self.fsdp.lower() == "true"
+        said = str(vars(self)["fsdp"]).lower()
+        if said in ("true", "false"):  # a recipe's, as text
+            vars(self)["fsdp"] = said == "true"
         if processes.launched() and not torch.accelerator.is_available():
             self.use_cpu = True  # else each process would train on its own
         if processes.launched():

@@ -66,7 +66,7 @@ class TrainingConfig(TrainingArguments):
             self.dataloader_pin_memory = False
         said = str(vars(self)["fsdp"]).lower()
         if said in ("true", "false"):  # a recipe's, as text
-            vars(self)["fsdp"] = said == "true"
+            self.fsdp = said == "true"
         if processes.launched() and not torch.accelerator.is_available():
             self.use_cpu = True  # else each process would train on its own
         if processes.launched():

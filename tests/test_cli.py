@@ -112,7 +112,9 @@ class TestRecipes:
         recipes = sorted((ROOT / "recipes").glob("*.yaml"))
         assert recipes
         for recipe in recipes:
-            assert recipe.read_text().startswith("# memreason train --config recipes/")
+            command = recipe.read_text().partition("\n")[0]
+            assert command.startswith(("# memreason train ", "# torchrun "))
+            assert f"memreason train --config recipes/{recipe.name}" in command
             _parse("train", (ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
 
     @pytest.mark.parametrize(

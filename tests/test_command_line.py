@@ -55,7 +55,7 @@ def test_the_originals_booleans(value: str) -> None:
         (["--hub_token", "x"], "HF_TOKEN"),
         (["--push_to_hub", "True"], "upload the run folder"),
         (["--prediction_loss_only", "True"], "by generation"),
-        (["--fsdp", "full_shard"], "not supported yet"),
+        (["--deepspeed", "zero3.json"], "not supported yet"),
         (["--metric_for_best_model", "loss"], "must be one of eval_acc"),
         (["--save_strategy", "steps"], "save and eval strategy to match"),
     ],

@@ -9,6 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
     {"errors", "folders", "allocator"},
+    {"processes"},
     {"records"},
     {"prompt_templates"},
     {"planning_tokens", "manifest"},
@@ -17,6 +18,7 @@ LAYERS = [
     {"config", "answers", "tasks"},
     {"variants", "demonstrations"},
     {"examples"},
+    {"sharding"},
     {
         "training_config",
         "command_line",
@@ -47,7 +49,7 @@ LAYERS = [
 TORCH_FREE = {"errors", "allocator", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label", "examples"}  # fmt: skip
+              "label", "examples", "processes"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

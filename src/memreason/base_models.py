@@ -154,9 +154,9 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
 
 
 def load_causal_lm(
-    path: str, dtype: torch.dtype, int8: bool = False, random_seed: int | None = None
+    path: str, dtype: torch.dtype, int8: bool = False, random_seed: int | None = None, on_cpu: bool = False
 ) -> PreTrainedModel:
-    """The bare model on this machine's device; with a ``random_seed``, its shape with weights drawn anew.
+    """The bare model on this process's device (or the CPU); with a ``random_seed``, its shape with weights drawn anew.
 
     Raises UserError for 8 bits without a backend.
     """
@@ -171,7 +171,10 @@ def load_causal_lm(
             import bitsandbytes  # noqa: F401
         except ImportError as error:
             raise UserError("8-bit weights need the package bitsandbytes: pip install bitsandbytes") from error
-        options |= {"quantization_config": BitsAndBytesConfig(load_in_8bit=True), "device_map": {"": 0}}
+        options |= {
+            "quantization_config": BitsAndBytesConfig(load_in_8bit=True),
+            "device_map": {"": torch.cuda.current_device()},
+        }
     try:
         if random_seed is None:
             model = AutoModelForCausalLM.from_pretrained(path, **options)
@@ -180,7 +183,7 @@ def load_causal_lm(
             model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=dtype)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
-    if not int8 and torch.cuda.is_available():
+    if not int8 and not on_cpu and torch.cuda.is_available():
         model.to("cuda")
     # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
     model.generation_config = GenerationConfig.from_model_config(model.config)

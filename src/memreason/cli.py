@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memreason import processes
 from memreason.cli_help import COMMANDS, EXAMPLES, HELP
 from memreason.errors import UserError
 
@@ -37,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             near = difflib.get_close_matches(command, COMMANDS, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UserError(f"unknown command {command!r}{hint} (commands: {', '.join(COMMANDS)})")
+        if processes.launched():
+            if command not in _SHARED:
+                raise UserError(f"is a job for one process; start it without a launcher: memreason {command} …")
+            processes.say_when_ended(f"memreason {command}: {_ENDED}{_AFTER_INTERRUPT.get(command, '')}")
         # Fork-safety warnings of the tokenizers library are noise here: nothing forks after use.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then asks for huge pages, for what is large
@@ -44,17 +49,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         return globals()[f"_{command.replace('-', '_')}"](rest) or 0
     except UserError as error:
-        print(f"memreason {command}: {error}", file=sys.stderr)
+        processes.say_once(f"memreason {command}: {error}")
         return 2
     except KeyboardInterrupt:
         hint = _AFTER_INTERRUPT.get(command, "")
-        print(f"memreason {command}: interrupted{hint}", file=sys.stderr)
+        processes.say_once(f"memreason {command}: interrupted{hint}")
         return 130
     except OSError as error:
-        print(f"memreason {command}: {_explain(error)}", file=sys.stderr)
+        processes.say_once(f"memreason {command}: {_explain(error)}")
+        return 1
+    except RuntimeError as error:
+        if not processes.lost_another(error):
+            raise
+        hint = _AFTER_INTERRUPT.get(command, "")
+        processes.say_once(f"memreason {command}: {_ENDED}{hint}", if_nothing_was_said=True)
         return 1
 
 
+_SHARED = ("train", "evaluate")
+"""What several processes can do together."""
+_ENDED = "stopped, because another process of the run has ended, or the launcher was told to stop"
 _AFTER_INTERRUPT = {
     "train": "; the same command with --resume goes on from the last checkpoint",
     "label": "; the same command goes on from here",
@@ -80,7 +94,7 @@ def _parse(command: str, types: tuple[type, ...], argv: Sequence[str]) -> tuple:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    return Console(quiet=not processes.is_main())
 
 
 def _quiet_transformers() -> None:
@@ -204,12 +218,14 @@ def _train(argv: Sequence[str]) -> None:
     print_traces(console, varied(verdicts, 4), 4)
     print_comparison(console, result)
     console.print(f"run folder: {training.output_dir}", highlight=False)
+    processes.end()
 
 
 def _evaluate(argv: Sequence[str]) -> None:
     from memreason.config import EvaluateConfig
 
     (config,) = _parse("evaluate", (EvaluateConfig,), argv)
+    processes.start()
     _quiet_transformers()
     from memreason.evaluate import evaluate
     from memreason.show import print_metrics, print_traces, varied
@@ -221,6 +237,7 @@ def _evaluate(argv: Sequence[str]) -> None:
         console.print(f"[bold]{name}[/bold]")
         print_metrics(console, metrics)
     console.print(f"traces and metrics: {folder}", highlight=False)
+    processes.end()
 
 
 def _ask(argv: Sequence[str]) -> None:

@@ -23,7 +23,6 @@ REFUSED = {
     "hub_token": _KEYS.format("HF_TOKEN"),
     "push_to_hub": "upload the run folder when you have looked at it: hf upload NAME FOLDER",
     "deepspeed": "not supported yet; it would save partial adapters",
-    "fsdp": "not supported yet; it would save partial adapters",
     "fp16_full_eval": _EVALUATION,
     "bf16_full_eval": _EVALUATION,
     "eval_accumulation_steps": _EVALUATION,

@@ -23,6 +23,8 @@ import torch
 from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
 
+from memreason.sharding import is_sharded
+
 _NAME = "memreason_slots"
 _SPARE = 64
 """Tokens by which the slots grow when one is full."""
@@ -179,13 +181,14 @@ def _slots_as_attention(model: PreTrainedModel, slots: Slots) -> Iterator[None]:
         raise Unsupported(str(error)) from error
     _current.append(slots)
     try:
-        yield
+        # What sharded weights are gathered into stays for training, so it must be no inference tensor.
+        with torch.no_grad() if is_sharded(model) else torch.inference_mode():
+            yield
     finally:
         _current.pop()
         model.set_attn_implementation(usual)
 
 
-@torch.inference_mode()
 def decode(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
@@ -198,27 +201,35 @@ def decode(
     forced: Callable[[list[int]], int | None] | None = None,
     ended: Callable[[list[int]], bool] | None = None,
     on_ended: Callable[[int], None] | None = None,
+    anywhere: Callable[[bool], bool] | None = None,
 ) -> list[list[int]]:
     """The greedy continuation of each prompt: at most ``room`` ids of its own, the end token included.
 
     ``slots`` answers are under way at once. ``shared`` holds the keys and values of what stands before
     every prompt. ``guess`` gives the ids that are likely to follow those written (it changes the time
     taken, nothing else), ``forced`` the one id that must follow, ``ended`` says that an answer has ended
-    without an end token. ``on_ended`` is told each prompt's index. Raises Unsupported before anything
+    without an end token. ``on_ended`` is told each prompt's index. ``anywhere`` says whether something is true
+    in any process, where all must make the same number of passes (sharded weights): a process that is
+    done reads a token for nothing until all are. Raises Unsupported before anything
     is decoded, where the model's attention is of another kind.
     """
     before = shared.get_seq_length() if shared is not None else 0
-    held = Slots(min(slots, len(prompts)), shared)
+    held = Slots(max(1, min(slots, len(prompts))), shared)
     waiting = deque(range(len(prompts)))
     free = list(range(held.count))
     under_way: list[Row] = []
     results: list[list[int]] = [[] for _ in prompts]
-    if prompts:  # is it supported? tried on two tokens, since a model that is not may not take long rows either
+    if prompts or anywhere:  # is it supported? tried on two tokens: a model that is not may not take long rows either
         probe = Slots(1, shared)
         with _slots_as_attention(model, probe):
-            _forward(model, probe, [], [Row(0, 0, before, list(prompts[0][:2]))])
+            _forward(model, probe, [], [Row(0, 0, before, [0, 0])])
     with _slots_as_attention(model, held):
-        while waiting or under_way:
+        while (busy := bool(waiting or under_way)) or anywhere:
+            if anywhere and not anywhere(busy):
+                break
+            if not busy:
+                _forward(model, held, [], [Row(0, 0, before, [0])])
+                continue
             joined = []
             while waiting and free:
                 index = waiting.popleft()

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from memreason import run_folder
+from memreason import processes, run_folder
 from memreason.allocator import keep_freed_memory
 from memreason.config import DataConfig, EvaluateConfig
 from memreason.demonstrations import Demonstrations
@@ -16,7 +16,7 @@ from memreason.errors import UserError
 from memreason.generate import few_shot_text, generate
 from memreason.manifest import is_checkpoint
 from memreason.model import ModelUnit, load, load_base
-from memreason.records import Solution, Verdict
+from memreason.records import Question, Solution, Verdict
 from memreason.tasks import ALIASES, TaskData, load_task
 from memreason.verdicts import judge_traces, metrics, write_evaluation
 
@@ -72,10 +72,15 @@ def answer_and_judge(
     demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
 ) -> list[Verdict]:
-    """Generate an answer to each question and judge it."""
+    """Generate an answer to each question and judge it; several processes do so together, each its share."""
+
+    def answer(questions: list[Question]) -> list[Verdict]:
+        title = progress if processes.is_main() else None
+        traces = generate(unit, questions, batch_size, shots, title, demonstrations, use_calculator)
+        return judge_traces(traces, task.answer_kind, task.judge)
+
     questions = [solution.question for solution in solutions]
-    traces = generate(unit, questions, batch_size, shots, progress, demonstrations, use_calculator)
-    return judge_traces(traces, task.answer_kind, task.judge)
+    return processes.share(questions, answer, size=lambda q: len(q.text))
 
 
 def evaluate_splits(

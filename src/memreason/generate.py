@@ -14,6 +14,7 @@ import torch
 from tqdm.auto import tqdm
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
 
+from memreason import processes
 from memreason.calculator_decoding import CalculatorProcessor
 from memreason.continuous_batching import Unsupported, decode
 from memreason.demonstrations import Demonstrations
@@ -22,6 +23,7 @@ from memreason.guesses import Guesses
 from memreason.model import ModelUnit
 from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
 from memreason.records import Question, Solution, Trace
+from memreason.sharding import is_sharded
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +153,7 @@ def _decode(
     bar: tqdm,
 ) -> list[list[int]]:
     """New ids of each prompt; by continuous batching, or batch by batch where the model's attention needs that."""
+    sharded = is_sharded(unit.model)
     if not unit.manifest.sparse_attention:
         try:
             return decode(
@@ -158,15 +161,19 @@ def _decode(
                 shared=shared[1] if shared else None, guess=Guesses(unit.layout, unit.tokenizer),
                 forced=CalculatorProcessor(unit.tokenizer, 0).forced if use_calculator else None,
                 ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None, on_ended=lambda _: bar.update(),
+                anywhere=processes.any_of_us if sharded else None,
             )  # fmt: skip
         except Unsupported as reason:
             logger.info(f"batch by batch: {reason}")
     outputs = []
+    asked = len(prompts)
+    if sharded:  # every process must make as many calls
+        prompts = [*prompts] + [[unit.end_id]] * (max(processes.gather(asked)) - asked)
     for start in range(0, len(prompts), batch_size):
         batch = prompts[start : start + batch_size]  # sorted by length, so little is padded
         outputs += _generate_batch(unit, model, batch, limit, shared, stop_after_answer, use_calculator)
         bar.update(len(batch))
-    return outputs
+    return outputs[:asked]
 
 
 @torch.no_grad()
@@ -201,6 +208,7 @@ def _generate_batch(
         attention_mask=mask.to(unit.device),
         generation_config=_greedy(unit, limit - min(map(len, prompts))),
         stopping_criteria=[_AnswerLineWritten(unit, width)] if stop_after_answer else [],
+        synced_gpus=is_sharded(unit.model),
         **options,
     )
     return output[:, width:].tolist()

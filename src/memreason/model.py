@@ -24,14 +24,17 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+from memreason import processes
 from memreason.adapters import with_adapters
 from memreason.base_models import fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
+from memreason.sharding import is_sharded, plain_names, take_over, whole_weights
 from memreason.sparse_attention import attend_sparsely
 from memreason.token_rows import add_tokens, initialise_rows, resize
 from memreason.variants import VariantConfig
@@ -61,14 +64,14 @@ class ModelUnit:
     @property
     def device(self) -> torch.device:
         """Where the embeddings, and so the inputs, are."""
-        return self.model.get_input_embeddings().weight.device
+        return next(self.model.parameters()).device
 
     @contextmanager
     def merged(self) -> Iterator[PreTrainedModel | PeftModel]:
         """The model with its adapters folded into the weights, in evaluation mode, for a while.
 
         Afterwards every weight is bit for bit what it was: the originals are kept aside, because
-        subtracting an adapter again is not exact in 16 bits. Quantized weights stay unmerged; a
+        subtracting an adapter again is not exact in 16 bits. Quantized and sharded weights stay unmerged; a
         trained prefix cannot be folded in, so that is the base model, to be used with `prefix_cache`.
         One thread at a time; another one waits.
         """
@@ -79,7 +82,7 @@ class ModelUnit:
         training = self.model.training
         self.model.eval()
         layers = [m for m in self.model.modules() if isinstance(m, BaseTunerLayer)]
-        if not layers or getattr(self.model, "is_quantized", False):
+        if not layers or getattr(self.model, "is_quantized", False) or is_sharded(self.model):
             try:
                 yield self.model.get_base_model() if self._has_prefix else self.model
             finally:
@@ -124,12 +127,16 @@ class ModelUnit:
 
         Files are written aside and moved into ``folder`` when all are whole, the manifest last, so
         no half-written file ever stands under its final name. Raises OSError (a full disk, say)
-        with the folder as it was.
+        with the folder as it was. Of several processes the main one writes; where weights are sharded,
+        all must call this.
         """
+        whole = whole_weights(self.model) if is_sharded(self.model) else None
+        if not processes.is_main():
+            return
         folder.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder, prefix=".saving."))
         try:
-            self._write(aside)
+            self._write(aside, whole)
             for file in sorted(aside.iterdir(), key=lambda file: file.name == MANIFEST):
                 os.replace(file, folder / file.name)
         except SafetensorError as error:  # which is no OSError, whatever its cause
@@ -139,33 +146,41 @@ class ModelUnit:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, state_dict: dict[str, torch.Tensor] | None) -> None:
         if isinstance(self.model, PeftModel):
-            self.model.save_pretrained(folder, save_embedding_layers=False)
+            with plain_names(self.model):
+                self.model.save_pretrained(folder, save_embedding_layers=False, state_dict=state_dict)
             (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
         else:
-            self.model.save_pretrained(folder)
+            self.model.save_pretrained(folder, state_dict=state_dict)
         self.tokenizer.save_pretrained(folder)
         self.manifest.write(folder)
 
     def load_weights(self, folder: Path) -> None:
         """Take over the trained weights saved in ``folder`` by a unit of the same build."""
         if isinstance(self.model, PeftModel):
-            set_peft_model_state_dict(self.model, load_file(folder / ADAPTER_WEIGHTS))
+            saved = load_file(folder / ADAPTER_WEIGHTS)
+            load = set_peft_model_state_dict
         else:
-            saved = AutoModelForCausalLM.from_pretrained(folder, dtype=self.model.dtype)
-            self.model.load_state_dict(saved.state_dict())
+            saved = AutoModelForCausalLM.from_pretrained(folder, dtype=self.model.dtype).state_dict()
+            load = nn.Module.load_state_dict
+        (take_over if is_sharded(self.model) else load)(self.model, saved)
 
 
 def build(
-    config: ModelConfig, model_max_length: int, seed: int = 0, variants: VariantConfig | None = None
+    config: ModelConfig,
+    model_max_length: int,
+    seed: int = 0,
+    variants: VariantConfig | None = None,
+    on_cpu: bool = False,
 ) -> ModelUnit:
     """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
 
     ``seed`` seeds the noise on the new rows and the adapters' initial weights, or all weights of a
-    model that is initialised at random. Raises UserError for a base model that cannot be had, a
-    tokenizer that already holds a planning token's name, 8-bit weights without a backend for them, or
-    ``variants`` that make no sense with the model's options.
+    model that is initialised at random. ``on_cpu`` leaves the weights there, to be sharded over GPUs layer
+    by layer. Raises UserError for a base model that cannot be had, a tokenizer that already holds a
+    planning token's name, 8-bit weights without a backend for them, or ``variants`` that make no sense
+    with the model's options.
     """
     variants = variants or VariantConfig()
     layout = variants.layout(config)
@@ -174,7 +189,7 @@ def build(
     base = resolve(config.model_name_or_path)
     tokenizer = load_tokenizer(base.path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
-    model = load_causal_lm(base.path, dtype, config.int8_training, seed if variants.random_initialize else None)
+    model = load_causal_lm(base.path, dtype, config.int8_training, seed if variants.random_initialize else None, on_cpu)
     fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)
     rows = resize(model, len(tokenizer))

@@ -10,11 +10,11 @@ from rich.console import Console
 from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
-from memreason import run_folder
+from memreason import processes, run_folder
 from memreason.allocator import keep_freed_memory
 from memreason.batches import PackedExamples, encode_solutions, pack
 from memreason.calculator import check_marks
-from memreason.config import DataConfig, ModelConfig
+from memreason.config import PREFIX_TUNING, DataConfig, ModelConfig
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
@@ -25,7 +25,7 @@ from memreason.records import PLAIN, Verdict, read_json, write_json
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
-from memreason.training_config import TrainingConfig
+from memreason.training_config import TrainingConfig, shards
 from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
 
@@ -49,11 +49,14 @@ def train(
     """
     keep_freed_memory()
     console, variants = console or Console(stderr=True), variants or VariantConfig()
+    console.quiet = not processes.is_main()
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
     options = _evaluation_options(data_config, args)
     run = Path(str(args.output_dir))
     config = run_folder.frozen_config(model_config, data_config, args, variants)
+    if not processes.is_main():
+        transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
         console.print(f"the run in {run} is finished already")
@@ -61,6 +64,7 @@ def train(
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
+    _check_processes(model_config, args)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
     result: dict[str, Any] = {}
     demonstrations = None
@@ -68,7 +72,7 @@ def train(
         demonstrations = Demonstrations(task, data_config.k_shot, variants.demo_selection, data_config.split_seed)
     elif data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
-    unit = build(model_config, data_config.model_max_length, args.seed, variants)
+    unit = build(model_config, data_config.model_max_length, args.seed, variants, on_cpu=shards(args))
     title = None if args.disable_tqdm else "  tokenising"
     examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, title)
     task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
@@ -85,24 +89,31 @@ def train(
     trainer = GenerationTrainer(
         unit, args, examples, evaluate_epoch, on_save=lambda folder: run_folder.write_config(folder, config)
     )
-    if not resuming:
+    if not resuming and processes.is_main():
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
-    checkpoint = newest_complete_checkpoint(run) if resuming else None
+    newest = newest_complete_checkpoint(run) if resuming and processes.is_main() else None
+    checkpoint = processes.gather(newest)[0]
     if checkpoint:
+        _check_as_many(checkpoint)
         check_same_types(checkpoint, unit.manifest)
         console.print(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     found, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
     of_steps = {key: found[key] for key in ("memory_true", "reason_valid", "errors_by_cause") if key in found}
     result["after"] = _by_split(found) | of_steps
-    result["validation"] = _final_validation(trainer, run)
     trainer.save_model()
+    if processes.is_main():
+        result["validation"] = _final_validation(trainer, run)
+        _finish(trainer, run, result, args.keep_checkpoints)
+    return result, verdicts
+
+
+def _finish(trainer: GenerationTrainer, run: Path, result: dict[str, Any], keep_checkpoints: bool) -> None:
     aside = run / ".trainer_state.json"
     trainer.state.save_to_json(str(aside))
     aside.replace(run / "trainer_state.json")
     write_json(run / run_folder.FINISHED, result)
-    clean_up(run, args.keep_checkpoints)
-    return result, verdicts
+    clean_up(run, keep_checkpoints)
 
 
 def _typed_task(
@@ -116,7 +127,9 @@ def _typed_task(
     if not (model_config.add_soft_prompts or variants.add_hard_prompts):
         return model_config, task
     _check_labels(task, model_config)
-    return with_inferred_types(model_config, data_config, task, args.seed, console, not args.disable_tqdm)
+    return with_inferred_types(
+        model_config, data_config, task, args.seed, console, not args.disable_tqdm and processes.is_main()
+    )
 
 
 def _examples(
@@ -144,6 +157,7 @@ def _examples(
         "too_long": list(report.too_long),
         "without_steps": list(report.without_steps),
     }
+    processes.check_same("training data or base model", [report.tokens, unit.manifest.base_fingerprint])
     if variants.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         full = report.tokens / (len(examples) * longest)
@@ -176,7 +190,7 @@ def _before(
 def _evaluation_options(data: DataConfig, args: TrainingConfig) -> dict[str, Any]:
     return {
         "batch_size": args.per_device_eval_batch_size,
-        "progress": not args.disable_tqdm,
+        "progress": not args.disable_tqdm and processes.is_main(),
         "use_calculator": data.use_calculator,
     }
 
@@ -210,7 +224,21 @@ def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
         raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
     if args.n_gpu > 1:
-        raise UserError(f"{args.n_gpu} GPUs are visible to one process; set CUDA_VISIBLE_DEVICES to one of them")
+        raise UserError(
+            f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
+            "-m memreason train …, or set CUDA_VISIBLE_DEVICES to one of them"
+        )
+
+
+def _check_processes(model: ModelConfig, args: TrainingConfig) -> None:
+    """Raise UserError where weights cannot be sharded over the processes as asked for."""
+    if not shards(args):
+        return
+    if not processes.launched():
+        raise UserError("--fsdp shards the model over several processes; start them: torchrun --nproc_per_node 8 -m …")
+    if model.parameter_efficient_mode == PREFIX_TUNING or model.int8_training:
+        what = "--int8_training" if model.int8_training else f"--parameter_efficient_mode {PREFIX_TUNING}"
+        raise UserError(f"--fsdp with {what}: such weights cannot be sharded; leave --fsdp out")
 
 
 def _check_labels(task: TaskData, config: ModelConfig) -> None:
@@ -220,6 +248,16 @@ def _check_labels(task: TaskData, config: ModelConfig) -> None:
         raise UserError(
             f"the steps of {task.name} are not labelled memory or reason; infer types for them, for example with "
             "--extract_step_type_tokens +-*/ (`memreason step-types --help` explains the methods), or say none"
+        )
+
+
+def _check_as_many(checkpoint: Path) -> None:
+    """Raise UserError where the run was begun with another number of processes: its batches would be others."""
+    before = len(list(checkpoint.glob("rng_state*.pth")))
+    if before != processes.world_size():
+        raise UserError(
+            f"--resume: the run in {checkpoint.parent} was begun with {before} processes, and goes on with as many "
+            f"only: {processes.world_size()} would see other batches"
         )
 
 

@@ -6,19 +6,34 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import ProgressCallback, Trainer, TrainerControl, TrainerState, TrainingArguments
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+from transformers import (
+    ProgressCallback,
+    Trainer,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 from transformers.trainer_utils import rotate_checkpoints
 
-from memreason.batches import EpochSeededSampler, PackedExamples
-from memreason.examples import TOKENISED, Examples
+from memreason import processes
+from memreason.batches import EpochSeededSampler, PackedExamples, WithBlank
+from memreason.examples import TOKENISED, Example, Examples
 from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
 from memreason.planning_tokens import IGNORE
+from memreason.sharding import frozen_embeddings_shown, shard_on_cpus
 from memreason.training_pass import TrainingPass, causal_lm
 
 COMPLETE = "complete"
@@ -26,6 +41,8 @@ COMPLETE = "complete"
 WHOLE = (COMPLETE, MANIFEST, "trainer_state.json", "optimizer.pt")
 RESUME_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", COMPLETE)
 """What only resuming needs; removed when the run is finished."""
+WHOLE_ON_MAIN = StateDictOptions(full_state_dict=True, cpu_offload=True)
+"""How the state of an optimizer whose weights are sharded is saved."""
 
 
 class GenerationTrainer(Trainer):
@@ -40,7 +57,7 @@ class GenerationTrainer(Trainer):
         self,
         unit: ModelUnit,
         args: TrainingArguments,
-        examples: Examples | PackedExamples,
+        examples: Examples | PackedExamples | list[Example],
         evaluate_by_generation: Callable[[float], dict[str, float]],
         on_save: Callable[[Path], None],
     ):
@@ -48,7 +65,7 @@ class GenerationTrainer(Trainer):
         super().__init__(
             model=unit.model,
             args=args,
-            train_dataset=examples,
+            train_dataset=WithBlank(examples) if args.world_size > 1 else examples,
             eval_dataset=[],  # evaluation needs no batches of Trainer's; None would refuse eval_strategy
             data_collator=self.training_pass.collate,
         )
@@ -61,6 +78,19 @@ class GenerationTrainer(Trainer):
         self.remove_callback(ProgressCallback)
         if not args.disable_tqdm:
             self.add_callback(_Progress)
+        if processes.rank():  # dropout of its own; rank 0 draws what a single process would
+            set_seed(args.seed + processes.rank())
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """As usual, and sharding on CPUs too."""
+        super().create_accelerator_and_postprocess()
+        if os.environ.get("ACCELERATE_USE_FSDP") == "true":  # set by accelerate, where --fsdp is given as well
+            shard_on_cpus(self.accelerator, self.args.fsdp_plugin_args)
+            self.is_fsdp_enabled = True
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        with frozen_embeddings_shown(self.model) if self.is_fsdp_enabled else nullcontext():
+            return super()._prepare_for_training(*args, **kwargs)
 
     def compute_loss(
         self,
@@ -116,18 +146,41 @@ class GenerationTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler | None:
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
+        together = self.args.train_batch_size * self.args.world_size  # in one forward pass of every process
         return EpochSeededSampler(
-            self.args.train_batch_size * self.args.gradient_accumulation_steps,
+            together * self.args.gradient_accumulation_steps,
             self.train_dataset.lengths,
             self.args.seed if self.args.data_seed is None else self.args.data_seed,
+            fill=together if self.args.world_size > 1 else 1,
         )
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the unit, not the bare model."""
-        if self.args.should_save:
-            folder = Path(output_dir or self.args.output_dir)
-            self.unit.save(folder)
+        folder = Path(output_dir or self.args.output_dir)
+        self.unit.save(folder)
+        if processes.is_main():
             self.on_save(folder)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """The same files however the weights are sharded."""
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        state = get_optimizer_state_dict(self.model, self.optimizer, options=WHOLE_ON_MAIN)
+        if processes.is_main():
+            torch.save(state, Path(output_dir) / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self.is_fsdp_enabled or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        folder = Path(checkpoint)
+        state = torch.load(folder / "optimizer.pt", weights_only=True) if processes.is_main() else {}
+        set_optimizer_state_dict(
+            self.model, self.optimizer, state, options=replace(WHOLE_ON_MAIN, broadcast_from_rank0=True)
+        )
+        self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write a training checkpoint, mark it complete, and only then remove older ones."""
@@ -144,6 +197,7 @@ class GenerationTrainer(Trainer):
             raise
         finally:
             self.args.save_total_limit = limit
+        processes.wait_for_everyone()  # each writes the state of its random draws
         if self.args.should_save:
             if not self.args.save_only_model:  # without the optimizer's state it cannot be resumed from
                 (folder / COMPLETE).touch()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 from transformers import TrainingArguments
 
+from memreason import processes
 from memreason.config import option
 from memreason.errors import UserError
 
@@ -46,6 +48,7 @@ class TrainingConfig(TrainingArguments):
     metric_for_best_model: str | None = option("eval_acc", "what 'best' is measured by")
     train_sampling_strategy: str = option("group_by_length", "order of examples: group_by_length, random, sequential")
     report_to: str | None = option("none", "experiment trackers, e.g. tensorboard or wandb")
+    ddp_find_unused_parameters: bool | None = option(False, "several processes: look for weights without a gradient")
     remove_unused_columns: bool | None = field(
         default=False, metadata={"help": "has no effect here: batches hold only what is used"}
     )
@@ -61,4 +64,19 @@ class TrainingConfig(TrainingArguments):
             self.metric_for_best_model = None if self.eval_strategy == "no" else self.metric_for_best_model
         if not torch.cuda.is_available():
             self.dataloader_pin_memory = False
+        said = str(vars(self)["fsdp"]).lower()
+        if said in ("true", "false"):  # a recipe's, as text
+            self.fsdp = said == "true"
+        if processes.launched() and not torch.accelerator.is_available():
+            self.use_cpu = True  # else each process would train on its own
+        if processes.launched():
+            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # it leaves most processes with no weights to read
         super().__post_init__()
+        options = self.fsdp_plugin_args or {}
+        if options.get("fsdp_version", 2) != 2 or options.get("cpu_ram_efficient_loading"):
+            raise UserError("--fsdp_config: version must be 2, and cpu_ram_efficient_loading false")
+
+
+def shards(args: TrainingConfig) -> bool:
+    """Whether weights are to be sharded over the processes: --fsdp, or `accelerate launch --use_fsdp`."""
+    return bool(args.fsdp) or os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"

@@ -21,7 +21,7 @@ from memreason import document_attention, lora_layers
 from memreason.batches import PackedExamples, check_apart, collate, join
 from memreason.config import PREFIX_TUNING
 from memreason.document_attention import Documents
-from memreason.examples import Example, Examples
+from memreason.examples import Example
 from memreason.head_loss import LossHead
 from memreason.model import ModelUnit
 from memreason.planning_tokens import IGNORE
@@ -35,7 +35,7 @@ _TOLERANCE = 0.02
 class TrainingPass:
     """How a unit's loss is computed; ``unpadded`` and ``in_head`` say which of the fast ways it allows."""
 
-    def __init__(self, unit: ModelUnit, examples: Examples | PackedExamples, label_smoothing: float = 0.0):
+    def __init__(self, unit: ModelUnit, examples: Sequence[Example], label_smoothing: float = 0.0):
         self.unit = unit
         self.model = causal_lm(unit)
         self.label_smoothing = label_smoothing

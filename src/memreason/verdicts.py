@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memreason import processes
 from memreason.answers import extract_flexible, extract_strict, outcome
 from memreason.errors import UserError
 from memreason.planning_tokens import PlanningTokens
@@ -124,10 +125,14 @@ def write_evaluation(
 ) -> dict[str, Any]:
     """Write traces.jsonl, traces.txt and metrics.json (with ``extra``) into the folder; return the metrics.
 
+    Where several processes do the same, only the main one writes.
+
     traces.txt is for reading: of each question the prompt, the generated solution and the
     ground-truth solution, in the given layout, with empty lines between.
     """
     result = metrics(verdicts) | (extra or {})
+    if not processes.is_main():
+        return result
     truths = {solution.question.id: solution for solution in solutions}
     write_jsonl(folder / "traces.jsonl", (verdict.to_json() for verdict in verdicts))
     with atomic_write(folder / "traces.txt") as file:

@@ -111,7 +111,7 @@ def prepare_work(config: BenchmarkConfig) -> Work:
     examples = []
     if "training" in config.what:
         solutions = task.splits.get("train", [])
-        examples = _groups(encode_solutions(solutions, layout, tokenizer, limit)[0], config)
+        examples = _groups(list(encode_solutions(solutions, layout, tokenizer, limit)[0]), config)
     if manifest:
         layout, tokenizer = manifest.planning_tokens, load_tokenizer(str(folder))
     asked = [

@@ -1,0 +1,180 @@
+"""Several processes that do one job, as `torchrun` and `accelerate launch` start them: who is who, and sharing work.
+
+One process is the common case: then nothing here communicates, waits or costs anything.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from memreason.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def launched() -> bool:
+    """Whether a launcher started several processes, of which this is one."""
+    return int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_RANK" in os.environ
+
+
+def start() -> None:
+    """Join the other processes, if there are any; `memreason train` has joined with its TrainingArguments."""
+    if launched() and world_size() == 1:
+        import torch
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.accelerator.is_available())
+
+
+def end() -> None:
+    """Leave the others, when all are done."""
+    if world_size() > 1:
+        wait_for_everyone()
+        _distributed().destroy_process_group()
+
+
+def _distributed() -> Any:
+    """torch.distributed, where something has imported and started it; importing torch takes seconds."""
+    module = sys.modules.get("torch.distributed")
+    return module if module and module.is_available() and module.is_initialized() else None
+
+
+def world_size() -> int:
+    """The number of processes."""
+    distributed = _distributed()
+    return distributed.get_world_size() if distributed else 1
+
+
+def rank() -> int:
+    """This process's number, from 0."""
+    distributed = _distributed()
+    return distributed.get_rank() if distributed else 0
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes files and talks to the user."""
+    return rank() == 0
+
+
+def wait_for_everyone() -> None:
+    """Return when every process has called this."""
+    if world_size() > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+
+
+def any_of_us(flag: bool) -> bool:
+    """Whether ``flag`` is true in any process."""
+    import torch
+    from accelerate import PartialState
+
+    value = torch.tensor([int(flag)], device=PartialState().device)
+    _distributed().all_reduce(value)
+    return bool(value.item())
+
+
+def gather(value: Result) -> list[Result]:
+    """Every process's ``value`` (anything that pickles), in order of rank, in every process."""
+    if world_size() == 1:
+        return [value]
+    found: list[Any] = [None] * world_size()
+    _distributed().all_gather_object(found, value)
+    return found
+
+
+def check_same(what: str, value: Any) -> None:
+    """Raise UserError where the processes do not have the same ``value``."""
+    found = gather(value)
+    for other, theirs in enumerate(found):
+        if theirs != found[0]:
+            raise UserError(
+                f"process {other} has other {what} than process 0 ({theirs!r}, not {found[0]!r}): all of them need the "
+                "same files and the same versions of the libraries"
+            )
+
+
+def share(
+    items: Sequence[Item],
+    work: Callable[[list[Item]], list[Result]],
+    size: Callable[[Item], int],
+) -> list[Result]:
+    """``work`` done on every item once, by all processes together; every one gets all results, in order of the items.
+
+    ``work`` gets a share of the items and returns one result each. By ``size`` the shares come out alike:
+    items are dealt like cards, the smallest first.
+    """
+    if world_size() == 1:
+        return work(list(items))
+    dealt = sorted(range(len(items)), key=lambda i: (size(items[i]), i))
+    mine = dealt[rank() :: world_size()]
+    shares = gather(list(zip(mine, work([items[i] for i in mine]), strict=True)))
+    results = {i: result for done in shares for i, result in done}
+    return [results[i] for i in range(len(items))]
+
+
+# ---- when something goes wrong -----------------------------------------------------------------
+
+
+def say_once(message: str, if_nothing_was_said: bool = False) -> None:
+    """Print to stderr, unless another process has said the same (or, if asked for, anything).
+
+    The first one speaks, not the main one: when one process ends, the launcher ends all others.
+    """
+    if not launched() or _is_first(message, if_nothing_was_said):
+        print(message, file=sys.stderr, flush=True)
+
+
+def _is_first(message: str, to_say_anything: bool) -> bool:
+    """Asked of the launcher's store, which outlives us; without one, rank 0 speaks."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return os.environ.get("RANK", "0") == "0"
+    from datetime import timedelta
+
+    from torch.distributed import TCPStore
+
+    try:
+        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=5))
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT")
+        said = {text: store.add(f"memreason/{attempt}/{text}", 1) for text in ("anything", message)}
+    except RuntimeError:  # the launcher, or its machine, is gone
+        return True
+    return said["anything" if to_say_anything else message] == 1
+
+
+def lost_another(error: BaseException) -> bool:
+    """Whether ``error`` says that another process cannot be reached any more."""
+    if world_size() == 1:
+        return False
+    signs = ("gloo", "Gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+    return isinstance(error, _distributed().DistError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    )
+
+
+def say_when_ended(message: str) -> None:
+    """When the launcher ends this process, say ``message`` if nobody has said anything yet, and exit.
+
+    A thread does so: the main one may be waiting in a library for a process that died, where Python's
+    handlers of signals do not run.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while number := os.read(reading, 1):
+            if number[0] == signal.SIGTERM:
+                say_once(message, if_nothing_was_said=True)
+                os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+    # A process forked from this one, such as a data loader's, ends as usual.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))

@@ -17,6 +17,7 @@ from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.generate import few_shot_text
+from memreason.generation_backends import check_backend
 from memreason.model import ModelUnit, build, load_base
 from memreason.records import PLAIN, Verdict, read_json, write_json
 from memreason.step_types.infer import check_same_types, with_inferred_types
@@ -66,6 +67,7 @@ def train(
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
     unit = build(model_config, data_config.model_max_length, args.seed, variants)
     examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console)
+    check_backend(data_config.generation_backend, unit.manifest, data_config.use_calculator)
     _describe(unit, console)
     if not resuming:
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
@@ -167,6 +169,7 @@ def _evaluation_options(data: DataConfig, args: TrainingConfig) -> dict[str, Any
         "batch_size": args.per_device_eval_batch_size,
         "progress": not args.disable_tqdm,
         "use_calculator": data.use_calculator,
+        "backend": data.generation_backend,
     }
 
 
@@ -198,6 +201,11 @@ def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
         raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
         raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
+    if data.generation_backend == "vllm":
+        raise UserError(
+            "--generation_backend vllm wants the GPU that the model is trained on for itself; leave it out here, and "
+            "say it to memreason evaluate"
+        )
     if args.n_gpu > 1:
         raise UserError(f"{args.n_gpu} GPUs are visible to one process; set CUDA_VISIBLE_DEVICES to one of them")
 

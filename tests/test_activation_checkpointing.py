@@ -16,7 +16,7 @@ STEPS = 3
 
 
 def trained(base: Path, mode: str, folder: Path, **options: object) -> tuple[list[float], list[torch.Tensor], int]:
-    """(losses, weights, forward passes of the first decoder layer) of a few steps, dropout included."""
+    """(losses, weights, forward passes of the first layer's MLP) of a few steps, dropout included."""
     torch.manual_seed(0)
     unit = build(ModelConfig(model_name_or_path=str(base), parameter_efficient_mode=mode, dtype="float32"), 96)
     args = TrainingConfig(output_dir=str(folder), max_steps=STEPS, logging_steps=1, learning_rate=1e-2, warmup_steps=0,
@@ -25,7 +25,7 @@ def trained(base: Path, mode: str, folder: Path, **options: object) -> tuple[lis
     examples, _ = encode_solutions(SOLUTIONS, unit.layout, unit.tokenizer, 96)
     passes = []
     layers = next(module for name, module in unit.model.named_modules() if name.endswith("layers"))
-    layers[0].register_forward_pre_hook(lambda *_: passes.append(1))
+    layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append(1))
     torch.manual_seed(1)
     trainer = GenerationTrainer(unit, args, examples, lambda epoch: {}, lambda folder: None)
     trainer.train()

@@ -150,6 +150,16 @@ class TestFlags:
             (["--hf_hub_token", "hf_x"], "set the environment variable HF_TOKEN"),
             (["stray"], "unexpected argument 'stray'"),
             (["--int4_training", "True"], "4-bit weights need a CUDA GPU"),
+            (
+                [
+                    "--activation_checkpointing",
+                    "--parameter_efficient_mode",
+                    "prefix-tuning",
+                    "--add_soft_prompts",
+                    "False",
+                ],
+                "--activation_checkpointing with --parameter_efficient_mode prefix-tuning",
+            ),
             (["--generation_backend", "vllm"], "wants the GPU that the model is trained on"),
             (
                 ["--parameter_efficient_mode", "prompt-tuning", "--add_soft_prompts", "False"],

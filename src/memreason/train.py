@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 from memreason import run_folder
 from memreason.batches import Example, check_apart, encode_solutions, pack
 from memreason.calculator import check_marks
-from memreason.config import DataConfig, ModelConfig
+from memreason.config import PREFIX_TUNING, DataConfig, ModelConfig
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
@@ -106,7 +106,7 @@ def _typed_task(
 ) -> tuple[ModelConfig, TaskData]:
     """The dataset, with types on its training steps, and the model's options, which know those types."""
     task = load_data(data_config)
-    _check(task, data_config, args)
+    _check(task, model_config, data_config, args)
     for note in task.notes:
         console.print(f"{task.name}: {note}", markup=False, highlight=False)
     if not (model_config.add_soft_prompts or variants.add_hard_prompts):
@@ -187,7 +187,7 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] |
     return None
 
 
-def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
+def _check(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
     """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
     needed = {
         "train": "to train on",
@@ -201,6 +201,11 @@ def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
         raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
         raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
+    if args.activation_checkpointing and model.parameter_efficient_mode == PREFIX_TUNING:
+        raise UserError(
+            f"--activation_checkpointing with --parameter_efficient_mode {PREFIX_TUNING}: transformers drops the "
+            "prefix, which it takes for a cache; leave one of them out"
+        )
     if data.generation_backend == "vllm":
         raise UserError(
             "--generation_backend vllm wants the GPU that the model is trained on for itself; leave it out here, and "

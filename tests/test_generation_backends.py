@@ -1,13 +1,14 @@
 """Other engines write what decoding by transformers writes, or say why they cannot."""
 
 import importlib.util
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from tiny import SHAPES, SOLUTIONS, teach
-from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from memreason.config import ModelConfig
 from memreason.errors import UserError
@@ -24,8 +25,6 @@ HERE = [
 
 @pytest.fixture(scope="module")
 def taught(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    import shutil
-
     root = tmp_path_factory.mktemp("taught")
     return {shape: teach(shutil.copytree(bases[shape], root / shape), steps=60) for shape in SHAPES}
 
@@ -124,7 +123,10 @@ def test_openvino_refuses_a_sliding_window(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_vllm_writes_the_same_traces(taught: dict[str, Path]) -> None:
+def test_vllm_writes_the_same_traces(bases: dict[str, Path], tmp_path: Path) -> None:
     pytest.importorskip("vllm")
-    unit = unit_of(taught["untied"], dtype="float32")
+    shutil.copytree(bases["tied"], tmp_path, dirs_exist_ok=True)
+    wider = LlamaConfig.from_pretrained(tmp_path, head_dim=32)  # the smallest heads that vLLM has kernels for
+    LlamaForCausalLM(wider).save_pretrained(tmp_path)
+    unit = unit_of(teach(tmp_path), dtype="float32")
     assert generate(unit, QUESTIONS, 3, backend="vllm") == generate(unit, QUESTIONS, 3)

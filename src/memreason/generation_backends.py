@@ -6,7 +6,6 @@ with the adapters folded in. So it can do what a plain model can, greedily, and 
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import re
 import tempfile
@@ -99,8 +98,7 @@ def decode_with_vllm(
                 for size in room
             ]  # fmt: skip
             found = engine.generate([{"prompt_token_ids": prompt} for prompt in prompts], settings, use_tqdm=False)
-            del engine
-            gc.collect()
+            engine.llm_engine.engine_core.shutdown()  # its process, and with that its memory
         finally:
             model.to(device)
     return _all_ended([list(one.outputs[0].token_ids) for one in found], on_ended)

@@ -151,7 +151,18 @@ class TestFlags:
             (["--num_test", "-1"], "--num_test -1: must be at least 0"),
             (["--hf_hub_token", "hf_x"], "set the environment variable HF_TOKEN"),
             (["stray"], "unexpected argument 'stray'"),
-            (["--int8_training", "True"], "8-bit weights need a CUDA GPU"),
+            (["--int4_training", "True"], "4-bit weights need a CUDA GPU"),
+            (
+                [
+                    "--activation_checkpointing",
+                    "--parameter_efficient_mode",
+                    "prefix-tuning",
+                    "--add_soft_prompts",
+                    "False",
+                ],
+                "--activation_checkpointing with --parameter_efficient_mode prefix-tuning",
+            ),
+            (["--generation_backend", "vllm"], "wants the GPU that the model is trained on"),
             (
                 ["--parameter_efficient_mode", "prompt-tuning", "--add_soft_prompts", "False"],
                 "nothing would be trained",

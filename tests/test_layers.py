@@ -35,6 +35,8 @@ LAYERS = [
         "calculator_decoding",
         "guesses",
         "continuous_batching",
+        "generation_backends",
+        "openvino_engine",
     },
     {"model", "run_folder"},
     {"llm"},

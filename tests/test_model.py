@@ -1,5 +1,7 @@
 """Three shapes of embeddings × the parameter-efficient modes: what is trained, saved, loaded, merged."""
 
+import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -342,8 +344,48 @@ class TestWrongCheckpoints:
             load(tmp_path / "checkpoint")
         assert load(tmp_path / "checkpoint", base=str(tmp_path / "moved")).manifest.base_model == str(base)
 
-    def test_eight_bits_without_a_gpu(self, bases: dict[str, Path]) -> None:
+    def test_four_bits_without_a_gpu(self, bases: dict[str, Path]) -> None:
         if torch.cuda.is_available():
             pytest.skip("there is a GPU here")
-        with pytest.raises(UserError, match="8-bit weights need a CUDA GPU"):
+        with pytest.raises(UserError, match="4-bit weights need a CUDA GPU"):
+            build(config(bases["tied"], int4_training=True), 256)
+
+    def test_eight_bits_without_their_package(self, bases: dict[str, Path]) -> None:
+        if importlib.util.find_spec("bitsandbytes"):
+            pytest.skip("bitsandbytes is installed here")
+        with pytest.raises(UserError, match="pip install bitsandbytes"):
             build(config(bases["tied"], int8_training=True), 256)
+
+    def test_weights_that_are_not_to_be_quantized(self, bases: dict[str, Path]) -> None:
+        with pytest.raises(UserError, match="such weights cannot be trained"):
+            config(bases["tied"], "none", int8_training=True)
+        with pytest.raises(UserError, match="say one of them"):
+            config(bases["tied"], int8_training=True, int4_training=True)
+
+
+class TestEightBits:
+    """Trained, saved, loaded and asked: on any device that bitsandbytes computes on, this one among them."""
+
+    def test_the_whole_way(self, bases: dict[str, Path], shape: str, tmp_path: Path) -> None:
+        pytest.importorskip("bitsandbytes")
+        unit = build(config(bases[shape], int8_training=True), 96)
+        kinds = {type(layer).__name__ for layer in unit.model.modules()}
+        assert "Linear8bitLt" in kinds
+        frozen = {name: p.detach().clone() for name, p in unit.model.named_parameters() if not p.requires_grad}
+        train_a_little(unit)
+        assert all(torch.equal(p, frozen[name]) for name, p in unit.model.named_parameters() if name in frozen)
+        traces = generate(unit, [s.question for s in SOLUTIONS], batch_size=3)
+        train_a_little(unit)  # what was generated between changes nothing about training
+        unit.save(tmp_path)
+        assert read_manifest(tmp_path).bits == 8
+        loaded = load(tmp_path)
+        assert torch.allclose(logits(loaded.model, unit), logits(unit.model, unit), atol=1e-2)
+        assert len(generate(loaded, [s.question for s in SOLUTIONS])) == len(traces) == len(SOLUTIONS)
+
+    def test_a_manifest_from_before_there_were_four_bits(self, bases: dict[str, Path], tmp_path: Path) -> None:
+        build(config(bases["tied"]), 96).save(tmp_path)
+        for int8, bits in ((True, 8), (False, None)):
+            fields = json.loads((tmp_path / MANIFEST).read_text())
+            fields.pop("bits", None)
+            (tmp_path / MANIFEST).write_text(json.dumps({**fields, "int8": int8}))
+            assert read_manifest(tmp_path).bits == bits

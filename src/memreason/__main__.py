@@ -4,4 +4,5 @@ import sys
 
 from memreason.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # engines start processes of their own, which import this again
+    sys.exit(main())

@@ -154,27 +154,17 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
 
 
 def load_causal_lm(
-    path: str, dtype: torch.dtype, int8: bool = False, random_seed: int | None = None, on_cpu: bool = False
+    path: str, dtype: torch.dtype, bits: int | None = None, random_seed: int | None = None, on_cpu: bool = False
 ) -> PreTrainedModel:
     """The bare model on this process's device (or the CPU); with a ``random_seed``, its shape with weights drawn anew.
 
-    Raises UserError for 8 bits without a backend.
+    With ``bits`` (8 or 4) its linear layers are quantized by bitsandbytes, 4 bits as NF4 with doubly quantized scales.
+    Raises UserError where these cannot be had, or (4 bits without CUDA) would be trained wrongly.
     """
     options: dict[str, Any] = {"dtype": dtype}
-    if int8:
-        if not torch.cuda.is_available():
-            raise UserError(
-                "8-bit weights need a CUDA GPU, and there is none here; leave out --int8_training / --load_in_8bit "
-                "(on this hardware --dtype bfloat16 halves the memory instead)"
-            )
-        try:
-            import bitsandbytes  # noqa: F401
-        except ImportError as error:
-            raise UserError("8-bit weights need the package bitsandbytes: pip install bitsandbytes") from error
-        options |= {
-            "quantization_config": BitsAndBytesConfig(load_in_8bit=True),
-            "device_map": {"": torch.cuda.current_device()},
-        }
+    if bits:
+        options |= {"quantization_config": _quantization(bits, dtype)}
+        options |= {"device_map": {"": torch.cuda.current_device() if torch.cuda.is_available() else "cpu"}}
     try:
         if random_seed is None:
             model = AutoModelForCausalLM.from_pretrained(path, **options)
@@ -183,11 +173,27 @@ def load_causal_lm(
             model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=dtype)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
-    if not int8 and not on_cpu and torch.cuda.is_available():
+    if not bits and not on_cpu and torch.cuda.is_available():
         model.to("cuda")
     # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     return model
+
+
+def _quantization(bits: int, dtype: torch.dtype) -> BitsAndBytesConfig:
+    if bits == 4 and not torch.cuda.is_available():
+        # bitsandbytes 0.50 repacks such weights for its CPU kernels in evaluation, and has no gradients from then on.
+        raise UserError(
+            "4-bit weights need a CUDA GPU, and there is none here; leave out --int4_training / --load_in_4bit "
+            "(on this hardware --dtype bfloat16 halves the memory instead)"
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError(f"{bits}-bit weights need the package bitsandbytes: pip install bitsandbytes")
+    if bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
 
 
 def fingerprint_of(model: PreTrainedModel) -> str:

@@ -28,6 +28,8 @@ SHUFFLED = "shuffled:"
 STEP_TYPE_METHODS = (*LABELLED, *INFERRED, *CONTROLS, *(SHUFFLED + method for method in INFERRED))
 """All methods of `--extract_step_type_tokens`."""
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+BACKENDS = ("auto", "transformers", "openvino", "vllm")
+"""What decodes: our continuous batching (`auto`), transformers' `generate` batch by batch, or another engine."""
 
 
 def option(default: Any, help: str, choices: Sequence[str] | None = None, aliases: Sequence[str] = ()) -> Any:
@@ -107,7 +109,8 @@ class ModelConfig:
         "data type of the frozen weights; auto = bfloat16 where the hardware computes in it, else float32",
         choices=DTYPES,
     )
-    int8_training: bool = option(False, "hold the frozen weights in 8 bits (CUDA and bitsandbytes only)")
+    int8_training: bool = option(False, "hold the frozen weights in 8 bits (needs bitsandbytes)")
+    int4_training: bool = option(False, "hold the frozen weights in 4 bits, NF4 (needs CUDA and bitsandbytes)")
 
     def __post_init__(self) -> None:
         check_choice("parameter_efficient_mode", self.parameter_efficient_mode, PARAMETER_EFFICIENT_MODES)
@@ -121,8 +124,12 @@ class ModelConfig:
         check_at_least("num_virtual_tokens", self.num_virtual_tokens, 1)
         if not 0 <= self.lora_dropout < 1:
             raise UserError(f"--lora_dropout {self.lora_dropout}: must be at least 0 and below 1")
-        if self.int8_training and self.parameter_efficient_mode == "none":
-            raise UserError("--int8_training with --parameter_efficient_mode none: 8-bit weights cannot be trained")
+        if self.int8_training and self.int4_training:
+            raise UserError("--int8_training with --int4_training: say one of them")
+        if self.bits and self.parameter_efficient_mode == "none":
+            raise UserError(
+                f"--int{self.bits}_training with --parameter_efficient_mode none: such weights cannot be trained"
+            )
         base = self.base_model_name_or_path
         if base is not None and base != self.model_name_or_path:
             raise UserError(
@@ -140,6 +147,11 @@ class ModelConfig:
                 "--parameter_efficient_mode prompt-tuning trains the planning tokens only, and "
                 "--add_soft_prompts False leaves none: nothing would be trained"
             )
+
+    @property
+    def bits(self) -> int | None:
+        """The bits of each frozen weight, where they are quantized."""
+        return 8 if self.int8_training else 4 if self.int4_training else None
 
     @property
     def inferred(self) -> InferredTypes | None:
@@ -186,6 +198,12 @@ class DataConfig:
     use_calculator: bool = option(
         False, "evaluate with a calculator: results in marks such as <<48/2=24>> (GSM8K) are computed, not guessed"
     )
+    generation_backend: str = option(
+        "auto",
+        "what decodes in evaluation: auto = our continuous batching, or transformers where the model needs that; "
+        "transformers = its generate, batch by batch; openvino = OpenVINO on the CPU; vllm (`memreason evaluate` only)",
+        choices=BACKENDS,
+    )
     k_shot: int = option(
         0,
         "before training, evaluate the base model with this many solved examples in the prompt (0 = do not); with "
@@ -201,6 +219,7 @@ class DataConfig:
             ("model_max_length", 8),
         ):
             check_at_least(flag, getattr(self, flag), minimum)
+        check_choice("generation_backend", self.generation_backend, BACKENDS)
 
 
 @dataclass
@@ -242,7 +261,11 @@ class EvaluateConfig:
         None, "longest text in tokens (default: the checkpoint's, or 512)", aliases=["--max_length"]
     )
     dtype: str | None = option(None, "data type of the weights (default: the checkpoint's, or auto)")
-    load_in_8bit: bool = option(False, "hold the weights in 8 bits (CUDA and bitsandbytes only)")
+    load_in_8bit: bool = option(False, "hold the weights in 8 bits (needs bitsandbytes)")
+    load_in_4bit: bool = option(False, "hold the weights in 4 bits, NF4 (needs CUDA and bitsandbytes)")
+    generation_backend: str | None = option(
+        None, f"what decodes: {', '.join(BACKENDS)} (default: the checkpoint's, or auto)"
+    )
     output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
     show: int = option(3, "print this many traces")
     # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
@@ -267,6 +290,7 @@ class EvaluateConfig:
             raise UserError("--model_name_or_path is missing: give a checkpoint folder or a base model")
         for flag, minimum in (("num_test", 0), ("k_shot", 0), ("per_device_eval_batch_size", 1), ("show", 0)):
             check_at_least(flag, getattr(self, flag), minimum)
+        check_choice("generation_backend", self.generation_backend or BACKENDS[0], BACKENDS)
 
 
 @dataclass

@@ -282,39 +282,45 @@ def _forward(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined:
     device = model.device
     rows = [*under_way, *joined]
     slots.make_room(max(row.read + len(row.pending) for row in rows))
-    ids = [token for row in rows for token in row.pending]
     lengths = [len(row.pending) for row in rows]
     ends = [sum(lengths[: i + 1]) for i in range(len(rows))]
     tokens = sum(lengths[: len(under_way)])
     width = max(lengths[: len(under_way)], default=1)
-    reads = torch.tensor([row.read for row in under_way])
     length = max((row.read + len(row.pending) for row in under_way), default=0)
-    # A row's shorter pending is padded in the grid; what its padding sees does not matter.
-    seen = torch.arange(length) <= reads[:, None, None] + torch.arange(width)[None, :, None]
     cells = [(i, j) for i, row in enumerate(under_way) for j in range(len(row.pending))]
+    ids, slot, position, row_of, column_of, in_use, reads, keep = _move_together(
+        device,
+        [token for row in rows for token in row.pending],
+        [row.slot for row in rows for _ in row.pending],
+        [row.read + i for row in rows for i in range(len(row.pending))],
+        [i for i, _ in cells],
+        [j for _, j in cells],
+        [row.slot for row in under_way],
+        [row.read for row in under_way],
+        [*range(tokens), *(end - 1 for end in ends[len(under_way) :])],
+    )
+    # A row's shorter pending is padded in the grid; what its padding sees does not matter.
+    columns = torch.arange(width, device=device)[None, :, None]
+    seen = torch.arange(length, device=device) <= reads[:, None, None] + columns
+    prompts = [(row.slot, end - size, end, row.read) for row, end, size in zip(rows, ends, lengths, strict=True)]
     slots.step = _Step(
-        slot=torch.tensor([row.slot for row in rows for _ in row.pending], device=device),
-        position=torch.tensor([row.read + i for row in rows for i in range(len(row.pending))], device=device),
-        tokens=tokens,
-        row=torch.tensor([i for i, _ in cells], device=device),
-        column=torch.tensor([j for _, j in cells], device=device),
-        slots=torch.tensor([row.slot for row in under_way], device=device),
-        width=width,
-        length=length,
-        seen=seen.to(device),
-        prompts=[(row.slot, end - size, end, row.read) for row, end, size in
-                 list(zip(rows, ends, lengths, strict=True))[len(under_way) :]],
-    )  # fmt: skip
-    keep = [*range(tokens), *(end - 1 for end in ends[len(under_way) :])]
-    positions = slots.step.position[None]
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([ids], device=device), "position_ids": positions}
+        slot, position, tokens, row_of, column_of, in_use, width, length, seen, prompts[len(under_way) :]
+    )
+    inputs: dict[str, Any] = {"input_ids": ids[None], "position_ids": position[None]}
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
     if "logits_to_keep" in inspect.signature(bare.forward).parameters:
-        logits = model(**inputs, use_cache=False, logits_to_keep=torch.tensor(keep, device=device)).logits[0]
+        logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits[0]
     else:
         logits = model(**inputs, use_cache=False).logits[0, keep]
     if len(slots.keys) != model.config.get_text_config().num_hidden_layers:
         raise Unsupported("some layers do not attend through transformers' attention interface")
-    choices = iter(logits.argmax(-1).tolist())
+    choices = iter(logits.argmax(-1).tolist())  # the one point where the host waits for the device
     counts = lengths[: len(under_way)] + [1] * len(joined)
     return {row.slot: [next(choices) for _ in range(count)] for row, count in zip(rows, counts, strict=True)}
+
+
+def _move_together(device: torch.device, *lists: list[int]) -> tuple[torch.Tensor, ...]:
+    """Each list as a tensor on the device, by one copy that the host does not wait for."""
+    flat = torch.tensor([number for numbers in lists for number in numbers], dtype=torch.long)
+    flat = flat.pin_memory() if device.type == "cuda" else flat
+    return flat.to(device, non_blocking=True).split([len(numbers) for numbers in lists])

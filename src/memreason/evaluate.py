@@ -71,12 +71,13 @@ def answer_and_judge(
     progress: str | None = None,
     demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
+    backend: str = "auto",
 ) -> list[Verdict]:
     """Generate an answer to each question and judge it; several processes do so together, each its share."""
 
     def answer(questions: list[Question]) -> list[Verdict]:
         title = progress if processes.is_main() else None
-        traces = generate(unit, questions, batch_size, shots, title, demonstrations, use_calculator)
+        traces = generate(unit, questions, batch_size, shots, title, demonstrations, use_calculator, backend)
         return judge_traces(traces, task.answer_kind, task.judge)
 
     questions = [solution.question for solution in solutions]
@@ -93,6 +94,7 @@ def evaluate_splits(
     progress: bool = True,
     demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
+    backend: str = "auto",
 ) -> tuple[dict[str, Any], list[Verdict]]:
     """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
 
@@ -104,7 +106,9 @@ def evaluate_splits(
     for name in names:
         title = f"  answering {name}" if progress else None
         solutions = task.splits[name]
-        found = answer_and_judge(unit, task, solutions, batch_size, shots, title, demonstrations, use_calculator)
+        found = answer_and_judge(
+            unit, task, solutions, batch_size, shots, title, demonstrations, use_calculator, backend
+        )
         by_split[name] = metrics(found)
         verdicts += found
     solutions = [solution for name in names for solution in task.splits[name]]
@@ -135,8 +139,9 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     shots = "" if trained else few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
     result, verdicts = evaluate_splits(
-        unit, task, names, folder, batch_size, shots, progress, demonstrations, data.use_calculator
-    )
+        unit, task, names, folder, batch_size, shots, progress, demonstrations, data.use_calculator,
+        data.generation_backend,
+    )  # fmt: skip
     return result, verdicts, folder
 
 
@@ -152,8 +157,15 @@ def _folder_name(config: EvaluateConfig) -> str:
     """`evaluation`, the one that training wrote, only where the same is asked; else a name that says what is."""
     path = Path(config.data_path).stem if config.data_path else None
     calculator = {True: "calculator", False: "no-calculator", None: None}[config.use_calculator]
-    asked = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype, calculator)
+    asked = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype, calculator,
+             config.generation_backend)  # fmt: skip
     return "-".join([EVALUATION, *(str(one) for one in asked if one is not None)])
+
+
+def _bits(config: EvaluateConfig) -> int | None:
+    if config.load_in_8bit and config.load_in_4bit:
+        raise UserError("--load_in_8bit with --load_in_4bit: say one of them")
+    return 8 if config.load_in_8bit else 4 if config.load_in_4bit else None
 
 
 def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
@@ -179,11 +191,11 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
             f"--split_seed {config.split_seed}: the checkpoint was trained with {values['split_seed']}; with another "
             "one, questions that it was trained on would be among the test questions"
         )
-    given = ["data_path", "split_seed", "model_max_length", "use_calculator"]
+    given = ["data_path", "split_seed", "model_max_length", "use_calculator", "generation_backend"]
     if values["dataset"] != "atlas":
         given.append("num_test")
     values |= {name: getattr(config, name) for name in given if getattr(config, name) is not None}
-    unit = load(folder, config.base_model_name_or_path, config.dtype, config.load_in_8bit, config.model_max_length)
+    unit = load(folder, config.base_model_name_or_path, config.dtype, _bits(config), config.model_max_length)
     return DataConfig(**values), unit, config.per_device_eval_batch_size or frozen["per_device_eval_batch_size"]
 
 
@@ -207,6 +219,7 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
         split_seed=config.split_seed or 0,
         model_max_length=config.model_max_length or BASE_MAX_LENGTH,
         use_calculator=bool(config.use_calculator),
+        generation_backend=config.generation_backend or "auto",
     )
-    unit = load_base(name, config.dtype or "auto", data.model_max_length, config.load_in_8bit)
+    unit = load_base(name, config.dtype or "auto", data.model_max_length, _bits(config))
     return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE

@@ -19,6 +19,7 @@ from memreason.calculator_decoding import CalculatorProcessor
 from memreason.continuous_batching import Unsupported, decode
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
+from memreason.generation_backends import ENGINES, check_backend
 from memreason.guesses import Guesses
 from memreason.model import ModelUnit
 from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
@@ -51,6 +52,7 @@ def generate(
     progress: str | None = None,
     demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
+    backend: str = "auto",
 ) -> list[Trace]:
     """Answer every question once, greedily; traces come in the order of the questions.
 
@@ -60,7 +62,9 @@ def generate(
     do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
     trace. ``demonstrations`` are shown before each question, as a part of its prompt. ``progress``
     titles a progress bar. With ``use_calculator`` the results in `<<48/2=24>>` are computed, not guessed.
+    ``backend`` is what decodes (`config.BACKENDS`); raises UserError where that is not here, or cannot.
     """
+    check_backend(backend, unit.manifest, use_calculator)
     limit = unit.manifest.model_max_length
     shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
     shown = demonstrations or (lambda question: ())
@@ -78,7 +82,7 @@ def generate(
     with unit.merged() as model, tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar:
         shared = _read_once(unit, model, shot_ids)
         in_order = [prompts[i] for i in order]
-        outputs = _decode(unit, model, in_order, limit, shared, bool(shots), use_calculator, batch_size, bar)
+        outputs = _decode(unit, model, in_order, limit, shared, bool(shots), use_calculator, batch_size, bar, backend)
     for i, ids in zip(order, outputs, strict=True):
         traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
     return [traces[i] for i in range(len(prompts))]
@@ -151,10 +155,18 @@ def _decode(
     use_calculator: bool,
     batch_size: int,
     bar: tqdm,
+    backend: str,
 ) -> list[list[int]]:
-    """New ids of each prompt; by continuous batching, or batch by batch where the model's attention needs that."""
+    """New ids of each prompt; by another engine, by continuous batching, or batch by batch where the model's
+    attention needs that."""
     sharded = is_sharded(unit.model)
-    if not unit.manifest.sparse_attention:
+    if backend in ENGINES and prompts:  # they find out by themselves what prompts share, and `_trace` what is too much
+        whole = [[*(shared[0] if shared else []), *prompt] for prompt in prompts]
+        room = [limit - len(prompt) for prompt in prompts]
+        return ENGINES[backend](
+            model, whole, room, end_id=unit.end_id, slots=batch_size, on_ended=lambda _: bar.update()
+        )
+    if backend == "auto" and not unit.manifest.sparse_attention:
         try:
             return decode(
                 model, prompts, [limit - len(prompt) for prompt in prompts], end_id=unit.end_id, slots=batch_size,

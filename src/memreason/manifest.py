@@ -28,7 +28,8 @@ class Manifest:
     token_ids: dict[str, int]
     rows: int
     model_max_length: int
-    int8: bool = False
+    bits: int | None = None
+    """8 or 4, where the frozen weights were quantized in training; the checkpoint itself holds none of them."""
     sparse_attention: str = ""
     """What planning tokens see under sparse attention (`variants.STEP` or `ALL`); empty: attention is dense."""
     step_type_record: dict[str, Any] | None = None
@@ -59,6 +60,8 @@ def read_manifest(folder: Path) -> Manifest:
         fields = json.loads(path.read_text(encoding="utf-8"))
         tokens = fields.pop("planning_tokens")
         tokens["step_types"] = tuple(tokens["step_types"])
+        if fields.pop("int8", False):  # as it was written before there were 4 bits
+            fields["bits"] = 8
         return Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a manifest that this version can read ({error})") from error

@@ -179,7 +179,7 @@ def build(
     ``seed`` seeds the noise on the new rows and the adapters' initial weights, or all weights of a
     model that is initialised at random. ``on_cpu`` leaves the weights there, to be sharded over GPUs layer
     by layer. Raises UserError for a base model that cannot be had, a tokenizer that already holds a
-    planning token's name, 8-bit weights without a backend for them, or ``variants`` that make no sense
+    planning token's name, quantized weights without a backend for them, or ``variants`` that make no sense
     with the model's options.
     """
     variants = variants or VariantConfig()
@@ -189,7 +189,7 @@ def build(
     base = resolve(config.model_name_or_path)
     tokenizer = load_tokenizer(base.path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
-    model = load_causal_lm(base.path, dtype, config.int8_training, seed if variants.random_initialize else None, on_cpu)
+    model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, on_cpu)
     fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)
     rows = resize(model, len(tokenizer))
@@ -205,12 +205,12 @@ def build(
         token_ids=token_ids,
         rows=rows,
         model_max_length=model_max_length,
-        int8=config.int8_training,
+        bits=config.bits,
         sparse_attention=variants.sparse_attention,
         step_type_record=inferred.record if inferred else None,
     )
     _restrict(model, manifest)
-    if config.int8_training:
+    if config.bits:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     torch.manual_seed(seed)
     return ModelUnit(with_adapters(model, config, list(token_ids.values())), tokenizer, manifest)
@@ -220,7 +220,7 @@ def load(
     folder: Path,
     base: str | None = None,
     dtype: str | None = None,
-    int8: bool = False,
+    bits: int | None = None,
     model_max_length: int | None = None,
 ) -> ModelUnit:
     """A saved unit, for generation; what is given overrides what its manifest says.
@@ -230,12 +230,13 @@ def load(
     """
     manifest = read_manifest(folder)
     torch_dtype = pick_dtype(dtype or manifest.dtype)
-    int8 = int8 or manifest.int8
+    bits = bits or manifest.bits
     # float16 rounds otherwise than bfloat16, which fingerprints are taken in.
-    comparable = not int8 and (manifest.dtype == "float16") == (torch_dtype == torch.float16)
+    comparable = not bits and (manifest.dtype == "float16") == (torch_dtype == torch.float16)
     manifest = replace(
         manifest,
         dtype=str(torch_dtype).removeprefix("torch."),
+        bits=bits,
         model_max_length=model_max_length or manifest.model_max_length,
     )
     tokenizer = load_tokenizer(str(folder))
@@ -243,11 +244,11 @@ def load(
     if found != manifest.token_ids:
         raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
     if manifest.parameter_efficient_mode == "none":
-        model = load_causal_lm(str(folder), torch_dtype, int8)
+        model = load_causal_lm(str(folder), torch_dtype, bits)
         _restrict(model, manifest)
         return ModelUnit(model, tokenizer, manifest)
     source = resolve(base or manifest.base_model, "" if base else manifest.base_revision)
-    model = load_causal_lm(source.path, torch_dtype, int8)
+    model = load_causal_lm(source.path, torch_dtype, bits)
     if comparable and fingerprint_of(model) != manifest.base_fingerprint:
         raise UserError(
             f"{folder} was trained on {manifest.base_model} ({manifest.base_revision or 'local folder'}), and the "
@@ -269,12 +270,12 @@ def absolute(name: str) -> str:
     return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
-def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) -> ModelUnit:
+def load_base(name: str, dtype: str, model_max_length: int, bits: int | None = None) -> ModelUnit:
     """A base model as it is, without planning tokens: the baseline."""
     base = resolve(name)
     torch_dtype = pick_dtype(dtype)
     tokenizer = load_tokenizer(base.path)
-    model = load_causal_lm(base.path, torch_dtype, int8)
+    model = load_causal_lm(base.path, torch_dtype, bits)
     manifest = Manifest(
         base_model=name,
         base_revision=base.revision,
@@ -284,6 +285,7 @@ def load_base(name: str, dtype: str, model_max_length: int, int8: bool = False) 
         planning_tokens=PlanningTokens(),
         token_ids={},
         rows=model.get_input_embeddings().weight.shape[0],
+        bits=bits,
         model_max_length=model_max_length,
     )
     return ModelUnit(model, tokenizer, manifest)

@@ -20,6 +20,7 @@ from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.examples import TOKENISED, Examples
 from memreason.generate import few_shot_text
+from memreason.generation_backends import ENGINES, check_backend
 from memreason.model import ModelUnit, build, load_base
 from memreason.records import PLAIN, Verdict, read_json, write_json
 from memreason.step_types.infer import check_same_types, with_inferred_types
@@ -64,7 +65,7 @@ def train(
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
-    _check_processes(model_config, args)
+    _check_processes(model_config, args, data_config.generation_backend)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
     result: dict[str, Any] = {}
     demonstrations = None
@@ -76,6 +77,7 @@ def train(
     title = None if args.disable_tqdm else "  tokenising"
     examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, title)
     task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
+    check_backend(data_config.generation_backend, unit.manifest, data_config.use_calculator)
     _describe(unit, console)
 
     def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], list[Verdict]]:
@@ -89,14 +91,7 @@ def train(
     trainer = GenerationTrainer(
         unit, args, examples, evaluate_epoch, on_save=lambda folder: run_folder.write_config(folder, config)
     )
-    if not resuming and processes.is_main():
-        run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
-    newest = newest_complete_checkpoint(run) if resuming and processes.is_main() else None
-    checkpoint = processes.gather(newest)[0]
-    if checkpoint:
-        _check_as_many(checkpoint)
-        check_same_types(checkpoint, unit.manifest)
-        console.print(f"resuming from {checkpoint}")
+    checkpoint = _begin(run, config, resuming, unit, console)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     found, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
     of_steps = {key: found[key] for key in ("memory_true", "reason_valid", "errors_by_cause") if key in found}
@@ -106,6 +101,19 @@ def train(
         result["validation"] = _final_validation(trainer, run)
         _finish(trainer, run, result, args.keep_checkpoints)
     return result, verdicts
+
+
+def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, console: Console) -> Path | None:
+    """Freeze the config of a new run, or find the checkpoint that a stopped one goes on from."""
+    if not resuming and processes.is_main():
+        run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
+    newest = newest_complete_checkpoint(run) if resuming and processes.is_main() else None
+    checkpoint = processes.gather(newest)[0]
+    if checkpoint:
+        _check_as_many(checkpoint)
+        check_same_types(checkpoint, unit.manifest)
+        console.print(f"resuming from {checkpoint}")
+    return checkpoint
 
 
 def _finish(trainer: GenerationTrainer, run: Path, result: dict[str, Any], keep_checkpoints: bool) -> None:
@@ -121,7 +129,7 @@ def _typed_task(
 ) -> tuple[ModelConfig, TaskData]:
     """The dataset, with types on its training steps, and the model's options, which know those types."""
     task = load_data(data_config)
-    _check(task, data_config, args)
+    _check(task, model_config, data_config, args)
     for note in task.notes:
         console.print(f"{task.name}: {note}", markup=False, highlight=False)
     if not (model_config.add_soft_prompts or variants.add_hard_prompts):
@@ -192,6 +200,7 @@ def _evaluation_options(data: DataConfig, args: TrainingConfig) -> dict[str, Any
         "batch_size": args.per_device_eval_batch_size,
         "progress": not args.disable_tqdm and processes.is_main(),
         "use_calculator": data.use_calculator,
+        "backend": data.generation_backend,
     }
 
 
@@ -209,7 +218,7 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] |
     return None
 
 
-def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
+def _check(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
     """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
     needed = {
         "train": "to train on",
@@ -223,6 +232,16 @@ def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
         raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
         raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
+    if args.activation_checkpointing and model.parameter_efficient_mode == PREFIX_TUNING:
+        raise UserError(
+            f"--activation_checkpointing with --parameter_efficient_mode {PREFIX_TUNING}: transformers drops the "
+            "prefix, which it takes for a cache; leave one of them out"
+        )
+    if data.generation_backend == "vllm":
+        raise UserError(
+            "--generation_backend vllm wants the GPU that the model is trained on for itself; leave it out here, and "
+            "say it to memreason evaluate"
+        )
     if args.n_gpu > 1:
         raise UserError(
             f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
@@ -230,15 +249,17 @@ def _check(task: TaskData, data: DataConfig, args: TrainingConfig) -> None:
         )
 
 
-def _check_processes(model: ModelConfig, args: TrainingConfig) -> None:
+def _check_processes(model: ModelConfig, args: TrainingConfig, generation_backend: str) -> None:
     """Raise UserError where weights cannot be sharded over the processes as asked for."""
     if not shards(args):
         return
     if not processes.launched():
         raise UserError("--fsdp shards the model over several processes; start them: torchrun --nproc_per_node 8 -m …")
-    if model.parameter_efficient_mode == PREFIX_TUNING or model.int8_training:
-        what = "--int8_training" if model.int8_training else f"--parameter_efficient_mode {PREFIX_TUNING}"
+    if model.parameter_efficient_mode == PREFIX_TUNING or model.bits:
+        what = f"--int{model.bits}_training" if model.bits else f"--parameter_efficient_mode {PREFIX_TUNING}"
         raise UserError(f"--fsdp with {what}: such weights cannot be sharded; leave --fsdp out")
+    if generation_backend in ENGINES:
+        raise UserError(f"--fsdp with --generation_backend {generation_backend}: it cannot take over sharded weights")
 
 
 def _check_labels(task: TaskData, config: ModelConfig) -> None:

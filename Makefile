@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test quick format clean
+.PHONY: demo test quick bench format clean
 
 demo: .venv/ready
 	$(BIN)/memreason train --config recipes/demo.yaml --overwrite_output_dir
@@ -15,6 +15,10 @@ test: .venv/ready
 
 quick: .venv/ready
 	$(BIN)/pytest -m "not slow"
+
+# Training and generation beside other ways to do the same work, after `make demo`.
+bench: .venv/ready
+	$(BIN)/memreason benchmark --model_name_or_path runs/demo --output runs/benchmark.json
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

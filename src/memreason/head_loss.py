@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 from torch import nn
 from torch.nn import functional
 
@@ -85,7 +86,7 @@ class LossHead:
     """A model's output head, which for a while returns the loss instead of logits."""
 
     def __init__(self, model: nn.Module, label_smoothing: float = 0.0):
-        self.head = model.get_output_embeddings()  # type: ignore[operator]
+        self.head: Any = model.get_output_embeddings()  # type: ignore[operator]
         self.label_smoothing = label_smoothing
 
     @contextmanager
@@ -98,11 +99,23 @@ class LossHead:
         finally:
             del self.head.forward
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the head is one that this module understands: a linear layer, or one with PEFT's trained rows."""
+        return type(self._layers()[0]) is nn.Linear
+
+    def _layers(self) -> tuple[nn.Linear, TrainableTokensLayer | None]:
+        """The linear layer itself, and PEFT's layer around it that holds the trained rows."""
+        adapter = getattr(self.head, "token_adapter", self.head)
+        if isinstance(adapter, TrainableTokensLayer):
+            return adapter.base_layer, adapter
+        return self.head, None
+
     def _loss(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        layer, rows, index = self.head, None, None
-        if hasattr(layer, "token_adapter"):  # PEFT's trainable tokens
-            adapter = layer.token_adapter
-            layer, name = adapter.base_layer, adapter.active_adapters[0]
+        layer, adapter = self._layers()
+        rows = index = None
+        if adapter is not None:
+            name = adapter.active_adapters[0]
             rows = adapter.trainable_tokens_delta[name]
             index = torch.tensor(adapter.token_indices[name], device=hidden.device)
         device = hidden.device.type

@@ -104,7 +104,7 @@ class TrainingPass:
         training = self.model.training
         self.model.eval()
         plain = self._of(examples)
-        self.in_head = self.keeps_logits
+        self.in_head = self.keeps_logits and self.head.is_known
         self.in_head = self.in_head and self._agrees(examples, plain, "the loss inside the output head")
         if not self.unit.manifest.sparse_attention and self.unit.manifest.parameter_efficient_mode != PREFIX_TUNING:
             self.unpadded = True

@@ -25,9 +25,9 @@ def trained(base: Path, mode: str, folder: Path, **options: object) -> tuple[lis
     examples, _ = encode_solutions(SOLUTIONS, unit.layout, unit.tokenizer, 96)
     passes = []
     layers = next(module for name, module in unit.model.named_modules() if name.endswith("layers"))
-    layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append(1))
     torch.manual_seed(1)
     trainer = GenerationTrainer(unit, args, examples, lambda epoch: {}, lambda folder: None)
+    layers[0].mlp.register_forward_pre_hook(lambda *_: passes.append(1))
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return losses, [p.detach() for p in unit.model.parameters() if p.requires_grad], len(passes)

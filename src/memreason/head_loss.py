@@ -93,18 +93,24 @@ class LossHead:
     def against(self, targets: torch.Tensor) -> Iterator[None]:
         """Within, the head takes (…, hidden) states to the summed loss against ``targets``, of the same shape
         but for the last dimension."""
-        self.head.forward = lambda hidden: self._loss(hidden, targets)
+        layer, _ = self._layers()
+        # The linear layer itself must be called: sharded weights are put together for that call only.
+        layer.forward = lambda hidden: self._loss(hidden, targets)
+        if layer is not self.head:
+            self.head.forward = lambda hidden: layer(hidden)
         try:
             yield
         finally:
-            del self.head.forward
+            del layer.forward
+            if layer is not self.head:
+                del self.head.forward
 
     @property
     def is_known(self) -> bool:
         """Whether the head is one that this module understands: a linear layer, or one with PEFT's trained rows."""
         return type(self._layers()[0]) is nn.Linear
 
-    def _layers(self) -> tuple[nn.Linear, TrainableTokensLayer | None]:
+    def _layers(self) -> tuple[Any, TrainableTokensLayer | None]:
         """The linear layer itself, and PEFT's layer around it that holds the trained rows."""
         adapter = getattr(self.head, "token_adapter", self.head)
         if isinstance(adapter, TrainableTokensLayer):

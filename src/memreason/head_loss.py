@@ -19,8 +19,9 @@ from torch.nn import functional
 
 from memreason.planning_tokens import IGNORE
 
-_PORTION = 256
+_PORTION = 512
 """Tokens whose logits exist at the same time on a CPU; more only take memory."""
+_LEAST = torch.finfo(torch.float32).tiny
 
 
 class _HeadLoss(torch.autograd.Function):
@@ -50,15 +51,13 @@ class _HeadLoss(torch.autograd.Function):
             logits = functional.linear(some, weight, bias)
             if low_rows is not None:
                 logits[:, index] = some @ low_rows.T
-            log_probs = torch.log_softmax(logits, -1, dtype=torch.float32)
+            by_logits = torch.softmax(logits, -1, dtype=torch.float32)
             here = torch.arange(len(target), device=target.device)
-            total -= (1 - smoothing) * log_probs[here, target].sum()
+            total -= (1 - smoothing) * by_logits[here, target].clamp(min=_LEAST).log().sum()
             if smoothing:
-                total -= smoothing * log_probs.mean(-1).sum()
-            by_logits = log_probs.exp_()
-            by_logits[here, target] -= 1 - smoothing
-            if smoothing:
+                total -= smoothing * by_logits.clamp(min=_LEAST).log().mean(-1).sum()
                 by_logits -= smoothing / by_logits.shape[-1]
+            by_logits[here, target] -= 1 - smoothing
             by_logits = by_logits.to(hidden.dtype)
             if by_rows is not None and low_rows is not None:
                 of_new = by_logits[:, index]
@@ -127,7 +126,7 @@ class LossHead:
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layer.weight.dtype
         weight, bias = (None if x is None else x.to(dtype) for x in (layer.weight, getattr(layer, "bias", None)))
-        portion = _PORTION if device == "cpu" else 8 * _PORTION
+        portion = _PORTION if device == "cpu" else 4 * _PORTION
         counted = targets != IGNORE
         flat = hidden[counted].to(dtype)
         return _HeadLoss.apply(flat, targets[counted], weight, bias, rows, index, self.label_smoothing, portion)

@@ -33,6 +33,7 @@ def trained(base: Path, mode: str, folder: Path, **options: object) -> tuple[lis
     return losses, [p.detach() for p in unit.model.parameters() if p.requires_grad], len(passes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["lora+prompt-tuning", "prompt-tuning", "none"])
 def test_losses_and_weights_are_the_same(bases: dict[str, Path], mode: str, tmp_path: Path) -> None:
     losses, weights, passes = trained(bases["untied"], mode, tmp_path)

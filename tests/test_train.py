@@ -291,6 +291,7 @@ def test_overfitting_four_examples_gives_traces_with_our_tokens(
         assert [trace.answer for trace in traces] == [s.question.answer for s in SOLUTIONS]
 
 
+@pytest.mark.slow
 def test_plain_chain_of_thought_trains_on_the_same_solutions(
     bases: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl),
   memreason train --dataset strategyqa --data_path data/agent --add_soft_prompts False   # the baseline
   memreason train --dataset gsm8k --extract_step_type_tokens none --use_calculator True
   memreason train --config recipes/demo.yaml --resume                                    # after a kill
+  torchrun --standalone --nproc_per_node 8 -m memreason train --config recipes/llama-8b-eight-gpus.yaml   # on 8 GPUs
 """,
     "evaluate": """examples:
   memreason evaluate --model_name_or_path runs/demo                # the checkpoint knows the rest

@@ -12,6 +12,8 @@ from memreason.benchmark.options import GENERATION, TRAINING
 from memreason.benchmark.work import Turn, Unsuited, Work, prepare_work, spread
 from memreason.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:

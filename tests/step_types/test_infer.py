@@ -63,6 +63,7 @@ def fails(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
     return capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [m if m in QUICK else pytest.param(m, marks=pytest.mark.slow) for m in INFERRED])
 def test_every_method_fits_shows_trains_and_evaluates(
     method: str, fit_command: list[str], train_command: list[str], bases: dict[str, Path],

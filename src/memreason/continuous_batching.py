@@ -31,7 +31,7 @@ _SPARE = 64
 
 
 class Unsupported(Exception):
-    """The model's attention is of a kind that this module does not do; nothing was decoded."""
+    """The model's attention is of a kind that ours does not do; nothing was computed."""
 
 
 @dataclass

@@ -17,15 +17,13 @@ import torch
 from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from memreason.continuous_batching import Unsupported
+
 NAME = "memreason_documents"
 _AT_ONCE = 1 << 20
 """Attention weights computed at once on a CPU, so that they stay in its cache."""
 _BLOCK = 128
 """Queries that are taken together; keys after the last of them are left out."""
-
-
-class Unsupported(Exception):
-    """The model's attention is of a kind that this module does not do."""
 
 
 @dataclass

@@ -41,7 +41,7 @@ class _HeadLoss(torch.autograd.Function):
         portion: int,
     ) -> torch.Tensor:
         total = hidden.new_zeros((), dtype=torch.float32)
-        by_hidden = torch.empty_like(hidden)
+        by_hidden = torch.zeros_like(hidden)
         by_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[2] else None
         by_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None and ctx.needs_input_grad[3] else None
         by_rows = torch.zeros_like(rows, dtype=torch.float32) if rows is not None else None
@@ -63,9 +63,8 @@ class _HeadLoss(torch.autograd.Function):
                 of_new = by_logits[:, index]
                 by_rows += of_new.T @ some
                 by_logits[:, index] = 0
-                torch.mm(by_logits, weight, out=by_hidden[at : at + portion]).addmm_(of_new, low_rows)
-            else:
-                torch.mm(by_logits, weight, out=by_hidden[at : at + portion])
+                by_hidden[at : at + portion] = of_new @ low_rows
+            by_hidden[at : at + portion].addmm_(by_logits, weight)
             if by_weight is not None:
                 by_weight += by_logits.T @ some
             if by_bias is not None:

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from memreason import document_attention, lora_layers
 from memreason.batches import PackedExamples, check_apart, collate, join
 from memreason.config import PREFIX_TUNING
+from memreason.continuous_batching import Unsupported
 from memreason.document_attention import Documents
 from memreason.examples import Example
 from memreason.head_loss import LossHead
@@ -42,6 +43,7 @@ class TrainingPass:
         self.head = LossHead(self.model, label_smoothing)
         self.keeps_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         self.usual_attention = self.model.config._attn_implementation
+        self.drops = any(module.p for module in unit.model.modules() if isinstance(module, torch.nn.Dropout))
         self.unpadded = self.in_head = False
         # The shortest ones of the first few: enough to see whether texts are kept apart.
         few = sorted((examples[i] for i in range(min(len(examples), 16))), key=lambda one: len(one["input_ids"]))[:2]
@@ -71,7 +73,8 @@ class TrainingPass:
             inputs["documents"] = Documents.of(batch["lengths"], labels.device)
         if self.keeps_logits:
             inputs["logits_to_keep"] = keep
-        lora_layers.refill(labels.device)
+        if self.drops:
+            lora_layers.refill(labels.device)
         if self.in_head:
             with self.head.against(targets):
                 return model(**inputs, use_cache=False).logits
@@ -114,7 +117,7 @@ class TrainingPass:
     def _agrees(self, examples: Sequence[Example], plain: float, what: str) -> bool:
         try:
             found = self._of(examples)
-        except (document_attention.Unsupported, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        except (Unsupported, RuntimeError, TypeError, ValueError, AttributeError) as error:
             logger.info(f"{what}: not with this model ({error})")
             return False
         if abs(found - plain) > _TOLERANCE * abs(plain):

@@ -63,9 +63,9 @@ class VariantConfig:
     )
     mode: str = option(
         SEPARATE,
-        "'separate' = a row of a batch is one solution; 'constant_len' = rows of --model_max_length hold as many whole "
-        "solutions as fit, which do not see each other: the same loss with less padding "
-        "(--per_device_train_batch_size then counts rows)",
+        "what --per_device_train_batch_size counts: 'separate' = solutions; 'constant_len' = rows of "
+        "--model_max_length, each with as many whole solutions as fit. Either way solutions do not see each other, and "
+        "no padding is computed where the model allows it",
         choices=(SEPARATE, CONSTANT_LEN),
     )
     prompt_template: str = option(

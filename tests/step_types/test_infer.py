@@ -87,6 +87,7 @@ def test_every_method_fits_shows_trains_and_evaluates(
     assert main(["evaluate", "--model_name_or_path", "run", "--extract_step_type_tokens", method]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [*CONTROLS, "shuffled:+-*/", "tf-idf", "+-*/"])
 def test_controls_and_methods_that_read_no_embeddings_need_no_fit(
     method: str, train_command: list[str], capsys: pytest.CaptureFixture[str]

@@ -77,7 +77,7 @@ def train(unit: ModelUnit, texts: int, length: int, steps: int) -> float:
     batch = {k: v.to(unit.device) if torch.is_tensor(v) else v for k, v in way.collate(examples).items()}
     unit.model.train()
     seconds = []
-    with way.attention():
+    with way.prepared():
         for _ in range(steps + 2):
             synchronize()
             start = time.perf_counter()

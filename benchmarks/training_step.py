@@ -9,6 +9,7 @@ compares the whole with other trainers.)
 import ctypes
 import statistics
 import time
+from contextlib import ExitStack
 
 import torch
 from peft.tuners.lora.layer import Linear as LoraLinear
@@ -17,8 +18,10 @@ from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 from memreason.allocator import keep_freed_memory
 from memreason.batches import encode_solutions
 from memreason.config import ModelConfig
+from memreason.fused_layers import fused
 from memreason.lora_layers import LoraBesideFrozen
 from memreason.model import ModelUnit, build
+from memreason.packed_weights import packed_weights
 from memreason.planning_tokens import IGNORE
 from memreason.tasks import load_task
 from memreason.token_rows import NewRowsBesideFrozen
@@ -31,7 +34,9 @@ VARIANTS = {
     "+ adapters beside their frozen layers, a cheap dropout mask, no autocast": 2,
     "+ unpadded rows, attention by small matrix products": 3,
     "+ the loss inside the head": 4,
-    "+ freed memory kept (what `memreason train` does on a CPU)": 5,
+    "+ freed memory kept": 5,
+    "+ norms and rotations as one function each": 6,
+    "+ frozen weights packed (what `memreason train` does on a CPU)": 7,
 }
 """Each name → how many changes are made, of those below in their order."""
 
@@ -74,7 +79,12 @@ def main() -> None:
     for round_ in range(ROUNDS + 1):
         for name, changes in VARIANTS.items():
             set_up(way, changes)
-            with way.attention():
+            with ExitStack() as stack:
+                stack.enter_context(way.attention())
+                if changes >= 6:
+                    stack.enter_context(fused(way.model))
+                if changes >= 7:
+                    stack.enter_context(packed_weights(way.model, with_gradients=True))
                 if not way.unpadded:
                     unit.model.get_base_model().set_attn_implementation(way.usual_attention)
                 start = time.perf_counter()

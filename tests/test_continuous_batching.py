@@ -22,7 +22,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from memreason.continuous_batching import Unsupported, decode
+from memreason.continuous_batching import decode
+from memreason.errors import Unsupported
 
 END = 7
 

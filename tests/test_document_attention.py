@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, MistralConfig, MistralForCausalLM
 
-from memreason.continuous_batching import Unsupported
 from memreason.document_attention import _AT_ONCE, NAME, Documents
+from memreason.errors import Unsupported
 
 LENGTHS = ([5], [3, 3, 3], [7, 1, 4, 2])
 

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
-    {"errors", "folders", "allocator"},
+    {"errors", "folders", "allocator", "packed_weights", "fused_layers"},
     {"processes"},
     {"records"},
     {"prompt_templates"},

@@ -31,7 +31,7 @@ def examples_of(unit: ModelUnit) -> list:
 
 def loss_and_gradients(unit: ModelUnit, way: TrainingPass, examples: list) -> tuple[torch.Tensor, list[torch.Tensor]]:
     trained = [p for p in unit.model.parameters() if p.requires_grad]
-    with way.attention():
+    with way.prepared() if way.unpadded else way.attention():
         loss = way.loss(unit.model, way.collate(examples))
         return loss, list(torch.autograd.grad(loss, trained))
 

@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from memreason.continuous_batching import Unsupported
+from memreason.errors import Unsupported
 
 NAME = "memreason_documents"
 _AT_ONCE = 1 << 20

@@ -7,3 +7,7 @@ class UserError(Exception):
     The command line prints it without a traceback and exits with code 2. Any other exception is
     ours, and exits with code 1.
     """
+
+
+class Unsupported(Exception):
+    """A model's attention is of a kind that ours does not do; nothing was computed, and there is another way."""

@@ -7,6 +7,7 @@ import logging
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from threading import Event, Thread
 from typing import Any
 
@@ -16,12 +17,13 @@ from transformers import DynamicCache, GenerationConfig, PreTrainedModel, Stoppi
 
 from memreason import processes
 from memreason.calculator_decoding import CalculatorProcessor
-from memreason.continuous_batching import Unsupported, decode
+from memreason.continuous_batching import decode
 from memreason.demonstrations import Demonstrations
-from memreason.errors import UserError
+from memreason.errors import Unsupported, UserError
 from memreason.generation_backends import ENGINES, check_backend
 from memreason.guesses import Guesses
 from memreason.model import ModelUnit
+from memreason.packed_weights import packed_weights
 from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
 from memreason.records import Question, Solution, Trace
 from memreason.sharding import is_sharded
@@ -79,7 +81,11 @@ def generate(
             )
             traces[i] = unit.layout.parse(question, "", truncated=True)
     order = sorted((i for i in range(len(prompts)) if i not in traces), key=lambda i: (len(prompts[i]), i))
-    with unit.merged() as model, tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar:
+    with (
+        unit.merged() as model,
+        packed_weights(model) if backend not in ENGINES else nullcontext(),  # which read the model's own layers
+        tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar,
+    ):
         shared = _read_once(unit, model, shot_ids)
         in_order = [prompts[i] for i in order]
         outputs = _decode(unit, model, in_order, limit, shared, bool(shots), use_calculator, batch_size, bar, backend)
@@ -100,7 +106,7 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
 
     def run() -> None:
         try:
-            with unit.merged() as model, torch.no_grad():
+            with unit.merged() as model, packed_weights(model), torch.no_grad():
                 before, cache = _read_once(unit, model, []) or ([], None)
                 ids = torch.tensor([[*before, *prompt]], device=unit.device)
                 model.generate(

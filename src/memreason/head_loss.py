@@ -17,6 +17,7 @@ from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 from torch import nn
 from torch.nn import functional
 
+from memreason.packed_weights import PackedLinear, times
 from memreason.planning_tokens import IGNORE
 
 _PORTION = 512
@@ -39,6 +40,7 @@ class _HeadLoss(torch.autograd.Function):
         index: torch.Tensor | None,
         smoothing: float,
         portion: int,
+        packed: tuple[torch.Tensor, torch.Tensor] | None,
     ) -> torch.Tensor:
         total = hidden.new_zeros((), dtype=torch.float32)
         by_hidden = torch.zeros_like(hidden)
@@ -48,7 +50,7 @@ class _HeadLoss(torch.autograd.Function):
         low_rows = rows.to(hidden.dtype) if rows is not None else None
         for at in range(0, len(hidden), portion):
             some, target = hidden[at : at + portion], targets[at : at + portion]
-            logits = functional.linear(some, weight, bias)
+            logits = times(some, packed[0], bias) if packed else functional.linear(some, weight, bias)
             if low_rows is not None:
                 logits[:, index] = some @ low_rows.T
             by_logits = torch.softmax(logits, -1, dtype=torch.float32)
@@ -64,7 +66,10 @@ class _HeadLoss(torch.autograd.Function):
                 by_rows += of_new.T @ some
                 by_logits[:, index] = 0
                 by_hidden[at : at + portion] = of_new @ low_rows
-            by_hidden[at : at + portion].addmm_(by_logits, weight)
+            if packed:
+                by_hidden[at : at + portion] += times(by_logits, packed[1])
+            else:
+                by_hidden[at : at + portion].addmm_(by_logits, weight)
             if by_weight is not None:
                 by_weight += by_logits.T @ some
             if by_bias is not None:
@@ -77,7 +82,7 @@ class _HeadLoss(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
         by_hidden, by_weight, by_bias, by_rows = (None if x is None else x * grad for x in ctx.saved_tensors)
         by_weight, by_bias = (None if x is None else x.to(ctx.dtype) for x in (by_weight, by_bias))
-        return by_hidden, None, by_weight, by_bias, by_rows, None, None, None
+        return by_hidden, None, by_weight, by_bias, by_rows, None, None, None, None
 
 
 class LossHead:
@@ -128,4 +133,5 @@ class LossHead:
         portion = _PORTION if device == "cpu" else 4 * _PORTION
         counted = targets != IGNORE
         flat = hidden[counted].to(dtype)
-        return _HeadLoss.apply(flat, targets[counted], weight, bias, rows, index, self.label_smoothing, portion)
+        packed = (layer.packed, layer.back) if isinstance(layer, PackedLinear) and dtype == layer.weight.dtype else None
+        return _HeadLoss.apply(flat, targets[counted], weight, bias, rows, index, self.label_smoothing, portion, packed)

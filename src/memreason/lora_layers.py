@@ -17,6 +17,8 @@ from peft.tuners.lora.layer import LoraLayer
 from torch import nn
 from torch.nn import functional
 
+from memreason.packed_weights import PackedLinear, times
+
 
 class LoraBesideFrozen(LoraLinear):
     """A stock LoRA layer that computes as `_FrozenPlusLora` wherever it is a plain one."""
@@ -35,7 +37,8 @@ class LoraBesideFrozen(LoraLinear):
         dropout = getattr(self.lora_dropout[name], "p", 0.0) if self.training else 0.0
         kept = keep_mask(x, dropout) if dropout else None
         scaling = self.scaling[name] / (1 - dropout)
-        return _FrozenPlusLora.apply(x, base.weight, base.bias, a.weight, b.weight, scaling, kept)
+        packed = (base.packed, base.back) if isinstance(base, PackedLinear) else None
+        return _FrozenPlusLora.apply(x, base.weight, base.bias, a.weight, b.weight, scaling, kept, packed)
 
 
 class _FrozenPlusLora(torch.autograd.Function):
@@ -51,13 +54,15 @@ class _FrozenPlusLora(torch.autograd.Function):
         b: torch.Tensor,
         scaling: float,
         kept: torch.Tensor | None,
+        packed: tuple[torch.Tensor, torch.Tensor] | None,
     ) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])
         a, b = a.to(x.dtype), b.to(x.dtype) * scaling
         low = _keep(rows, kept) @ a.T
-        out = functional.linear(rows, weight, bias).addmm_(low, b.T)
+        out = times(rows, packed[0], bias) if packed else functional.linear(rows, weight, bias)
+        out.addmm_(low, b.T)
         ctx.save_for_backward(rows, weight, a, b, low, kept)
-        ctx.scaling = scaling
+        ctx.scaling, ctx.packed = scaling, packed
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -69,10 +74,10 @@ class _FrozenPlusLora(torch.autograd.Function):
         by_a = (by_low.T @ _keep(rows, kept)).float()
         by_x = None
         if ctx.needs_input_grad[0]:
-            by_x = grad @ weight
+            by_x = times(grad, ctx.packed[1]) if ctx.packed else grad @ weight
             by_x = by_x.addmm_(by_low, a) if kept is None else by_x.add_(_keep(by_low @ a, kept))
             by_x = by_x.view(*shape, -1)
-        return by_x, None, None, by_a, by_b, None, None
+        return by_x, None, None, by_a, by_b, None, None, None
 
 
 def _keep(x: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:

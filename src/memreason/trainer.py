@@ -114,8 +114,8 @@ class GenerationTrainer(Trainer):
         return stack
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, with the attention that is the fastest for it."""
-        with self.training_pass.attention():
+        """Train, in the fastest way that the model allows."""
+        with self.training_pass.prepared(packed=not self.is_fsdp_enabled):
             output = super().train(*args, **kwargs)
         self.unit.model.forward = _own_forward(self.unit.model)
         return output

@@ -1,8 +1,9 @@
 """One forward pass of training: batch → summed loss. The fast way where a model allows it, else the plain one.
 
 Fast is: all texts of a batch in one row without padding (`document_attention`), the loss inside the output head
-(`head_loss`), adapters computed beside their frozen layers (`lora_layers`). Whether a model allows the first two
-is tried out on two texts before training, against the model as it is.
+(`head_loss`), adapters computed beside their frozen layers (`lora_layers`), norms and rotations as one function
+each (`fused_layers`), frozen weights as the processor wants them (`packed_weights`). Whether a model allows the
+first two is tried out on two texts before training, against the model as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -20,11 +21,13 @@ from transformers import PreTrainedModel
 from memreason import document_attention, lora_layers
 from memreason.batches import PackedExamples, check_apart, collate, join
 from memreason.config import PREFIX_TUNING
-from memreason.continuous_batching import Unsupported
 from memreason.document_attention import Documents
+from memreason.errors import Unsupported
 from memreason.examples import Example
+from memreason.fused_layers import fused
 from memreason.head_loss import LossHead
 from memreason.model import ModelUnit
+from memreason.packed_weights import packed_weights
 from memreason.planning_tokens import IGNORE
 
 logger = logging.getLogger(__name__)
@@ -87,6 +90,16 @@ class TrainingPass:
             reduction="sum",
             label_smoothing=self.label_smoothing,
         )
+
+    @contextmanager
+    def prepared(self, packed: bool = True) -> Iterator[None]:
+        """Within, the model is as training wants it. ``packed`` is for weights that stay whole."""
+        with ExitStack() as stack:
+            stack.enter_context(self.attention())
+            stack.enter_context(fused(self.model))
+            if packed:
+                stack.enter_context(packed_weights(self.model, with_gradients=True))
+            yield
 
     @contextmanager
     def attention(self) -> Iterator[None]:

@@ -1,0 +1,111 @@
+"""Linear layers whose weights lie in the order in which a CPU multiplies 16-bit numbers.
+
+PyTorch lays a weight out anew for every product: a tenth of a training pass over frozen weights, and up to half of
+decoding one answer. Here it is done once, beside the weight itself. Results are the same bit for bit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psutil
+import torch
+from torch import nn
+from torch.nn import functional
+
+logger = logging.getLogger(__name__)
+
+_SHARE = 0.25
+"""How much of the memory that is free the copies may take."""
+_ROWS = 1024
+"""Rows of input that the layout is asked for; it serves any number."""
+
+
+class PackedLinear(nn.Linear):
+    """A linear layer with its weight packed beside it. ``back`` is the transposed weight's, for the gradient of
+    inputs, or None where none is wanted."""
+
+    packed: torch.Tensor
+    back: torch.Tensor | None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As the stock layer's: x (…, in) → (…, out)."""
+        if x.dtype != self.weight.dtype or torch.is_autocast_enabled("cpu"):
+            return functional.linear(x, self.weight, self.bias)
+        if not (torch.is_grad_enabled() and x.requires_grad):
+            return times(x, self.packed, self.bias)
+        if self.back is None:
+            return functional.linear(x, self.weight, self.bias)
+        return _Frozen.apply(x, self.packed, self.back, self.bias)
+
+
+class _Frozen(torch.autograd.Function):
+    """y = x Wᵀ + bias, with a gradient for x only."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, x: torch.Tensor, packed: torch.Tensor, back: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        ctx.back = back
+        return times(x, packed, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        return times(grad, ctx.back), None, None, None
+
+
+def times(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """x (…, in) → x Wᵀ + bias (…, out), where ``packed`` is W (out, in), by `pack`."""
+    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+
+
+def pack(weight: torch.Tensor) -> torch.Tensor:
+    """``weight`` (out, in) as `times` takes it."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _ROWS)
+
+
+@contextmanager
+def packed_weights(model: nn.Module, with_gradients: bool = False) -> Iterator[None]:
+    """Within, ``model``'s linear layers hold their weights packed too, as they are now, where that is of use:
+    on a CPU in bf16, and where there is memory for it.
+
+    Weights must not change within, so with ``with_gradients`` only frozen ones are packed.
+    """
+    layers: list[Any] = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
+    layers = [one for one in layers if _is_suited(one.weight) and not (with_gradients and one.weight.requires_grad)]
+    needed = sum(one.weight.nbytes for one in layers) * (2 if with_gradients else 1)
+    if needed > _SHARE * psutil.virtual_memory().available:
+        logger.info(f"weights are not packed: {needed / 1e9:.1f} GB of copies are too much for the free memory")
+        layers = []
+    before = [(type(one), one.__dict__.copy()) for one in layers]
+    for one in layers:
+        one.__class__ = PackedLinear
+        one.packed = pack(one.weight)
+        one.back = pack(one.weight.T) if with_gradients else None
+    try:
+        yield
+    finally:
+        for one, (kind, attributes) in zip(layers, before, strict=True):
+            one.__class__ = kind
+            for name in ("packed", "back"):
+                one.__dict__.pop(name)
+                if name in attributes:
+                    one.__dict__[name] = attributes[name]
+
+
+def _is_suited(weight: torch.Tensor) -> bool:
+    return type(weight) is nn.Parameter and weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and _works()
+
+
+@cache
+def _works() -> bool:
+    """Whether this PyTorch and this processor do it; these operations are PyTorch's own, for its compiler."""
+    x, weight = torch.randn(4, 64).bfloat16(), torch.randn(32, 64).bfloat16()
+    try:
+        return torch.allclose(times(x, pack(weight)), functional.linear(x, weight), rtol=0.02, atol=0.1)
+    except (RuntimeError, AttributeError, NotImplementedError):
+        return False

@@ -1,0 +1,108 @@
+"""Packed weights: the same numbers bit for bit, only where they are of use, and gone afterwards."""
+
+import logging
+
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from memreason import packed_weights as module
+from memreason.packed_weights import PackedLinear, packed_weights
+
+works = pytest.mark.skipif(not module._works(), reason="this PyTorch or processor packs no weights")
+
+
+def model(dtype: torch.dtype = torch.bfloat16, bias: bool = True) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(48, 64, bias=bias), nn.SiLU(), nn.Linear(64, 33, bias=bias)).to(dtype)
+    return layers.requires_grad_(False)
+
+
+def output_and_gradient(layers: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    x = x.clone().requires_grad_()
+    out = layers(x)
+    return [out, *torch.autograd.grad(out.float().square().sum(), x)]
+
+
+@works
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(48,), (1, 48), (5, 48), (2, 300, 48)])
+def test_output_and_gradient_are_the_stock_layers_bit_for_bit(shape: tuple[int, ...], bias: bool) -> None:
+    layers, x = model(bias=bias), torch.randn(shape).bfloat16()
+    expected = output_and_gradient(layers, x)
+    with packed_weights(layers, with_gradients=True):
+        assert type(layers[0]) is PackedLinear
+        found = output_and_gradient(layers, x)
+        with torch.no_grad():
+            assert torch.equal(layers(x), expected[0])
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+@works
+def test_without_gradients_wanted_a_gradient_still_comes_out_right() -> None:
+    layers, x = model(), torch.randn(5, 48).bfloat16()
+    expected = output_and_gradient(layers, x)
+    with packed_weights(layers):
+        for one, other in zip(output_and_gradient(layers, x), expected, strict=True):
+            assert torch.equal(one, other)
+
+
+@works
+def test_layers_are_stock_again_afterwards_also_where_something_failed() -> None:
+    layers = model()
+    before = [set(vars(layer)) for layer in layers]
+    with pytest.raises(ZeroDivisionError), packed_weights(layers, with_gradients=True):
+        _ = 1 / 0
+    assert [type(layer) for layer in layers] == [nn.Linear, nn.SiLU, nn.Linear]
+    assert [set(vars(layer)) for layer in layers] == before
+
+
+@works
+def test_within_changed_weights_are_packed_as_they_are_and_the_first_ones_come_back() -> None:
+    layers, x = model(), torch.randn(5, 48).bfloat16()
+    first = layers(x)
+    with packed_weights(layers, with_gradients=True):
+        kept = layers[0].weight.data.clone()
+        layers[0].weight.data += 1
+        with packed_weights(layers):
+            with torch.no_grad():
+                inside = layers(x)
+            assert not torch.equal(inside, first)
+        layers[0].weight.data = kept
+        assert torch.equal(layers(x), first)
+    assert type(layers[0]) is nn.Linear
+
+
+@works
+def test_trained_weights_are_left_alone_while_training() -> None:
+    layers = model()
+    layers[0].weight.requires_grad_(True)
+    with packed_weights(layers, with_gradients=True):
+        assert [type(layer) for layer in layers] == [nn.Linear, nn.SiLU, PackedLinear]
+
+
+@works
+def test_other_types_of_input_and_autocast_go_the_stock_way() -> None:
+    layers, x = model(), torch.randn(5, 48)
+    with packed_weights(layers), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layers(x), layers(x.bfloat16()))
+
+
+def test_weights_in_float32_are_not_packed() -> None:
+    layers = model(torch.float32)
+    with packed_weights(layers):
+        assert type(layers[0]) is nn.Linear
+
+
+@works
+def test_nothing_is_packed_where_memory_is_short_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    little = psutil.virtual_memory()._replace(available=1000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
+    layers = model()
+    with caplog.at_level(logging.INFO, "memreason"), packed_weights(layers):
+        assert type(layers[0]) is nn.Linear
+    assert "weights are not packed" in caplog.text

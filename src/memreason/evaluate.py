@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +102,13 @@ def evaluate_splits(
     The metrics are over all questions; where there is more than one split, `splits` holds the same
     for each. Returns (metrics, verdicts).
     """
-    verdicts: list[Verdict] = []
-    by_split: dict[str, Any] = {}
-    for name in names:
-        title = f"  answering {name}" if progress else None
-        solutions = task.splits[name]
-        found = answer_and_judge(
-            unit, task, solutions, batch_size, shots, title, demonstrations, use_calculator, backend
-        )
-        by_split[name] = metrics(found)
-        verdicts += found
     solutions = [solution for name in names for solution in task.splits[name]]
+    title = f"  answering {', '.join(names)}" if progress else None
+    verdicts = answer_and_judge(
+        unit, task, solutions, batch_size, shots, title, demonstrations, use_calculator, backend
+    )
+    in_order = iter(verdicts)
+    by_split = {name: metrics(list(islice(in_order, len(task.splits[name])))) for name in names}
     extra = {"splits": by_split} if len(names) > 1 else {"split": names[0]}
     return write_evaluation(folder, verdicts, solutions, layout=unit.layout, extra=extra), verdicts
 

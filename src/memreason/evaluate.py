@@ -17,6 +17,7 @@ from memreason.errors import UserError
 from memreason.generate import few_shot_text, generate
 from memreason.manifest import is_checkpoint
 from memreason.model import ModelUnit, load, load_base
+from memreason.on_disk import OnDisk
 from memreason.records import Question, Solution, Verdict
 from memreason.tasks import ALIASES, TaskData, load_task
 from memreason.verdicts import judge_traces, metrics, write_evaluation
@@ -47,12 +48,12 @@ def load_data(config: DataConfig) -> TaskData:
     return replace(task, splits=splits)
 
 
-def draw(solutions: list[Solution], limit: int | None, seed: int) -> list[Solution]:
+def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequence[Solution]:
     """At most ``limit`` solutions (None or 0: all), drawn without replacement, in their old order."""
     if not limit or limit >= len(solutions):
         return solutions
     chosen = random.Random(seed).sample(range(len(solutions)), limit)
-    return [solutions[i] for i in sorted(chosen)]
+    return OnDisk(solutions[i] for i in sorted(chosen))
 
 
 def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:

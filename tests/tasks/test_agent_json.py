@@ -162,7 +162,7 @@ def test_what_is_exported_loads_as_it_was(tmp_path):
 def test_real_strategyqa():
     task = load_task("strategyqa", str(DATA))
     assert {split: len(s) for split, s in task.splits.items()} == {"train": 1487, "validation": 100, "test": 687}
-    assert all(s.steps for s in task.splits["train"] + task.splits["validation"])
+    assert all(s.steps for s in (*task.splits["train"], *task.splits["validation"]))
     tested = {s.question.text.casefold() for s in task.splits["test"]}
     assert not tested & {s.question.text.casefold() for s in task.splits["train"]}
     notes = "\n".join(task.notes)

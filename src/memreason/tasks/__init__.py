@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -36,7 +36,7 @@ class TaskData:
 
     name: str
     answer_kind: AnswerKind
-    splits: dict[str, list[Solution]]
+    splits: dict[str, Sequence[Solution]]
     notes: tuple[str, ...] = ()
     judge: Callable[[Trace], Judgement] | None = None
 

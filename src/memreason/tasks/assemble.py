@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Iterable
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 from memreason.answers import normalise_gold
 from memreason.errors import UserError
+from memreason.on_disk import OnDisk
 from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
 from memreason.tasks import AnswerKind, TaskData
 
@@ -70,39 +73,77 @@ def _places(places: list[str]) -> str:
 
 
 def assemble(
-    name: str, kind: AnswerKind, records: list[Record], notes: Notes, *, seed: int, num_validation: int
+    name: str, kind: AnswerKind, records: Sequence[Record], notes: Notes, *, seed: int, num_validation: int
 ) -> TaskData:
     """Check gold answers, drop repeated questions, keep the splits apart, and fill in missing splits.
 
     A record whose gold answer is none is left out; one whose steps are broken is left out of train
     and tested on without steps. Raises UserError where nothing is left, or an id stands twice.
     """
-    splits: dict[str, list[Solution]] = {}
-    seen: dict[str, set[str]] = defaultdict(set)
-    ids: dict[str, str] = {}
+    splits: dict[str, _Split] = {}
     counts: dict[str, int] = defaultdict(int)
-    for record in records:
+    ids = _Ids()
+    for number, record in enumerate(records):
         solution = _solution(name, record, counts[record.split])
         counts[record.split] += 1
         gold = normalise_gold(record.answer, solution.question, kind)
-        key = question_key(solution.question)
+        key = _hash(question_key(solution.question))
         if gold is None:
             notes.add(f"{record.split} records left out, gold answer not valid", record.place)
-        elif key in seen[record.split]:
+        elif record.split in splits and key in splits[record.split].seen:
             notes.add(f"{record.split} records left out, question already stands there", record.place)
         elif not _left_out_of_train(record, notes):
-            if (first := ids.setdefault(solution.question.id, record.place)) != record.place:
-                raise UserError(f"{record.place}: id {solution.question.id} already stands at {first}; ids are unique")
-            seen[record.split].add(key)
+            if (first := ids.number_of(solution.question.id, number)) != number:
+                raise UserError(
+                    f"{record.place}: id {solution.question.id} already stands at {records[first].place}; "
+                    "ids are unique"
+                )
             solution = replace(solution, question=replace(solution.question, answer=gold))
-            splits.setdefault(record.split, []).append(solution)
+            splits.setdefault(record.split, _Split()).add(solution, key)
     if not splits:
         raise UserError(f"{name}: no usable records: {'; '.join(notes.lines) or 'the source is empty'}")
-    _keep_apart(splits, notes)
-    _fill_in(splits, notes, seed, num_validation)
-    _describe(splits, notes)
-    order = sorted(splits, key=lambda split: (split != "train", split != "validation"))
-    return TaskData(name, kind, {split: splits[split] for split in order}, notes.lines)
+    kept = _keep_apart(splits, notes)
+    _fill_in(kept, notes, seed, num_validation)
+    _describe(kept, notes)
+    order = sorted(kept, key=lambda split: (split != "train", split != "validation"))
+    return TaskData(name, kind, {split: kept[split] for split in order}, notes.lines)
+
+
+class _Split:
+    """The solutions of one split, on disk, and the hashes of their questions."""
+
+    def __init__(self) -> None:
+        self.solutions: OnDisk[Solution] = OnDisk()
+        self.keys = array("q")
+        self.seen: set[int] = set()
+
+    def add(self, solution: Solution, key: int) -> None:
+        self.solutions.append(solution)
+        self.keys.append(key)
+        self.seen.add(key)
+
+
+class _Ids:
+    """Which record an id stood in first, by the hashes of ids."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._hashes, self._numbers = array("q"), array("q")
+
+    def number_of(self, id_: str, number: int) -> int:
+        """The record in which it stood before, or ``number``, that of the record it stands in now."""
+        key = _hash(id_)
+        if key in self._seen:
+            return self._numbers[self._hashes.index(key)]
+        self._seen.add(key)
+        self._hashes.append(key)
+        self._numbers.append(number)
+        return number
+
+
+def _hash(text: str) -> int:
+    """64 bits of it: texts would take most of the memory, and of a million two are alike once in 30 million times."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
 
 def question_key(question: Question) -> str:
@@ -130,21 +171,25 @@ def _left_out_of_train(record: Record, notes: Notes) -> bool:
     return left_out
 
 
-def _keep_apart(splits: dict[str, list[Solution]], notes: Notes) -> None:
-    """Remove from train what is tested or validated on, and from validation what is tested on."""
-    held_out: set[str] = set()
+def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, Sequence[Solution]]:
+    """Leave out of train what is tested or validated on, and of validation what is tested on."""
+    kept: dict[str, Sequence[Solution]] = {}
+    held_out: set[int] = set()
     for split in sorted(splits, key=lambda split: (split == "train", split == "validation")):
-        kept = []
-        for solution in splits[split]:
-            if split in ("train", "validation") and question_key(solution.question) in held_out:
-                notes.add(f"{split} records left out, question is held out in another split", solution.question.id)
+        solutions, keys = splits[split].solutions, splits[split].keys
+        indices = array("q")
+        for i, key in enumerate(keys):
+            if split in ("train", "validation") and key in held_out:
+                notes.add(f"{split} records left out, question is held out in another split", solutions[i].question.id)
             else:
-                kept.append(solution)
-        splits[split] = kept
-        held_out |= {question_key(solution.question) for solution in kept}
+                indices.append(i)
+        kept[split] = solutions.chosen(indices)
+        if split != "train":
+            held_out.update(keys[i] for i in indices)
+    return {split: kept[split] for split in splits}
 
 
-def _fill_in(splits: dict[str, list[Solution]], notes: Notes, seed: int, num_validation: int) -> None:
+def _fill_in(splits: dict[str, Sequence[Solution]], notes: Notes, seed: int, num_validation: int) -> None:
     """Carve the splits that the source lacks out of train: test a fifth, validation at most a tenth."""
     if not splits.get("train"):
         notes.say("there is no train split: the data can be evaluated on, not trained on")
@@ -167,24 +212,27 @@ def _fill_in(splits: dict[str, list[Solution]], notes: Notes, seed: int, num_val
         notes.say(_CARVED.format("validation", count, seed))
 
 
-def _carve(splits: dict[str, list[Solution]], split: str, count: int, seed: int) -> list[Solution]:
+def _carve(splits: dict[str, Sequence[Solution]], split: str, count: int, seed: int) -> Sequence[Solution]:
     """Take ``count`` solutions out of train; they keep their ids, which say where they came from."""
     train = splits["train"]
     chosen = set(random.Random(f"{split}-{seed}").sample(range(len(train)), count))
-    splits["train"] = [solution for i, solution in enumerate(train) if i not in chosen]
-    return [replace(train[i], question=replace(train[i].question, split=split)) for i in sorted(chosen)]
+    splits["train"] = OnDisk(solution for i, solution in enumerate(train) if i not in chosen)
+    return OnDisk(replace(train[i], question=replace(train[i].question, split=split)) for i in sorted(chosen))
 
 
-def _describe(splits: dict[str, list[Solution]], notes: Notes) -> None:
+def _describe(splits: dict[str, Sequence[Solution]], notes: Notes) -> None:
     """Note, of each split, what its solutions lack; once only, where no step of the dataset has a label."""
-    types = {step.type for solutions in splits.values() for solution in solutions for step in solution.steps}
-    for split, solutions in splits.items():
-        stepless = sum(not solution.steps for solution in solutions)
-        if stepless:
-            notes.say(f"{split}: {stepless} of {len(solutions)} questions have no steps: not for training")
+    with_types: dict[str, Counter[frozenset[str]]] = {
+        split: Counter(frozenset(step.type for step in solution.steps) for solution in solutions)
+        for split, solutions in splits.items()
+    }
+    types = {type_ for counts in with_types.values() for found in counts for type_ in found}
+    for split, counts in with_types.items():
+        total = counts.total()
+        if stepless := counts[frozenset()]:
+            notes.say(f"{split}: {stepless} of {total} questions have no steps: not for training")
         for type_ in (MEMORY, REASON) if types != {PLAIN} else ():
-            lacking = sum(bool(s.steps) and all(step.type != type_ for step in s.steps) for s in solutions)
-            if lacking:
-                notes.say(f"{split}: {lacking} of {len(solutions)} solutions have no {type_} step; kept")
+            if lacking := sum(count for found, count in counts.items() if found and type_ not in found):
+                notes.say(f"{split}: {lacking} of {total} solutions have no {type_} step; kept")
     if types == {PLAIN}:
         notes.say("the steps carry no memory/reason labels; train with --extract_step_type_tokens none, or infer types")

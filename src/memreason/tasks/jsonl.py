@@ -24,6 +24,7 @@ from typing import Any
 
 from memreason.answers import normalise_gold
 from memreason.errors import UserError
+from memreason.on_disk import OnDisk
 from memreason.records import Question, Solution, Step, one_line, write_jsonl
 from memreason.tasks import AnswerKind, TaskData
 from memreason.tasks.agent_json import LABELS, SPLITS, read_array
@@ -35,10 +36,11 @@ def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> 
     if data_path is None:
         raise UserError("--dataset jsonl needs --data_path: a .jsonl file, or a folder with train.jsonl, …")
     path = Path(data_path).expanduser()
-    records = []
-    for file in _files(path):
-        split = SPLITS.get(file.stem.lower(), "train")
-        records += [read_record(place, split, row) for place, row in read_array(file)]
+    records = OnDisk(
+        read_record(place, SPLITS.get(file.stem.lower(), "train"), row)
+        for file in _files(path)
+        for place, row in read_array(file)
+    )
     if not records:
         raise UserError(f"{path}: the dataset is empty; write one JSON object a line, with question, answer and steps")
     kind = _answer_kind(records)
@@ -103,19 +105,22 @@ def _text(place: str, field: str, value: object) -> str:
     return one_line(value)
 
 
-def _answer_kind(records: list[Record]) -> AnswerKind:
-    with_options = [record for record in records if record.options]
-    if len(with_options) == len(records):
+def _answer_kind(records: Iterable[Record]) -> AnswerKind:
+    with_options = without = False
+    unclear: Record | None = None  # the first that has no options and is not answered True or False
+    for record in records:
+        with_options |= bool(record.options)
+        without |= not record.options
+        if unclear is None and not record.options and not normalise_gold(record.answer, _question(record), "boolean"):
+            unclear = record
+    if not without:
         return "choice"
-    others = [record for record in records if not record.options]
-    boolean = all(normalise_gold(record.answer, _question(record), "boolean") for record in others)
-    if boolean:
+    if unclear is None:
         return "mixed" if with_options else "boolean"
     if with_options:
-        record = next(r for r in others if not normalise_gold(r.answer, _question(r), "boolean"))
         raise UserError(
-            f"{record.place}: some records have options, so one without must be answered True or False, "
-            f"got {record.answer!r}; give it options, or keep it in a dataset of its own"
+            f"{unclear.place}: some records have options, so one without must be answered True or False, "
+            f"got {unclear.answer!r}; give it options, or keep it in a dataset of its own"
         )
     return "text"
 

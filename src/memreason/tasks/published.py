@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from memreason.errors import UserError
 from memreason.math_worker import check_installed
+from memreason.on_disk import OnDisk
 from memreason.tasks import (
     AnswerKind,
     TaskData,
@@ -77,7 +78,7 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
     if source.kind == "math":
         check_installed()
     notes = Notes()
-    records = []
+    records: OnDisk[Record] = OnDisk()
     for place, split, row in _rows(name, source, data_path):
         try:
             record = None if "cot_steps" in row else source.read_released(place, split, row)

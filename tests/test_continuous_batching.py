@@ -22,10 +22,17 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from memreason.continuous_batching import decode
+from memreason import continuous_batching
 from memreason.errors import Unsupported
 
 END = 7
+
+
+def decode(model: PreTrainedModel, asked: list[list[int]], room: list[int], **options: object) -> list[list[int]]:
+    """What each prompt was continued with."""
+    found: dict[int, list[int]] = {}
+    continuous_batching.decode(model, asked, room, on_ended=found.__setitem__, **options)
+    return [found[i] for i in range(len(asked))]
 
 
 def prompts(n: int, vocabulary: int, seed: int = 0) -> list[list[int]]:
@@ -126,9 +133,29 @@ def test_what_stands_before_every_prompt_is_read_once(model: PreTrainedModel) ->
 
 
 def test_who_has_ended_is_told_at_once(model: PreTrainedModel) -> None:
-    ended: list[int] = []
-    decode(model, prompts(6, 60), [3, 20, 3, 3, 3, 3], end_id=-1, slots=2, on_ended=ended.append)
-    assert sorted(ended) == list(range(6)) and ended[-1] == 1  # four others took turns beside the longest
+    ended: dict[int, list[int]] = {}
+    continuous_batching.decode(
+        model, prompts(6, 60), [3, 20, 3, 3, 3, 3], end_id=-1, slots=2, on_ended=ended.__setitem__
+    )
+    assert sorted(ended) == list(range(6)) and list(ended)[-1] == 1  # four others took turns beside the longest
+
+
+def test_a_prompt_is_asked_for_when_its_turn_comes(model: PreTrainedModel) -> None:
+    asked = prompts(20, 60)
+    under_way: set[int] = set()
+    most = 0
+
+    class Watched(list):
+        def __getitem__(self, index):
+            nonlocal most
+            under_way.add(index)
+            most = max(most, len(under_way))
+            return asked[index]
+
+    continuous_batching.decode(
+        model, Watched(asked), [4] * 20, end_id=-1, slots=3, on_ended=lambda index, ids: under_way.remove(index)
+    )
+    assert most == 3 and not under_way
 
 
 @pytest.mark.parametrize("family", ["qwen3", "gpt2", "mistral"])

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
-    {"errors", "folders", "allocator", "packed_weights", "fused_layers"},
+    {"errors", "folders", "on_disk", "allocator", "packed_weights", "fused_layers"},
     {"processes"},
     {"records"},
     {"prompt_templates"},
@@ -51,7 +51,7 @@ LAYERS = [
 TORCH_FREE = {"errors", "allocator", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label", "examples", "processes"}  # fmt: skip
+              "label", "examples", "processes", "on_disk"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

@@ -19,6 +19,7 @@ from tiny import make_base, teach
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from memreason import load, processes
+from memreason.on_disk import OnDisk
 from memreason.records import MEMORY, REASON, Question, Solution, Step
 from memreason.tasks.jsonl import export_jsonl
 from memreason.train import train
@@ -34,7 +35,12 @@ class TestOneProcess:
     def test_is_the_main_one_and_shares_with_nobody(self) -> None:
         assert (processes.world_size(), processes.rank(), processes.is_main()) == (1, 0, True)
         assert processes.gather("x") == ["x"]
-        assert processes.share([3, 1, 2], lambda items: [i * 10 for i in items], size=int) == [30, 10, 20]
+
+        def work(items: OnDisk[int], take: processes.Take[int]) -> None:
+            for place in (2, 0, 1):  # results may come in any order
+                take(place, items[place] * 10)
+
+        assert processes.share(OnDisk([3, 1, 2]), work, size=int) == [30, 10, 20]
         processes.wait_for_everyone()
         assert not torch.distributed.is_initialized()
 

@@ -1,6 +1,7 @@
 """Traces → Verdicts → metrics, and the files that hold them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_metrics_of_nothing_are_the_users_error():
 def test_an_evaluation_is_three_files(tmp_path):
     verdicts = judge_traces([RIGHT, WRONG], "mixed", judge)
     solution = Solution(LYON, (Step("memory", "The capital of France is Paris."),))
-    result = write_evaluation(tmp_path / "out", verdicts, [solution], layout=LAYOUT, extra={"seed": 7})
+    result = write_evaluation(tmp_path / "out", verdicts, [solution] * 2, layout=LAYOUT, extra={"seed": 7})
     assert json.loads((tmp_path / "out/metrics.json").read_text()) == result
     assert result["seed"] == 7 and result["n"] == 2
     assert read_traces(tmp_path / "out/traces.jsonl") == verdicts
@@ -118,3 +119,13 @@ def test_reading_traces_says_where_and_what(tmp_path):
     path.write_text('{"id": "q1"}\n')
     with pytest.raises(UserError, match=r"traces\.jsonl:1.*question"):
         read_traces(path)
+
+
+def test_metrics_by_split_are_those_of_each_splits_verdicts(tmp_path):
+    of_a = judge_traces([replace(RIGHT, question=replace(RIGHT.question, split="a"))], "mixed", judge)
+    of_b = judge_traces([replace(one, question=replace(one.question, split="b")) for one in (WRONG, CUT)], "mixed")
+    verdicts = iter([*of_a, *of_b])  # read once
+    solutions = (Solution(v.trace.question) for v in (*of_a, *of_b))
+    result = write_evaluation(tmp_path, verdicts, solutions, layout=LAYOUT, by_split=True)
+    assert result["splits"] == {"a": metrics(of_a), "b": metrics(of_b)}
+    assert result["n"] == 3

@@ -73,9 +73,12 @@ def encode_solutions(
         examples = kept(folder, key, batches)
     encoded = np.zeros(len(solutions), dtype=bool)
     encoded[examples.solutions] = True
-    too_long = tuple(s.question.id for s, whole in zip(solutions, encoded, strict=True) if s.steps and not whole)
-    without_steps = tuple(solution.question.id for solution in solutions if not solution.steps)
-    return examples, EncodingReport(len(examples), int(examples.lengths.sum()), too_long, without_steps)
+    too_long: list[str] = []
+    without_steps: list[str] = []
+    for i in np.flatnonzero(~encoded).tolist():
+        (too_long if solutions[i].steps else without_steps).append(solutions[i].question.id)
+    tokens = int(examples.lengths.sum())
+    return examples, EncodingReport(len(examples), tokens, tuple(too_long), tuple(without_steps))
 
 
 def _encoded(
@@ -86,12 +89,13 @@ def _encoded(
     demonstrations: Demonstrations | None,
     progress: str | None,
 ) -> Iterator[Columns]:
-    with_steps = [i for i, solution in enumerate(solutions) if solution.steps]
-    examples = 0
-    with tqdm(total=len(with_steps), desc=progress, disable=progress is None, delay=2, leave=False) as bar:
-        for start in range(0, len(with_steps), _AT_ONCE):
-            indices = with_steps[start : start + _AT_ONCE]
-            some = [solutions[i] for i in indices]
+    with_steps = examples = 0
+    with tqdm(total=len(solutions), desc=progress, disable=progress is None, delay=2, leave=False) as bar:
+        for start in range(0, len(solutions), _AT_ONCE):
+            portion = solutions[start : start + _AT_ONCE]
+            indices = [start + i for i, solution in enumerate(portion) if solution.steps]
+            some = [solution for solution in portion if solution.steps]
+            with_steps += len(some)
             shown = [demonstrations(solution.question) if demonstrations else () for solution in some]
             found = zip(indices, layout.encode_all(tokenizer, some, shown), strict=True)
             whole = [(i, encoded) for i, encoded in found if len(encoded.ids) <= model_max_length]
@@ -101,11 +105,11 @@ def _encoded(
                 "solution": [i for i, _ in whole],
             }
             examples += len(whole)
-            bar.update(len(indices))
+            bar.update(len(portion))
     if not examples:
         raise UserError(
-            f"no training example is left of {len(solutions)} solutions: {len(with_steps)} are longer than "
-            f"--model_max_length {model_max_length}, {len(solutions) - len(with_steps)} have no steps"
+            f"no training example is left of {len(solutions)} solutions: {with_steps} are longer than "
+            f"--model_max_length {model_max_length}, {len(solutions) - with_steps} have no steps"
         )
 
 

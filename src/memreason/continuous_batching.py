@@ -13,10 +13,10 @@ before them and kept only where the model agrees: the result is the same, in few
 from __future__ import annotations
 
 import inspect
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -194,59 +194,57 @@ def decode(
     *,
     end_id: int,
     slots: int,
+    on_ended: Callable[[int, list[int]], None],
     shared: DynamicCache | None = None,
     guess: Callable[[list[int]], list[int]] | None = None,
     forced: Callable[[list[int]], int | None] | None = None,
     ended: Callable[[list[int]], bool] | None = None,
-    on_ended: Callable[[int], None] | None = None,
     anywhere: Callable[[bool], bool] | None = None,
-) -> list[list[int]]:
+) -> None:
     """The greedy continuation of each prompt: at most ``room`` ids of its own, the end token included.
 
-    ``slots`` answers are under way at once. ``shared`` holds the keys and values of what stands before
+    ``on_ended`` is given each prompt's index and its new ids as soon as it has ended. ``slots`` answers are under way
+    at once, and a prompt is asked for when its turn comes. ``shared`` holds the keys and values of what stands before
     every prompt. ``guess`` gives the ids that are likely to follow those written (it changes the time
     taken, nothing else), ``forced`` the one id that must follow, ``ended`` says that an answer has ended
-    without an end token. ``on_ended`` is told each prompt's index. ``anywhere`` says whether something is true
+    without an end token. ``anywhere`` says whether something is true
     in any process, where all must make the same number of passes (sharded weights): a process that is
     done reads a token for nothing until all are. Raises Unsupported before anything
     is decoded, where the model's attention is of another kind.
     """
     before = shared.get_seq_length() if shared is not None else 0
     held = Slots(max(1, min(slots, len(prompts))), shared)
-    waiting = deque(range(len(prompts)))
+    waiting = iter(range(len(prompts)))
     free = list(range(held.count))
     under_way: list[Row] = []
-    results: list[list[int]] = [[] for _ in prompts]
-    if prompts or anywhere:  # is it supported? tried on two tokens: a model that is not may not take long rows either
+    if (
+        len(prompts) or anywhere
+    ):  # is it supported? tried on two tokens: a model that is not may not take long rows either
         probe = Slots(1, shared)
         with _slots_as_attention(model, probe):
             _forward(model, probe, [], [Row(0, 0, before, [0, 0])])
     with _slots_as_attention(model, held):
-        while (busy := bool(waiting or under_way)) or anywhere:
-            if anywhere and not anywhere(busy):
+        while True:
+            next_ones = list(islice(waiting, len(free)))
+            busy = bool(next_ones or under_way)
+            if not (anywhere(busy) if anywhere else busy):
                 break
             if not busy:
                 _forward(model, held, [], [Row(0, 0, before, [0])])
                 continue
-            joined = []
-            while waiting and free:
-                index = waiting.popleft()
-                joined.append(Row(index, free.pop(), before, list(prompts[index])))
+            joined = [Row(index, free.pop(), before, list(prompts[index])) for index in next_ones]
             best = _forward(model, held, under_way, joined)
             under_way = sorted(under_way + joined, key=lambda row: row.slot)
             going_on = []
             for row in under_way:
                 if _accept(row, best[row.slot], room[row.index], end_id, forced, ended):
-                    results[row.index] = row.written
+                    on_ended(row.index, row.written)
                     free.append(row.slot)
-                    if on_ended:
-                        on_ended(row.index)
                     continue
                 left = room[row.index] - len(row.written)  # of which the model's own next token is one
                 row.pending = row.written[-1:] + (guess(row.written)[: left - 1] if guess else [])
                 going_on.append(row)
             under_way = going_on
-    return results
 
 
 def _accept(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from memreason.allocator import keep_freed_memory
 from memreason.config import DataConfig, EvaluateConfig
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
-from memreason.generate import few_shot_text, generate
+from memreason.generate import answer_each, few_shot_text
 from memreason.manifest import is_checkpoint
 from memreason.model import ModelUnit, load, load_base
 from memreason.on_disk import OnDisk
-from memreason.records import Question, Solution, Verdict
+from memreason.records import Question, Solution, Trace, Verdict
 from memreason.tasks import ALIASES, TaskData, load_task
-from memreason.verdicts import judge_traces, metrics, write_evaluation
+from memreason.verdicts import judge_trace, write_evaluation
 
 EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 32, 512
@@ -64,28 +64,6 @@ def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:
     return random.Random(seed).sample(solved, k_shot)
 
 
-def answer_and_judge(
-    unit: ModelUnit,
-    task: TaskData,
-    solutions: Sequence[Solution],
-    batch_size: int,
-    shots: str = "",
-    progress: str | None = None,
-    demonstrations: Demonstrations | None = None,
-    use_calculator: bool = False,
-    backend: str = "auto",
-) -> list[Verdict]:
-    """Generate an answer to each question and judge it; several processes do so together, each its share."""
-
-    def answer(questions: list[Question]) -> list[Verdict]:
-        title = progress if processes.is_main() else None
-        traces = generate(unit, questions, batch_size, shots, title, demonstrations, use_calculator, backend)
-        return judge_traces(traces, task.answer_kind, task.judge)
-
-    questions = [solution.question for solution in solutions]
-    return processes.share(questions, answer, size=lambda q: len(q.text))
-
-
 def evaluate_splits(
     unit: ModelUnit,
     task: TaskData,
@@ -97,24 +75,35 @@ def evaluate_splits(
     demonstrations: Demonstrations | None = None,
     use_calculator: bool = False,
     backend: str = "auto",
-) -> tuple[dict[str, Any], list[Verdict]]:
+) -> tuple[dict[str, Any], Sequence[Verdict]]:
     """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
 
-    The metrics are over all questions; where there is more than one split, `splits` holds the same
-    for each. Returns (metrics, verdicts).
+    Several processes answer the questions together, each its share. The metrics are over all questions; where there
+    is more than one split, `splits` holds the same for each. Returns (metrics, verdicts).
     """
-    solutions = [solution for name in names for solution in task.splits[name]]
-    title = f"  answering {', '.join(names)}" if progress else None
-    verdicts = answer_and_judge(
-        unit, task, solutions, batch_size, shots, title, demonstrations, use_calculator, backend
-    )
-    in_order = iter(verdicts)
-    by_split = {name: metrics(list(islice(in_order, len(task.splits[name])))) for name in names}
-    extra = {"splits": by_split} if len(names) > 1 else {"split": names[0]}
-    return write_evaluation(folder, verdicts, solutions, layout=unit.layout, extra=extra), verdicts
+    title = f"  answering {', '.join(names)}" if progress and processes.is_main() else None
+
+    def answer(questions: OnDisk[Question], take: processes.Take[Verdict]) -> None:
+        def judge(place: int, trace: Trace) -> None:
+            take(place, judge_trace(trace, task.answer_kind, task.judge))
+
+        answer_each(unit, questions, judge, batch_size, shots, title, demonstrations, use_calculator, backend)
+
+    questions = OnDisk(solution.question for solution in _solutions(task, names))
+    verdicts = processes.share(questions, answer, size=lambda question: len(question.text))
+    several = len(names) > 1
+    result = write_evaluation(
+        folder, verdicts, _solutions(task, names), layout=unit.layout, by_split=several,
+        extra=None if several else {"split": names[0]},
+    )  # fmt: skip
+    return result, verdicts
 
 
-def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, Any], list[Verdict], Path]:
+def _solutions(task: TaskData, names: Sequence[str]) -> Iterable[Solution]:
+    return chain.from_iterable(task.splits[name] for name in names)
+
+
+def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, Any], Sequence[Verdict], Path]:
     """`memreason evaluate`: a checkpoint, which knows its data and settings, or a base model.
 
     Returns (metrics, verdicts, the folder they were written to). Raises UserError where an option

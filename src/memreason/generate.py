@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from threading import Event, Thread
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from tqdm.auto import tqdm
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
@@ -30,6 +30,7 @@ from memreason.sharding import is_sharded
 
 logger = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
 """How many of the last tokens can hold a finished answer line."""
@@ -56,9 +57,29 @@ def generate(
     use_calculator: bool = False,
     backend: str = "auto",
 ) -> list[Trace]:
-    """Answer every question once, greedily; traces come in the order of the questions.
+    """Answer every question once, greedily; traces come in the order of the questions. Options as of `answer_each`."""
+    traces: dict[int, Trace] = {}
+    answer_each(
+        unit, questions, traces.__setitem__, batch_size, shots, progress, demonstrations, use_calculator, backend
+    )
+    return [traces[i] for i in range(len(questions))]
 
-    ``batch_size`` answers are under way at once. A trace ends at the end token, at the end
+
+def answer_each(
+    unit: ModelUnit,
+    questions: Sequence[Question],
+    take: Callable[[int, Trace], None],
+    batch_size: int = 32,
+    shots: str = "",
+    progress: str | None = None,
+    demonstrations: Demonstrations | None = None,
+    use_calculator: bool = False,
+    backend: str = "auto",
+) -> None:
+    """Answer every question once, greedily; ``take`` is given each question's index and its trace when it has ended.
+
+    ``batch_size`` answers are under way at once, and nothing is kept of the others but the lengths of their prompts.
+    A trace ends at the end token, at the end
     of its answer line where ``shots`` are given (a base model would go on with questions of its
     own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
     do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
@@ -70,28 +91,49 @@ def generate(
     limit = unit.manifest.model_max_length
     shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
     shown = demonstrations or (lambda question: ())
-    # All of them are needed for their lengths; as plain numbers they would take nine times the memory.
-    prompts = [array("i", unit.layout.encode_prompt(unit.tokenizer, q, not shot_ids, shown(q))) for q in questions]
-    traces: dict[int, Trace] = {}
-    for i, (question, prompt) in enumerate(zip(questions, prompts, strict=True)):
-        if len(prompt) >= limit:
-            logger.warning(
-                f"question {question.id} is not answered: its prompt has {len(prompt)} tokens, "
-                f"and --model_max_length {limit} leaves no room for an answer"
-            )
-            traces[i] = unit.layout.parse(question, "", truncated=True)
-    order = sorted((i for i in range(len(prompts)) if i not in traces), key=lambda i: (len(prompts[i]), i))
+
+    def prompt_of(question: Question) -> list[int]:
+        return unit.layout.encode_prompt(unit.tokenizer, question, not shot_ids, shown(question))
+
+    lengths = np.fromiter((len(prompt_of(question)) for question in questions), np.int32, len(questions))
+    for i in np.flatnonzero(lengths >= limit).tolist():
+        logger.warning(
+            f"question {questions[i].id} is not answered: its prompt has {lengths[i]} tokens, "
+            f"and --model_max_length {limit} leaves no room for an answer"
+        )
+        take(i, unit.layout.parse(questions[i], "", truncated=True))
+    order = np.argsort(lengths, kind="stable")
+    order = order[: len(order) - np.count_nonzero(lengths >= limit)]
+    room = _Each(len(order), lambda at: limit - int(lengths[order[at]]))
     with (
         unit.merged() as model,
         packed_weights(model) if backend not in ENGINES else nullcontext(),  # which read the model's own layers
         tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar,
     ):
+
+        def on_ended(at: int, ids: list[int]) -> None:
+            index = int(order[at])
+            take(index, _trace(unit, questions[index], ids, room[at], bool(shots)))
+            bar.update()
+
         shared = _read_once(unit, model, shot_ids)
-        in_order = [prompts[i] for i in order]
-        outputs = _decode(unit, model, in_order, limit, shared, bool(shots), use_calculator, batch_size, bar, backend)
-    for i, ids in zip(order, outputs, strict=True):
-        traces[i] = _trace(unit, questions[i], ids, limit - len(prompts[i]), bool(shots))
-    return [traces[i] for i in range(len(prompts))]
+        # Each is tokenised again when its turn comes, which takes next to nothing beside its answer.
+        prompts = _Each(len(order), lambda at: prompt_of(questions[int(order[at])]))
+        _decode(unit, model, prompts, room, shared, bool(shots), use_calculator, batch_size, on_ended, backend)
+
+
+class _Each(Sequence[Item]):
+    """A sequence whose items are made when they are asked for."""
+
+    def __init__(self, count: int, item: Callable[[int], Item]):
+        self._numbers, self._item = range(count), item
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._numbers[index]
+        return [self._item(i) for i in found] if isinstance(found, range) else self._item(found)
 
 
 def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) -> Iterator[str]:
@@ -154,44 +196,45 @@ def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Share
 def _decode(
     unit: ModelUnit,
     model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    limit: int,
+    prompts: Sequence[list[int]],
+    room: Sequence[int],
     shared: Shared | None,
     stop_after_answer: bool,
     use_calculator: bool,
     batch_size: int,
-    bar: tqdm,
+    on_ended: Callable[[int, list[int]], None],
     backend: str,
-) -> list[list[int]]:
+) -> None:
     """New ids of each prompt; by another engine, by continuous batching, or batch by batch where the model's
     attention needs that."""
     sharded = is_sharded(unit.model)
-    if backend in ENGINES and prompts:  # they find out by themselves what prompts share, and `_trace` what is too much
-        whole = [[*(shared[0] if shared else []), *prompt] for prompt in prompts]
-        room = [limit - len(prompt) for prompt in prompts]
-        return ENGINES[backend](
-            model, whole, room, end_id=unit.end_id, slots=batch_size, on_ended=lambda _: bar.update()
-        )
+    if backend in ENGINES and len(prompts):  # they find out by themselves what prompts share; `_trace` cuts
+        before = shared[0] if shared else []
+        whole = _Each(len(prompts), lambda i: [*before, *prompts[i]])
+        ENGINES[backend](model, whole, room, end_id=unit.end_id, slots=batch_size, on_ended=on_ended)
+        return
     if backend == "auto" and not unit.manifest.sparse_attention:
         try:
-            return decode(
-                model, prompts, [limit - len(prompt) for prompt in prompts], end_id=unit.end_id, slots=batch_size,
+            decode(
+                model, prompts, room, end_id=unit.end_id, slots=batch_size, on_ended=on_ended,
                 shared=shared[1] if shared else None, guess=Guesses(unit.layout, unit.tokenizer),
                 forced=CalculatorProcessor(unit.tokenizer, 0).forced if use_calculator else None,
-                ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None, on_ended=lambda _: bar.update(),
+                ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None,
                 anywhere=processes.any_of_us if sharded else None,
             )  # fmt: skip
+            return
         except Unsupported as reason:
             logger.info(f"batch by batch: {reason}")
-    outputs = []
     asked = len(prompts)
-    if sharded:  # every process must make as many calls
-        prompts = [*prompts] + [[unit.end_id]] * (max(processes.gather(asked)) - asked)
-    for start in range(0, len(prompts), batch_size):
+    calls = max(processes.gather(asked)) if sharded else asked  # every process must make as many
+    for start in range(0, calls, batch_size):
         batch = prompts[start : start + batch_size]  # sorted by length, so little is padded
-        outputs += _generate_batch(unit, model, batch, limit, shared, stop_after_answer, use_calculator)
-        bar.update(len(batch))
-    return outputs[:asked]
+        longest = max(room[start : start + batch_size], default=1)
+        found = _generate_batch(
+            unit, model, batch or [[unit.end_id]], longest, shared, stop_after_answer, use_calculator
+        )
+        for at in range(len(batch)):
+            on_ended(start + at, found[at])
 
 
 @torch.no_grad()
@@ -199,12 +242,13 @@ def _generate_batch(
     unit: ModelUnit,
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
-    limit: int,
+    room: int,
     shared: Shared | None,
     stop_after_answer: bool,
     use_calculator: bool,
 ) -> list[list[int]]:
-    """New ids of each prompt (padding and end tokens included), left-padded together after what is shared."""
+    """At most ``room`` new ids of each prompt (padding and end tokens included), left-padded together after what is
+    shared."""
     before = shared[0] if shared else []
     width = len(before) + max(map(len, prompts))
     ids = torch.full((len(prompts), width), unit.tokenizer.pad_token_id)
@@ -224,7 +268,7 @@ def _generate_batch(
     output = model.generate(
         input_ids=ids.to(unit.device),
         attention_mask=mask.to(unit.device),
-        generation_config=_greedy(unit, limit - min(map(len, prompts))),
+        generation_config=_greedy(unit, room),
         stopping_criteria=[_AnswerLineWritten(unit, width)] if stop_after_answer else [],
         synced_gpus=is_sharded(unit.model),
         **options,

@@ -1,5 +1,7 @@
 """Other engines that can write the answers, behind the signature of `continuous_batching.decode`.
 
+Prompts are handed to them a portion at a time, so that memory does not grow with their number.
+
 An engine knows nothing of adapters or of what this package adds to a model: it is handed a plain copy
 with the adapters folded in. So it can do what a plain model can, greedily, and nothing else.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -20,12 +22,14 @@ from transformers import PreTrainedModel
 from memreason.config import PREFIX_TUNING
 from memreason.errors import UserError
 from memreason.manifest import Manifest
-from memreason.openvino_engine import as_openvino, run_openvino
+from memreason.openvino_engine import as_openvino, openvino_decoder
 
 _OF_PEFT = re.compile(r"\.(base_layer|token_adapter)(?=\.)")
 _ADAPTERS = re.compile(r"\.(lora_|trainable_tokens_)")
 _NEEDED = {"vllm": ("vllm", "vllm"), "openvino": ("openvino_genai", "openvino-genai")}
 """Engine → its module, and the package that has it."""
+_TURNS = 32
+"""How many prompts for each answer under way are handed over at once."""
 
 
 def check_backend(name: str, manifest: Manifest, use_calculator: bool = False) -> None:
@@ -68,8 +72,8 @@ def decode_with_vllm(
     *,
     end_id: int,
     slots: int,
-    on_ended: Callable[[int], None] | None = None,
-) -> list[list[int]]:
+    on_ended: Callable[[int, list[int]], None],
+) -> None:
     """As `continuous_batching.decode`, by vLLM, from a copy of the weights in a temporary folder (`TMPDIR`).
 
     Meanwhile the model waits in main memory, since vLLM takes most of a GPU for itself. Prompts that begin alike are
@@ -88,20 +92,22 @@ def decode_with_vllm(
                 dtype=str(model.dtype).removeprefix("torch."),
                 skip_tokenizer_init=True,
                 generation_config="vllm",  # nothing of the model's own: it might sample
-                max_model_len=max(len(prompt) + size for prompt, size in zip(prompts, room, strict=True)),
+                max_model_len=max(len(prompts[i]) + room[i] for i in range(len(prompts))),
                 max_num_seqs=slots,
                 enable_prefix_caching=True,
             )
-            settings = [
-                SamplingParams(temperature=0, max_tokens=size, stop_token_ids=[end_id], ignore_eos=True,
-                               detokenize=False, skip_special_tokens=False)
-                for size in room
-            ]  # fmt: skip
-            found = engine.generate([{"prompt_token_ids": prompt} for prompt in prompts], settings, use_tqdm=False)
+            for some in _portions(len(prompts), slots):
+                settings = [
+                    SamplingParams(temperature=0, max_tokens=room[i], stop_token_ids=[end_id], ignore_eos=True,
+                                   detokenize=False, skip_special_tokens=False)
+                    for i in some
+                ]  # fmt: skip
+                found = engine.generate([{"prompt_token_ids": prompts[i]} for i in some], settings, use_tqdm=False)
+                for i, one in zip(some, found, strict=True):
+                    on_ended(i, list(one.outputs[0].token_ids))
             engine.llm_engine.engine_core.shutdown()  # its process, and with that its memory
         finally:
             model.to(device)
-    return _all_ended([list(one.outputs[0].token_ids) for one in found], on_ended)
 
 
 def decode_with_openvino(
@@ -111,8 +117,8 @@ def decode_with_openvino(
     *,
     end_id: int,
     slots: int,
-    on_ended: Callable[[int], None] | None = None,
-) -> list[list[int]]:
+    on_ended: Callable[[int, list[int]], None],
+) -> None:
     """As `continuous_batching.decode`, by OpenVINO on the CPU, which computes in bfloat16 where the model does and
     the hardware can, else in float32. Raises UserError for a model that it cannot take over.
 
@@ -120,14 +126,17 @@ def decode_with_openvino(
     """
     with tempfile.TemporaryDirectory(prefix="memreason-openvino-") as folder:
         as_openvino(plain(model), Path(folder))
-        bfloat16 = model.dtype == torch.bfloat16
-        return _all_ended(run_openvino(Path(folder), bfloat16, prompts, room, end_id, slots), on_ended)
+        run = openvino_decoder(Path(folder), model.dtype == torch.bfloat16, end_id, slots)
+        for some in _portions(len(prompts), slots):
+            found = run([prompts[i] for i in some], [room[i] for i in some])
+            for i, ids in zip(some, found, strict=True):
+                on_ended(i, ids)
 
 
-def _all_ended(written: list[list[int]], on_ended: Callable[[int], None] | None) -> list[list[int]]:
-    for index in range(len(written) if on_ended else 0):
-        on_ended(index)  # type: ignore[misc]
-    return written
+def _portions(count: int, slots: int) -> Iterator[range]:
+    """Large enough that little time goes by while the last answers of one come to their end."""
+    size = _TURNS * slots
+    return (range(start, min(start + size, count)) for start in range(0, count, size))
 
 
 ENGINES = {"vllm": decode_with_vllm, "openvino": decode_with_openvino}

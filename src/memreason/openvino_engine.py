@@ -7,7 +7,7 @@ tensors (batch, key-value heads, tokens so far, head size), empty at first and r
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -104,10 +104,10 @@ def as_openvino(model: PreTrainedModel, folder: Path) -> None:
     (folder / "config.json").write_text(model.config.to_json_string(), encoding="utf-8")
 
 
-def run_openvino(
-    folder: Path, bfloat16: bool, prompts: Sequence[list[int]], room: Sequence[int], end_id: int, slots: int
-) -> list[list[int]]:
-    """The greedy continuation of each prompt by the model in ``folder``, the end token included."""
+def openvino_decoder(
+    folder: Path, bfloat16: bool, end_id: int, slots: int
+) -> Callable[[Sequence[list[int]], Sequence[int]], list[list[int]]]:
+    """(prompts, room) → the greedy continuation of each by the model in ``folder``, the end token included."""
     import numpy
     import openvino
     import openvino_genai
@@ -124,10 +124,14 @@ def run_openvino(
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
     }
     pipeline = openvino_genai.ContinuousBatchingPipeline(folder, scheduler, "CPU", options)
-    settings = []
-    for size in room:
-        one = openvino_genai.GenerationConfig()
-        one.do_sample, one.max_new_tokens, one.eos_token_id, one.stop_token_ids = False, size, end_id, {end_id}
-        settings.append(one)
-    asked = [openvino.Tensor(numpy.array([prompt], dtype=numpy.int64)) for prompt in prompts]
-    return [list(one.m_generation_ids[0]) for one in pipeline.generate(asked, settings)]
+
+    def decode(prompts: Sequence[list[int]], room: Sequence[int]) -> list[list[int]]:
+        settings = []
+        for size in room:
+            one = openvino_genai.GenerationConfig()
+            one.do_sample, one.max_new_tokens, one.eos_token_id, one.stop_token_ids = False, size, end_id, {end_id}
+            settings.append(one)
+        asked = [openvino.Tensor(numpy.array([prompt], dtype=numpy.int64)) for prompt in prompts]
+        return [list(one.m_generation_ids[0]) for one in pipeline.generate(asked, settings)]
+
+    return decode

@@ -9,13 +9,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from memreason.errors import UserError
+from memreason.on_disk import OnDisk
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_AT_ONCE = 1000
+"""How many results are exchanged at a time."""
 
 
 def launched() -> bool:
@@ -100,23 +104,43 @@ def check_same(what: str, value: Any) -> None:
             )
 
 
+Take = Callable[[int, Result], None]
+"""Is given an item's place in a share, and its result."""
+
+
 def share(
-    items: Sequence[Item],
-    work: Callable[[list[Item]], list[Result]],
+    items: OnDisk[Item],
+    work: Callable[[OnDisk[Item], Take[Result]], None],
     size: Callable[[Item], int],
-) -> list[Result]:
+) -> OnDisk[Result]:
     """``work`` done on every item once, by all processes together; every one gets all results, in order of the items.
 
-    ``work`` gets a share of the items and returns one result each. By ``size`` the shares come out alike:
-    items are dealt like cards, the smallest first.
+    ``work`` gets a share of the items and hands over one result each, in any order. By ``size`` the shares come out
+    alike: items are dealt like cards, the smallest first. Memory grows by some bytes an item, whatever they and their
+    results are.
     """
+    import numpy as np
+
+    dealt = np.argsort(np.fromiter(map(size, items), np.int64, len(items)), kind="stable")
+    mine = np.sort(dealt[rank() :: world_size()])
+    done: OnDisk[Result] = OnDisk()
+    places = array("q")
+
+    def take(place: int, result: Result) -> None:
+        places.append(place)
+        done.append(result)
+
+    work(items.chosen(mine), take)
+    done = done.chosen(np.argsort(np.frombuffer(places, np.int64)))
     if world_size() == 1:
-        return work(list(items))
-    dealt = sorted(range(len(items)), key=lambda i: (size(items[i]), i))
-    mine = dealt[rank() :: world_size()]
-    shares = gather(list(zip(mine, work([items[i] for i in mine]), strict=True)))
-    results = {i: result for done in shares for i, result in done}
-    return [results[i] for i in range(len(items))]
+        return done
+    results: OnDisk[Result] = OnDisk()
+    for start in range(0, len(items), _AT_ONCE):
+        first, last = np.searchsorted(mine, (start, start + _AT_ONCE))
+        shares = gather(list(zip(mine[first:last].tolist(), done[first:last], strict=True)))
+        for _, result in sorted((pair for share in shares for pair in share), key=lambda pair: pair[0]):
+            results.append(result)
+    return results
 
 
 # ---- when something goes wrong -----------------------------------------------------------------

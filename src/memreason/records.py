@@ -194,7 +194,12 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, atomically."""
     with atomic_write(path) as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json_line(row))
+
+
+def json_line(row: dict[str, Any]) -> str:
+    """One line of JSONL."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:

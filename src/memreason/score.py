@@ -134,7 +134,9 @@ def score(
     extra = _account(verdicts, marks, unmatched, solutions)
     layout = PlanningTokens(1, 1, tuple(sorted(task.step_types - {PLAIN})))
     try:
-        result = write_evaluation(folder, verdicts, solutions, layout=layout, extra=extra)
+        by_id = {solution.question.id: solution for solution in solutions}
+        truths = (by_id[trace.question.id] for trace in traces)
+        result = write_evaluation(folder, verdicts, truths, layout=layout, extra=extra)
         write_jsonl(folder / "unmatched.jsonl", (u._asdict() for u in unmatched))
     except OSError as error:
         raise UserError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from textwrap import shorten
 from typing import Any
@@ -116,11 +116,13 @@ def _rate_with_interval(result: dict[str, Any]) -> str:
     return f"{_percent(result['accuracy'])} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
-def varied(verdicts: Sequence[Verdict], n: int) -> list[Verdict]:
+def varied(verdicts: Iterable[Verdict], n: int) -> list[Verdict]:
     """About ``n`` verdicts worth looking at: in turn one of each outcome and cause of error."""
     kinds: dict[tuple[str, str | None], list[Verdict]] = {}
     for verdict in verdicts:
-        kinds.setdefault((verdict.outcome, verdict.cause), []).append(verdict)
+        kind = kinds.setdefault((verdict.outcome, verdict.cause), [])
+        if len(kind) < n:
+            kind.append(verdict)
     turns = zip_longest(*(kinds[key] for key in sorted(kinds, key=str)))
     return [verdict for turn in turns for verdict in turn if verdict][:n]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def train(
     args: TrainingConfig,
     variants: VariantConfig | None = None,
     console: Console | None = None,
-) -> tuple[dict[str, Any], list[Verdict]]:
+) -> tuple[dict[str, Any], Sequence[Verdict]]:
     """Run `memreason train`; returns what it wrote to `metrics.json`, and the test verdicts.
 
     The run folder (``args.output_dir``) ends with the best epoch's checkpoint, the frozen config,
@@ -80,7 +81,7 @@ def train(
     check_backend(data_config.generation_backend, unit.manifest, data_config.use_calculator)
     _describe(unit, console)
 
-    def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], list[Verdict]]:
+    def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], Sequence[Verdict]]:
         return evaluate_splits(unit, task, splits, folder, **options, demonstrations=demonstrations)
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memreason import processes
 from memreason.answers import extract_flexible, extract_strict, outcome
 from memreason.errors import UserError
-from memreason.planning_tokens import PlanningTokens
+from memreason.on_disk import OnDisk
+from memreason.planning_tokens import ANSWER, PlanningTokens
 from memreason.records import (
     MEMORY,
     REASON,
@@ -19,10 +21,10 @@ from memreason.records import (
     Trace,
     Verdict,
     atomic_write,
+    json_line,
     read_jsonl,
     verdict_from_json,
     write_json,
-    write_jsonl,
 )
 
 if TYPE_CHECKING:
@@ -32,11 +34,12 @@ if TYPE_CHECKING:
 def judge_traces(
     traces: Iterable[Trace], kind: AnswerKind, judge: Callable[[Trace], Judgement] | None = None
 ) -> list[Verdict]:
-    """Score each trace with both extractors and, where the task has one, its step judge."""
-    return [_verdict(trace, kind, judge) for trace in traces]
+    """Score each trace by `judge_trace`."""
+    return [judge_trace(trace, kind, judge) for trace in traces]
 
 
-def _verdict(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgement] | None) -> Verdict:
+def judge_trace(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgement] | None = None) -> Verdict:
+    """Score a trace with both extractors and, where the task has one, its step judge."""
     strict = extract_strict(trace.answer, trace.question, kind)
     flexible = extract_flexible(trace.text, trace.question, kind)
     result = outcome(strict, trace.question.answer, kind)
@@ -53,7 +56,7 @@ def _verdict(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgement]
     )
 
 
-def metrics(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def metrics(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     """Counts and rates in [0, 1] over the verdicts, with 95% Wilson intervals of both accuracies.
 
     No answer counts against accuracy, and apart from wrong answers in the counts. Where a judge
@@ -62,49 +65,70 @@ def metrics(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     ``answer_follows`` is over the traces that have an answer line. A rate over nothing is None.
     Raises UserError where there are no verdicts.
     """
-    n = len(verdicts)
-    if n == 0:
-        raise UserError("there are no traces to score; check the split and the limit on its questions")
-    outcomes = Counter(verdict.outcome for verdict in verdicts)
-    flexible = sum(verdict.flexible_outcome == "correct" for verdict in verdicts)
-    result: dict[str, Any] = {
-        "accuracy": outcomes["correct"] / n,
-        "interval": wilson(outcomes["correct"], n),
-        "n": n,
-        "correct": outcomes["correct"],
-        "incorrect": outcomes["incorrect"],
-        "no_answer": outcomes["no_answer"],
-        "well_formed": sum(verdict.trace.well_formed for verdict in verdicts) / n,
-        "truncated": sum(verdict.trace.truncated for verdict in verdicts) / n,
-        "flexible_accuracy": flexible / n,
-        "flexible_interval": wilson(flexible, n),
-        "steps": dict(Counter(step.type for verdict in verdicts for step in verdict.trace.steps)),
-    }
-    judged = [verdict for verdict in verdicts if verdict.step_truth is not None]
-    return result | _judged_metrics(judged) if judged else result
-
-
-def _judged_metrics(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    truths: dict[str, list[bool | None]] = {MEMORY: [], REASON: [], "answer": []}
+    counts = _Counts()
     for verdict in verdicts:
-        assert verdict.step_truth is not None
-        for step, truth in zip(verdict.trace.steps, verdict.step_truth, strict=False):
-            truths.setdefault(step.type, []).append(truth)
-        if verdict.trace.answer is not None:
-            truths["answer"].append(verdict.step_truth[-1])
-    wrong = [verdict for verdict in verdicts if verdict.outcome == "incorrect"]
-    return {
-        "memory_true": _share(True, truths[MEMORY]),
-        "memory_unreadable": _share(None, truths[MEMORY]),
-        "reason_valid": _share(True, truths[REASON]),
-        "reason_unreadable": _share(None, truths[REASON]),
-        "answer_follows": _share(True, truths["answer"]),
-        "errors_by_cause": dict(Counter(verdict.cause or "unexplained" for verdict in wrong)),
-    }
+        counts.add(verdict)
+    return counts.metrics()
 
 
-def _share(value: bool | None, truths: list[bool | None]) -> float | None:
-    return sum(truth is value for truth in truths) / len(truths) if truths else None
+class _Counts:
+    """What the metrics need of all verdicts, so that none must be kept."""
+
+    def __init__(self) -> None:
+        self.n = self.flexible = self.well_formed = self.truncated = self.judged = 0
+        self.outcomes: Counter[str] = Counter()
+        self.steps: Counter[str] = Counter()
+        self.truths: Counter[tuple[str, bool | None]] = Counter()
+        self.causes: Counter[str] = Counter()
+
+    def add(self, verdict: Verdict) -> None:
+        trace = verdict.trace
+        self.n += 1
+        self.outcomes[verdict.outcome] += 1
+        self.flexible += verdict.flexible_outcome == "correct"
+        self.well_formed += trace.well_formed
+        self.truncated += trace.truncated
+        self.steps.update(step.type for step in trace.steps)
+        if verdict.step_truth is None:
+            return
+        self.judged += 1
+        for step, truth in zip(trace.steps, verdict.step_truth, strict=False):
+            self.truths[step.type, truth] += 1
+        if trace.answer is not None:
+            self.truths[ANSWER, verdict.step_truth[-1]] += 1
+        if verdict.outcome == "incorrect":
+            self.causes[verdict.cause or "unexplained"] += 1
+
+    def metrics(self) -> dict[str, Any]:
+        if self.n == 0:
+            raise UserError("there are no traces to score; check the split and the limit on its questions")
+        result: dict[str, Any] = {
+            "accuracy": self.outcomes["correct"] / self.n,
+            "interval": wilson(self.outcomes["correct"], self.n),
+            "n": self.n,
+            "correct": self.outcomes["correct"],
+            "incorrect": self.outcomes["incorrect"],
+            "no_answer": self.outcomes["no_answer"],
+            "well_formed": self.well_formed / self.n,
+            "truncated": self.truncated / self.n,
+            "flexible_accuracy": self.flexible / self.n,
+            "flexible_interval": wilson(self.flexible, self.n),
+            "steps": dict(self.steps),
+        }
+        if not self.judged:
+            return result
+        return result | {
+            "memory_true": self._share(MEMORY, True),
+            "memory_unreadable": self._share(MEMORY, None),
+            "reason_valid": self._share(REASON, True),
+            "reason_unreadable": self._share(REASON, None),
+            "answer_follows": self._share(ANSWER, True),
+            "errors_by_cause": dict(self.causes),
+        }
+
+    def _share(self, type_: str, truth: bool | None) -> float | None:
+        total = sum(count for (of, _), count in self.truths.items() if of == type_)
+        return self.truths[type_, truth] / total if total else None
 
 
 def wilson(successes: int, n: int) -> list[float]:
@@ -117,46 +141,61 @@ def wilson(successes: int, n: int) -> list[float]:
 
 def write_evaluation(
     folder: Path,
-    verdicts: Sequence[Verdict],
-    solutions: Sequence[Solution],
+    verdicts: Iterable[Verdict],
+    truths: Iterable[Solution],
     *,
     layout: PlanningTokens,
     extra: dict[str, Any] | None = None,
+    by_split: bool = False,
 ) -> dict[str, Any]:
     """Write traces.jsonl, traces.txt and metrics.json (with ``extra``) into the folder; return the metrics.
 
-    Where several processes do the same, only the main one writes.
+    ``truths`` has the ground truth of each verdict, in the same order. Of neither more than one is held at a time.
+    ``by_split`` adds the same metrics for each split as `splits`. Where several processes do the same, only the main
+    one writes.
 
     traces.txt is for reading: of each question the prompt, the generated solution and the
     ground-truth solution, in the given layout, with empty lines between.
     """
-    result = metrics(verdicts) | (extra or {})
-    if not processes.is_main():
-        return result
-    truths = {solution.question.id: solution for solution in solutions}
-    write_jsonl(folder / "traces.jsonl", (verdict.to_json() for verdict in verdicts))
-    with atomic_write(folder / "traces.txt") as file:
-        for verdict in verdicts:
-            question = verdict.trace.question
-            solution = truths.get(question.id, Solution(question))
-            truth = layout.solution_text(solution.steps, question.answer)
-            prompt = layout.prompt_text(question)
-            file.write(f"{prompt}\n{verdict.trace.text.strip()}\n\n{truth}\n\n{'=' * 80}\n\n")
-    write_json(folder / "metrics.json", result)
+    whole, of_split = _Counts(), defaultdict[str, _Counts](_Counts)
+    with ExitStack() as stack:
+        writes = processes.is_main()
+        rows, texts = (
+            stack.enter_context(atomic_write(folder / name)) if writes else None
+            for name in ("traces.jsonl", "traces.txt")
+        )
+        for verdict, truth in zip(verdicts, truths, strict=True):
+            whole.add(verdict)
+            of_split[verdict.trace.question.split].add(verdict)
+            if rows and texts:
+                rows.write(json_line(verdict.to_json()))
+                texts.write(_to_read(verdict, truth, layout))
+        result = whole.metrics() | (extra or {})
+    if by_split:
+        result["splits"] = {split: counts.metrics() for split, counts in of_split.items()}
+    if writes:
+        write_json(folder / "metrics.json", result)
     return result
 
 
-def read_traces(path: Path) -> list[Verdict]:
+def _to_read(verdict: Verdict, truth: Solution, layout: PlanningTokens) -> str:
+    question = verdict.trace.question
+    gold = layout.solution_text(truth.steps, question.answer)
+    return f"{layout.prompt_text(question)}\n{verdict.trace.text.strip()}\n\n{gold}\n\n{'=' * 80}\n\n"
+
+
+def read_traces(path: Path) -> OnDisk[Verdict]:
     """Read a traces.jsonl back. Raises UserError naming file:line and the missing field."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the traces.jsonl that `memreason evaluate` wrote")
-    verdicts = []
-    for number, row in read_jsonl(path):
-        try:
-            verdicts.append(verdict_from_json(row))
-        except (KeyError, TypeError) as error:
-            field = error.args[0] if isinstance(error, KeyError) else json.dumps(str(error))
-            raise UserError(
-                f"{path}:{number}: not a trace (field {field}); give a traces.jsonl that memreason wrote"
-            ) from error
-    return verdicts
+    return OnDisk(_verdict(path, number, row) for number, row in read_jsonl(path))
+
+
+def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:
+    try:
+        return verdict_from_json(row)
+    except (KeyError, TypeError) as error:
+        field = error.args[0] if isinstance(error, KeyError) else json.dumps(str(error))
+        raise UserError(
+            f"{path}:{number}: not a trace (field {field}); give a traces.jsonl that memreason wrote"
+        ) from error

@@ -4,7 +4,7 @@
 
 Training: LoRA of rank 16 on the MLPs and new token rows, bfloat16, rows of 512-token texts without padding, as
 `memreason train` does it. Prints tokens a second, the peak memory, and model-FLOPs utilisation: 4 operations a
-weight and token (forward, and backward through frozen weights), over the rate of a large matrix product measured here
+weight (but for the input embeddings) and token (forward, and backward through frozen weights), over the rate of a large matrix product measured here
 and over --peak_tflops. Generation: the same prompts by continuous batching and by `generate` one at a time, in turn.
 """
 
@@ -100,7 +100,8 @@ def answer(unit: ModelUnit, questions: int, new_tokens: int) -> dict[str, float]
                 synchronize()
                 start = time.perf_counter()
                 if name == "memreason":
-                    decode(model, asked, [new_tokens] * len(asked), end_id=-1, slots=questions)
+                    room = [new_tokens] * len(asked)
+                    decode(model, asked, room, end_id=-1, slots=questions, on_ended=lambda index, ids: None)
                 else:
                     for prompt in asked:
                         ids = torch.tensor([prompt], device=unit.device)
@@ -128,7 +129,8 @@ def main() -> None:
     print(f"{parameters / 1e9:.2f} billion weights on {torch.cuda.get_device_name() if device == 'cuda' else 'a CPU'}")
     seconds = train(unit, arguments.texts, arguments.length, arguments.steps)
     tokens = arguments.texts * arguments.length
-    done, rate = 4 * parameters * tokens / seconds, matrix_rate(device)
+    multiplied = parameters - unit.model.get_input_embeddings().weight.numel()  # those are only looked up
+    done, rate = 4 * multiplied * tokens / seconds, matrix_rate(device)
     share = f", {done / (arguments.peak_tflops * 1e12):.0%} of {arguments.peak_tflops:.0f} TFLOP/s" * (device == "cuda")
     print(
         f"training: {tokens / seconds:,.0f} tokens/s; {done / rate:.0%} of the matrix rate ({rate / 1e12:.1f}){share}"

@@ -1,6 +1,7 @@
 """Your own questions: nothing is repaired, every error names its line and field."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -130,3 +131,19 @@ def test_what_is_exported_loads_as_it_was(tmp_path):
     solutions = load(tmp_path, *rows).splits["test"]
     export_jsonl(solutions, tmp_path / "out" / "copy.jsonl")
     assert load_task("jsonl", str(tmp_path / "out" / "copy.jsonl")).splits["test"] == solutions
+
+
+def test_memory_does_not_grow_with_what_rows_hold(tmp_path):
+    path = tmp_path / "long.jsonl"
+    with open(path, "w", encoding="utf-8") as file:
+        for i in range(800):
+            steps = [{"type": "memory", "text": f"Fact {i}. " * 300}]
+            file.write(json.dumps({"question": f"Is it {i}?", "answer": "True", "steps": steps}) + "\n")
+    tracemalloc.start()
+    try:
+        task = load_task("jsonl", str(path))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(map(len, task.splits.values())) == 800
+    assert most < path.stat().st_size / 3

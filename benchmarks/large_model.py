@@ -3,9 +3,10 @@
     python benchmarks/large_model.py --shape tiny      # the same on any machine, to see that it works
 
 Training: LoRA of rank 16 on the MLPs and new token rows, bfloat16, rows of 512-token texts without padding, as
-`memreason train` does it. Prints tokens a second, the peak memory, and model-FLOPs utilisation: 4 operations a
-weight (but for the input embeddings) and token (forward, and backward through frozen weights), over the rate of a large matrix product measured here
-and over --peak_tflops. Generation: the same prompts by continuous batching and by `generate` one at a time, in turn.
+`memreason train` does it. Prints tokens a second, the peak memory, and model-FLOPs utilisation: 4 operations a weight
+and token (forward, and backward through frozen weights; input embeddings are looked up, and do not count), over the
+rate of a large matrix product measured here and over --peak_tflops. Generation: the same prompts by continuous batching
+and by `generate` one at a time, in turn.
 """
 
 import argparse

@@ -157,11 +157,15 @@ def measure_evaluation(folder: Path, model: str, size: int, _: int) -> dict[str,
     }  # fmt: skip
 
 
+def _cell(figure: float) -> str:
+    return f"{figure:>17,.0f}" if figure >= 100 else f"{figure:>17.3g}"
+
+
 def report(title: str, rows: dict[int, dict[str, float]], columns: dict[str, str]) -> None:
     """A table of the figures, and the largest size over the smallest."""
     print(f"{title:>18}" + "".join(f"{name:>17}" for name in columns.values()))
     for size, found in rows.items():
-        print(f"{size:>18,}" + "".join(f"{found[key]:>17.3g}" for key in columns), flush=True)
+        print(f"{size:>18,}" + "".join(_cell(found[key]) for key in columns), flush=True)
     first, *_, last = rows.values()
     print(f"{'last / first':>18}" + "".join(f"{last[key] / first[key]:>17.2f}" for key in columns), flush=True)
 

@@ -86,6 +86,14 @@ def test_a_norm_whose_weight_is_trained_is_left_alone() -> None:
         assert "forward" not in vars(module[0])
 
 
+def test_a_norm_that_others_have_replaced_is_left_alone() -> None:
+    module = nn.ModuleList([LlamaRMSNorm(32)]).requires_grad_(False)
+    theirs = module[0].forward = lambda x: x
+    with fused(module):
+        assert module[0].forward is theirs
+    assert module[0].forward is theirs
+
+
 def test_a_rotation_of_another_kind_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def interleaved(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> tuple:
         def turned(x: torch.Tensor) -> torch.Tensor:

@@ -76,6 +76,8 @@ def _norm_of(norm: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def _is_usual_norm(module: Any) -> bool:
     kind: Any = type(module)
+    if "forward" in vars(module):  # something else was put in its place already: Liger's kernel, say
+        return False
     if not kind.__name__.endswith("RMSNorm") or not hasattr(module, "variance_epsilon"):
         return False
     weight = getattr(module, "weight", None)

@@ -171,9 +171,9 @@ def _left_out_of_train(record: Record, notes: Notes) -> bool:
     return left_out
 
 
-def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, Sequence[Solution]]:
+def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, OnDisk[Solution]]:
     """Leave out of train what is tested or validated on, and of validation what is tested on."""
-    kept: dict[str, Sequence[Solution]] = {}
+    kept: dict[str, OnDisk[Solution]] = {}
     held_out: set[int] = set()
     for split in sorted(splits, key=lambda split: (split == "train", split == "validation")):
         solutions, keys = splits[split].solutions, splits[split].keys
@@ -189,7 +189,7 @@ def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, Sequence[S
     return {split: kept[split] for split in splits}
 
 
-def _fill_in(splits: dict[str, Sequence[Solution]], notes: Notes, seed: int, num_validation: int) -> None:
+def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, seed: int, num_validation: int) -> None:
     """Carve the splits that the source lacks out of train: test a fifth, validation at most a tenth."""
     if not splits.get("train"):
         notes.say("there is no train split: the data can be evaluated on, not trained on")
@@ -212,15 +212,15 @@ def _fill_in(splits: dict[str, Sequence[Solution]], notes: Notes, seed: int, num
         notes.say(_CARVED.format("validation", count, seed))
 
 
-def _carve(splits: dict[str, Sequence[Solution]], split: str, count: int, seed: int) -> Sequence[Solution]:
+def _carve(splits: dict[str, OnDisk[Solution]], split: str, count: int, seed: int) -> OnDisk[Solution]:
     """Take ``count`` solutions out of train; they keep their ids, which say where they came from."""
     train = splits["train"]
     chosen = set(random.Random(f"{split}-{seed}").sample(range(len(train)), count))
-    splits["train"] = OnDisk(solution for i, solution in enumerate(train) if i not in chosen)
+    splits["train"] = train.chosen(i for i in range(len(train)) if i not in chosen)
     return OnDisk(replace(train[i], question=replace(train[i].question, split=split)) for i in sorted(chosen))
 
 
-def _describe(splits: dict[str, Sequence[Solution]], notes: Notes) -> None:
+def _describe(splits: dict[str, OnDisk[Solution]], notes: Notes) -> None:
     """Note, of each split, what its solutions lack; once only, where no step of the dataset has a label."""
     with_types: dict[str, Counter[frozenset[str]]] = {
         split: Counter(frozenset(step.type for step in solution.steps) for solution in solutions)

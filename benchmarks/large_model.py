@@ -23,6 +23,7 @@ from memreason.config import ModelConfig
 from memreason.continuous_batching import decode
 from memreason.manifest import Manifest
 from memreason.model import ModelUnit
+from memreason.packed_weights import packed_weights
 from memreason.planning_tokens import IGNORE
 from memreason.token_rows import add_tokens
 from memreason.training_pass import TrainingPass
@@ -95,7 +96,7 @@ def answer(unit: ModelUnit, questions: int, new_tokens: int) -> dict[str, float]
     prompts = torch.randint(0, 40000, (questions, 64)).tolist()
     settings = GenerationConfig(do_sample=False, min_new_tokens=new_tokens, max_new_tokens=new_tokens, pad_token_id=0)
     rates: dict[str, list[float]] = {}
-    with unit.merged() as model, torch.inference_mode():
+    with unit.merged() as model, packed_weights(model), torch.inference_mode():
         for round_ in range(ROUNDS + 1):
             for name, asked in (("memreason", prompts), ("generate, one at a time", prompts[:2])):
                 synchronize()

@@ -11,6 +11,7 @@ from transformers.models.llama.modeling_llama import LlamaConfig, LlamaForCausal
 from transformers.models.olmo2.modeling_olmo2 import Olmo2RMSNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Config, Qwen3ForCausalLM
 
+from memreason import fused_layers
 from memreason.fused_layers import fused
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -84,6 +85,15 @@ def test_a_norm_whose_weight_is_trained_is_left_alone() -> None:
     module = nn.ModuleList([LlamaRMSNorm(32)])
     with fused(module):
         assert "forward" not in vars(module[0])
+
+
+def test_trying_out_what_a_model_computes_draws_no_random_numbers() -> None:
+    model = frozen("llama")
+    fused_layers._computes_usually.cache_clear()
+    fused_layers._is_usual_rotation.cache_clear()
+    before = torch.random.get_rng_state()
+    with fused(model):
+        assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_a_norm_that_others_have_replaced_is_left_alone() -> None:

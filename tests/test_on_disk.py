@@ -1,5 +1,7 @@
 """A sequence of records in a temporary file behaves as a list of them, and takes no memory to speak of."""
 
+import errno
+import tempfile
 import tracemalloc
 
 import pytest
@@ -51,3 +53,14 @@ def test_memory_does_not_grow_with_what_records_hold():
         tracemalloc.stop()
     assert len(kept) == 5000
     assert taken < 500_000  # of ten megabytes
+
+
+def test_a_full_disk_is_named(monkeypatch):
+    class Full:
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    kept = OnDisk(SOLUTIONS)
+    monkeypatch.setattr(kept._file, "_file", Full())
+    with pytest.raises(OSError, match=tempfile.gettempdir()):
+        kept.append(SOLUTIONS[0])

@@ -1,6 +1,7 @@
 """Packed weights: the same numbers bit for bit, only where they are of use, and gone afterwards."""
 
 import logging
+from pathlib import Path
 
 import psutil
 import pytest
@@ -106,3 +107,52 @@ def test_nothing_is_packed_where_memory_is_short_and_the_log_says_so(
     with caplog.at_level(logging.INFO, "memreason"), packed_weights(layers):
         assert type(layers[0]) is nn.Linear
     assert "weights are not packed" in caplog.text
+
+
+@works
+def test_weights_changed_within_are_used_also_where_memory_is_short_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers, x = model(), torch.randn(5, 48).bfloat16()
+    first = layers(x)
+    with packed_weights(layers, with_gradients=True):
+        kept = layers[0].weight.data.clone()
+        layers[0].weight.data += 1
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_free_memory", lambda: 1000)
+            with packed_weights(layers), torch.no_grad():
+                assert type(layers[0]) is nn.Linear
+                assert not torch.equal(layers(x), first)
+        layers[0].weight.data = kept
+        assert type(layers[0]) is PackedLinear
+        assert torch.equal(layers(x), first)
+
+
+@works
+def test_packing_that_fails_half_way_leaves_stock_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers, pack = model(), module.pack
+    monkeypatch.setattr(module, "pack", lambda weight: pack(weight) if weight.shape == (64, 48) else 1 / 0)
+    with pytest.raises(ZeroDivisionError), packed_weights(layers):
+        pass
+    assert all(type(layer) is not PackedLinear and "packed" not in vars(layer) for layer in layers)
+
+
+def test_what_a_container_and_other_processes_leave_is_what_is_free(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "_CONTAINER", tmp_path)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    for name, text in (("max", "max"), ("current", "700"), ("stat", "anon 300\ninactive_file 400\n")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert module._free_memory() > 1e6  # no limit: the machine's
+    (tmp_path / "memory.max").write_text("1000")
+    assert module._free_memory() == 1000 - 700 + 400
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert module._free_memory() == 350
+
+
+@works
+def test_finding_out_whether_it_works_draws_no_random_numbers() -> None:
+    module._works.cache_clear()
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    assert module._works()
+    assert torch.equal(torch.random.get_rng_state(), before)

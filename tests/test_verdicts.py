@@ -1,7 +1,6 @@
 """Traces → Verdicts → metrics, and the files that hold them."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -122,10 +121,9 @@ def test_reading_traces_says_where_and_what(tmp_path):
 
 
 def test_metrics_by_split_are_those_of_each_splits_verdicts(tmp_path):
-    of_a = judge_traces([replace(RIGHT, question=replace(RIGHT.question, split="a"))], "mixed", judge)
-    of_b = judge_traces([replace(one, question=replace(one.question, split="b")) for one in (WRONG, CUT)], "mixed")
+    of_a, of_b = judge_traces([RIGHT], "mixed", judge), judge_traces([WRONG, CUT], "mixed")
     verdicts = iter([*of_a, *of_b])  # read once
     solutions = (Solution(v.trace.question) for v in (*of_a, *of_b))
-    result = write_evaluation(tmp_path, verdicts, solutions, layout=LAYOUT, by_split=True)
+    result = write_evaluation(tmp_path, verdicts, solutions, layout=LAYOUT, splits={"a": 1, "b": 2})
     assert result["splits"] == {"a": metrics(of_a), "b": metrics(of_b)}
     assert result["n"] == 3

@@ -217,9 +217,8 @@ def decode(
     waiting = iter(range(len(prompts)))
     free = list(range(held.count))
     under_way: list[Row] = []
-    if (
-        len(prompts) or anywhere
-    ):  # is it supported? tried on two tokens: a model that is not may not take long rows either
+    # Is it supported? Tried on two tokens: a model that is not may not take long rows either.
+    if len(prompts) or anywhere:
         probe = Slots(1, shared)
         with _slots_as_attention(model, probe):
             _forward(model, probe, [], [Row(0, 0, before, [0, 0])])

@@ -93,7 +93,8 @@ def evaluate_splits(
     verdicts = processes.share(questions, answer, size=lambda question: len(question.text))
     several = len(names) > 1
     result = write_evaluation(
-        folder, verdicts, _solutions(task, names), layout=unit.layout, by_split=several,
+        folder, verdicts, _solutions(task, names), layout=unit.layout,
+        splits={name: len(task.splits[name]) for name in names} if several else None,
         extra=None if several else {"split": names[0]},
     )  # fmt: skip
     return result, verdicts

@@ -27,20 +27,22 @@ _CLOSE: Any = {"rtol": 1e-3, "atol": 1e-3}
 @contextmanager
 def fused(model: nn.Module) -> Iterator[None]:
     """Within, the frozen norms and the rotation of ``model`` (one without PEFT around it) compute as one function."""
-    norms = [module for module in model.modules() if _is_usual_norm(module)]
-    for norm in norms:
-        norm.forward = _norm_of(norm)  # type: ignore[assignment]
+    with torch.random.fork_rng(devices=[]):  # whoever has set a seed goes on from there
+        norms = [module for module in model.modules() if _is_usual_norm(module)]
     file = sys.modules[type(model).__module__]
     usual: Any = vars(file).get(_ROTATION)
-    rotates = usual is not None and _is_usual_rotation(usual)
-    if rotates:
-        setattr(file, _ROTATION, _rotation_or(usual))
+    with torch.random.fork_rng(devices=[]):
+        rotates = usual is not None and _is_usual_rotation(usual)
     logger.debug(f"computed as one function: {len(norms)} norms, {'the' if rotates else 'no'} rotation")
     try:
+        for norm in norms:
+            norm.forward = _norm_of(norm)  # type: ignore[assignment]
+        if rotates:
+            setattr(file, _ROTATION, _rotation_or(usual))
         yield
     finally:
         for norm in norms:
-            del norm.forward
+            vars(norm).pop("forward", None)
         if rotates:
             setattr(file, _ROTATION, usual)
 
@@ -76,7 +78,7 @@ def _norm_of(norm: Any) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def _is_usual_norm(module: Any) -> bool:
     kind: Any = type(module)
-    if "forward" in vars(module):  # something else was put in its place already: Liger's kernel, say
+    if "forward" in vars(module):  # something was put in its place already, such as accelerate's hooks
         return False
     if not kind.__name__.endswith("RMSNorm") or not hasattr(module, "variance_epsilon"):
         return False

@@ -117,7 +117,7 @@ def answer_each(
             bar.update()
 
         shared = _read_once(unit, model, shot_ids)
-        # Each is tokenised again when its turn comes, which takes next to nothing beside its answer.
+        # Each is tokenised again when its turn comes, which takes little beside its answer.
         prompts = _Each(len(order), lambda at: prompt_of(questions[int(order[at])]))
         _decode(unit, model, prompts, room, shared, bool(shots), use_calculator, batch_size, on_ended, backend)
 
@@ -205,7 +205,8 @@ def _decode(
     on_ended: Callable[[int, list[int]], None],
     backend: str,
 ) -> None:
-    """New ids of each prompt; by another engine, by continuous batching, or batch by batch where the model's
+    """Tell ``on_ended`` the new ids of each prompt; by another engine, by continuous batching, or batch by batch where
+    the model's
     attention needs that."""
     sharded = is_sharded(unit.model)
     if backend in ENGINES and len(prompts):  # they find out by themselves what prompts share; `_trace` cuts

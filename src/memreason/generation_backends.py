@@ -92,7 +92,7 @@ def decode_with_vllm(
                 dtype=str(model.dtype).removeprefix("torch."),
                 skip_tokenizer_init=True,
                 generation_config="vllm",  # nothing of the model's own: it might sample
-                max_model_len=max(len(prompts[i]) + room[i] for i in range(len(prompts))),
+                max_model_len=len(prompts[0]) + room[0],  # which is the same for all
                 max_num_seqs=slots,
                 enable_prefix_caching=True,
             )

@@ -69,7 +69,7 @@ class _HeadLoss(torch.autograd.Function):
             if packed:
                 by_hidden[at : at + portion] += times(by_logits, packed[1])
             else:
-                by_hidden[at : at + portion].addmm_(by_logits, weight)
+                by_hidden[at : at + portion] += by_logits @ weight
             if by_weight is not None:
                 by_weight += by_logits.T @ some
             if by_bias is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import tempfile
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, overload
 
 Item = TypeVar("Item")
@@ -17,6 +17,7 @@ class OnDisk(Sequence[Item]):
 
     The file lies where the system's temporary files do (`TMPDIR`), has no name there and goes with the process, so
     nobody else writes what is unpickled from it. Slices and `chosen` are views of it. One thread at a time.
+    Where its disk is full, writing, or reading what was written last, raises OSError that names the folder.
     """
 
     def __init__(self, items: Iterable[Item] = ()):
@@ -26,7 +27,7 @@ class OnDisk(Sequence[Item]):
             self.append(item)
 
     def append(self, item: Item) -> None:
-        """One record more, of this view alone. Raises OSError where the disk is full."""
+        """One record more, of this view alone."""
         self._places.append(self._file.write(item))
 
     def chosen(self, indices: Iterable[int]) -> OnDisk[Item]:
@@ -69,14 +70,25 @@ class _File(Generic[Item]):
 
     def write(self, item: Item) -> int:
         """Returns where it starts."""
-        if not self._writing:
-            self._file.seek(self._end)
-            self._writing = True
         start = self._end
-        self._end += self._file.write(pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
+        with _naming_the_folder():
+            if not self._writing:
+                self._file.seek(self._end)
+                self._writing = True
+            self._end += self._file.write(pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
         return start
 
     def read(self, start: int) -> Any:
-        self._writing = False
-        self._file.seek(start, os.SEEK_SET)
+        with _naming_the_folder():  # what was written last may have to go to the disk first
+            self._writing = False
+            self._file.seek(start)
         return pickle.load(self._file)
+
+
+@contextmanager
+def _naming_the_folder() -> Iterator[None]:
+    """An OSError here is about a file without a name; say where it lies."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from error

@@ -7,9 +7,11 @@ decoding one answer. Here it is done once, beside the weight itself. Results are
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _SHARE = 0.25
 """How much of the memory that is free the copies may take."""
+_CONTAINER = Path("/sys/fs/cgroup")
 _ROWS = 1024
 """Rows of input that the layout is asked for; it serves any number."""
 
@@ -73,28 +76,47 @@ def packed_weights(model: nn.Module, with_gradients: bool = False) -> Iterator[N
     """Within, ``model``'s linear layers hold their weights packed too, as they are now, where that is of use:
     on a CPU in bf16, and where there is memory for it.
 
-    Weights must not change within, so with ``with_gradients`` only frozen ones are packed.
+    Weights must not change within, so with ``with_gradients`` only frozen ones are packed. Where this is within
+    another such context, whose packed weights may be others, those rest until it is over.
     """
-    layers: list[Any] = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
-    layers = [one for one in layers if _is_suited(one.weight) and not (with_gradients and one.weight.requires_grad)]
+    linear: list[Any] = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
+    layers = [one for one in linear if _is_suited(one.weight) and not (with_gradients and one.weight.requires_grad)]
     needed = sum(one.weight.nbytes for one in layers) * (2 if with_gradients else 1)
-    if needed > _SHARE * psutil.virtual_memory().available:
+    if needed > _SHARE * _free_memory():
         logger.info(f"weights are not packed: {needed / 1e9:.1f} GB of copies are too much for the free memory")
         layers = []
-    before = [(type(one), one.__dict__.copy()) for one in layers]
-    for one in layers:
-        one.__class__ = PackedLinear
-        one.packed = pack(one.weight)
-        one.back = pack(one.weight.T) if with_gradients else None
+    before = [(type(one), vars(one).get("packed"), vars(one).get("back")) for one in linear]
     try:
+        for one in linear:
+            _unpack(one)
+        for one in layers:
+            one.packed = pack(one.weight)
+            one.back = pack(one.weight.T) if with_gradients else None
+            one.__class__ = PackedLinear
         yield
     finally:
-        for one, (kind, attributes) in zip(layers, before, strict=True):
-            one.__class__ = kind
-            for name in ("packed", "back"):
-                one.__dict__.pop(name)
-                if name in attributes:
-                    one.__dict__[name] = attributes[name]
+        for one, (kind, packed, back) in zip(linear, before, strict=True):
+            _unpack(one)
+            if kind is PackedLinear:
+                one.__class__, one.packed, one.back = kind, packed, back
+
+
+def _unpack(layer: Any) -> None:
+    layer.__class__ = nn.Linear
+    for name in ("packed", "back"):
+        vars(layer).pop(name, None)
+
+
+def _free_memory() -> float:
+    """Bytes that this process may count on: of the machine's or the container's, its part beside the others here."""
+    free = psutil.virtual_memory().available
+    try:
+        limit, used = (int((_CONTAINER / f"memory.{name}").read_text()) for name in ("max", "current"))
+        kinds = dict(line.split() for line in (_CONTAINER / "memory.stat").read_text().splitlines())
+        free = min(free, limit - used + int(kinds["inactive_file"]))  # files in memory that can go
+    except (OSError, ValueError, KeyError):  # no container, or one without a limit
+        pass
+    return free / int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def _is_suited(weight: torch.Tensor) -> bool:
@@ -104,7 +126,8 @@ def _is_suited(weight: torch.Tensor) -> bool:
 @cache
 def _works() -> bool:
     """Whether this PyTorch and this processor do it; these operations are PyTorch's own, for its compiler."""
-    x, weight = torch.randn(4, 64).bfloat16(), torch.randn(32, 64).bfloat16()
+    with torch.random.fork_rng(devices=[]):  # whoever has set a seed goes on from there
+        x, weight = torch.randn(4, 64).bfloat16(), torch.randn(32, 64).bfloat16()
     try:
         return torch.allclose(times(x, pack(weight)), functional.linear(x, weight), rtol=0.02, atol=0.1)
     except (RuntimeError, AttributeError, NotImplementedError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,18 +147,20 @@ def write_evaluation(
     *,
     layout: PlanningTokens,
     extra: dict[str, Any] | None = None,
-    by_split: bool = False,
+    splits: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """Write traces.jsonl, traces.txt and metrics.json (with ``extra``) into the folder; return the metrics.
 
     ``truths`` has the ground truth of each verdict, in the same order. Of neither more than one is held at a time.
-    ``by_split`` adds the same metrics for each split as `splits`. Where several processes do the same, only the main
+    ``splits`` says how many verdicts of each split come one after another, and adds the same metrics for each as
+    `splits`. Where several processes do the same, only the main
     one writes.
 
     traces.txt is for reading: of each question the prompt, the generated solution and the
     ground-truth solution, in the given layout, with empty lines between.
     """
-    whole, of_split = _Counts(), defaultdict[str, _Counts](_Counts)
+    whole, of_split = _Counts(), {name: _Counts() for name in splits or ()}
+    split_of = chain.from_iterable(repeat(of_split[name], count) for name, count in (splits or {}).items())
     with ExitStack() as stack:
         writes = processes.is_main()
         rows, texts = (
@@ -166,12 +169,13 @@ def write_evaluation(
         )
         for verdict, truth in zip(verdicts, truths, strict=True):
             whole.add(verdict)
-            of_split[verdict.trace.question.split].add(verdict)
+            if splits:
+                next(split_of).add(verdict)
             if rows and texts:
                 rows.write(json_line(verdict.to_json()))
                 texts.write(_to_read(verdict, truth, layout))
         result = whole.metrics() | (extra or {})
-    if by_split:
+    if splits:
         result["splits"] = {split: counts.metrics() for split, counts in of_split.items()}
     if writes:
         write_json(folder / "metrics.json", result)

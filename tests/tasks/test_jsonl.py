@@ -147,3 +147,10 @@ def test_memory_does_not_grow_with_what_rows_hold(tmp_path):
         tracemalloc.stop()
     assert sum(map(len, task.splits.values())) == 800
     assert most < path.stat().st_size / 3
+
+
+def test_half_a_character_is_a_text_like_any_other(tmp_path):
+    path = tmp_path / "half.jsonl"
+    rows = [{"question": f"Is it \ud83d{i}?", "answer": "True", "split": "test"} for i in range(2)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [s.question.text for s in load_task("jsonl", str(path)).splits["test"]] == [row["question"] for row in rows]

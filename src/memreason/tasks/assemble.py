@@ -82,7 +82,7 @@ def assemble(
     """
     splits: dict[str, _Split] = {}
     counts: dict[str, int] = defaultdict(int)
-    ids = _Ids()
+    ids: dict[int, int] = {}  # hash of an id → number of the record that has it
     for number, record in enumerate(records):
         solution = _solution(name, record, counts[record.split])
         counts[record.split] += 1
@@ -93,7 +93,7 @@ def assemble(
         elif record.split in splits and key in splits[record.split].seen:
             notes.add(f"{record.split} records left out, question already stands there", record.place)
         elif not _left_out_of_train(record, notes):
-            if (first := ids.number_of(solution.question.id, number)) != number:
+            if (first := ids.setdefault(_hash(solution.question.id), number)) != number:
                 raise UserError(
                     f"{record.place}: id {solution.question.id} already stands at {records[first].place}; "
                     "ids are unique"
@@ -123,27 +123,9 @@ class _Split:
         self.seen.add(key)
 
 
-class _Ids:
-    """Which record an id stood in first, by the hashes of ids."""
-
-    def __init__(self) -> None:
-        self._seen: set[int] = set()
-        self._hashes, self._numbers = array("q"), array("q")
-
-    def number_of(self, id_: str, number: int) -> int:
-        """The record in which it stood before, or ``number``, that of the record it stands in now."""
-        key = _hash(id_)
-        if key in self._seen:
-            return self._numbers[self._hashes.index(key)]
-        self._seen.add(key)
-        self._hashes.append(key)
-        self._numbers.append(number)
-        return number
-
-
 def _hash(text: str) -> int:
     """64 bits of it: texts would take most of the memory, and of a million two are alike once in 30 million times."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
 
 
 def question_key(question: Question) -> str:

@@ -206,8 +206,7 @@ def _decode(
     backend: str,
 ) -> None:
     """Tell ``on_ended`` the new ids of each prompt; by another engine, by continuous batching, or batch by batch where
-    the model's
-    attention needs that."""
+    the model's attention needs that."""
     sharded = is_sharded(unit.model)
     if backend in ENGINES and len(prompts):  # they find out by themselves what prompts share; `_trace` cuts
         before = shared[0] if shared else []

@@ -37,10 +37,17 @@ def start() -> None:
 
 
 def end() -> None:
-    """Leave the others, when all are done."""
+    """Leave the others, when all are done, and exit; a single process goes on.
+
+    At once: while Python takes itself down, a thread of a library's that still wants to run can abort a process
+    whose work is done ("terminate called without an active exception"), and the launcher calls all of it failed.
+    """
     if world_size() > 1:
         wait_for_everyone()
         _distributed().destroy_process_group()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _distributed() -> Any:

@@ -1,5 +1,6 @@
 """Everyone does the same work: the same tokens, the same losses, the same answers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tiny import make_base, teach
 
 from memreason.benchmark import generation, training
 from memreason.benchmark.options import GENERATION, TRAINING
-from memreason.benchmark.work import Turn, Unsuited, Work, prepare_work, spread
+from memreason.benchmark.work import Turn, Unsuited, Work, fastest, prepare_work, spread
 from memreason.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -74,6 +75,28 @@ class TestTraining:
         assert turn.losses == pytest.approx(reference.losses, abs=0.01)
         assert turn.operations == reference.operations
 
+    def test_whoever_may_choose_works_in_the_data_type_that_it_is_fastest_in(self, work: Work) -> None:
+        free = replace(work, config=replace(work.config, dtype="auto"))
+        turn = training.prepare("one-by-one", free)()
+        assert turn.dtype in TRAINING["one-by-one"].dtypes
+        assert turn.losses == pytest.approx(training.prepare("one-by-one", work)().losses, abs=0.1)
+
+    def test_the_trials_that_were_slower_are_forgotten(self, work: Work) -> None:
+        rates = {"slow": 1, "fast": 3, "middling": 2}
+        made = []
+
+        def prepare(dtype: str) -> str:
+            made.append(dtype)
+            return dtype
+
+        turn = fastest(
+            tuple(rates),
+            prepare,
+            lambda one: Turn(1.0, rates[one], 0, 0.0),
+            lambda one: lambda: Turn(1, 1, 1, 1, dtype=one),
+        )
+        assert made == list(rates) and turn().dtype == "fast"
+
     def test_a_turn_trains_on_where_the_last_one_ended(self, work: Work) -> None:
         turn = training.prepare("memreason", work)
         assert turn().losses[0] > turn().losses[0]
@@ -101,5 +124,5 @@ class TestGeneration:
         assert generation.prepare("continuous-batching", work)().texts == references["generation"].texts
 
     def test_float32_is_not_measured_twice(self, work: Work) -> None:
-        with pytest.raises(Unsuited, match="float32 anyway"):
+        with pytest.raises(Unsuited, match="in float32 here anyway"):
             generation.prepare("memreason-float32", work)

@@ -24,6 +24,15 @@ def test_quick_means_small_sizes_and_few() -> None:
     assert config.contestants("training") == ["memreason", "trainer"]
 
 
+def test_everyone_tries_all_data_types_that_it_can_work_in_unless_one_is_asked_for() -> None:
+    trainer, ours = TRAINING["trainer"], TRAINING["memreason"]
+    assert BenchmarkConfig().dtypes(trainer) == ("float32", "bfloat16", "bf16 autocast")
+    assert BenchmarkConfig(dtype="float32").dtypes(trainer) == ("float32",)
+    assert BenchmarkConfig(dtype="bfloat16").dtypes(trainer) == ("bfloat16", "bf16 autocast")
+    assert BenchmarkConfig(dtype="bfloat16").dtypes(ours) == ()
+    assert BenchmarkConfig(dtype="bfloat16").dtypes(GENERATION["one-by-one-float32"]) == ("float32",)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -13,8 +13,9 @@ CEILINGS = [
 def one(name: str, seconds: list[float], error: str = "", texts: dict[int, str] | None = None) -> Contestant:
     contestant = Contestant("generation", name, work=None)  # type: ignore[arg-type]
     contestant.error = error
+    dtype = "float32" if name.endswith("float32") else "bfloat16"
     contestant.turns = [
-        Turn(s, items=4, tokens=40, operations=500.0, moved=100.0, texts=texts or {}, peak_memory={"process": 10 + i})
+        Turn(s, 4, 40, 500.0, 100.0, dtype, texts=texts or {}, peak_memory={"process": 10 + i})
         for i, s in enumerate(seconds)
     ]
     return contestant

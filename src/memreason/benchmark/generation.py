@@ -14,28 +14,40 @@ from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedM
 from memreason.allocator import keep_freed_memory
 from memreason.benchmark import engines
 from memreason.benchmark.ceiling import synchronize
-from memreason.benchmark.work import Turn, Unsuited, Work
+from memreason.benchmark.options import FLOAT32, GENERATION
+from memreason.benchmark.work import Turn, Unsuited, Work, fastest, spread
 from memreason.generate import generate
 from memreason.model import ModelUnit
 from memreason.records import Trace
 
 ALONE = ("one-by-one", "one-by-one-float32", "llama.cpp")
 """Those that answer one question at a time, and so only a sample."""
+_TRIED = 16
+"""Questions that a data type is tried on by those that answer many at once."""
 
 
 def prepare(name: str, work: Work) -> Callable[[], Turn]:
-    """What the named one does in its turn, after two questions to warm up. Raises Unsuited where it cannot."""
-    float32 = name.endswith("float32")
-    if float32 and work.dtype == "float32":
-        raise Unsuited("the weights are float32 anyway, so it is the same as without")
+    """What the named one does in its turn, after two questions to warm up, in the data type that is fastest for it
+    here. Raises Unsuited where it cannot."""
+    if name.endswith("float32") and work.dtype == FLOAT32:
+        raise Unsuited("memreason works in float32 here anyway, so it is the same as without")
+    return fastest(
+        work.config.dtypes(GENERATION[name]) or (work.dtype,),
+        lambda dtype: _prepare(name, work, dtype),
+        lambda turn: turn(work.sample[:1] if name in ALONE else spread(range(len(work.prompts)), _TRIED)),
+        lambda turn: lambda: turn(work.sample if name in ALONE else range(len(work.prompts))),
+    )
+
+
+def _prepare(name: str, work: Work, dtype: str) -> Callable[[Sequence[int]], Turn]:
     passes: list[int] = []
     if name in _ENGINES:
         answer = _ENGINES[name](work, passes)
     else:
-        answer = _WAYS[name.removesuffix("-float32")](work, work.unit("float32" if float32 else work.dtype), passes)
+        answer = _WAYS[name.removesuffix("-float32")](work, work.unit(dtype), passes)
     tokenizer, prefix = work.tokenizer(), work.layout.prefix
     end_id = work.layout.end_id(tokenizer)
-    bytes_read = work.weights * (4 if "float32" in (name.rpartition("-")[2], work.dtype) else 2)
+    bytes_read = work.weights * (4 if dtype == FLOAT32 else 2)
     if name == "llama.cpp":
         bytes_read = Path(str(work.config.gguf)).stat().st_size
 
@@ -59,10 +71,11 @@ def prepare(name: str, work: Work) -> Callable[[], Turn]:
                 written += len(ids)
         read = written + sum(len(work.prompts[n]) for n in numbers)
         moved = float(len(passes)) * bytes_read if passes else None
-        return Turn(seconds, len(numbers), written, 2.0 * work.weights * read, moved, texts=texts)
+        operations = 2.0 * work.weights * read
+        return Turn(seconds, len(numbers), written, operations, moved, dtype=dtype, texts=texts)
 
     turn(work.sample[:2])
-    return lambda: turn(work.sample if name in ALONE else range(len(work.prompts)))
+    return turn
 
 
 Answer = Callable[[Sequence[int]], "Sequence[Trace | list[int]]"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,36 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "versions": {"python": platform.python_version()} | {name: v for name in PACKAGES if (v := _version(name))},
     }
+
+
+def peak_memory() -> dict[str, int]:
+    """Bytes that this process held at most: `process` memory, and the accelerator's where there is one.
+
+    On Linux from /proc, since `getrusage` counts what the parent held before it became another program.
+    """
+    import torch
+
+    try:
+        line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+        held = {"process": int(line.split()[1]) * 1024}
+    except (OSError, StopIteration):
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        held = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if torch.cuda.is_available():
+        held["accelerator"] = torch.cuda.max_memory_allocated()
+    return held
+
+
+def forget_peak_memory() -> None:
+    """Let `peak_memory` count from now on, where the system can."""
+    import torch
+
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _version(package: str) -> str | None:

@@ -8,26 +8,42 @@ from typing import ClassVar
 from memreason.config import DTYPES, LORA_MODULES, check_at_least, check_choice, option
 from memreason.errors import UserError
 
+FLOAT32, BFLOAT16, AUTOCAST = "float32", "bfloat16", "bf16 autocast"
+"""Data types to work in: of weights and products alike, or float32 weights whose products are taken in bfloat16."""
+_TRAINER = "transformers Trainer + PEFT"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One who takes part: the title of its row, and the data types that it can work in.
+
+    With none it works in memreason's own. Where there are several, and `--dtype` chooses none, it tries them all and
+    takes the fastest.
+    """
+
+    title: str
+    dtypes: tuple[str, ...] = ()
+
+
 TRAINING = {
-    "memreason": "memreason",
-    "trainer": "transformers Trainer + PEFT, bf16 autocast",
-    "trainer-bf16-weights": "transformers Trainer + PEFT, bf16 weights",
-    "trainer-kept-memory": "the same, freed memory kept as memreason does",
-    "trl": "TRL SFTTrainer, its defaults",
-    "trl-no-checkpointing": "TRL SFTTrainer, no gradient checkpointing",
-    "trl-packed": "TRL SFTTrainer, packed, its defaults",
-    "one-by-one": "transformers Trainer + PEFT, float32, batch 1",
+    "memreason": Entry("memreason"),
+    "trainer": Entry(f"{_TRAINER}, grouped by length", (FLOAT32, BFLOAT16, AUTOCAST)),
+    "trainer-kept-memory": Entry("the same, freed memory kept as memreason does", (FLOAT32, BFLOAT16, AUTOCAST)),
+    "trl": Entry("TRL SFTTrainer, its defaults", (FLOAT32, AUTOCAST)),
+    "trl-no-checkpointing": Entry("TRL SFTTrainer, no gradient checkpointing", (FLOAT32, AUTOCAST)),
+    "trl-packed": Entry("TRL SFTTrainer, packed, its defaults", (FLOAT32, AUTOCAST)),
+    "one-by-one": Entry(f"{_TRAINER}, one at a time", (FLOAT32, BFLOAT16)),
 }
-"""Who trains: name → the title of its row. The first one is what the others are compared with."""
+"""Who trains. The first one is what the others are compared with."""
 GENERATION = {
-    "memreason": "memreason",
-    "memreason-float32": "memreason, float32",
-    "continuous-batching": "transformers' continuous batching",
-    "batches": "generate, batches sorted by length",
-    "one-by-one": "generate, one at a time",
-    "one-by-one-float32": "generate, one at a time, float32",
-    "llama.cpp": "llama.cpp, one at a time",
-    "vllm": "vLLM",
+    "memreason": Entry("memreason"),
+    "memreason-float32": Entry("memreason, float32", (FLOAT32,)),
+    "continuous-batching": Entry("transformers' continuous batching", (FLOAT32, BFLOAT16)),
+    "batches": Entry("generate, batches sorted by length", (FLOAT32, BFLOAT16)),
+    "one-by-one": Entry("generate, one at a time", (FLOAT32, BFLOAT16)),
+    "one-by-one-float32": Entry("generate, one at a time, float32", (FLOAT32,)),
+    "llama.cpp": Entry("llama.cpp, one at a time"),
+    "vllm": Entry("vLLM"),
 }
 """Who answers questions, likewise."""
 SECTIONS = {"training": TRAINING, "generation": GENERATION}
@@ -79,7 +95,10 @@ class BenchmarkConfig:
     lora_r: int = option(16, "training: rank of the adapters")
     lora_dropout: float = option(0.05, "training: dropout before the adapters")
     dtype: str = option(
-        "auto", "data type of the weights; auto = bfloat16 where the hardware computes in it, else float32", DTYPES
+        "auto",
+        "data type that everyone works in; auto = for each the one that is fastest here: memreason measures as it does "
+        "in training, the others try theirs out",
+        DTYPES,
     )
     gguf: str | None = option(
         None, "llama.cpp: the same model as a GGUF file (llama.cpp's convert_hf_to_gguf.py makes one of a merged one)"
@@ -109,6 +128,13 @@ class BenchmarkConfig:
                 raise UserError(f"--examples_per_step {self.examples_per_step} is not made of whole batches of {size}")
         if self.quick:
             vars(self).update(QUICK, only=self.only or [name for name in QUICK_ONLY if name in known])
+
+    def dtypes(self, entry: Entry) -> tuple[str, ...]:
+        """The data types that one may work in; none where memreason's own is taken."""
+        if self.dtype == "auto":
+            return entry.dtypes
+        alike = {self.dtype, AUTOCAST if self.dtype == BFLOAT16 else self.dtype}
+        return tuple(dtype for dtype in entry.dtypes if dtype in alike) or entry.dtypes[:1]
 
     def contestants(self, section: str) -> list[str]:
         """The names of those that take part in a section, in the order of their turns."""

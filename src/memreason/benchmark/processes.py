@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from memreason.benchmark.machine import peak_memory
 from memreason.benchmark.work import Turn, Unsuited, Work
 from memreason.errors import UserError
 
@@ -132,23 +133,3 @@ def _preparation(section: str) -> Callable[[str, Work], Callable[[], Any]]:
     else:
         from memreason.benchmark.generation import prepare
     return prepare
-
-
-def peak_memory() -> dict[str, int]:
-    """Bytes that this process held at most: `process` memory, and the accelerator's where there is one.
-
-    On Linux from /proc, since `getrusage` counts what the parent held before it became another program.
-    """
-    import resource
-
-    import torch
-
-    try:
-        line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-        held = {"process": int(line.split()[1]) * 1024}
-    except (OSError, StopIteration):
-        unit = 1 if sys.platform == "darwin" else 1024
-        held = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
-    if torch.cuda.is_available():
-        held["accelerator"] = torch.cuda.max_memory_allocated()
-    return held

@@ -59,7 +59,8 @@ def measure(
     everyone = [ceiling, *contestants]
 
     def do(action: Callable[[Contestant], None], one: Contestant) -> None:
-        bar.set_description(f"{section}: {SECTIONS[section].get(one.name, one.name)}")
+        title = SECTIONS[section][one.name].title if one is not ceiling else one.name
+        bar.set_description(f"{section}: {title}")
         if not one.error:
             action(one)
 

@@ -16,16 +16,16 @@ def summarise(section: str, contestants: list[Contestant], ceilings: list[dict[s
     ``ratio`` compares with the first contestant turn by turn, each with the one in the same round.
     Where one failed there is its ``error``, beside what it did before.
     """
-    titles = SECTIONS[section]
-    reference = next((one.turns for one in contestants if one.name == next(iter(titles))), [])
-    texts = {one.name: one.turns[-1].texts for one in contestants if one.turns}
+    entries = SECTIONS[section]
+    reference = next((one.turns for one in contestants if one.name == next(iter(entries))), [])
+    last = {one.name: one.turns[-1] for one in contestants if one.turns}
     rows = {}
     for one in contestants:
-        row: dict[str, Any] = {"title": titles[one.name], "error": one.error}
+        row: dict[str, Any] = {"title": entries[one.name].title, "error": one.error}
         if one.turns:
             row |= _figures(one.turns, reference, ceilings)
             if section == "generation":
-                row["traces"] = _compared(one.name, texts)
+                row["traces"] = _compared(one.name, last)
         rows[one.name] = row
     return rows
 
@@ -38,6 +38,7 @@ def _figures(turns: list[Turn], reference: list[Turn], ceilings: list[dict[str, 
     ratios = [_rate(first) / _rate(turn) for first, turn in zip(reference, turns, strict=False)]
     peaks = [turn.peak_memory for turn in turns]
     return {
+        "dtype": turns[0].dtype,
         "items": turns[0].items,
         "tokens": turns[0].tokens,
         "seconds": [turn.seconds for turn in turns],
@@ -59,13 +60,16 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"median": median(values), "min": min(values), "max": max(values)}
 
 
-def _compared(name: str, texts: dict[str, dict[int, str]]) -> dict[str, Any] | None:
-    """How many traces differ from those of one question at a time: of the same data type, which for those in
+def _compared(name: str, turns: dict[str, Turn]) -> dict[str, Any] | None:
+    """How many traces differ from those of one question at a time: in the same data type, which for those in
     16 bits are themselves compared with float32's."""
-    float32 = name == "one-by-one" or name.endswith("float32")
-    against = "one-by-one-float32" if float32 else "one-by-one"
-    if against not in texts or against == name:
+    alone = [one for one in ("one-by-one", "one-by-one-float32") if one in turns and one != name]
+    if name == "one-by-one-float32" or not alone:
         return None
-    both = texts[name].keys() & texts[against].keys()
-    differ = sum(texts[name][n] != texts[against][n] for n in both)
-    return {"against": against, "compared": len(both), "differ": differ}
+    alike = [one for one in alone if turns[one].dtype == turns[name].dtype]
+    if not alike and name != "one-by-one":
+        return None
+    against = (alike or alone)[0]
+    texts, reference = turns[name].texts, turns[against].texts
+    both = texts.keys() & reference.keys()
+    return {"against": against, "compared": len(both), "differ": sum(texts[n] != reference[n] for n in both)}

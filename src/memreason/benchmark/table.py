@@ -56,16 +56,17 @@ def _about(section: str, work: dict[str, Any]) -> str:
             f"the longest {work['longest_example']}"
         )
     return (
-        f"generation by {work['model']} in {work['dtype']}: {work['questions']} questions a turn, "
+        f"generation by {work['model']}: {work['questions']} questions a turn, "
         f"{work['one_by_one']} of them one at a time; {work['limit']} tokens at most"
     )
 
 
 def _table(section: str, rows: dict[str, Any]) -> Table:
     training = section == "training"
-    first = next(iter(SECTIONS[section].values()))
+    first = next(iter(SECTIONS[section].values())).title
     table = Table(box=MARKDOWN)
     table.add_column(section, no_wrap=True)
+    table.add_column("data type", no_wrap=True)
     for title in (
         "examples/s" if training else "questions/s",
         "tokens/s" if training else "written tokens/s",
@@ -81,6 +82,7 @@ def _table(section: str, rows: dict[str, Any]) -> Table:
             cells = (own,) if training else (_share(row["share_of_bandwidth"]), _differing(row["traces"]))
             table.add_row(
                 row["title"],
+                row["dtype"],
                 _figure(row["items_per_second"]),
                 f"{row['tokens_per_second']['median']:,.0f}",
                 _share(row["share_of_matrix_rate"]),

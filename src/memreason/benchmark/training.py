@@ -24,7 +24,8 @@ from memreason.allocator import keep_freed_memory
 from memreason.base_models import load_causal_lm, load_tokenizer, resolve
 from memreason.batches import Example
 from memreason.benchmark.ceiling import synchronize
-from memreason.benchmark.work import Turn, Unsuited, Work
+from memreason.benchmark.options import BFLOAT16, FLOAT32, TRAINING
+from memreason.benchmark.work import Turn, Unsuited, Work, fastest
 from memreason.model import build
 from memreason.token_rows import add_tokens, initialise_rows, resize
 from memreason.trainer import GenerationTrainer
@@ -37,15 +38,24 @@ BATCH = 4
 
 
 def prepare(name: str, work: Work) -> TakeTurn:
-    """What the named one does in its turn, after one step to warm up. Raises Unsuited where it cannot."""
+    """What the named one does in its turn, after one step to warm up, in the data type that is fastest for it here.
+    Raises Unsuited where it cannot."""
+    if name == "trainer-kept-memory":
+        keep_freed_memory()
+    return fastest(
+        work.config.dtypes(TRAINING[name]) or (work.model.dtype,),
+        lambda dtype: _prepare(name, work, dtype),
+        lambda turn: turn(work.examples[-BATCH:]),
+        lambda turn: lambda: turn(work.examples),
+    )
+
+
+def _prepare(name: str, work: Work, dtype: str) -> Callable[[list[Example]], Turn]:
     if name == "memreason":
         model, make = _memreason(work)
     elif name.startswith("trl"):
-        model, make = _trl(work, packed=name == "trl-packed", checkpointing=name != "trl-no-checkpointing")
+        model, make = _trl(work, dtype, packed=name == "trl-packed", checkpointing=name != "trl-no-checkpointing")
     else:
-        if name == "trainer-kept-memory":
-            keep_freed_memory()
-        dtype = torch.bfloat16 if name in ("trainer-bf16-weights", "trainer-kept-memory") else torch.float32
         model, make = _trainer(work, dtype, alone=name == "one-by-one")
 
     def turn(examples: list[Example]) -> Turn:
@@ -56,10 +66,11 @@ def prepare(name: str, work: Work) -> TakeTurn:
         trainer.train()
         trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # else the next trainer wraps it once more
         tokens = sum(len(example["input_ids"]) for example in examples)
-        return Turn(clock.seconds, len(examples), tokens, 4.0 * work.weights * tokens, losses=clock.losses)
+        operations = 4.0 * work.weights * tokens
+        return Turn(clock.seconds, len(examples), tokens, operations, dtype=dtype, losses=clock.losses)
 
     turn(work.examples[-work.config.examples_per_step :])
-    return lambda: turn(work.examples)
+    return turn
 
 
 class _Clock(TrainerCallback):
@@ -146,10 +157,10 @@ def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokeniz
     return get_peft_model(model, adapters), tokenizer
 
 
-def _trainer(work: Work, dtype: torch.dtype, alone: bool) -> tuple[PeftModel, Make]:
-    """transformers' Trainer as it is: in batches under bf16 autocast, or one example at a time in float32."""
-    model, tokenizer = _stock(work, dtype)
-    args = _common(work, 1 if alone else BATCH) | {"bf16": not alone, "remove_unused_columns": False}
+def _trainer(work: Work, dtype: str, alone: bool) -> tuple[PeftModel, Make]:
+    """transformers' Trainer as it is: in batches, or one example at a time."""
+    model, tokenizer = _stock(work, torch.bfloat16 if dtype == BFLOAT16 else torch.float32)
+    args = _common(work, 1 if alone else BATCH) | {"bf16": dtype != FLOAT32, "remove_unused_columns": False}
 
     def make(examples: list[Example]) -> Trainer:
         collator = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
@@ -158,7 +169,7 @@ def _trainer(work: Work, dtype: torch.dtype, alone: bool) -> tuple[PeftModel, Ma
     return model, make
 
 
-def _trl(work: Work, packed: bool, checkpointing: bool) -> tuple[PeftModel, Make]:
+def _trl(work: Work, dtype: str, packed: bool, checkpointing: bool) -> tuple[PeftModel, Make]:
     """TRL's SFTTrainer; packed, each row has room for as many examples as an unpacked batch has."""
     if importlib.util.find_spec("trl") is None:
         raise Unsuited("trl is not installed (pip install trl)")
@@ -170,7 +181,11 @@ def _trl(work: Work, packed: bool, checkpointing: bool) -> tuple[PeftModel, Make
     if not hasattr(head, "bias"):
         head.bias = None  # TRL's loss asks for it, and PEFT's layer for new rows does not hand it on
     lengths = [len(example["input_ids"]) for example in work.examples]
-    args = _common(work, BATCH) | {"gradient_checkpointing": checkpointing, "bf16": True, "max_length": work.limit}
+    args = _common(work, BATCH) | {
+        "gradient_checkpointing": checkpointing,
+        "bf16": dtype != FLOAT32,
+        "max_length": work.limit,
+    }
     if packed:
         args |= {"packing": True, "per_device_train_batch_size": 1}
         args["max_length"] = max(BATCH * sum(lengths) // len(lengths), max(lengths))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBa
 from memreason import run_folder
 from memreason.base_models import load_tokenizer, pick_dtype, resolve
 from memreason.batches import Example, encode_solutions
+from memreason.benchmark.machine import forget_peak_memory
 from memreason.benchmark.options import BenchmarkConfig
 from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
@@ -27,6 +29,7 @@ from memreason.variants import VariantConfig
 
 BASE_MAX_LENGTH = 256
 T = TypeVar("T")
+Taken = TypeVar("Taken")
 
 
 class Unsuited(Exception):
@@ -88,6 +91,7 @@ class Turn:
     tokens: int
     operations: float
     moved: float | None = None
+    dtype: str = ""
     losses: list[float] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
     peak_memory: dict[str, int] = field(default_factory=dict)
@@ -125,7 +129,7 @@ def prepare_work(config: BenchmarkConfig) -> Work:
     dtype = manifest.dtype if manifest and config.dtype == "auto" else config.dtype
     return Work(
         config=config,
-        model=model,
+        model=replace(model, dtype=str(pick_dtype(config.dtype)).removeprefix("torch.")),
         weights=_weights(resolve(base).path),
         limit=limit,
         layout=layout,
@@ -172,6 +176,31 @@ def _groups(examples: list[Example], config: BenchmarkConfig) -> list[Example]:
             "lower --train_steps or --examples_per_step"
         )
     return [example for group in spread(groups, config.train_steps) for example in group]
+
+
+def fastest(
+    dtypes: Sequence[str],
+    prepare: Callable[[str], Taken],
+    try_out: Callable[[Taken], Turn],
+    finish: Callable[[Taken], Callable[[], Turn]],
+) -> Callable[[], Turn]:
+    """Of what ``prepare`` makes for each data type, the one whose trial goes fastest, as ``finish`` hands it on.
+
+    No more than two are in memory at a time, and the memory that the others took does not count.
+    """
+    if len(dtypes) == 1:
+        return finish(prepare(dtypes[0]))
+    best: tuple[float, Taken] | None = None
+    for dtype in dtypes:
+        one = prepare(dtype)
+        rate = max(turn.items / turn.seconds for turn in (try_out(one), try_out(one)))
+        if best is None or rate > best[0]:
+            best = rate, one
+        del one
+        gc.collect()
+    assert best is not None
+    forget_peak_memory()
+    return finish(best[1])
 
 
 def spread(things: Sequence[T], count: int) -> list[T]:

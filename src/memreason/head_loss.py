@@ -17,7 +17,7 @@ from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 from torch import nn
 from torch.nn import functional
 
-from memreason.packed_weights import PackedLinear, times
+from memreason.packed_weights import Packed, PackedLinear, back_through, times
 from memreason.planning_tokens import IGNORE
 
 _PORTION = 512
@@ -40,7 +40,7 @@ class _HeadLoss(torch.autograd.Function):
         index: torch.Tensor | None,
         smoothing: float,
         portion: int,
-        packed: tuple[torch.Tensor, torch.Tensor] | None,
+        packed: tuple[Packed, Packed | None] | None,
     ) -> torch.Tensor:
         total = hidden.new_zeros((), dtype=torch.float32)
         by_hidden = torch.zeros_like(hidden)
@@ -53,7 +53,8 @@ class _HeadLoss(torch.autograd.Function):
             logits = times(some, packed[0], bias) if packed else functional.linear(some, weight, bias)
             if low_rows is not None:
                 logits[:, index] = some @ low_rows.T
-            by_logits = torch.softmax(logits, -1, dtype=torch.float32)
+            in_place = logits if logits.dtype == torch.float32 else None  # a second matrix would have to be cleared
+            by_logits = torch.softmax(logits, -1, dtype=torch.float32, out=in_place)
             here = torch.arange(len(target), device=target.device)
             total -= (1 - smoothing) * by_logits[here, target].clamp(min=_LEAST).log().sum()
             if smoothing:
@@ -66,10 +67,7 @@ class _HeadLoss(torch.autograd.Function):
                 by_rows += of_new.T @ some
                 by_logits[:, index] = 0
                 by_hidden[at : at + portion] = of_new @ low_rows
-            if packed:
-                by_hidden[at : at + portion] += times(by_logits, packed[1])
-            else:
-                by_hidden[at : at + portion] += by_logits @ weight
+            by_hidden[at : at + portion] += back_through(by_logits, weight, packed and packed[1])
             if by_weight is not None:
                 by_weight += by_logits.T @ some
             if by_bias is not None:

@@ -17,7 +17,7 @@ from peft.tuners.lora.layer import LoraLayer
 from torch import nn
 from torch.nn import functional
 
-from memreason.packed_weights import PackedLinear, times
+from memreason.packed_weights import Packed, PackedLinear, back_through, times
 
 
 class LoraBesideFrozen(LoraLinear):
@@ -54,7 +54,7 @@ class _FrozenPlusLora(torch.autograd.Function):
         b: torch.Tensor,
         scaling: float,
         kept: torch.Tensor | None,
-        packed: tuple[torch.Tensor, torch.Tensor] | None,
+        packed: tuple[Packed, Packed | None] | None,
     ) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])
         a, b = a.to(x.dtype), b.to(x.dtype) * scaling
@@ -74,7 +74,7 @@ class _FrozenPlusLora(torch.autograd.Function):
         by_a = (by_low.T @ _keep(rows, kept)).float()
         by_x = None
         if ctx.needs_input_grad[0]:
-            by_x = times(grad, ctx.packed[1]) if ctx.packed else grad @ weight
+            by_x = back_through(grad, weight, ctx.packed and ctx.packed[1])
             by_x = by_x.addmm_(by_low, a) if kept is None else by_x.add_(_keep(by_low @ a, kept))
             by_x = by_x.view(*shape, -1)
         return by_x, None, None, by_a, by_b, None, None, None

@@ -48,7 +48,8 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "openmp", "allocator", "records", "prompt_templates", "planning_tokens", "manifest", "config", "variants",
+TORCH_FREE = {"errors", "openmp", "allocator", "records", "prompt_templates",
+              "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
               "label", "examples", "processes", "on_disk"}  # fmt: skip

@@ -11,7 +11,7 @@ from tiny import SHAPES, SOLUTIONS
 from transformers import AutoTokenizer
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from memreason.batches import EpochSeededSampler, check_apart, collate, encode_solutions, pack
+from memreason.batches import EpochSeededSampler, collate, encode_solutions, pack
 from memreason.config import ModelConfig
 from memreason.errors import UserError
 from memreason.examples import Examples, in_memory
@@ -140,7 +140,6 @@ class TestPacking:
         examples, _ = encode_solutions(SOLUTIONS, unit.layout, unit.tokenizer, 200)
         rows = pack(examples, 140)
         assert len(rows) < len(examples)
-        check_apart(unit.model, rows)
         alone = sum(self.loss(unit, [example]) for example in examples)
         assert self.loss(unit, rows) == pytest.approx(alone, rel=1e-5)
         assert self.loss(unit, examples) == pytest.approx(alone, rel=1e-5)
@@ -152,19 +151,3 @@ class TestPacking:
         labels = batch.pop("labels")
         logits = unit.model(**batch, use_cache=False).logits[:, :-1]
         return float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum"))
-
-    def test_a_model_that_lets_packed_texts_see_each_other_is_refused(self, bases: dict[str, Path]) -> None:
-        class Mixing(torch.nn.Module):
-            """Adds up all it has read, as a recurrent model does."""
-
-            def __init__(self) -> None:
-                super().__init__()
-                self.rows = torch.nn.Embedding(500, 4)
-
-            def forward(self, input_ids: torch.Tensor, **_: object) -> object:
-                return type("Output", (), {"logits": self.rows(input_ids).cumsum(1)})
-
-        tokenizer = AutoTokenizer.from_pretrained(bases["tied"])
-        examples, _ = encode_solutions(SOLUTIONS, PlanningTokens(), tokenizer, 128)
-        with pytest.raises(UserError, match="see each other"):
-            check_apart(Mixing(), pack(examples, 128))

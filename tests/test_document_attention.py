@@ -4,9 +4,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    Llama4ForCausalLM,
+    Llama4TextConfig,
+    MistralConfig,
+    MistralForCausalLM,
+)
 
-from memreason.document_attention import _AT_ONCE, NAME, Documents
+from memreason.document_attention import _AT_ONCE, NAME, Documents, _fused_attention, _GroupedAttention
 from memreason.errors import Unsupported
 
 LENGTHS = ([5], [3, 3, 3], [7, 1, 4, 2])
@@ -72,12 +84,59 @@ SIZES = dict(vocab_size=256, hidden_size=32, intermediate_size=48, num_hidden_la
              num_key_value_heads=2, head_dim=8, pad_token_id=0)  # fmt: skip
 
 
-def test_a_sliding_window_is_refused_only_where_it_is_shorter_than_a_text() -> None:
-    model = MistralForCausalLM(MistralConfig(**SIZES, sliding_window=6))
+MLA = dict(kv_lora_rank=16, q_lora_rank=None, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=16,
+           n_routed_experts=2, num_experts_per_tok=1, n_shared_experts=1, moe_intermediate_size=16,
+           first_k_dense_replace=1, n_group=1, topk_group=1)  # fmt: skip
+MODELS = {
+    "windows": lambda: MistralForCausalLM(MistralConfig(**SIZES, sliding_window=6)),
+    "windows in some layers": lambda: Gemma3ForCausalLM(
+        Gemma3TextConfig(**SIZES, sliding_window=6, layer_types=["sliding_attention", "full_attention"])
+    ),
+    "chunks": lambda: Llama4ForCausalLM(
+        Llama4TextConfig(**SIZES, intermediate_size_mlp=48, attention_chunk_size=6, num_local_experts=2,
+                         layer_types=["chunked_attention", "full_attention"])
+    ),
+    "values smaller than keys": lambda: DeepseekV3ForCausalLM(
+        DeepseekV3Config(**SIZES | {"num_key_value_heads": 4} | MLA)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("doubted", [True, False])
+@pytest.mark.parametrize("lengths", [[5, 3], [20, 4, 20], [300, 9]])
+@pytest.mark.parametrize("kind", MODELS)
+def test_windows_chunks_and_values_of_another_size_are_what_they_are_to_each_text_alone(
+    kind: str, lengths: list[int], doubted: bool
+) -> None:
+    torch.manual_seed(0)
+    model = MODELS[kind]().eval()
+    model.set_attn_implementation("eager")
+    inputs = row(lengths)
+    weights = [p for name, p in model.named_parameters() if "attn" in name and "norm" not in name]
+    expected = torch.cat([model(input_ids=ids).logits[0] for ids in inputs["input_ids"].split(lengths, 1)])
+    by_weight = torch.autograd.grad(expected.logsumexp(-1).square().sum(), weights)
     model.set_attn_implementation(NAME)
-    model(**row([6, 5]))
-    with pytest.raises(Unsupported, match="sliding_window"):
-        model(**row([7, 5]))
+    inputs["documents"] = Documents.of(lengths, torch.device("cpu"), doubted)
+    found = model(**inputs).logits[0]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    for one, other in zip(torch.autograd.grad(found.logsumexp(-1).square().sum(), weights), by_weight, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("value_size", [8, 5])
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("lengths", [[7, 1, 4, 2], [6, 6]])
+def test_torchs_fused_attention_gives_the_same(lengths: list[int], window: int | None, value_size: int) -> None:
+    documents = Documents.of(lengths, torch.device("cpu"))
+    mask = None if window is None else torch.ones(max(lengths), max(lengths), dtype=torch.bool).tril().triu(1 - window)
+    shapes = [(4, 8), (2, 8), (2, value_size)]
+    inputs = [torch.randn(sum(lengths), *shape, requires_grad=True) for shape in shapes]
+    found = []
+    for attend in (_GroupedAttention.apply, _fused_attention):
+        result = attend(*inputs, documents, 0.3, mask)
+        found.append([result, *torch.autograd.grad(result.square().sum(), inputs)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_capped_attention_scores_are_refused() -> None:

@@ -89,7 +89,6 @@ def test_a_norm_whose_weight_is_trained_is_left_alone() -> None:
 
 def test_trying_out_what_a_model_computes_draws_no_random_numbers() -> None:
     model = frozen("llama")
-    fused_layers._computes_usually.cache_clear()
     fused_layers._is_usual_rotation.cache_clear()
     before = torch.random.get_rng_state()
     with fused(model):

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
-    {"errors", "openmp", "folders", "on_disk", "allocator", "packed_weights", "fused_layers"},
+    {"errors", "openmp", "folders", "on_disk", "allocator", "packed_weights", "fused_layers", "attention_masks"},
     {"processes"},
     {"records"},
     {"prompt_templates"},

@@ -6,13 +6,44 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import SHAPES, SOLUTIONS, make_tokenizer, teach
-from transformers import Gemma2Config, Gemma2ForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    FalconConfig,
+    FalconForCausalLM,
+    FalconH1Config,
+    FalconH1ForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+)
 
 from memreason.batches import encode_solutions, pack
 from memreason.config import PREFIX_TUNING, ModelConfig
+from memreason.errors import UserError
 from memreason.model import ModelUnit, build
 from memreason.training_pass import TrainingPass
 from memreason.variants import VariantConfig
+
+MIXING = {
+    "convolutions": lambda sizes: Lfm2ForCausalLM(Lfm2Config(**sizes, layer_types=["conv", "full_attention"])),
+    "a state": lambda sizes: MambaForCausalLM(MambaConfig(**sizes)),
+    "attention and a state side by side": lambda sizes: FalconH1ForCausalLM(
+        FalconH1Config(**sizes, mamba_d_ssm=32, mamba_n_heads=4, mamba_d_head=8, mamba_d_state=8, mamba_chunk_size=16)
+    ),
+    "biases by distance": lambda sizes: BloomForCausalLM(BloomConfig(**sizes)),
+    "attention of its own": lambda sizes: FalconForCausalLM(
+        FalconConfig(**{name: size for name, size in sizes.items() if name != "head_dim"})
+    ),
+}
+"""Models in which some layers, or all, do not attend through transformers' interface, or not only."""
 
 
 def unit_of(base: Path, variants: VariantConfig | None = None, **options: object) -> ModelUnit:
@@ -144,10 +175,82 @@ class TestWhatAModelDoesNotAllow:
         loss, gradients = loss_and_gradients(unit, way, examples)
         assert loss > 0 and any(gradient.abs().sum() > 0 for gradient in gradients)
 
-    def test_a_window_shorter_than_texts_is_trained_in_padded_batches(self, tmp_path: Path) -> None:
-        unit = unit_of(self.save(MistralForCausalLM(MistralConfig(**self.sizes(), sliding_window=8)), tmp_path / "m"))
-        way = TrainingPass(unit, examples_of(unit))
+    @pytest.mark.parametrize("kind", MIXING)
+    def test_layers_that_mix_tokens_in_a_way_of_their_own_are_trained_in_padded_batches(
+        self, tmp_path: Path, kind: str
+    ) -> None:
+        torch.manual_seed(0)
+        base = self.save(MIXING[kind](self.sizes()), tmp_path / "base")
+        unit = unit_of(base, parameter_efficient_mode="prompt-tuning")
+        examples = examples_of(unit)
+        way = TrainingPass(unit, examples)
         assert way.in_head and not way.unpadded
+        loss, gradients = loss_and_gradients(unit, way, examples)
+        expected, plain = loss_and_gradients(unit, plainly(way), examples)
+        torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+        for one, other in zip(gradients, plain, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize("kind", ["convolutions", "attention and a state side by side", "biases by distance"])
+    def test_where_packed_texts_reach_each_other_packing_is_refused(self, tmp_path: Path, kind: str) -> None:
+        torch.manual_seed(0)
+        base = self.save(MIXING[kind](self.sizes()), tmp_path / "base")
+        unit = unit_of(base, parameter_efficient_mode="prompt-tuning")
+        examples, _ = encode_solutions(SOLUTIONS, unit.layout, unit.tokenizer, 128)
+        with pytest.raises(UserError, match="see each other"):
+            TrainingPass(unit, pack(examples, 128))
+
+    def test_packed_rows_of_a_model_that_keeps_them_apart_by_itself_are_taken(self, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        unit = unit_of(self.save(Gemma2ForCausalLM(Gemma2Config(**self.sizes(), query_pre_attn_scalar=8)), tmp_path))
+        examples, _ = encode_solutions(SOLUTIONS, unit.layout, unit.tokenizer, 128)
+        way = TrainingPass(unit, pack(examples, 128))
+        assert not way.unpadded
+        loss, _ = loss_and_gradients(unit, way, list(pack(examples, 128)))
+        expected, _ = loss_and_gradients(unit, plainly(TrainingPass(unit, examples)), list(examples))
+        torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+
+    @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+    def test_the_least_that_reaches_another_text_is_seen_in_any_data_type(
+        self, bases: dict[str, Path], dtype: str
+    ) -> None:
+        class Leaking(torch.nn.Module):
+            def __init__(self, own: torch.nn.Module) -> None:
+                super().__init__()
+                self.own = own
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.own(x) + 1e-6 * x.cumsum(1)
+
+        unit = unit_of(bases["untied"], dtype=dtype, parameter_efficient_mode="prompt-tuning")
+        assert TrainingPass(unit, examples_of(unit)).unpadded
+        layer = unit.model.get_base_model().model.layers[1]
+        layer.mlp = Leaking(layer.mlp)
+        assert not TrainingPass(unit, examples_of(unit)).unpadded
+
+    @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+    def test_a_mixture_of_experts_is_trained_unpadded_in_any_data_type(self, tmp_path: Path, dtype: str) -> None:
+        torch.manual_seed(0)
+        config = Qwen3MoeConfig(**self.sizes(), num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16)
+        base = self.save(Qwen3MoeForCausalLM(config), tmp_path / "base")
+        unit = unit_of(base, parameter_efficient_mode="prompt-tuning", dtype=dtype)
+        assert TrainingPass(unit, examples_of(unit)).unpadded
+
+    @pytest.mark.parametrize("window", [8, 70])
+    def test_windows_shorter_than_some_texts_are_trained_unpadded(self, tmp_path: Path, window: int) -> None:
+        base = self.save(MistralForCausalLM(MistralConfig(**self.sizes(), sliding_window=window)), tmp_path / "m")
+        unit = unit_of(base)
+        examples = examples_of(unit)
+        longer = {name: ids + ids[10:] for name, ids in examples[0].items()}
+        lengths = [len(one["input_ids"]) for one in [*examples, longer]]
+        assert min(lengths) < 70 < max(lengths)
+        way = TrainingPass(unit, examples)
+        assert way.in_head and way.unpadded
+        loss, gradients = loss_and_gradients(unit, way, [*examples, longer])
+        expected, plain = loss_and_gradients(unit, plainly(way), [*examples, longer])
+        torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+        for one, other in zip(gradients, plain, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
     @pytest.mark.parametrize("variants", [VariantConfig(use_sparse_attention=True), None])
     def test_sparse_attention_and_prefixes_are_trained_in_padded_batches(

@@ -167,34 +167,6 @@ def pack(examples: Examples, length: int) -> PackedExamples:
     return PackedExamples(examples, row_of)
 
 
-@torch.no_grad()
-def check_apart(model: torch.nn.Module, rows: Sequence[Example]) -> None:
-    """Raise UserError where a packed solution's logits depend on the one that stands before it in its row.
-
-    transformers' models tell packed texts apart by position ids that start anew, where their kind of
-    attention can; whether this model does is tried out, on a row of two solutions.
-    """
-    row = next((row for row in rows if row["position_ids"].count(0) > 1), None)
-    if row is None:
-        return
-    training, device = model.training, next(model.parameters()).device
-    model.eval()
-    second = row["position_ids"].index(0, 1)
-    end = next((i for i in range(second + 1, len(row["input_ids"])) if row["position_ids"][i] == 0), None)
-    ids = torch.tensor([row["input_ids"][:end]], device=device)
-    positions = torch.tensor([row["position_ids"][:end]], device=device)
-    other = ids.clone()
-    other[:, :second] = ids[0, 0]
-    one, two = (model(input_ids=x, position_ids=positions, use_cache=False).logits[:, second:] for x in (ids, other))
-    model.train(training)
-    # Where they do, that much of the logits changes; where not, nothing but rounding (in 8 bits, say).
-    if (one - two).abs().max() > 0.05 * one.abs().max():
-        raise UserError(
-            "--mode constant_len: this model lets solutions in one row see each other (a kind of attention that "
-            "knows nothing of packed texts); use --mode separate"
-        )
-
-
 def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
     """Right-padded ``input_ids``, ``labels``, and ``attention_mask`` or, where rows are packed,
     ``position_ids``; each (batch, longest) int64.

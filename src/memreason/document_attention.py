@@ -3,13 +3,14 @@
 All that a transformer does token by token runs over the row as it is. Only attention must know where
 texts begin and end; it is a function registered with transformers, so any of its decoders runs
 unchanged. It lays the texts side by side, each at the left of a line of its own: padding then stands
-to the right of what may be seen, and plain causal attention needs no further mask.
+to the right of what may be seen, and plain causal attention needs no further mask; windows and chunks that
+are shorter than a text do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from memreason.attention_masks import Seen, mask_of, seen_of
 from memreason.errors import Unsupported
 
 NAME = "memreason_documents"
@@ -31,20 +33,54 @@ class Documents:
     """Where the texts of one row are: text i in line i of a (texts, longest) grid.
 
     ``cells`` (tokens,) is each token's place in the flattened grid, None where texts are equally long.
+    ``attended`` are the modules that have attended over the row. Where ``doubted``, each of them must show that what
+    it may see is what `Seen.is_plain` says, and that its texts' places count from 0.
     """
 
-    count: int
-    longest: int
+    lengths: tuple[int, ...]
     cells: torch.Tensor | None
+    doubted: bool = False
+    attended: list[torch.nn.Module] = field(default_factory=list)
 
     @classmethod
-    def of(cls, lengths: Sequence[int], device: torch.device) -> Documents:
+    def of(cls, lengths: Sequence[int], device: torch.device, doubted: bool = False) -> Documents:
         """Of texts that are ``lengths`` tokens long, one after another."""
         longest = max(lengths)
         if min(lengths) == longest:
-            return cls(len(lengths), longest, None)
+            return cls(tuple(lengths), None, doubted)
         cells = torch.tensor([line * longest + i for line, length in enumerate(lengths) for i in range(length)])
-        return cls(len(lengths), longest, cells.to(device))
+        return cls(tuple(lengths), cells.to(device), doubted)
+
+    @property
+    def count(self) -> int:
+        """How many texts there are."""
+        return len(self.lengths)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest text."""
+        return max(self.lengths)
+
+    def mask(self, seen: Seen) -> torch.Tensor | None:
+        """(longest, longest) bool: which key each query of a text sees; None where that is all before it."""
+        if self.doubted:
+            self._prove(seen)
+        if seen.is_plain(self.longest):
+            return None
+        return seen.among(sum(self.lengths[: self.lengths.index(self.longest)]), self.longest)
+
+    def _prove(self, seen: Seen) -> None:
+        start, widest = 0, None if seen.is_plain(self.longest) else replace(self, doubted=False).mask(seen)
+        if widest is not None and widest.triu(1).any():
+            raise Unsupported("attention to what follows")
+        for length in self.lengths:
+            drawn = seen.among(start, length)
+            expected = torch.ones_like(drawn).tril() if widest is None else widest[:length, :length]
+            if not torch.equal(drawn, expected):
+                raise Unsupported("a mask of its own")
+            if start and seen.local_size is not None and seen.among(start - 1, 2)[1, 0]:
+                raise Unsupported("windows or chunks that do not begin anew with each text")
+            start += length
 
     def spread(self, x: torch.Tensor) -> torch.Tensor:
         """(tokens, heads, size) → (texts, longest, heads, size), zero where there is no token."""
@@ -63,28 +99,45 @@ def _attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    attention_mask: Seen,
     scaling: float | None = None,
     dropout: float = 0.0,
     documents: Documents | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """``query`` (1, heads, tokens, size) → (1, tokens, heads, size); keys and values may have fewer heads."""
-    window = options.get("sliding_window")
-    if documents is None or (window is not None and window < documents.longest):
-        raise Unsupported("sliding_window" if documents else "the texts' places do not reach its attention")
-    for name in ("softcap", "s_aux", "position_bias"):
-        if options.get(name) is not None:
-            raise Unsupported(name)
+    """``query`` (1, heads, tokens, size) → (1, tokens, heads, value size); keys and values may have fewer heads."""
+    if documents is None:
+        raise Unsupported("the texts' places do not reach its attention")
+    mask = documents.mask(seen_of(attention_mask, options))
+    if any(x.shape[0] != 1 or x.shape[2] != sum(documents.lengths) for x in (query, key, value)):
+        raise Unsupported("attention over something else than the row's tokens")
+    documents.attended.append(module)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    rows = [x[0].transpose(0, 1) for x in (query, key, value)]
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     if query.device.type == "cpu" and not dropout:
-        return _GroupedAttention.apply(*rows, documents, scaling)[None], None
-    q, k, v = (documents.spread(x).transpose(1, 2) for x in rows)
+        return _GroupedAttention.apply(q, k, v, documents, scaling, mask)[None], None
+    return _fused_attention(q, k, v, documents, scaling, mask, dropout)[None], None
+
+
+def _fused_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    documents: Documents,
+    scaling: float,
+    mask: torch.Tensor | None,
+    dropout: float = 0.0,
+) -> torch.Tensor:
+    """torch's own, (tokens, heads, size) each → (tokens, heads, size of a value)."""
+    q, k, v = (documents.spread(x).transpose(1, 2) for x in (query, key, value))
+    shares = k.shape[1] != q.shape[1]
+    if shares and (mask is not None or k.shape[-1] != v.shape[-1]):  # no fast kernel takes both
+        k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
+        shares = False
     found = functional.scaled_dot_product_attention(
-        q, k, v, is_causal=True, dropout_p=dropout, scale=scaling, enable_gqa=k.shape[1] != q.shape[1]
+        q, k, v, attn_mask=mask, is_causal=mask is None, dropout_p=dropout, scale=scaling, enable_gqa=shares
     )
-    return documents.gather(found.transpose(1, 2))[None], None
+    return documents.gather(found.transpose(1, 2))
 
 
 class _GroupedAttention(torch.autograd.Function):
@@ -94,12 +147,21 @@ class _GroupedAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, documents: Documents, scaling: float
+        ctx: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        documents: Documents,
+        scaling: float,
+        seen_by: torch.Tensor | None,
     ) -> torch.Tensor:
-        groups = key.shape[1]
+        groups, heads = key.shape[1], query.shape[1] // key.shape[1]
         q, k, v = (_grouped(documents.spread(x), groups) for x in (query, key, value))
-        mask = _causal(documents.longest, query.shape[1] // groups, query.dtype)
-        weights, found = [], torch.empty_like(q)
+        if seen_by is None:
+            mask = _causal(documents.longest, heads, query.dtype)
+        else:
+            mask = _added(seen_by, heads, query.dtype)
+        weights, found = [], q.new_empty(*q.shape[:2], v.shape[-1])
         for some, rows, seen in _blocks(q, documents.longest):
             scores = torch.baddbmm(mask[rows, seen], q[some, rows], k[some, seen].transpose(1, 2), alpha=scaling)
             weights.append(torch.softmax(scores, -1))
@@ -122,7 +184,7 @@ class _GroupedAttention(torch.autograd.Function):
             by_k[some, seen] += torch.bmm(by_score.transpose(1, 2), q[some, rows])
         back = [documents.gather(_ungrouped(x, documents, groups)) for x in
                 (by_q.mul_(ctx.scaling), by_k.mul_(ctx.scaling), by_v)]  # fmt: skip
-        return (*back, None, None)
+        return (*back, None, None, None)
 
 
 def _grouped(x: torch.Tensor, groups: int) -> torch.Tensor:
@@ -149,9 +211,14 @@ def _blocks(q: torch.Tensor, longest: int) -> list[tuple[slice, slice, slice]]:
 
 @lru_cache(64)
 def _causal(longest: int, heads: int, dtype: torch.dtype) -> torch.Tensor:
-    mask = torch.full((longest, longest), -torch.inf, dtype=dtype).triu(1)
+    return _added(torch.ones(longest, longest, dtype=torch.bool).tril(), heads, dtype)
+
+
+def _added(seen: torch.Tensor, heads: int, dtype: torch.dtype) -> torch.Tensor:
+    """(longest, longest) bool → (longest × heads of a group, longest), to be added to the scores."""
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, -torch.inf)
     return mask.repeat_interleave(heads, 0)
 
 
 AttentionInterface.register(NAME, _attend)
-AttentionMaskInterface.register(NAME, lambda **_: None)
+AttentionMaskInterface.register(NAME, mask_of)

@@ -1,7 +1,7 @@
 """RMS norms and rotary positions as one function each while training, where a model's own take ten or more.
 
 Step by step, autograd keeps and reads every number in between; here each has a backward pass of its own that
-recomputes them. Whether a model's norms and rotation are the usual ones is tried on random numbers. Without
+recomputes them. Whether each of a model's norms and its rotation are the usual ones is tried on random numbers. Without
 gradients the model's own run, so that evaluation gives the same in the middle of training as after it.
 """
 
@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _ROTATION = "apply_rotary_pos_emb"
 """What transformers' model files call the function that rotates queries and keys."""
-_CLOSE: Any = {"rtol": 1e-3, "atol": 1e-3}
+_CLOSE: Any = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def fused(model: nn.Module) -> Iterator[None]:
     """Within, the frozen norms and the rotation of ``model`` (one without PEFT around it) compute as one function."""
     with torch.random.fork_rng(devices=[]):  # whoever has set a seed goes on from there
         norms = [module for module in model.modules() if _is_usual_norm(module)]
-    file = sys.modules[type(model).__module__]
+    file = sys.modules[type(model).__module__]  # where its layers look for the function by name
     usual: Any = vars(file).get(_ROTATION)
     with torch.random.fork_rng(devices=[]):
         rotates = usual is not None and _is_usual_rotation(usual)
@@ -65,12 +66,12 @@ class _Norm(torch.autograd.Function):
         return by_x.addcmul_(wide, along).mul_(scale).to(x.dtype), None, None
 
 
-def _norm_of(norm: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+def _norm_of(norm: Any) -> Callable[..., torch.Tensor]:
     stock = type(norm).forward
 
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        if x.dtype != norm.weight.dtype or not torch.is_grad_enabled():
-            return stock(norm, x)
+    def forward(x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
+        if others or named or x.dtype != norm.weight.dtype or not torch.is_grad_enabled():
+            return stock(norm, x, *others, **named)
         return _Norm.apply(x, norm.weight, norm.variance_epsilon)
 
     return forward
@@ -83,16 +84,20 @@ def _is_usual_norm(module: Any) -> bool:
     if not kind.__name__.endswith("RMSNorm") or not hasattr(module, "variance_epsilon"):
         return False
     weight = getattr(module, "weight", None)
-    return type(weight) is nn.Parameter and not weight.requires_grad and _computes_usually(kind)
+    return type(weight) is nn.Parameter and not weight.requires_grad and _computes_usually(module)
 
 
-@cache
-def _computes_usually(kind: Any) -> bool:
-    """Whether a class of norms computes what `_Norm` does."""
+def _computes_usually(norm: Any) -> bool:
+    """Whether a norm computes what `_Norm` does, on its own settings with other weights: its own may all be one."""
+    twin = copy(norm)
+    weight = torch.empty(len(norm.weight)).uniform_(0.5, 2)
+    twin._parameters = {**norm._parameters, "weight": nn.Parameter(weight)}
+    # Off zero, so that a mean that is taken off shows; small, so that what is added to the squares does.
+    x = (torch.randn(3, len(weight)) + 1) * torch.tensor([[1.0], [1e-2], [1e-3]])
     try:
-        norm, x = kind(32), torch.randn(2, 3, 32)
-        nn.init.uniform_(norm.weight, 0.5, 2)
-        return bool(torch.allclose(_Norm.apply(x, norm.weight, norm.variance_epsilon), norm(x), **_CLOSE))
+        return bool(
+            torch.allclose(_Norm.apply(x, weight, twin.variance_epsilon), type(norm).forward(twin, x), **_CLOSE)
+        )
     except (TypeError, RuntimeError, AttributeError):
         return False
 
@@ -132,6 +137,7 @@ def _rotation_or(usual: Callable[..., Any]) -> Callable[..., Any]:
         query: torch.Tensor, key: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *args: Any, **kwargs: Any
     ) -> Any:
         alike = query.dtype == key.dtype == cos.dtype and query.shape[-1] == key.shape[-1] == cos.shape[-1]
+        alike = alike and cos.dim() == sin.dim() == query.dim() - 1 == 3
         if args or kwargs or not alike or not torch.is_grad_enabled():
             return usual(query, key, cos, sin, *args, **kwargs)
         return _Rotation.apply(query, key, cos[:, None], sin[:, None])

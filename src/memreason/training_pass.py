@@ -2,8 +2,9 @@
 
 Fast is: all texts of a batch in one row without padding (`document_attention`), the loss inside the output head
 (`head_loss`), adapters computed beside their frozen layers (`lora_layers`), norms and rotations as one function
-each (`fused_layers`), frozen weights as the processor wants them (`packed_weights`). Whether a model allows the
-first two is tried out on two texts before training, against the model as it is.
+each (`fused_layers`), frozen weights as the processor wants them (`packed_weights`). Whether a model allows a way
+is tried out before training, on itself and against itself as it is: the loss and its gradients must be the same, and
+in a row no text may reach another.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import inspect
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,10 +21,10 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from memreason import document_attention, lora_layers
-from memreason.batches import PackedExamples, check_apart, collate, join
+from memreason.batches import PackedExamples, collate, join
 from memreason.config import PREFIX_TUNING
 from memreason.document_attention import Documents
-from memreason.errors import Unsupported
+from memreason.errors import Unsupported, UserError
 from memreason.examples import Example
 from memreason.fused_layers import fused
 from memreason.head_loss import LossHead
@@ -32,12 +34,24 @@ from memreason.planning_tokens import IGNORE
 
 logger = logging.getLogger(__name__)
 
-_TOLERANCE = 0.02
-"""How much of the loss may differ between two ways of computing it, in 16 bits."""
+_WAYS = {
+    "fuses": "norms and rotations as one function",
+    "in_head": "the loss inside the output head",
+    "unpadded": "rows without padding",
+}
+_SIZES = (48, 40, 32)
+"""Tokens of the texts that a model is tried out on: more than convolutions reach, few enough to take no time."""
+_CLOSE = {"float32": (1e-4, 1e-3), "16 bits": (0.02, 0.2)}
+"""How much of the loss, and of its gradient, may differ between two ways of computing it. In 16 bits only gross
+faults show here; that texts do not reach each other is exact in any data type."""
+_NOT_WITH_THIS_MODEL = (
+    Unsupported, RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError,
+)  # fmt: skip
 
 
 class TrainingPass:
-    """How a unit's loss is computed; ``unpadded`` and ``in_head`` say which of the fast ways it allows."""
+    """How a unit's loss is computed; ``fuses``, ``in_head`` and ``unpadded`` say which of the fast
+    ways it allows. Raises UserError where packed rows are given to a model that cannot keep their texts apart."""
 
     def __init__(self, unit: ModelUnit, examples: Sequence[Example], label_smoothing: float = 0.0):
         self.unit = unit
@@ -47,12 +61,8 @@ class TrainingPass:
         self.keeps_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         self.usual_attention = self.model.config._attn_implementation
         self.drops = any(module.p for module in unit.model.modules() if isinstance(module, torch.nn.Dropout))
-        self.unpadded = self.in_head = False
-        # The shortest ones of the first few: enough to see whether texts are kept apart.
-        few = sorted((examples[i] for i in range(min(len(examples), 16))), key=lambda one: len(one["input_ids"]))[:2]
-        self._try_out(few)
-        if isinstance(examples, PackedExamples) and not self.unpadded:
-            check_apart(unit.model, examples)
+        self.fuses = self.in_head = self.unpadded = False
+        self._try_out(examples)
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """A batch in the form that this model takes."""
@@ -73,7 +83,7 @@ class TrainingPass:
             name: batch[name] for name in ("input_ids", "attention_mask", "position_ids") if name in batch
         }
         if "lengths" in batch:
-            inputs["documents"] = Documents.of(batch["lengths"], labels.device)
+            inputs["documents"] = batch.get("documents") or Documents.of(batch["lengths"], labels.device)
         if self.keeps_logits:
             inputs["logits_to_keep"] = keep
         if self.drops:
@@ -96,7 +106,8 @@ class TrainingPass:
         """Within, the model is as training wants it. ``packed`` is for weights that stay whole."""
         with ExitStack() as stack:
             stack.enter_context(self.attention())
-            stack.enter_context(fused(self.model))
+            if self.fuses:
+                stack.enter_context(fused(self.model))
             if packed:
                 stack.enter_context(packed_weights(self.model, with_gradients=True))
             yield
@@ -114,40 +125,126 @@ class TrainingPass:
         finally:
             self.model.set_attn_implementation(usual)
 
-    @torch.no_grad()
     def _try_out(self, examples: Sequence[Example]) -> None:
-        """Find out what the model allows: the loss must be what it is without."""
+        """Find out what the model allows: all at once, and if not, one after the other."""
+        first, own, last = _texts_of(examples)
+        row, place = _row_of(first, own, last), slice(len(first), len(first) + len(own))
+        sparse, mode = self.unit.manifest.sparse_attention, self.unit.manifest.parameter_efficient_mode
+        ways = ["fuses"]
+        ways += ["in_head"] * (self.keeps_logits and self.head.is_known)
+        ways += ["unpadded"] * (not sparse and mode != PREFIX_TUNING)
         training = self.model.training
         self.model.eval()
-        plain = self._of(examples)
-        self.in_head = self.keeps_logits and self.head.is_known
-        self.in_head = self.in_head and self._agrees(examples, plain, "the loss inside the output head")
-        if not self.unit.manifest.sparse_attention and self.unit.manifest.parameter_efficient_mode != PREFIX_TUNING:
-            self.unpadded = True
-            self.unpadded = self._agrees(examples, plain, "rows without padding")
-        self.model.train(training)
-
-    def _agrees(self, examples: Sequence[Example], plain: float, what: str) -> bool:
         try:
-            found = self._of(examples)
-        except (Unsupported, RuntimeError, TypeError, ValueError, AttributeError) as error:
-            logger.info(f"{what}: not with this model ({error})")
-            return False
-        if abs(found - plain) > _TOLERANCE * abs(plain):
-            logger.info(f"{what}: not with this model (loss {found:.3f} instead of {plain:.3f})")
-            return False
-        return True
+            plain = self._computed(_row_of(own), "as it is")
+            if not self._allows(ways, row, place, plain, logging.DEBUG):
+                for way in ways:
+                    self._allows([way], row, place, plain, logging.INFO)
+            is_packed = isinstance(examples, PackedExamples) and not self.unpadded
+            if is_packed and not self._agrees(row, place, plain, "packed rows", logging.INFO):
+                raise UserError(
+                    "--mode constant_len: this model lets solutions in one row see each other (a kind of attention "
+                    "that knows nothing of packed texts); use --mode separate"
+                )
+        finally:
+            self.model.train(training)
 
-    def _of(self, examples: Sequence[Example]) -> float:
-        batch = self.collate(examples)
-        on_device = {k: v.to(self.unit.device) if torch.is_tensor(v) else v for k, v in batch.items()}
-        with self.attention(), torch.autocast(self.unit.device.type, torch.bfloat16, enabled=self.casts):
-            return float(self.loss(self.unit.model, on_device))
+    def _allows(self, ways: list[str], row: Example, place: slice, plain: _Computed | None, level: int) -> bool:
+        """Switch ``ways`` on, for good if the loss of the text in the ``place`` of the ``row`` is then as it was."""
+        for way in ways:
+            setattr(self, way, True)
+        if not self.unpadded:
+            row, place = _row_of(row["input_ids"][place]), slice(0, place.stop - place.start)
+        agrees = self._agrees(row, place, plain, " and ".join(_WAYS[way] for way in ways), level)
+        for way in ways:
+            setattr(self, way, agrees)
+        return agrees
+
+    def _agrees(self, row: Example, place: slice, plain: _Computed | None, what: str, level: int) -> bool:
+        found = self._computed(row, what, level) if plain else None
+        if not found or not plain:
+            return False
+        of_loss, of_gradient = _CLOSE["float32" if self.unit.manifest.dtype == "float32" else "16 bits"]
+        others = torch.cat([found.gradient[: place.start], found.gradient[place.stop :]])
+        off = float((found.gradient[place] - plain.gradient).norm() / plain.gradient.norm())
+        if others.any():
+            logger.log(level, f"{what}: not with this model (texts in one row see each other)")
+        elif not (abs(found.loss - plain.loss) <= of_loss * abs(plain.loss) and off <= of_gradient):
+            difference = f"loss {found.loss:.5g} instead of {plain.loss:.5g}, gradients {off:.2g} off"
+            logger.log(level, f"{what}: not with this model ({difference})")
+        else:
+            return True
+        return False
+
+    def _computed(self, row: Example, what: str, level: int = logging.INFO) -> _Computed | None:
+        """The loss of a row and its gradient by all that is read, None where the model does not do that."""
+        batch = self.collate([row])
+        batch = {k: v.to(self.unit.device) if torch.is_tensor(v) else v for k, v in batch.items()}
+        if "lengths" in batch:
+            batch["documents"] = Documents.of(batch["lengths"], self.unit.device, doubted=True)
+        read: list[torch.Tensor] = []
+
+        def remember(_: torch.nn.Module, __: Any, vectors: torch.Tensor) -> torch.Tensor:
+            read.append(vectors.detach().requires_grad_())
+            return read[-1].clone()  # which may be changed in place
+
+        hook = self.model.get_input_embeddings().register_forward_hook(remember)
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(self.attention())
+                if self.fuses:
+                    stack.enter_context(fused(self.model))
+                stack.enter_context(torch.autocast(self.unit.device.type, torch.bfloat16, enabled=self.casts))
+                loss = self.loss(self.unit.model, batch)
+            if "documents" in batch:
+                self._check_attended(batch["documents"])
+            (gradient,) = torch.autograd.grad(loss, read)
+        except _NOT_WITH_THIS_MODEL as error:
+            logger.log(level, f"{what}: not with this model ({error})")
+            return None
+        finally:
+            hook.remove()
+        return _Computed(loss.item(), gradient[0].float())
+
+    def _check_attended(self, documents: Documents) -> None:
+        """Every layer must have attended over the row, once: else it mixes tokens in a way of its own."""
+        layers, calls = self.model.config.get_text_config().num_hidden_layers, documents.attended
+        if not len(calls) == len({id(module) for module in calls}) == layers:
+            raise Unsupported(f"its {layers} layers attended {len(calls)} times through transformers' interface")
 
     @property
     def casts(self) -> bool:
         """Whether training needs autocast: weights in bf16 beside adapters in float32 that stock layers compute."""
         return self.unit.manifest.dtype == "bfloat16" and not lora_layers.all_beside_frozen(self.unit.model)
+
+
+@dataclass
+class _Computed:
+    """A loss, and its gradient (tokens, hidden) by the vectors of all tokens read."""
+
+    loss: float
+    gradient: torch.Tensor
+
+
+def _texts_of(examples: Sequence[Example]) -> list[list[int]]:
+    """Three different texts, no longer than some example is, so that the model has places for them."""
+    few = [list(examples[i]["input_ids"]) for i in range(min(len(examples), 16))]
+    together, longest = [token for ids in few for token in ids], max(map(len, few))
+    sizes = [max(2, min(size, longest) - i) for i, size in enumerate(_SIZES)]
+    together *= 1 + sum(sizes) // len(together)
+    return [together[sum(sizes[:i]) :][:size] for i, size in enumerate(sizes)]
+
+
+def _row_of(*texts: list[int]) -> Example:
+    """Texts as one packed row, with a target at every token of the one in the middle and at no other."""
+    middle = len(texts) // 2
+    row: Example = {"input_ids": [], "labels": []}
+    for i, ids in enumerate(texts):
+        row["input_ids"] += ids
+        row["labels"] += [IGNORE, *ids[1:]] if i == middle else [IGNORE] * len(ids)
+    if len(texts) > 1:
+        row["position_ids"] = [at for ids in texts for at in range(len(ids))]
+    return row
 
 
 def causal_lm(unit: ModelUnit) -> PreTrainedModel:

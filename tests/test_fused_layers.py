@@ -81,6 +81,30 @@ def test_only_norms_that_compute_the_usual_are_replaced(kind: type, is_usual: bo
         assert ("forward" in vars(module[0])) is is_usual
 
 
+def test_a_norm_whose_own_settings_make_it_another_is_left_alone() -> None:
+    class OffsetRMSNorm(LlamaRMSNorm):
+        def __init__(self, offset: float):
+            super().__init__(32)
+            self.offset = offset
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + self.offset * x
+
+    modules = nn.ModuleList([OffsetRMSNorm(0), OffsetRMSNorm(0.001)]).requires_grad_(False)
+    with fused(modules):
+        assert ["forward" in vars(module) for module in modules] == [True, False]
+
+
+def test_a_norm_that_is_given_more_than_its_input_computes_as_it_is() -> None:
+    class GatedRMSNorm(LlamaRMSNorm):
+        def forward(self, x: torch.Tensor, gate: torch.Tensor | None = None) -> torch.Tensor:
+            return super().forward(x if gate is None else x * gate)
+
+    module, x = nn.ModuleList([GatedRMSNorm(32)]).requires_grad_(False), torch.randn(3, 32, requires_grad=True)
+    with fused(module):
+        torch.testing.assert_close(module[0](x, gate=x), module[0](x * x))
+
+
 def test_a_norm_whose_weight_is_trained_is_left_alone() -> None:
     module = nn.ModuleList([LlamaRMSNorm(32)])
     with fused(module):

@@ -267,12 +267,14 @@ class TestWhatAModelDoesNotAllow:
 
 
 def test_trying_it_out_leaves_the_model_as_it_was(bases: dict[str, Path]) -> None:
-    unit = unit_of(bases["tied"])
+    unit = unit_of(bases["tied"], lora_dropout=0.3)
     unit.model.train()
     attention = unit.model.get_base_model().config._attn_implementation
     before = {name: p.detach().clone() for name, p in unit.model.named_parameters()}
+    random = torch.random.get_rng_state()
     way = TrainingPass(unit, examples_of(unit))
     assert unit.model.training and unit.model.get_base_model().config._attn_implementation == attention
-    assert way.usual_attention == attention
+    assert way.usual_attention == attention and torch.equal(torch.random.get_rng_state(), random)
+    assert all(p.grad is None for p in unit.model.parameters())
     assert all(torch.equal(p, before[name]) for name, p in unit.model.named_parameters())
     assert replace(unit.manifest) == unit.manifest

@@ -35,13 +35,14 @@ from memreason.planning_tokens import IGNORE
 logger = logging.getLogger(__name__)
 
 _WAYS = {
+    "eager": "eager attention",
     "fuses": "norms and rotations as one function",
     "in_head": "the loss inside the output head",
     "unpadded": "rows without padding",
 }
 _SIZES = (48, 40, 32)
 """Tokens of the texts that a model is tried out on: more than convolutions reach, few enough to take no time."""
-_CLOSE = {"float32": (1e-4, 1e-3), "16 bits": (0.02, 0.2)}
+_CLOSE = {"float32": (1e-4, 1e-3), "16 bits": (0.02, 0.5)}
 """How much of the loss, and of its gradient, may differ between two ways of computing it. In 16 bits only gross
 faults show here; that texts do not reach each other is exact in any data type."""
 _NOT_WITH_THIS_MODEL = (
@@ -50,8 +51,11 @@ _NOT_WITH_THIS_MODEL = (
 
 
 class TrainingPass:
-    """How a unit's loss is computed; ``fuses``, ``in_head`` and ``unpadded`` say which of the fast
-    ways it allows. Raises UserError where packed rows are given to a model that cannot keep their texts apart."""
+    """How a unit's loss is computed.
+
+    ``eager``, ``fuses``, ``in_head`` and ``unpadded`` say which of the fast ways it allows. Raises UserError where
+    packed rows are given to a model that cannot keep their texts apart.
+    """
 
     def __init__(self, unit: ModelUnit, examples: Sequence[Example], label_smoothing: float = 0.0):
         self.unit = unit
@@ -61,7 +65,7 @@ class TrainingPass:
         self.keeps_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         self.usual_attention = self.model.config._attn_implementation
         self.drops = any(module.p for module in unit.model.modules() if isinstance(module, torch.nn.Dropout))
-        self.fuses = self.in_head = self.unpadded = False
+        self.eager = self.fuses = self.in_head = self.unpadded = False
         self._try_out(examples)
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
@@ -86,7 +90,7 @@ class TrainingPass:
             inputs["documents"] = batch.get("documents") or Documents.of(batch["lengths"], labels.device)
         if self.keeps_logits:
             inputs["logits_to_keep"] = keep
-        if self.drops:
+        if self.drops and self.model.training:
             lora_layers.refill(labels.device)
         if self.in_head:
             with self.head.against(targets):
@@ -116,9 +120,8 @@ class TrainingPass:
     def attention(self) -> Iterator[None]:
         """Within, the model attends as training wants it: over unpadded rows, or plainly on a CPU, where the
         backward pass of fused attention is slow on short texts."""
-        on_cpu = self.unit.device.type == "cpu"
         usual = self.model.config._attn_implementation
-        wanted = document_attention.NAME if self.unpadded else "eager" if on_cpu else self.usual_attention
+        wanted = document_attention.NAME if self.unpadded else "eager" if self.eager else self.usual_attention
         self.model.set_attn_implementation(wanted)
         try:
             yield
@@ -130,7 +133,7 @@ class TrainingPass:
         first, own, last = _texts_of(examples)
         row, place = _row_of(first, own, last), slice(len(first), len(first) + len(own))
         sparse, mode = self.unit.manifest.sparse_attention, self.unit.manifest.parameter_efficient_mode
-        ways = ["fuses"]
+        ways = ["eager"] * (self.unit.device.type == "cpu") + ["fuses"]
         ways += ["in_head"] * (self.keeps_logits and self.head.is_known)
         ways += ["unpadded"] * (not sparse and mode != PREFIX_TUNING)
         training = self.model.training

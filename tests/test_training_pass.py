@@ -175,6 +175,14 @@ class TestWhatAModelDoesNotAllow:
         loss, gradients = loss_and_gradients(unit, way, examples)
         assert loss > 0 and any(gradient.abs().sum() > 0 for gradient in gradients)
 
+    @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+    def test_the_least_change_of_logits_after_the_head_keeps_the_loss_out_of_it(
+        self, tmp_path: Path, dtype: str
+    ) -> None:
+        model = Gemma2ForCausalLM(Gemma2Config(**self.sizes(), query_pre_attn_scalar=8, final_logit_softcapping=9000.0))
+        way = TrainingPass(unit := unit_of(self.save(model, tmp_path), dtype=dtype), examples_of(unit))
+        assert way.keeps_logits and not way.in_head
+
     @pytest.mark.parametrize("kind", MIXING)
     def test_layers_that_mix_tokens_in_a_way_of_their_own_are_trained_in_padded_batches(
         self, tmp_path: Path, kind: str

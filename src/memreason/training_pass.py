@@ -186,27 +186,31 @@ class TrainingPass:
         if "lengths" in batch:
             batch["documents"] = Documents.of(batch["lengths"], self.unit.device, doubted=True)
         read: list[torch.Tensor] = []
+        of_head: list[torch.Tensor] = []
 
         def remember(_: torch.nn.Module, __: Any, vectors: torch.Tensor) -> torch.Tensor:
             read.append(vectors.detach().requires_grad_())
             return read[-1].clone()  # which may be changed in place
 
-        hook = self.model.get_input_embeddings().register_forward_hook(remember)
         try:
             with ExitStack() as stack:
                 stack.enter_context(self.attention())
+                stack.enter_context(self.model.get_input_embeddings().register_forward_hook(remember))
+                if self.in_head:
+                    hook = self.head.head.register_forward_hook(lambda _, __, loss: of_head.append(loss.detach()))
+                    stack.enter_context(hook)
                 if self.fuses:
                     stack.enter_context(fused(self.model))
                 stack.enter_context(torch.autocast(self.unit.device.type, torch.bfloat16, enabled=self.casts))
                 loss = self.loss(self.unit.model, batch)
+            if self.in_head and not (len(of_head) == 1 and torch.equal(of_head[0], loss)):
+                raise Unsupported("it changes its logits after the head")
             if "documents" in batch:
                 self._check_attended(batch["documents"])
             (gradient,) = torch.autograd.grad(loss, read)
         except _NOT_WITH_THIS_MODEL as error:
             logger.log(level, f"{what}: not with this model ({error})")
             return None
-        finally:
-            hook.remove()
         return _Computed(loss.item(), gradient[0].float())
 
     def _check_attended(self, documents: Documents) -> None:

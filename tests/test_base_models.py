@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import SHAPES, make_base
 
-from memreason.base_models import SMOLLM2, fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
+from memreason.base_models import SMOLLM2, BaseModel, fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
 from memreason.errors import UserError
 from memreason.generate import generate
 from memreason.model import load_base
@@ -25,7 +25,7 @@ def test_a_fingerprint_is_the_same_in_every_data_type_and_tells_models_apart(
 
 
 def test_a_folder_is_taken_as_it_is(bases: dict[str, Path]) -> None:
-    assert resolve(str(bases["tied"])) == (str(bases["tied"]), "")
+    assert resolve(str(bases["tied"])) == BaseModel(str(bases["tied"]), "")
 
 
 def test_a_name_that_is_nothing_says_what_can_be_done() -> None:

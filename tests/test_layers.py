@@ -23,6 +23,8 @@ LAYERS = [
         "training_config",
         "command_line",
         "base_models",
+        "base_checks",
+        "adapter_files",
         "token_rows",
         "lora_layers",
         "document_attention",

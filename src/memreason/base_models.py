@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -23,6 +24,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from memreason.base_checks import check_loaded
 from memreason.errors import UserError
 from memreason.folders import cache_folder
 
@@ -34,10 +36,16 @@ SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 class BaseModel(NamedTuple):
-    """``path`` is what `from_pretrained` takes; ``revision`` says exactly which weights those are."""
+    """``path`` is what `from_pretrained` takes; ``revision`` says exactly which weights those are.
+
+    ``hub_id`` is the name by which others load it, at ``hub_revision`` where the weights came from there; empty for a
+    folder.
+    """
 
     path: str
     revision: str
+    hub_id: str = ""
+    hub_revision: str = ""
 
 
 def resolve(name: str, revision: str = "") -> BaseModel:
@@ -86,7 +94,7 @@ def _from_hub(name: str, revision: str) -> BaseModel:
             f"model {name} is not a folder, and the hub cannot be reached ({type(error).__name__}); give a local "
             f"folder, or use --model_name_or_path {SMOLLM2}, which needs no hub"
         ) from error
-    return BaseModel(path, Path(path).name)
+    return BaseModel(path, Path(path).name, name, Path(path).name)
 
 
 def _from_package() -> BaseModel:
@@ -101,7 +109,7 @@ def _from_package() -> BaseModel:
     target = cache_folder() / revision
     if not target.exists():
         _convert_gguf(Path(spec.submodule_search_locations[0]), target)
-    return BaseModel(str(target), revision)
+    return BaseModel(str(target), revision, SMOLLM2_HUB_ID)
 
 
 def _convert_gguf(source: Path, target: Path) -> None:
@@ -154,12 +162,18 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
 
 
 def load_causal_lm(
-    path: str, dtype: torch.dtype, bits: int | None = None, random_seed: int | None = None, on_cpu: bool = False
+    path: str,
+    dtype: torch.dtype,
+    bits: int | None = None,
+    random_seed: int | None = None,
+    on_cpu: bool = False,
+    exact: bool = False,
 ) -> PreTrainedModel:
     """The bare model on this process's device (or the CPU); with a ``random_seed``, its shape with weights drawn anew.
 
     With ``bits`` (8 or 4) its linear layers are quantized by bitsandbytes, 4 bits as NF4 with doubly quantized scales.
-    Raises UserError where these cannot be had, or (4 bits without CUDA) would be trained wrongly.
+    Raises UserError where these cannot be had, or (4 bits without CUDA) would be trained wrongly, and where the files
+    are damaged or lack weights (or, for ``exact``, hold others as well).
     """
     options: dict[str, Any] = {"dtype": dtype}
     if bits:
@@ -167,11 +181,14 @@ def load_causal_lm(
         options |= {"device_map": {"": torch.cuda.current_device() if torch.cuda.is_available() else "cpu"}}
     try:
         if random_seed is None:
-            model = AutoModelForCausalLM.from_pretrained(path, **options)
+            # Weights of other shapes are let pass here so that they can be named.
+            options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+            model, found = AutoModelForCausalLM.from_pretrained(path, **options)
+            check_loaded(path, model, found, exact)
         else:
             torch.manual_seed(random_seed)
             model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=dtype)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
     if not bits and not on_cpu and torch.cuda.is_available():
         model.to("cuda")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +35,10 @@ class Manifest:
     """What planning tokens see under sparse attention (`variants.STEP` or `ALL`); empty: attention is dense."""
     step_type_record: dict[str, Any] | None = None
     """What inferred the step types: method, model, and a fingerprint of the fit; None for the data's own labels."""
+    hub_id: str = ""
+    """The base model's name on the hub, by which others load it; empty where it is a folder, or not known."""
+    hub_revision: str = ""
+    """Of that, where the weights came from there."""
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:
@@ -58,10 +63,26 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(fields, dict):
+            raise TypeError("no object")
+        _check_format(path, fields)
         tokens = fields.pop("planning_tokens")
         tokens["step_types"] = tuple(tokens["step_types"])
         if fields.pop("int8", False):  # as it was written before there were 4 bits
             fields["bits"] = 8
         return Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a manifest that this version can read ({error})") from error
+
+
+def _check_format(path: Path, fields: dict[str, Any]) -> None:
+    """Raise UserError for what a newer version wrote: reading only the part that is known could be wrong."""
+    written = fields.get("format", FORMAT)
+    known = {field.name for field in dataclasses.fields(Manifest)} | {"int8"}
+    unknown = sorted(set(fields) - known)
+    if written == FORMAT and not unknown:
+        return
+    what = f"format {written}" if written != FORMAT else f"with {', '.join(unknown)}"
+    raise UserError(
+        f"{path}: written by a newer memreason ({what}; this one reads up to format {FORMAT}): update memreason"
+    )

@@ -23,12 +23,13 @@ from peft import PeftModel, prepare_model_for_kbit_training
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import set_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from memreason import processes
+from memreason.adapter_files import check_adapter, load_adapter, read_adapter
 from memreason.adapters import with_adapters
+from memreason.base_checks import check_finite, check_length, check_training_dtype, check_vocabulary
 from memreason.base_models import fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
@@ -38,8 +39,6 @@ from memreason.sharding import is_sharded, plain_names, take_over, whole_weights
 from memreason.sparse_attention import attend_sparsely
 from memreason.token_rows import add_tokens, initialise_rows, resize
 from memreason.variants import VariantConfig
-
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass
@@ -148,6 +147,9 @@ class ModelUnit:
 
     def _write(self, folder: Path, state_dict: dict[str, torch.Tensor] | None) -> None:
         if isinstance(self.model, PeftModel):
+            for config in self.model.peft_config.values():  # else it would name a folder in this machine's cache
+                config.base_model_name_or_path = self.manifest.hub_id or self.manifest.base_model
+                config.revision = self.manifest.hub_revision or None
             with plain_names(self.model):
                 self.model.save_pretrained(folder, save_embedding_layers=False, state_dict=state_dict)
             (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
@@ -157,12 +159,15 @@ class ModelUnit:
         self.manifest.write(folder)
 
     def load_weights(self, folder: Path) -> None:
-        """Take over the trained weights saved in ``folder`` by a unit of the same build."""
+        """Take over the trained weights saved in ``folder`` by a unit of the same build; UserError where those are
+        damaged or others."""
         if isinstance(self.model, PeftModel):
-            saved = load_file(folder / ADAPTER_WEIGHTS)
+            saved = read_adapter(folder)
+            if not is_sharded(self.model):
+                check_adapter(self.model, saved, folder)
             load = set_peft_model_state_dict
         else:
-            saved = AutoModelForCausalLM.from_pretrained(folder, dtype=self.model.dtype).state_dict()
+            saved = _load_whole(folder, self.model.dtype, on_cpu=True).state_dict()
             load = nn.Module.load_state_dict
         (take_over if is_sharded(self.model) else load)(self.model, saved)
 
@@ -178,10 +183,11 @@ def build(
 
     ``seed`` seeds the noise on the new rows and the adapters' initial weights, or all weights of a
     model that is initialised at random. ``on_cpu`` leaves the weights there, to be sharded over GPUs layer
-    by layer. Raises UserError for a base model that cannot be had, a tokenizer that already holds a
-    planning token's name, quantized weights without a backend for them, or ``variants`` that make no sense
-    with the model's options.
+    by layer. Raises UserError for a base model that cannot be had or is not whole, a tokenizer that does not belong
+    to it or already holds a planning token's name, more tokens than it has positions, quantized weights without a
+    backend for them, or ``variants`` that make no sense with the model's options.
     """
+    check_training_dtype(config)
     variants = variants or VariantConfig()
     layout = variants.layout(config)
     mode = config.parameter_efficient_mode
@@ -189,9 +195,11 @@ def build(
     base = resolve(config.model_name_or_path)
     tokenizer = load_tokenizer(base.path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
-    model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, on_cpu)
-    fingerprint = fingerprint_of(model)
     token_ids = add_tokens(tokenizer, layout)
+    model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, on_cpu)
+    check_vocabulary(base.path, tokenizer, model, added=token_ids)
+    check_length(model.config, model_max_length, config.num_virtual_tokens if mode == PREFIX_TUNING else 0)
+    fingerprint = fingerprint_of(model)
     rows = resize(model, len(tokenizer))
     inferred = config.inferred
     initialise_rows(model, tokenizer, token_ids, seed, inferred.words if inferred else None)
@@ -208,6 +216,8 @@ def build(
         bits=config.bits,
         sparse_attention=variants.sparse_attention,
         step_type_record=inferred.record if inferred else None,
+        hub_id=base.hub_id,
+        hub_revision=base.hub_revision,
     )
     _restrict(model, manifest)
     if config.bits:
@@ -225,8 +235,8 @@ def load(
 ) -> ModelUnit:
     """A saved unit, for generation; what is given overrides what its manifest says.
 
-    Raises UserError where ``folder`` has no (readable) manifest, or where the base model or the
-    tokenizer found differs from the manifest's.
+    Raises UserError where ``folder`` has no (readable) manifest, where the base model or the
+    tokenizer found differs from the manifest's, and where files are missing, damaged or do not fit each other.
     """
     manifest = read_manifest(folder)
     torch_dtype = pick_dtype(dtype or manifest.dtype)
@@ -244,7 +254,9 @@ def load(
     if found != manifest.token_ids:
         raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
     if manifest.parameter_efficient_mode == "none":
-        model = load_causal_lm(str(folder), torch_dtype, bits)
+        model = _load_whole(folder, torch_dtype, bits)
+        if model_max_length:
+            check_length(model.config, model_max_length)
         _restrict(model, manifest)
         return ModelUnit(model, tokenizer, manifest)
     source = resolve(base or manifest.base_model, "" if base else manifest.base_revision)
@@ -254,9 +266,22 @@ def load(
             f"{folder} was trained on {manifest.base_model} ({manifest.base_revision or 'local folder'}), and the "
             f"model found at {source.path} has other weights; give the right one with --base_model_name_or_path"
         )
+    if not base:  # manifests were without these once
+        manifest = replace(manifest, hub_id=source.hub_id, hub_revision=source.hub_revision)
     resize(model, manifest.rows)
     _restrict(model, manifest)
-    return ModelUnit(PeftModel.from_pretrained(model, folder), tokenizer, manifest)
+    unit = load_adapter(model, folder, list(manifest.token_ids.values()))
+    if model_max_length:
+        check_length(model.config, model_max_length, getattr(unit.active_peft_config, "num_virtual_tokens", 0))
+    return ModelUnit(unit, tokenizer, manifest)
+
+
+def _load_whole(folder: Path, dtype: torch.dtype, bits: int | None = None, on_cpu: bool = False) -> PreTrainedModel:
+    """The model of a checkpoint that holds every weight; UserError where these are not all there and finite."""
+    model = load_causal_lm(str(folder), dtype, bits, on_cpu=on_cpu, exact=True)
+    again = "take another checkpoint-… folder of the run, another --dtype, or train again"
+    check_finite(model.named_parameters(), str(folder), again)
+    return model
 
 
 def _restrict(model: PreTrainedModel, manifest: Manifest) -> None:
@@ -276,6 +301,8 @@ def load_base(name: str, dtype: str, model_max_length: int, bits: int | None = N
     torch_dtype = pick_dtype(dtype)
     tokenizer = load_tokenizer(base.path)
     model = load_causal_lm(base.path, torch_dtype, bits)
+    check_vocabulary(base.path, tokenizer, model)
+    check_length(model.config, model_max_length)
     manifest = Manifest(
         base_model=name,
         base_revision=base.revision,

@@ -91,7 +91,12 @@ def _keep(x: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
 class _Pool:
     """Random bytes, drawn anew for each forward pass of a model and used from random places on."""
 
-    bytes = torch.empty(1 << 22, dtype=torch.uint8)
+    # Filled from the start, without touching torch's own generator: a model may be run before any `refill`.
+    bytes = (
+        torch.empty(1 << 19, dtype=torch.int64)
+        .random_(-(2**63), None, generator=torch.Generator().manual_seed(0))
+        .view(torch.uint8)
+    )
 
 
 def refill(device: torch.device, size: int = 0) -> None:

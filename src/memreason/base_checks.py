@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable
+from itertools import islice
 from typing import Any
 
 import torch
@@ -109,22 +110,21 @@ def check_training_dtype(config: ModelConfig) -> None:
         )
 
 
-def check_texts(layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, solutions: Sequence[Solution]) -> None:
+def check_texts(layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, solutions: Iterable[Solution]) -> None:
     """Raise UserError where a tokenizer loses what solutions are parsed by, so that no trace could ever be read.
 
-    ``tokenizer`` has the layout's tokens. Some of the ``solutions`` are encoded, decoded as generated ids are, and
-    parsed; at least one must come back with its step types, its form and its answer.
+    ``tokenizer`` has the layout's tokens. The first ``solutions`` with steps are encoded, decoded as generated ids are,
+    and parsed; at least one must come back with its step types, its form and its answer.
     """
-    tried = [solutions[i] for i in range(0, len(solutions), max(1, len(solutions) // _TRIED))][:_TRIED]
     shown = ""
-    for solution in tried:
+    for solution in islice((solution for solution in solutions if solution.steps), _TRIED):
         encoded = layout.encode(tokenizer, solution)
         written = layout.solution_text(solution.steps, solution.question.answer)
         back = "".join(layout.prefix) + tokenizer.decode(encoded.ids[encoded.prompt_length : -1])
         if _outline(layout.parse(solution.question, back)) == _outline(layout.parse(solution.question, written)):
             return
         shown = shown or f"solution {solution.question.id} went in as\n{written}\nand came back as\n{back}"
-    if tried:
+    if shown:
         raise UserError(
             "the base model's tokenizer changes texts (it lowercases, strips or otherwise normalises them) so that "
             f"solutions cannot be read back from their tokens; use another base model. {shown}"

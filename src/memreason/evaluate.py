@@ -11,6 +11,7 @@ from typing import Any
 
 from memreason import processes, run_folder
 from memreason.allocator import keep_freed_memory
+from memreason.base_checks import check_texts
 from memreason.config import DataConfig, EvaluateConfig
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
@@ -124,6 +125,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
             raise UserError(f"--split {name}: {task.name} has {', '.join(k for k, v in task.splits.items() if v)}")
     if not names:
         raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
+    if not trained:
+        check_texts(unit.layout, unit.tokenizer, _solutions(task, list(task.splits)))
     shots = "" if trained else few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
     result, verdicts = evaluate_splits(

@@ -254,7 +254,8 @@ class PlanningTokens:
         if self.words:
             word = "|".join(re.escape(f"[{type_}]") for type_ in (*self.step_types, ANSWER))
             # Where the plan stands first, the lines after it are plain, whatever they begin with.
-            lead = re.compile(f"^(?:{word})+", re.MULTILINE if self.placement == EACH_STEP else re.NOFLAG)
+            # Some tokenizers put a space before each piece.
+            lead = re.compile(f"^ *(?:{word})+", re.MULTILINE if self.placement == EACH_STEP else re.NOFLAG)
             text = lead.sub(lambda found: re.sub(word, lambda mark: f"<{mark[0][1:-1]}_0>", found[0]), text)
         return parse_text(text)
 

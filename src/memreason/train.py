@@ -13,6 +13,8 @@ from transformers.utils import logging as transformers_logging
 
 from memreason import processes, run_folder
 from memreason.allocator import keep_freed_memory
+from memreason.base_checks import check_texts, check_training_dtype
+from memreason.base_models import load_tokenizer, resolve
 from memreason.batches import PackedExamples, encode_solutions, pack
 from memreason.calculator import check_marks
 from memreason.config import PREFIX_TUNING, DataConfig, ModelConfig
@@ -26,6 +28,7 @@ from memreason.model import ModelUnit, build, load_base
 from memreason.records import PLAIN, Verdict, read_json, write_json
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
+from memreason.token_rows import add_tokens
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig, shards
 from memreason.variants import CONSTANT_LEN, VariantConfig
@@ -68,6 +71,7 @@ def train(
     variants.check(model_config, data_config)
     _check_processes(model_config, args, data_config.generation_backend)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
+    _check_texts(model_config, variants, task)
     result: dict[str, Any] = {}
     demonstrations = None
     if variants.use_demonstrations:
@@ -221,6 +225,7 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] |
 
 def _check(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
     """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
+    check_training_dtype(model)
     needed = {
         "train": "to train on",
         **({"validation": "to choose the best epoch"} if args.eval_strategy != "no" else {}),
@@ -248,6 +253,15 @@ def _check(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingC
             f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
             "-m memreason train …, or set CUDA_VISIBLE_DEVICES to one of them"
         )
+
+
+def _check_texts(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> None:
+    """Raise UserError where the base model's tokenizer loses what solutions are parsed by."""
+    layout = variants.layout(model_config)
+    tokenizer = load_tokenizer(resolve(model_config.model_name_or_path).path)
+    layout.end_id(tokenizer)  # refuses a chat template that is not there
+    add_tokens(tokenizer, layout)
+    check_texts(layout, tokenizer, task.splits["train"])
 
 
 def _check_processes(model: ModelConfig, args: TrainingConfig, generation_backend: str) -> None:

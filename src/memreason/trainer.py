@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch.distributed.checkpoint.state_dict import (
@@ -17,6 +17,7 @@ from torch.distributed.checkpoint.state_dict import (
     get_optimizer_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.tensor import DTensor
 from transformers import (
     ProgressCallback,
     Trainer,
@@ -29,6 +30,7 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from memreason import processes
 from memreason.batches import EpochSeededSampler, PackedExamples, WithBlank
+from memreason.errors import UserError
 from memreason.examples import TOKENISED, Example, Examples
 from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
@@ -106,6 +108,30 @@ class GenerationTrainer(Trainer):
             loss = loss * self.accelerator.num_processes
         return (loss, None) if return_outputs else loss
 
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """As usual; UserError where the loss is not finite, which the stock trainer logs as the mean of those before."""
+        loss = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            self._diverged(f"the loss of step {self.state.global_step + 1} is {loss.item()}")
+        return loss
+
+    def _check_weights(self) -> None:
+        """Raise UserError where the last step has made weights that are not finite."""
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                weight = parameter.to_local() if isinstance(parameter, DTensor) else parameter
+                if not torch.isfinite(weight).all():
+                    self._diverged(f"step {self.state.global_step} made {name} not finite")
+
+    def _diverged(self, what: str) -> NoReturn:
+        run = Path(str(self.args.output_dir))
+        kept = ", ".join(sorted(folder.name for folder in run.glob("checkpoint-*")))
+        raise UserError(
+            f"training has diverged: {what} (epoch {self.state.epoch or 0:.2f}). Start again with a lower "
+            f"--learning_rate (it is {self.args.learning_rate:g}), a longer --warmup_steps, a lower --max_grad_norm, or "
+            f"--dtype float32, in another --output_dir; {run} keeps {kept or 'no checkpoint'} of before"
+        )
+
     def compute_loss_context_manager(self) -> ExitStack:
         """Weights held in bf16 compute in bf16, the fp32 adapters included."""
         stack = super().compute_loss_context_manager()
@@ -117,6 +143,7 @@ class GenerationTrainer(Trainer):
         """Train, in the fastest way that the model allows."""
         with self.training_pass.prepared(packed=not self.is_fsdp_enabled):
             output = super().train(*args, **kwargs)
+        self._check_weights()
         self.unit.model.forward = _own_forward(self.unit.model)
         return output
 
@@ -132,6 +159,7 @@ class GenerationTrainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Generate on the validation questions, exactly as it is done after training, and log the metrics."""
+        self._check_weights()
         model = self.unit.model
         autocast_forward, model.forward = model.forward, _own_forward(model)
         try:
@@ -184,6 +212,7 @@ class GenerationTrainer(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write a training checkpoint, mark it complete, and only then remove older ones."""
+        self._check_weights()
         run = str(self.args.output_dir)
         folder = Path(run) / f"checkpoint-{self.state.global_step}"
         limit, self.args.save_total_limit = self.args.save_total_limit, None

@@ -7,7 +7,15 @@ import pytest
 import torch
 from tiny import SHAPES, make_base
 
-from memreason.base_models import SMOLLM2, BaseModel, fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
+from memreason.base_models import (
+    SMOLLM2,
+    BaseModel,
+    fingerprint_of,
+    load_causal_lm,
+    load_tokenizer,
+    pick_dtype,
+    resolve,
+)
 from memreason.errors import UserError
 from memreason.generate import generate
 from memreason.model import load_base

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -413,3 +414,63 @@ def test_a_disk_that_fills_while_the_optimizer_is_saved_leaves_no_checkpoint(
     with pytest.raises(OSError, match="No space left"):
         train(*options(bases["tied"], data, tmp_path / "run"))
     assert not list((tmp_path / "run").glob("checkpoint-*"))
+
+
+class TestWhatCannotGoWell:
+    """Each is an error with nothing left behind, the base model's answers before training among it."""
+
+    def lowercasing(self, base: Path, folder: Path) -> Path:
+        shutil.copytree(base, folder)
+        tokenizer = json.loads((folder / "tokenizer.json").read_text())
+        (folder / "tokenizer.json").write_text(json.dumps({**tokenizer, "normalizer": {"type": "Lowercase"}}))
+        return folder
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"model_max_length": 513}, "--model_max_length 513: the base model has 512 positions"),
+            (
+                {"dtype": "float16", "parameter_efficient_mode": "none"},
+                "--dtype float16 with --parameter_efficient_mode",
+            ),
+        ],
+        ids=["too long", "float16"],
+    )
+    def test_options_that_the_model_does_not_allow(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path, given: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(UserError, match=message):
+            train(*options(bases["tied"], data, tmp_path / "run", k_shot=2, **given))
+        assert not (tmp_path / "run").exists()
+
+    def test_a_tokenizer_that_no_solution_survives(self, bases: dict[str, Path], data: Path, tmp_path: Path) -> None:
+        base = self.lowercasing(bases["tied"], tmp_path / "base")
+        with pytest.raises(UserError, match=r"(?s)came back as.*the answer is: "):
+            train(*options(base, data, tmp_path / "run", k_shot=2))
+        assert not (tmp_path / "run").exists()
+        asked = EvaluateConfig(
+            str(base), dataset="jsonl", data_path=str(data), output_dir=str(tmp_path / "asked"), dtype="float32"
+        )
+        with pytest.raises(UserError, match=r"(?s)came back as.*the answer is: "):
+            evaluate(asked, progress=False)
+        assert not (tmp_path / "asked").exists()
+
+    def test_a_loss_that_is_not_finite_ends_the_run_and_earlier_checkpoints_stay(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        with pytest.raises(
+            UserError, match=r"diverged: the loss of step 2 is (nan|inf) .*--learning_rate.*checkpoint-1 of"
+        ):
+            train(*options(bases["tied"], data, run, parameter_efficient_mode="none", learning_rate=1e15,
+                           warmup_steps=0, eval_strategy="no", save_strategy="steps", save_steps=1))  # fmt: skip
+        assert load(run / "checkpoint-1").unit.manifest.parameter_efficient_mode == "none"
+        assert not (run / "metrics.json").exists()
+
+    def test_weights_that_the_last_step_spoils_are_not_saved(
+        self, bases: dict[str, Path], data: Path, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        with pytest.raises(UserError, match=r"diverged: step 1 made .* not finite .*no checkpoint of before"):
+            train(*options(bases["tied"], data, run, learning_rate=1e39, warmup_steps=0, max_steps=1))
+        assert not list(run.glob("checkpoint-*")) and not (run / "metrics.json").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from itertools import islice
 from typing import Any
 
@@ -37,11 +37,11 @@ def check_loaded(path: str, model: PreTrainedModel, found: dict[str, Any], exact
                 f"the model files in {path} {what}: {_some(names)}; they are damaged, incomplete, or not of this "
                 "config.json: fetch or save the model again"
             )
-    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
-    if model.config.get_text_config().tie_word_embeddings and head is not None and head.weight is not embeddings.weight:
+    declared = model.get_expanded_tied_weights_keys(all_submodels=True)
+    if apart := sorted(set(declared) - set(model.all_tied_weights_keys)):
         raise UserError(
-            f"the config.json in {path} says that input and output embeddings are one matrix, and its files hold two "
-            'that differ; write "tie_word_embeddings": false into it'
+            f"the config.json in {path} says that {apart[0]} and {declared[apart[0]]} are one matrix, and its files "
+            'hold two that differ; write "tie_word_embeddings": false into it'
         )
 
 
@@ -64,9 +64,20 @@ def check_vocabulary(
     if tokens > rows:
         raise UserError(
             f"the tokenizer in {path} has {tokens} tokens, and the model's embedding {rows} rows, so that "
-            f"{tokens - rows} tokens have none (and would get random ones, others at each load); use the tokenizer that "
-            "belongs to the model, or give the model rows once: load it with transformers, "
+            f"{tokens - rows} tokens have none (and would get random ones, others at each load); use the tokenizer "
+            "that belongs to the model, or give the model rows once: load it with transformers, "
             f"resize_token_embeddings({tokens}), and save_pretrained into a folder of your own with the tokenizer"
+        )
+
+
+def check_rows(folder: str, model: PreTrainedModel, rows: int, trained: Collection[int]) -> None:
+    """Raise UserError where of the ``rows`` that a checkpoint's embedding has, some are neither in its base model nor
+    among the ``trained`` ones, which it holds."""
+    known = model.get_input_embeddings().weight.shape[0]
+    if lost := set(range(known, rows)) - set(trained):
+        raise UserError(
+            f"{folder}: its tokenizer has {len(lost)} tokens with a row neither in the base model nor in the "
+            "checkpoint (they would be random, others at each load); train again from a base model with rows for all its tokens"
         )
 
 

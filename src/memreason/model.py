@@ -29,7 +29,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from memreason import processes
 from memreason.adapter_files import check_adapter, load_adapter, read_adapter
 from memreason.adapters import with_adapters
-from memreason.base_checks import check_finite, check_length, check_training_dtype, check_vocabulary
+from memreason.base_checks import check_finite, check_length, check_rows, check_training_dtype, check_vocabulary
 from memreason.base_models import fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
@@ -268,6 +268,7 @@ def load(
         )
     if not base:  # manifests were without these once
         manifest = replace(manifest, hub_id=source.hub_id, hub_revision=source.hub_revision)
+    check_rows(str(folder), model, manifest.rows, manifest.token_ids.values())
     resize(model, manifest.rows)
     _restrict(model, manifest)
     unit = load_adapter(model, folder, list(manifest.token_ids.values()))

@@ -109,7 +109,7 @@ class GenerationTrainer(Trainer):
         return (loss, None) if return_outputs else loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """As usual; UserError where the loss is not finite, which the stock trainer logs as the mean of those before."""
+        """As usual; UserError where the loss is not finite (the stock trainer logs the mean of those before)."""
         loss = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             self._diverged(f"the loss of step {self.state.global_step + 1} is {loss.item()}")
@@ -128,8 +128,8 @@ class GenerationTrainer(Trainer):
         kept = ", ".join(sorted(folder.name for folder in run.glob("checkpoint-*")))
         raise UserError(
             f"training has diverged: {what} (epoch {self.state.epoch or 0:.2f}). Start again with a lower "
-            f"--learning_rate (it is {self.args.learning_rate:g}), a longer --warmup_steps, a lower --max_grad_norm, or "
-            f"--dtype float32, in another --output_dir; {run} keeps {kept or 'no checkpoint'} of before"
+            f"--learning_rate (it is {self.args.learning_rate:g}), a longer --warmup_steps, a lower --max_grad_norm, "
+            f"or --dtype float32, in another --output_dir; {run} keeps {kept or 'no checkpoint'} of before"
         )
 
     def compute_loss_context_manager(self) -> ExitStack:

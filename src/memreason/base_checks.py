@@ -77,7 +77,8 @@ def check_rows(folder: str, model: PreTrainedModel, rows: int, trained: Collecti
     if lost := set(range(known, rows)) - set(trained):
         raise UserError(
             f"{folder}: its tokenizer has {len(lost)} tokens with a row neither in the base model nor in the "
-            "checkpoint (they would be random, others at each load); train again from a base model with rows for all its tokens"
+            "checkpoint (they would be random, others at each load); train again from a base model with rows for "
+            "all its tokens"
         )
 
 

@@ -37,6 +37,13 @@ def check_loaded(path: str, model: PreTrainedModel, found: dict[str, Any], exact
                 f"the model files in {path} {what}: {_some(names)}; they are damaged, incomplete, or not of this "
                 "config.json: fetch or save the model again"
             )
+
+
+def check_tied(path: str, model: PreTrainedModel) -> None:
+    """Raise UserError where the config says that two matrices are one, and the files hold two that differ.
+
+    They are loaded as two, and become one, the head's lost, as soon as rows are added: another model would be trained.
+    """
     declared = model.get_expanded_tied_weights_keys(all_submodels=True)
     if apart := sorted(set(declared) - set(model.all_tied_weights_keys)):
         raise UserError(

@@ -29,7 +29,14 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from memreason import processes
 from memreason.adapter_files import check_adapter, load_adapter, read_adapter
 from memreason.adapters import with_adapters
-from memreason.base_checks import check_finite, check_length, check_rows, check_training_dtype, check_vocabulary
+from memreason.base_checks import (
+    check_finite,
+    check_length,
+    check_rows,
+    check_tied,
+    check_training_dtype,
+    check_vocabulary,
+)
 from memreason.base_models import fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
@@ -197,6 +204,7 @@ def build(
     layout.end_id(tokenizer)  # refuses a chat template that is not there
     token_ids = add_tokens(tokenizer, layout)
     model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, on_cpu)
+    check_tied(base.path, model)
     check_vocabulary(base.path, tokenizer, model, added=token_ids)
     check_length(model.config, model_max_length, config.num_virtual_tokens if mode == PREFIX_TUNING else 0)
     fingerprint = fingerprint_of(model)

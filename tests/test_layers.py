@@ -27,6 +27,7 @@ LAYERS = [
         "adapter_files",
         "token_rows",
         "lora_layers",
+        "lora_targets",
         "document_attention",
         "head_loss",
         "adapters",

@@ -10,7 +10,7 @@ from peft import PeftModel
 from tiny import SHAPES, SOLUTIONS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from memreason.adapters import lora_targets
+from memreason.lora_targets import lora_targets
 from memreason.batches import collate, encode_solutions
 from memreason.config import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError

@@ -5,31 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from peft import LoraConfig, PeftModel, PrefixTuningConfig, TrainableTokensConfig, get_peft_model
+from peft.tuners.lora.layer import LoraLayer, ParamWrapper
 from torch import nn
 from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.lora_layers import use_lora_beside_frozen
-from memreason.token_rows import use_rows_beside_frozen
-
-_PARENTS = {"mlp": ("mlp", "ffn", "feed_forward"), "atten": ("attn", "attention")}
-
-
-def lora_targets(model: PreTrainedModel, module: str) -> list[str]:
-    """Full names of the linear layers under the MLPs, the attentions, or both (`all`)."""
-    parents = _PARENTS["mlp"] + _PARENTS["atten"] if module == "all" else _PARENTS[module]
-    head = model.get_output_embeddings()
-    names = [
-        name
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear | Conv1D) and layer is not head and any(p in name.lower() for p in parents)
-    ]
-    if not names:
-        raise UserError(f"--lora_module {module}: {type(model).__name__} has no linear layer under such a name")
-    return names
-
+from memreason.lora_targets import adapted, lora_targets
+from memreason.token_rows import NewRowsBesideFrozen, use_rows_beside_frozen
 
 def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int]) -> PreTrainedModel | PeftModel:
     """Adapters, trainable rows, and the right things frozen, for the parameter-efficient mode.
@@ -44,28 +28,28 @@ def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int
         return get_peft_model(
             model, PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=config.num_virtual_tokens)
         )
-    # PEFT must be told of both sides where they are not tied; where they are, they share one delta.
-    names = {id(layer): name for name, layer in model.named_modules()}
-    sides = [names[id(model.get_input_embeddings())]]
-    if not model.config.get_text_config().tie_word_embeddings:
-        sides.append(names[id(model.get_output_embeddings())])
-    rows: dict[str, list[int]] | None = {side.rpartition(".")[2]: new_ids for side in sides} if new_ids else None
+    sides = _sides(model)
+    rows: dict[str, list[int]] | None = {side: new_ids for side in sides} if new_ids else None
     if "lora" not in mode:
         peft_config: Any = TrainableTokensConfig(
-            task_type="CAUSAL_LM", token_indices=new_ids, target_modules=[s.rpartition(".")[2] for s in sides]
+            task_type="CAUSAL_LM", token_indices=new_ids, target_modules=sides
         )
         unit = get_peft_model(model, peft_config)
         use_rows_beside_frozen(unit)
         return unit
+    targets = lora_targets(model, config.lora_module)
     peft_config = LoraConfig(
         task_type="CAUSAL_LM",
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules=lora_targets(model, config.lora_module),
+        lora_dropout=0.0 if targets.weights else config.lora_dropout,
+        target_modules=targets.layers,
+        target_parameters=targets.weights or None,
         trainable_token_indices=rows,
     )
     unit = get_peft_model(model, peft_config)
+    if targets.weights:
+        _set_dropout(unit, config.lora_dropout)
     use_rows_beside_frozen(unit)
     use_lora_beside_frozen(unit)
     if mode == "lora":
@@ -73,3 +57,46 @@ def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int
             if "trainable_tokens" in name:
                 parameter.requires_grad_(False)
     return unit
+
+
+def notes(model: nn.Module) -> list[str]:
+    """What to know of a model as it is trained, a line each: what has adapters, and how others must load it."""
+    found = []
+    if layers := adapted(model):
+        found.append(f"adapters on {layers}")
+    if any(isinstance(module, ParamWrapper) for module in model.modules()):
+        found.append("no dropout before adapters in mixtures of experts; PEFT has none for these")
+    if any(isinstance(module, NewRowsBesideFrozen) and getattr(module.base_layer, "bias", None) is not None for module in model.modules()):
+        found.append(
+            "the output head has a bias, which PEFT's own layers leave out: whoever loads the checkpoint with PEFT "
+            "alone must call merge_and_unload() before using it"
+        )
+    return found
+
+
+def _sides(model: PreTrainedModel) -> list[str]:
+    """The names by which PEFT finds the layers that hold new rows: the embeddings, and the head where that has a
+    weight of its own; where the two share one, they share the rows too."""
+    layers = {name: layer for name, layer in model.named_modules()}
+    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if head is None:
+        raise UserError(f"{type(model).__name__} has no output head that memreason knows how to train")
+    sides = []
+    for layer in [embeddings] if head.weight is embeddings.weight else [embeddings, head]:
+        name = next(name for name, one in layers.items() if one is layer)
+        last = name.rpartition(".")[2]
+        sides.append(last if sum(one.endswith(last) for one in layers) == 1 else name)
+    return sides
+
+
+def _set_dropout(unit: PeftModel, dropout: float) -> None:
+    """Dropout before the adapters of layers, where PEFT was told of none because there are adapters of single
+    weights, which cannot have any."""
+    for module in unit.modules():
+        if dropout and isinstance(module, LoraLayer) and not isinstance(module, ParamWrapper):
+            module.lora_dropout["default"] = nn.Dropout(dropout)
+
+
+def adapted_weight(layer: Any) -> nn.Parameter:
+    """The frozen weight that one of PEFT's layers adapts."""
+    return layer.get_param() if isinstance(layer, ParamWrapper) else layer.get_base_layer().weight

@@ -192,9 +192,19 @@ def load_causal_lm(
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
     if not bits and not on_cpu and torch.cuda.is_available():
         model.to("cuda")
+    _declare_ties(model)
     # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     return model
+
+
+def _declare_ties(model: PreTrainedModel) -> None:
+    """Let the config say whether embeddings and head are one weight, as they are now: where a file holds two though
+    its config declares them tied, transformers keeps both at loading, but ties them at any resizing or merging."""
+    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if head is not None:
+        for config in (model.config, model.config.get_text_config()):
+            config.tie_word_embeddings = head.weight is embeddings.weight
 
 
 def _quantization(bits: int, dtype: torch.dtype) -> BitsAndBytesConfig:
@@ -221,7 +231,7 @@ def fingerprint_of(model: PreTrainedModel) -> str:
     digest = hashlib.sha256()
     for name, parameter in model.named_parameters():
         digest.update(f"{name}{tuple(parameter.shape)}".encode())
-    sample = model.get_input_embeddings().weight.detach()[:: max(1, model.config.vocab_size // 64)]
+    sample = model.get_input_embeddings().weight.detach()[:: max(1, model.config.get_text_config().vocab_size // 64)]
     last = [p for p in model.parameters() if p.dim() == 1 or p.dim() == 2][-1].detach().flatten()[:4096]
     for values in (sample, last):
         digest.update(values.to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())

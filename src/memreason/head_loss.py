@@ -52,7 +52,8 @@ class _HeadLoss(torch.autograd.Function):
             some, target = hidden[at : at + portion], targets[at : at + portion]
             logits = times(some, packed[0], bias) if packed else functional.linear(some, weight, bias)
             if low_rows is not None:
-                logits[:, index] = some @ low_rows.T
+                of_new = some @ low_rows.T
+                logits[:, index] = of_new if bias is None else of_new + bias[index]
             in_place = logits if logits.dtype == torch.float32 else None  # a second matrix would have to be cleared
             by_logits = torch.softmax(logits, -1, dtype=torch.float32, out=in_place)
             here = torch.arange(len(target), device=target.device)
@@ -62,6 +63,8 @@ class _HeadLoss(torch.autograd.Function):
                 by_logits -= smoothing / by_logits.shape[-1]
             by_logits[here, target] -= 1 - smoothing
             by_logits = by_logits.to(hidden.dtype)
+            if by_bias is not None:
+                by_bias += by_logits.sum(0)
             if by_rows is not None and low_rows is not None:
                 of_new = by_logits[:, index]
                 by_rows += of_new.T @ some
@@ -70,8 +73,6 @@ class _HeadLoss(torch.autograd.Function):
             by_hidden[at : at + portion] += back_through(by_logits, weight, packed and packed[1])
             if by_weight is not None:
                 by_weight += by_logits.T @ some
-            if by_bias is not None:
-                by_bias += by_logits.sum(0)
         ctx.save_for_backward(by_hidden, by_weight, by_bias, by_rows)
         ctx.dtype = weight.dtype
         return total

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from peft.tuners.lora.layer import Linear as LoraLinear
-from peft.tuners.lora.layer import LoraLayer
+from peft.tuners.lora.layer import LoraLayer, ParamWrapper
 from torch import nn
 from torch.nn import functional
 
@@ -25,20 +25,40 @@ class LoraBesideFrozen(LoraLinear):
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """As the stock layer's: x (…, in) → (…, out)."""
-        base = self.base_layer
-        others = self.disable_adapters or self.merged or self.lora_variant or args or kwargs
-        if others or len(self.active_adapters) != 1 or base.weight.requires_grad or x.dtype != base.weight.dtype:
+        if args or kwargs or not _is_plain(self, x):
             return super().forward(x, *args, **kwargs)
-        name, device = self.active_adapters[0], x.device.type
-        a, b = self.lora_A[name], self.lora_B[name]
-        cast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) != x.dtype
-        if cast or a.bias is not None or b.bias is not None:
-            return super().forward(x)
-        dropout = getattr(self.lora_dropout[name], "p", 0.0) if self.training else 0.0
-        kept = keep_mask(x, dropout) if dropout else None
-        scaling = self.scaling[name] / (1 - dropout)
-        packed = (base.packed, base.back) if isinstance(base, PackedLinear) else None
-        return _FrozenPlusLora.apply(x, base.weight, base.bias, a.weight, b.weight, scaling, kept, packed)
+        return _beside_frozen(self, x)
+
+
+class WeightBesideFrozen(ParamWrapper):
+    """The same where PEFT was told of a linear layer's weight, not of the layer: it would put the sum of both weights
+    in the place of the frozen one at each pass."""
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """As the stock layer's: x (…, in) → (…, out)."""
+        if args or kwargs or not _is_plain(self, x):
+            return super().forward(x, *args, **kwargs)
+        return _beside_frozen(self, x)
+
+
+def _is_plain(layer: Any, x: torch.Tensor) -> bool:
+    base, device = layer.base_layer, x.device.type
+    others = layer.disable_adapters or layer.merged or layer.lora_variant
+    if others or len(layer.active_adapters) != 1 or base.weight.requires_grad or x.dtype != base.weight.dtype:
+        return False
+    name = layer.active_adapters[0]
+    cast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) != x.dtype
+    return not cast and layer.lora_A[name].bias is None and layer.lora_B[name].bias is None
+
+
+def _beside_frozen(layer: Any, x: torch.Tensor) -> torch.Tensor:
+    base, name = layer.base_layer, layer.active_adapters[0]
+    dropout = getattr(layer.lora_dropout[name], "p", 0.0) if layer.training else 0.0
+    kept = keep_mask(x, dropout) if dropout else None
+    scaling = layer.scaling[name] / (1 - dropout)
+    packed = (base.packed, base.back) if isinstance(base, PackedLinear) else None
+    a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+    return _FrozenPlusLora.apply(x, base.weight, base.bias, a, b, scaling, kept, packed)
 
 
 class _FrozenPlusLora(torch.autograd.Function):
@@ -125,12 +145,16 @@ def keep_mask(x: torch.Tensor, dropout: float) -> torch.Tensor:
 
 
 def use_lora_beside_frozen(model: nn.Module) -> None:
-    """Let every plain LoRA layer over a linear one compute as `LoraBesideFrozen`."""
+    """Let every plain LoRA layer over a linear one, or over its weight, compute as `LoraBesideFrozen`."""
     for module in model.modules():
-        if type(module) is LoraLinear and type(module.base_layer) is nn.Linear:
-            module.__class__ = LoraBesideFrozen
+        if isinstance(module, LoraLayer) and type(module.base_layer) is nn.Linear:
+            if type(module) is LoraLinear:
+                module.__class__ = LoraBesideFrozen
+            elif type(module) is ParamWrapper and module.parameter_name == "weight":
+                module.__class__ = WeightBesideFrozen
 
 
 def all_beside_frozen(model: nn.Module) -> bool:
-    """Whether no layer with adapters is left to PEFT's own ways."""
-    return all(isinstance(module, LoraBesideFrozen) for module in model.modules() if isinstance(module, LoraLayer))
+    """Whether all adapters compute in their frozen weights' data type, which PEFT's own do for single weights only."""
+    own = (LoraBesideFrozen, ParamWrapper)
+    return all(isinstance(module, own) for module in model.modules() if isinstance(module, LoraLayer))

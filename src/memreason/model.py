@@ -28,7 +28,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from memreason import processes
 from memreason.adapter_files import check_adapter, load_adapter, read_adapter
-from memreason.adapters import with_adapters
+from memreason.adapters import adapted_weight, with_adapters
 from memreason.base_checks import (
     check_finite,
     check_length,
@@ -94,7 +94,7 @@ class ModelUnit:
             finally:
                 self.model.train(training)
             return
-        weights = {id(layer): layer.get_base_layer().weight for layer in layers}
+        weights = {id(weight): weight for weight in map(adapted_weight, layers)}
         # Copies on the CPU: a second set of weights may not fit on the GPU.
         originals = {key: weight.data.to("cpu", copy=True) for key, weight in weights.items()}
         self.model.merge_adapter()

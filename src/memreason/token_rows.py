@@ -53,12 +53,19 @@ def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> di
 
 
 def resize(model: PreTrainedModel, tokens: int) -> int:
-    """Make room for ``tokens`` ids, never shrinking; returns the number of rows."""
+    """Make room for ``tokens`` ids, never shrinking; returns the number of rows.
+
+    Where the output head has a bias, the new ids' is the mean of the others, as whoever loads a checkpoint by
+    transformers' usual resizing gets it.
+    """
     rows = model.get_input_embeddings().weight.shape[0]
-    if tokens > rows:
-        model.resize_token_embeddings(tokens, mean_resizing=False)
-        rows = tokens
-    return rows
+    if tokens <= rows:
+        return rows
+    before = getattr(model.get_output_embeddings(), "bias", None)
+    model.resize_token_embeddings(tokens, mean_resizing=False)
+    if before is not None:
+        model.get_output_embeddings().bias.data[rows:] = before.data.float().mean().to(before.dtype)
+    return tokens
 
 
 @torch.no_grad()
@@ -115,7 +122,9 @@ class NewRowsBesideFrozen(TrainableTokensLayer):
             position = torch.searchsorted(index, x).clamp(max=len(index) - 1)
             is_new = (index[position] == x).unsqueeze(-1)
             return torch.where(is_new, rows.to(result.dtype)[position], result)
-        logits = nn.functional.linear(x, rows.to(x.dtype)).to(result.dtype)
+        # The stock layer leaves out the head's bias until it is merged; the model was trained with it.
+        bias = None if layer.bias is None else layer.bias[index].to(x.dtype)
+        logits = nn.functional.linear(x, rows.to(x.dtype), bias).to(result.dtype)
         return result.index_copy(-1, index, logits)
 
 

@@ -12,6 +12,7 @@ from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
 from memreason import processes, run_folder
+from memreason.adapters import notes
 from memreason.allocator import keep_freed_memory
 from memreason.base_checks import check_texts, check_training_dtype
 from memreason.base_models import load_tokenizer, resolve
@@ -306,3 +307,5 @@ def _describe(unit: ModelUnit, console: Console) -> None:
         f"are trained, {len(unit.manifest.token_ids)} planning tokens added",
         highlight=False,
     )
+    for note in notes(unit.model):
+        console.print(note, highlight=False)

@@ -44,7 +44,7 @@ from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
 from memreason.sharding import is_sharded, plain_names, take_over, whole_weights
 from memreason.sparse_attention import attend_sparsely
-from memreason.token_rows import add_tokens, initialise_rows, resize
+from memreason.token_rows import add_tokens, initialise_rows, resize, use_rows_beside_frozen
 from memreason.variants import VariantConfig
 
 
@@ -280,6 +280,7 @@ def load(
     resize(model, manifest.rows)
     _restrict(model, manifest)
     unit = load_adapter(model, folder, list(manifest.token_ids.values()))
+    use_rows_beside_frozen(unit)
     if model_max_length:
         check_length(model.config, model_max_length, getattr(unit.active_peft_config, "num_virtual_tokens", 0))
     return ModelUnit(unit, tokenizer, manifest)

@@ -13,6 +13,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
 from memreason.adapters import notes
 from memreason.batches import collate, encode_solutions
 from memreason.config import ModelConfig
+from memreason.generation_backends import plain
 from memreason.head_loss import LossHead
 from memreason.model import ModelUnit, build, load
 from memreason.planning_tokens import IGNORE
@@ -103,6 +104,10 @@ def test_every_way_back_gives_the_same_logits(odd: dict[str, Path], kind: str, m
     torch.testing.assert_close(logits(ours.model, ours), expected, atol=1e-4, rtol=0)
     with ours.merged() as model:
         torch.testing.assert_close(logits(model, ours), expected, atol=1e-4, rtol=0)
+        torch.testing.assert_close(logits(plain(model), ours), expected, atol=1e-4, rtol=0)
+    fresh = build(config(odd[kind], mode), 256, seed=1)
+    fresh.load_weights(tmp_path / "checkpoint")
+    torch.testing.assert_close(logits(fresh.model.eval(), fresh), expected, atol=1e-4, rtol=0)
     merged = ours.merge()
     torch.testing.assert_close(logits(merged, unit), expected, atol=1e-4, rtol=0)
     merged.save_pretrained(tmp_path / "merged")
@@ -118,15 +123,15 @@ def test_peft_alone_gives_the_same_once_it_has_merged(odd: dict[str, Path], kind
     model = AutoModelForCausalLM.from_pretrained(odd[kind])
     if unit.manifest.rows > model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(unit.manifest.rows)
-    plain = PeftModel.from_pretrained(model, tmp_path).eval()
-    as_loaded = (logits(plain, unit) - expected).abs().max()
+    loaded = PeftModel.from_pretrained(model, tmp_path).eval()
+    as_loaded = (logits(loaded, unit) - expected).abs().max()
     if kind.startswith("biased"):
         assert as_loaded > 0.1
         assert any("merge_and_unload" in note for note in notes(unit.model))
     else:
         assert as_loaded < 1e-4
         assert not any("merge_and_unload" in note for note in notes(unit.model))
-    torch.testing.assert_close(logits(plain.merge_and_unload(), unit), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(logits(loaded.merge_and_unload(), unit), expected, atol=1e-4, rtol=0)
 
 
 def test_exactly_adapters_and_new_rows_move(odd: dict[str, Path], kind: str) -> None:
@@ -184,6 +189,19 @@ def test_a_head_that_the_file_holds_is_kept_whatever_the_config_declares(odd: di
     assert torch.equal(merged.get_output_embeddings().weight[: len(old)], old)
     assert not torch.equal(merged.get_input_embeddings().weight[: len(old)], old)
     assert merged.config.tie_word_embeddings is False
+
+
+def test_evaluation_leaves_weights_alone_where_a_model_would_rescale_them(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(bos=False)
+    sizes = dict(hidden_size=32, attention_hidden_size=32, num_hidden_layers=3, context_length=512, rescale_every=1)
+    base = CONFIG_MAPPING["rwkv"](vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **sizes)
+    AutoModelForCausalLM.from_config(base).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    unit = trained(tmp_path)
+    expected = logits(unit.model.train(), unit)
+    with unit.merged() as model:
+        torch.testing.assert_close(logits(model, unit), expected, atol=1e-4, rtol=0)
+    assert torch.equal(logits(unit.model, unit), expected)
 
 
 def test_dropout_stays_before_adapters_of_layers_in_a_mixture(odd: dict[str, Path]) -> None:

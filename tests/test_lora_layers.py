@@ -8,7 +8,14 @@ from peft import LoraConfig, get_peft_model
 from peft.tuners.lora.layer import Linear as LoraLinear
 from transformers import AutoModelForCausalLM
 
-from memreason.lora_layers import LoraBesideFrozen, all_beside_frozen, keep_mask, refill, use_lora_beside_frozen
+from memreason.lora_layers import (
+    LoraBesideFrozen,
+    WeightBesideFrozen,
+    all_beside_frozen,
+    keep_mask,
+    refill,
+    use_lora_beside_frozen,
+)
 
 
 def layer(bias: bool = True, dropout: float = 0.0, dtype: torch.dtype = torch.float32) -> LoraLinear:
@@ -47,6 +54,34 @@ def test_in_sixteen_bits_they_are_within_rounding_and_adapters_gradients_are_flo
     assert found[2].dtype == found[3].dtype == torch.float32
     for one, other in zip(found, expected, strict=True):
         assert torch.cosine_similarity(one.float().flatten(), other.flatten(), 0) > 0.999
+
+
+@pytest.mark.parametrize("shape", [(5, 24), (2, 5, 24)])
+def test_a_model_may_write_into_the_output(shape: tuple[int, ...]) -> None:
+    module, x = layer(), torch.randn(shape)
+    module.__class__ = LoraBesideFrozen
+    module(x).add_(1).square().sum().backward()
+    found = module.lora_A["default"].weight.grad.clone()
+    module.zero_grad()
+    (module(x) + 1).square().sum().backward()
+    torch.testing.assert_close(module.lora_A["default"].weight.grad, found)
+
+
+def test_told_of_a_layers_weight_it_computes_the_same_as_told_of_the_layer() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(24, 40))
+    by_weight = get_peft_model(model, LoraConfig(r=4, target_modules=[], target_parameters=["0.weight"]))
+    module = by_weight.base_model.model[0]
+    torch.nn.init.normal_(module.lora_B["default"].weight)
+    x = torch.randn(2, 5, 24)
+    expected = gradients(module, x)
+    use_lora_beside_frozen(by_weight)
+    assert type(module) is WeightBesideFrozen and all_beside_frozen(by_weight)
+    for one, other in zip(gradients(module, x), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    with_adapter = module(x)
+    module.merge()
+    torch.testing.assert_close(module(x), with_adapter, rtol=1e-4, atol=1e-5)
 
 
 def test_no_gradient_is_computed_for_an_input_that_needs_none() -> None:

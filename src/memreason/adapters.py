@@ -15,6 +15,7 @@ from memreason.lora_layers import use_lora_beside_frozen
 from memreason.lora_targets import adapted, lora_targets
 from memreason.token_rows import NewRowsBesideFrozen, use_rows_beside_frozen
 
+
 def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int]) -> PreTrainedModel | PeftModel:
     """Adapters, trainable rows, and the right things frozen, for the parameter-efficient mode.
 
@@ -31,9 +32,7 @@ def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int
     sides = _sides(model)
     rows: dict[str, list[int]] | None = {side: new_ids for side in sides} if new_ids else None
     if "lora" not in mode:
-        peft_config: Any = TrainableTokensConfig(
-            task_type="CAUSAL_LM", token_indices=new_ids, target_modules=sides
-        )
+        peft_config: Any = TrainableTokensConfig(task_type="CAUSAL_LM", token_indices=new_ids, target_modules=sides)
         unit = get_peft_model(model, peft_config)
         use_rows_beside_frozen(unit)
         return unit
@@ -66,7 +65,8 @@ def notes(model: nn.Module) -> list[str]:
         found.append(f"adapters on {layers}")
     if any(isinstance(module, ParamWrapper) for module in model.modules()):
         found.append("no dropout before adapters in mixtures of experts; PEFT has none for these")
-    if any(isinstance(module, NewRowsBesideFrozen) and getattr(module.base_layer, "bias", None) is not None for module in model.modules()):
+    of_rows = [module for module in model.modules() if isinstance(module, NewRowsBesideFrozen)]
+    if any(getattr(module.base_layer, "bias", None) is not None for module in of_rows):
         found.append(
             "the output head has a bias, which PEFT's own layers leave out: whoever loads the checkpoint with PEFT "
             "alone must call merge_and_unload() before using it"

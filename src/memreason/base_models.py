@@ -193,6 +193,8 @@ def load_causal_lm(
     if not bits and not on_cpu and torch.cuda.is_available():
         model.to("cuda")
     _declare_ties(model)
+    if getattr(model.config, "rescale_every", 0):
+        model.config.rescale_every = 0  # RWKV would halve frozen weights in evaluation, past adapters and merging
     # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     return model

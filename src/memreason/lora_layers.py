@@ -83,7 +83,8 @@ class _FrozenPlusLora(torch.autograd.Function):
         out.addmm_(low, b.T)
         ctx.save_for_backward(rows, weight, a, b, low, kept)
         ctx.scaling, ctx.packed = scaling, packed
-        return out.view(*x.shape[:-1], -1)
+        # Not a view: models may write into what a layer returned, which PyTorch forbids for views from in here.
+        return torch.ops.aten._unsafe_view(out, [*x.shape[:-1], out.shape[-1]])
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.lora_layers import use_lora_beside_frozen
-from memreason.lora_targets import adapted, lora_targets
+from memreason.lora_targets import adapted, language_model, lora_targets
 from memreason.token_rows import NewRowsBesideFrozen, use_rows_beside_frozen
 
 
@@ -24,6 +24,7 @@ def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int
     """
     mode = config.parameter_efficient_mode
     if mode == "none":
+        _freeze_all_but_text(model)
         return model
     if mode == PREFIX_TUNING:
         return get_peft_model(
@@ -72,6 +73,16 @@ def notes(model: nn.Module) -> list[str]:
             "alone must call merge_and_unload() before using it"
         )
     return found
+
+
+def _freeze_all_but_text(model: PreTrainedModel) -> None:
+    """Freeze a vision tower, say, which no text ever reaches: to a trainer its weights would seem forgotten."""
+    if model.config.get_text_config() is model.config:
+        return
+    parts = [language_model(model), model.get_input_embeddings(), model.get_output_embeddings()]
+    reached = {id(weight) for part in parts if part is not None for weight in part.parameters()}
+    for weight in model.parameters():
+        weight.requires_grad_(weight.requires_grad and id(weight) in reached)
 
 
 def _sides(model: PreTrainedModel) -> list[str]:

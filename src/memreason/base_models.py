@@ -6,6 +6,7 @@ import errno
 import hashlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import shutil
 import tempfile
@@ -27,6 +28,8 @@ from transformers import (
 from memreason.base_checks import check_loaded
 from memreason.errors import UserError
 from memreason.folders import cache_folder
+
+logger = logging.getLogger(__name__)
 
 SMOLLM2 = "smollm2"
 """SmolLM2-135M-Instruct: from the hub where that is reachable, else from a Python package."""
@@ -204,9 +207,17 @@ def _declare_ties(model: PreTrainedModel) -> None:
     """Let the config say whether embeddings and head are one weight, as they are now: where a file holds two though
     its config declares them tied, transformers keeps both at loading, but ties them at any resizing or merging."""
     embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if head is not None:
-        for config in (model.config, model.config.get_text_config()):
-            config.tie_word_embeddings = head.weight is embeddings.weight
+    if head is None:
+        return
+    tied = head.weight is embeddings.weight
+    configs = (model.config, model.config.get_text_config())
+    if configs[1].tie_word_embeddings and not tied:
+        logger.warning(
+            f"{type(model).__name__}: the config declares embeddings and output head tied, but the file holds two; they "
+            "stay two. Load the base model with tie_word_embeddings=False elsewhere, or merge the trained one"
+        )
+    for config in configs:
+        config.tie_word_embeddings = tied
 
 
 def _quantization(bits: int, dtype: torch.dtype) -> BitsAndBytesConfig:

@@ -79,13 +79,13 @@ def _has_experts(layer: nn.Module) -> bool:
     return isinstance(layer, ParamWrapper) and layer.num_experts > 1
 
 
-def _language_model(model: Any) -> Any:
+def language_model(model: Any) -> Any:
     """The part that reads text: not the vision tower beside it, nor the output head."""
     return model.get_decoder() if hasattr(model, "get_decoder") else model
 
 
 def _linear_layers(model: PreTrainedModel) -> dict[str, Any]:
-    inside, head = set(_language_model(model).modules()), model.get_output_embeddings()
+    inside, head = set(language_model(model).modules()), model.get_output_embeddings()
     return {
         name: layer
         for name, layer in model.named_modules()
@@ -95,7 +95,7 @@ def _linear_layers(model: PreTrainedModel) -> dict[str, Any]:
 
 def _experts(model: PreTrainedModel) -> list[str]:
     """Names of the weights (experts, …, …) that each hold one matrix of every expert of a layer."""
-    inside = set(_language_model(model).modules())
+    inside = set(language_model(model).modules())
     return [
         f"{name}.{weight_name}"
         for name, module in model.named_modules()

@@ -213,8 +213,8 @@ def _declare_ties(model: PreTrainedModel) -> None:
     configs = (model.config, model.config.get_text_config())
     if configs[1].tie_word_embeddings and not tied:
         logger.warning(
-            f"{type(model).__name__}: the config declares embeddings and output head tied, but the file holds two; they "
-            "stay two. Load the base model with tie_word_embeddings=False elsewhere, or merge the trained one"
+            f"{type(model).__name__}: the config declares embeddings and output head tied, but the file holds two and "
+            "they stay two. Load the base model with tie_word_embeddings=False elsewhere, or merge the trained one"
         )
     for config in configs:
         config.tie_word_embeddings = tied

@@ -1,12 +1,11 @@
 """What is trained, saved, loaded and merged where a model is not laid out as Llama is."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
-from tiny import SOLUTIONS, make_base, make_tokenizer
+from tiny import SOLUTIONS, make_tokenizer
 from torch.nn import functional
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
 
@@ -24,7 +23,7 @@ SIZES = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_atte
 MIXTURE = dict(n_routed_experts=4, num_experts_per_tok=2, n_group=1, topk_group=1, first_k_dense_replace=1,
                kv_lora_rank=8, q_lora_rank=8, qk_rope_head_dim=8, qk_nope_head_dim=8, v_head_dim=8,
                moe_intermediate_size=24)  # fmt: skip
-KINDS = ("biased", "biased with spare rows", "experts", "shared experts", "wrapped", "declared tied")
+KINDS = ("biased", "biased with spare rows", "experts", "shared experts", "wrapped")
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +34,6 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def make_odd(folder: Path, kind: str) -> Path:
     """Write a tiny base model of one kind, tokenizer included, and return its folder."""
-    if kind == "declared tied":
-        make_base(folder, "untied")
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
-        return folder
     tokenizer = make_tokenizer(bos=False)
     sizes = SIZES | dict(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, pad_token_id=0)
     torch.manual_seed(0)
@@ -119,8 +113,7 @@ def test_peft_alone_gives_the_same_once_it_has_merged(odd: dict[str, Path], kind
     unit = trained(odd[kind])
     expected = logits(unit.model, unit)
     unit.save(tmp_path)
-    more = {"tie_word_embeddings": False} if kind == "declared tied" else {}
-    model = AutoModelForCausalLM.from_pretrained(odd[kind], **more)
+    model = AutoModelForCausalLM.from_pretrained(odd[kind])
     if unit.manifest.rows > model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(unit.manifest.rows)
     loaded = PeftModel.from_pretrained(model, tmp_path).eval()
@@ -188,19 +181,6 @@ def test_the_bias_of_rows_that_are_added_is_what_transformers_gives_them(odd: di
     assert resize(ours, rows) == rows
     usual.resize_token_embeddings(rows)
     torch.testing.assert_close(ours.lm_head.bias, usual.lm_head.bias)
-
-
-def test_a_head_that_the_file_holds_is_kept_whatever_the_config_declares(
-    odd: dict[str, Path], caplog: pytest.LogCaptureFixture
-) -> None:
-    as_in_file = AutoModelForCausalLM.from_pretrained(odd["declared tied"])
-    unit = build(config(odd["declared tied"]), 256)
-    assert "tie_word_embeddings=False" in caplog.text
-    merged = unit.merge()
-    old = as_in_file.get_output_embeddings().weight
-    assert torch.equal(merged.get_output_embeddings().weight[: len(old)], old)
-    assert not torch.equal(merged.get_input_embeddings().weight[: len(old)], old)
-    assert merged.config.tie_word_embeddings is False
 
 
 def test_evaluation_leaves_weights_alone_where_a_model_would_rescale_them(tmp_path: Path) -> None:

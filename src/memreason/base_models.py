@@ -6,7 +6,6 @@ import errno
 import hashlib
 import importlib.metadata
 import importlib.util
-import logging
 import os
 import shutil
 import tempfile
@@ -28,8 +27,6 @@ from transformers import (
 from memreason.base_checks import check_loaded
 from memreason.errors import UserError
 from memreason.folders import cache_folder
-
-logger = logging.getLogger(__name__)
 
 SMOLLM2 = "smollm2"
 """SmolLM2-135M-Instruct: from the hub where that is reachable, else from a Python package."""
@@ -195,29 +192,11 @@ def load_causal_lm(
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
     if not bits and not on_cpu and torch.cuda.is_available():
         model.to("cuda")
-    _declare_ties(model)
     if getattr(model.config, "rescale_every", 0):
         model.config.rescale_every = 0  # RWKV would halve frozen weights in evaluation, past adapters and merging
     # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     return model
-
-
-def _declare_ties(model: PreTrainedModel) -> None:
-    """Let the config say whether embeddings and head are one weight, as they are now: where a file holds two though
-    its config declares them tied, transformers keeps both at loading, but ties them at any resizing or merging."""
-    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if head is None:
-        return
-    tied = head.weight is embeddings.weight
-    configs = (model.config, model.config.get_text_config())
-    if configs[1].tie_word_embeddings and not tied:
-        logger.warning(
-            f"{type(model).__name__}: the config declares embeddings and output head tied, but the file holds two and "
-            "they stay two. Load the base model with tie_word_embeddings=False elsewhere, or merge the trained one"
-        )
-    for config in configs:
-        config.tie_word_embeddings = tied
 
 
 def _quantization(bits: int, dtype: torch.dtype) -> BitsAndBytesConfig:

@@ -91,8 +91,31 @@ def test_other_types_of_input_and_autocast_go_the_stock_way() -> None:
         assert torch.equal(layers(x), layers(x.bfloat16()))
 
 
-def test_weights_in_float32_are_not_packed() -> None:
-    layers = model(torch.float32)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 5, 16, 300])
+def test_in_float32_too_output_and_gradient_are_the_stock_layers(rows: int, bias: bool) -> None:
+    layers, x = model(torch.float32, bias), torch.randn(rows, 48)
+    expected = output_and_gradient(layers, x)
+    with packed_weights(layers, with_gradients=True):
+        assert type(layers[0]) is PackedLinear
+        assert layers[0].back is None  # the weight itself lies right for the gradient
+        found = output_and_gradient(layers, x)
+        with torch.no_grad():
+            assert torch.allclose(layers(x), expected[0], rtol=1e-5, atol=1e-6)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_wide_layer_in_float32_is_packed_in_panels() -> None:
+    layer, x = nn.Linear(24, 2000), torch.randn(3, 24)
+    packed = module.pack(layer.weight)
+    assert [panel.shape for panel in packed] == [(24, 667), (24, 667), (24, 666)]
+    assert torch.allclose(module.times(x, packed, layer.bias), layer(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_other_data_types_are_not_packed(dtype: torch.dtype) -> None:
+    layers = model(dtype)
     with packed_weights(layers):
         assert type(layers[0]) is nn.Linear
 

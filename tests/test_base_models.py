@@ -13,7 +13,6 @@ from memreason.base_models import (
     fingerprint_of,
     load_causal_lm,
     load_tokenizer,
-    pick_dtype,
     resolve,
 )
 from memreason.errors import UserError
@@ -52,11 +51,6 @@ def test_padding_falls_back_to_the_end_token(bases: dict[str, Path], tmp_path: P
     tokenizer.pad_token = None
     tokenizer.save_pretrained(tmp_path)
     assert load_tokenizer(str(tmp_path)).pad_token == tokenizer.eos_token
-
-
-def test_data_types_by_name() -> None:
-    assert pick_dtype("float32") is torch.float32
-    assert pick_dtype("auto") in (torch.float32, torch.bfloat16)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -327,6 +328,20 @@ def gated_hub() -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+def test_what_is_fastest_here_is_said_once_and_a_device_that_is_not_there_is_an_error(
+    arguments: list[str], bases: dict[str, Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["evaluate", "--model_name_or_path", str(bases["tied"]), "--dataset", "jsonl", "--data_path", str(data),
+             "--output_dir", str(tmp_path / "base"), "--model_max_length", "48", "--device", "cpu"]  # fmt: skip
+    assert main(asked) == 0
+    said = capsys.readouterr().err
+    assert re.search(r"^data type: (float32|bfloat16), \d+\.\d × as fast as (bfloat16|float32) here$", said, re.M)
+    assert said.count("data type:") == 1
+    for command in (asked, arguments, ["ask", "Is it?", "--model_name_or_path", str(tmp_path)]):
+        assert "--device xpu: there is none that this PyTorch can use" in fails(capsys, *command, "--device", "xpu")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ def test_splits_are_answered_together_and_told_apart_in_the_metrics(bases: dict[
     assert [result["splits"][name]["n"] for name in ("test_a", "test_b")] == [5, 3] and result["n"] == 8
     assert json.loads((tmp_path / "metrics.json").read_text()) == result
     alone, _ = evaluate_splits(unit, task, ["test_b"], tmp_path / "alone", 3, progress=False)
-    assert {**result["splits"]["test_b"], "split": "test_b"} == alone
+    assert {**result["splits"]["test_b"], "split": "test_b", "dtype": "float32"} == alone
 
 
 def test_no_more_traces_exist_than_have_just_ended(bases: dict[str, Path], tmp_path: Path) -> None:

@@ -8,7 +8,17 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
-    {"errors", "openmp", "folders", "on_disk", "allocator", "packed_weights", "fused_layers", "attention_masks"},
+    {
+        "errors",
+        "openmp",
+        "folders",
+        "on_disk",
+        "allocator",
+        "packed_weights",
+        "fused_layers",
+        "attention_masks",
+        "devices",
+    },
     {"processes"},
     {"records"},
     {"prompt_templates"},
@@ -25,6 +35,7 @@ LAYERS = [
         "base_models",
         "base_checks",
         "adapter_files",
+        "dtypes",
         "token_rows",
         "lora_layers",
         "lora_targets",
@@ -55,7 +66,7 @@ TORCH_FREE = {"errors", "openmp", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label", "examples", "processes", "on_disk"}  # fmt: skip
+              "label", "examples", "processes", "on_disk", "devices"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

@@ -1,7 +1,6 @@
 """Packed weights: the same numbers bit for bit, only where they are of use, and gone afterwards."""
 
 import logging
-from pathlib import Path
 
 import psutil
 import pytest
@@ -140,7 +139,7 @@ def test_weights_changed_within_are_used_also_where_memory_is_short_by_then(monk
         kept = layers[0].weight.data.clone()
         layers[0].weight.data += 1
         with monkeypatch.context() as patch:
-            patch.setattr(module, "_free_memory", lambda: 1000)
+            patch.setattr(module, "free_memory", lambda: 1000)
             with packed_weights(layers), torch.no_grad():
                 assert type(layers[0]) is nn.Linear
                 assert not torch.equal(layers(x), first)
@@ -156,20 +155,6 @@ def test_packing_that_fails_half_way_leaves_stock_layers(monkeypatch: pytest.Mon
     with pytest.raises(ZeroDivisionError), packed_weights(layers):
         pass
     assert all(type(layer) is not PackedLinear and "packed" not in vars(layer) for layer in layers)
-
-
-def test_what_a_container_and_other_processes_leave_is_what_is_free(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(module, "_CONTAINER", tmp_path)
-    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
-    for name, text in (("max", "max"), ("current", "700"), ("stat", "anon 300\ninactive_file 400\n")):
-        (tmp_path / f"memory.{name}").write_text(text)
-    assert module._free_memory() > 1e6  # no limit: the machine's
-    (tmp_path / "memory.max").write_text("1000")
-    assert module._free_memory() == 1000 - 700 + 400
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert module._free_memory() == 350
 
 
 @works

@@ -6,7 +6,9 @@ import pytest
 
 from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
-from memreason.run_folder import CONFIG, begin_run, check_run, frozen_config, read_config
+from memreason.manifest import Manifest
+from memreason.planning_tokens import PlanningTokens
+from memreason.run_folder import CONFIG, begin_run, begun_dtype, check_run, frozen_config, read_config
 from memreason.training_config import TrainingConfig
 from memreason.variants import VariantConfig
 
@@ -52,3 +54,26 @@ def test_secrets_are_not_frozen_and_paths_are_absolute(tmp_path: Path, monkeypat
     assert config["data_path"] == str(tmp_path / "mine.jsonl")
     assert config["model_name_or_path"] == str(tmp_path / "model")
     assert config["num_train_epochs"] == 7 and "output_dir" not in config
+
+
+def test_a_run_goes_on_with_any_device_and_in_its_own_data_type(tmp_path: Path) -> None:
+    begin_run(tmp_path, CONFIG_A | {"dtype": "bfloat16", "use_cpu": True})
+    assert check_run(tmp_path, CONFIG_A | {"dtype": "auto"}, resume=True, overwrite=False)
+    assert begun_dtype(tmp_path) == "bfloat16"
+    with pytest.raises(UserError, match="dtype was 'bfloat16' and is 'float32'"):
+        check_run(tmp_path, CONFIG_A | {"dtype": "float32"}, resume=True, overwrite=False)
+
+
+def test_a_run_whose_config_does_not_know_its_data_type_goes_on_in_its_checkpoints(tmp_path: Path) -> None:
+    begin_run(tmp_path, CONFIG_A | {"dtype": "auto"})
+    assert begun_dtype(tmp_path) == "auto"
+    (tmp_path / "checkpoint-2").mkdir()
+    Manifest("base", "", "", "float32", "lora", PlanningTokens(), {}, 8, 8).write(tmp_path / "checkpoint-2")
+    assert begun_dtype(tmp_path) == "float32"
+
+
+def test_the_device_is_not_frozen(tmp_path: Path) -> None:
+    for options in ({}, {"use_cpu": True}, {"on_device": "cpu"}):
+        training = TrainingConfig(output_dir=str(tmp_path), **options)
+        config = frozen_config(ModelConfig(), DataConfig(), training, VariantConfig())
+        assert not {"use_cpu", "on_device", "device"} & set(config)

@@ -16,12 +16,13 @@ import yaml
 from safetensors.torch import load_file
 from tiny import SHAPES, SOLUTIONS, make_base, teach
 
-from memreason import load
+from memreason import dtypes, load
 from memreason.config import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING, DataConfig, EvaluateConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.evaluate import evaluate
 from memreason.manifest import read_manifest
 from memreason.records import Question, Solution, read_json
+from memreason.run_folder import read_config
 from memreason.tasks.jsonl import export_jsonl
 from memreason.train import train
 from memreason.training_config import TrainingConfig
@@ -335,6 +336,30 @@ class TestFolders:
         result, verdicts = train(*options(bases["tied"], data, run, k_shot=2, resume=True))
         assert result == json.loads((run / "metrics.json").read_text())
         assert len(verdicts) == len(SOLUTIONS)
+
+
+def test_a_run_stays_in_the_data_type_that_it_was_begun_in_whatever_a_later_measurement_says(
+    bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(float32: float, bfloat16: float) -> None:
+        monkeypatch.setattr(dtypes, "measure", lambda shapes, threads: dtypes.Measured(float32, bfloat16))
+
+    def go(**more: object) -> dict[str, Any]:
+        wanted = {"dtype": "auto", "k_shot": 2, "num_train_epochs": 1, **more}
+        return train(*options(bases["tied"], data, tmp_path / "run", **wanted))[0]
+
+    measured(3.0, 1.0)
+    begun = go()
+    assert read_json(tmp_path / "run" / "before" / "metrics.json")["dtype"] == "bfloat16"
+    measured(1.0, 3.0)
+    (tmp_path / "run" / "metrics.json").unlink()  # as if it had been stopped before its end
+    resumed = go(resume=True)
+    assert resumed["after"] == begun["after"] and resumed["after"]["test"]["dtype"] == "bfloat16"
+    assert read_config(tmp_path / "run")["dtype"] == read_manifest(tmp_path / "run").dtype == "bfloat16"
+    evaluated, _, _ = evaluate(EvaluateConfig(str(tmp_path / "run"), output_dir=str(tmp_path / "e")), progress=False)
+    assert evaluated == begun["after"]["test"]
+    with pytest.raises(UserError, match="dtype was 'bfloat16' and is 'float32'"):
+        go(resume=True, dtype="float32")
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from memreason.base_checks import check_loaded
+from memreason.devices import choose_device
 from memreason.errors import UserError
 from memreason.folders import cache_folder
 
@@ -132,20 +133,12 @@ def _convert_gguf(source: Path, target: Path) -> None:
             raise
 
 
+def absolute(name: str) -> str:
+    """A model's name, made absolute where it is a folder here, so that it is found from anywhere."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
+
+
 # ---- loading -----------------------------------------------------------------------------------
-
-
-def pick_dtype(name: str) -> torch.dtype:
-    """A torch dtype by name; `auto` is bfloat16 where the hardware computes in it, else float32."""
-    if name != "auto":
-        return getattr(torch, name)
-    if torch.cuda.is_available():
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = torch.cpu.get_capabilities().get("avx512_bf16", False) or torch.cpu.get_capabilities().get(
-            "amx_bf16", False
-        )
-    return torch.bfloat16 if fast else torch.float32
 
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
@@ -166,19 +159,21 @@ def load_causal_lm(
     dtype: torch.dtype,
     bits: int | None = None,
     random_seed: int | None = None,
-    on_cpu: bool = False,
+    device: torch.device | None = None,
     exact: bool = False,
 ) -> PreTrainedModel:
-    """The bare model on this process's device (or the CPU); with a ``random_seed``, its shape with weights drawn anew.
+    """The bare model on ``device`` (default: as `choose_device` says); with a ``random_seed``, its shape with weights
+    drawn anew.
 
     With ``bits`` (8 or 4) its linear layers are quantized by bitsandbytes, 4 bits as NF4 with doubly quantized scales.
     Raises UserError where these cannot be had, or (4 bits without CUDA) would be trained wrongly, and where the files
     are damaged or lack weights (or, for ``exact``, hold others as well).
     """
     options: dict[str, Any] = {"dtype": dtype}
+    device = device or choose_device()
     if bits:
-        options |= {"quantization_config": _quantization(bits, dtype)}
-        options |= {"device_map": {"": torch.cuda.current_device() if torch.cuda.is_available() else "cpu"}}
+        options |= {"quantization_config": _quantization(bits, dtype, device)}
+        options |= {"device_map": {"": torch.cuda.current_device() if device.type == "cuda" else device.type}}
     try:
         if random_seed is None:
             # Weights of other shapes are let pass here so that they can be named.
@@ -190,8 +185,8 @@ def load_causal_lm(
             model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=dtype)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
-    if not bits and not on_cpu and torch.cuda.is_available():
-        model.to("cuda")
+    if not bits:
+        model.to(device)  # type: ignore[arg-type]
     if getattr(model.config, "rescale_every", 0):
         model.config.rescale_every = 0  # RWKV would halve frozen weights in evaluation, past adapters and merging
     # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
@@ -199,8 +194,17 @@ def load_causal_lm(
     return model
 
 
-def _quantization(bits: int, dtype: torch.dtype) -> BitsAndBytesConfig:
-    if bits == 4 and not torch.cuda.is_available():
+def without_weights(path: str) -> PreTrainedModel:
+    """The model's layers, with weights that have shapes and no values. Raises UserError where there is none."""
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
+
+
+def _quantization(bits: int, dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
+    if bits == 4 and device.type != "cuda":
         # bitsandbytes 0.50 repacks such weights for its CPU kernels in evaluation, and has no gradients from then on.
         raise UserError(
             "4-bit weights need a CUDA GPU, and there is none here; leave out --int4_training / --load_in_4bit "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import warnings
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if command not in _SHARED:
                 raise UserError(f"is a job for one process; start it without a launcher: memreason {command} …")
             processes.say_when_ended(f"memreason {command}: {_ENDED}{_AFTER_INTERRUPT.get(command, '')}")
+        _show_choice_of_dtype()
         # Fork-safety warnings of the tokenizers library are noise here: nothing forks after use.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then asks for huge pages, for what is large
@@ -64,6 +66,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = _AFTER_INTERRUPT.get(command, "")
         processes.say_once(f"memreason {command}: {_ENDED}{hint}", if_nothing_was_said=True)
         return 1
+
+
+class _Shown(logging.Handler):
+    """Prints what is logged, as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), file=sys.stderr, flush=True)
+
+
+def _show_choice_of_dtype() -> None:
+    logger = logging.getLogger("memreason.dtypes")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
+        logger.addHandler(_Shown())
 
 
 _SHARED = ("train", "evaluate")
@@ -225,7 +241,7 @@ def _evaluate(argv: Sequence[str]) -> None:
     from memreason.config import EvaluateConfig
 
     (config,) = _parse("evaluate", (EvaluateConfig,), argv)
-    processes.start()
+    processes.start(config.device)
     _quiet_transformers()
     from memreason.evaluate import evaluate
     from memreason.show import print_metrics, print_traces, varied
@@ -252,7 +268,7 @@ def _ask(argv: Sequence[str]) -> None:
     _quiet_transformers()
     from memreason.reasoner import load, print_stream
 
-    reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path)
+    reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path, device=config.device)
     if config.json:
         trace = reasoner.answer(question, options=config.options)
         steps = [{"type": step.type, "text": step.text} for step in trace.steps]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from memreason.devices import DEVICE_HELP, DEVICES
 from memreason.errors import UserError
 from memreason.records import MEMORY, REASON
 
@@ -104,11 +105,7 @@ class ModelConfig:
     lora_alpha: int = option(16, "adapter scale: alpha / r multiplies their output")
     num_virtual_tokens: int = option(20, "prefix-tuning: the number of positions whose keys and values are trained")
     lora_dropout: float = option(0.05, "dropout before the adapters while training")
-    dtype: str = option(
-        "auto",
-        "data type of the frozen weights; auto = bfloat16 where the hardware computes in it, else float32",
-        choices=DTYPES,
-    )
+    dtype: str = option("auto", "data type of the frozen weights; auto = what is fastest here, measured", DTYPES)
     int8_training: bool = option(False, "hold the frozen weights in 8 bits (needs bitsandbytes)")
     int4_training: bool = option(False, "hold the frozen weights in 4 bits, NF4 (needs CUDA and bitsandbytes)")
 
@@ -266,6 +263,7 @@ class EvaluateConfig:
     generation_backend: str | None = option(
         None, f"what decodes: {', '.join(BACKENDS)} (default: the checkpoint's, or auto)"
     )
+    device: str = option("auto", DEVICE_HELP, DEVICES)
     output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
     show: int = option(3, "print this many traces")
     # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
@@ -304,6 +302,7 @@ class AskConfig:
         None, "the base model, where it is no longer where the checkpoint says"
     )
     options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
+    device: str = option("auto", DEVICE_HELP, DEVICES)
     json: bool = option(False, "print the trace as one JSON object instead of as text")
 
 

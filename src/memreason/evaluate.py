@@ -14,6 +14,7 @@ from memreason.allocator import keep_freed_memory
 from memreason.base_checks import check_texts
 from memreason.config import DataConfig, EvaluateConfig
 from memreason.demonstrations import Demonstrations
+from memreason.devices import choose_device
 from memreason.errors import UserError
 from memreason.generate import answer_each, few_shot_text
 from memreason.manifest import is_checkpoint
@@ -96,7 +97,7 @@ def evaluate_splits(
     result = write_evaluation(
         folder, verdicts, _solutions(task, names), layout=unit.layout,
         splits={name: len(task.splits[name]) for name in names} if several else None,
-        extra=None if several else {"split": names[0]},
+        extra={"dtype": unit.manifest.dtype} | ({} if several else {"split": names[0]}),
     )  # fmt: skip
     return result, verdicts
 
@@ -186,7 +187,8 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     if values["dataset"] != "atlas":
         given.append("num_test")
     values |= {name: getattr(config, name) for name in given if getattr(config, name) is not None}
-    unit = load(folder, config.base_model_name_or_path, config.dtype, _bits(config), config.model_max_length)
+    device = choose_device(config.device)
+    unit = load(folder, config.base_model_name_or_path, config.dtype, _bits(config), config.model_max_length, device)
     return DataConfig(**values), unit, config.per_device_eval_batch_size or frozen["per_device_eval_batch_size"]
 
 
@@ -212,5 +214,5 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
         use_calculator=bool(config.use_calculator),
         generation_backend=config.generation_backend or "auto",
     )
-    unit = load_base(name, config.dtype or "auto", data.model_max_length, _bits(config))
+    unit = load_base(name, config.dtype or "auto", data.model_max_length, _bits(config), choose_device(config.device))
     return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE

@@ -37,8 +37,9 @@ from memreason.base_checks import (
     check_training_dtype,
     check_vocabulary,
 )
-from memreason.base_models import fingerprint_of, load_causal_lm, load_tokenizer, pick_dtype, resolve
+from memreason.base_models import absolute, fingerprint_of, load_causal_lm, load_tokenizer, resolve
 from memreason.config import PREFIX_TUNING, ModelConfig
+from memreason.dtypes import choose_dtype, dtype_name, training_dtype
 from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
@@ -174,7 +175,7 @@ class ModelUnit:
                 check_adapter(self.model, saved, folder)
             load = set_peft_model_state_dict
         else:
-            saved = _load_whole(folder, self.model.dtype, on_cpu=True).state_dict()
+            saved = _load_whole(folder, self.model.dtype, device=torch.device("cpu")).state_dict()
             load = nn.Module.load_state_dict
         (take_over if is_sharded(self.model) else load)(self.model, saved)
 
@@ -184,26 +185,26 @@ def build(
     model_max_length: int,
     seed: int = 0,
     variants: VariantConfig | None = None,
-    on_cpu: bool = False,
+    device: torch.device | None = None,
 ) -> ModelUnit:
     """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
 
     ``seed`` seeds the noise on the new rows and the adapters' initial weights, or all weights of a
-    model that is initialised at random. ``on_cpu`` leaves the weights there, to be sharded over GPUs layer
-    by layer. Raises UserError for a base model that cannot be had or is not whole, a tokenizer that does not belong
-    to it or already holds a planning token's name, more tokens than it has positions, quantized weights without a
+    model that is initialised at random. ``device`` is where the weights go (default: as `choose_device`
+    says). Raises UserError for a base model that cannot be had or is not whole, a tokenizer that does not belong to it
+    or already holds a planning token's name, more tokens than it has positions, quantized weights without a
     backend for them, or ``variants`` that make no sense with the model's options.
     """
     check_training_dtype(config)
     variants = variants or VariantConfig()
     layout = variants.layout(config)
     mode = config.parameter_efficient_mode
-    dtype = pick_dtype("float32" if mode == "none" and config.dtype == "auto" else config.dtype)
     base = resolve(config.model_name_or_path)
+    dtype = training_dtype(config, device)
     tokenizer = load_tokenizer(base.path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
     token_ids = add_tokens(tokenizer, layout)
-    model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, on_cpu)
+    model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, device)
     check_tied(base.path, model)
     check_vocabulary(base.path, tokenizer, model, added=token_ids)
     check_length(model.config, model_max_length, config.num_virtual_tokens if mode == PREFIX_TUNING else 0)
@@ -215,7 +216,7 @@ def build(
         base_model=absolute(config.model_name_or_path),
         base_revision=base.revision,
         base_fingerprint=fingerprint,
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=dtype_name(dtype),
         parameter_efficient_mode=mode,
         planning_tokens=layout,
         token_ids=token_ids,
@@ -240,6 +241,7 @@ def load(
     dtype: str | None = None,
     bits: int | None = None,
     model_max_length: int | None = None,
+    device: torch.device | None = None,
 ) -> ModelUnit:
     """A saved unit, for generation; what is given overrides what its manifest says.
 
@@ -247,13 +249,15 @@ def load(
     tokenizer found differs from the manifest's, and where files are missing, damaged or do not fit each other.
     """
     manifest = read_manifest(folder)
-    torch_dtype = pick_dtype(dtype or manifest.dtype)
+    whole = manifest.parameter_efficient_mode == "none"
+    source = None if whole else resolve(base or manifest.base_model, "" if base else manifest.base_revision)
+    torch_dtype = choose_dtype(dtype or manifest.dtype, source.path if source else str(folder), device)
     bits = bits or manifest.bits
     # float16 rounds otherwise than bfloat16, which fingerprints are taken in.
     comparable = not bits and (manifest.dtype == "float16") == (torch_dtype == torch.float16)
     manifest = replace(
         manifest,
-        dtype=str(torch_dtype).removeprefix("torch."),
+        dtype=dtype_name(torch_dtype),
         bits=bits,
         model_max_length=model_max_length or manifest.model_max_length,
     )
@@ -261,14 +265,13 @@ def load(
     found = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
     if found != manifest.token_ids:
         raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
-    if manifest.parameter_efficient_mode == "none":
-        model = _load_whole(folder, torch_dtype, bits)
+    if source is None:
+        model = _load_whole(folder, torch_dtype, device, bits)
         if model_max_length:
             check_length(model.config, model_max_length)
         _restrict(model, manifest)
         return ModelUnit(model, tokenizer, manifest)
-    source = resolve(base or manifest.base_model, "" if base else manifest.base_revision)
-    model = load_causal_lm(source.path, torch_dtype, bits)
+    model = load_causal_lm(source.path, torch_dtype, bits, device=device)
     if comparable and fingerprint_of(model) != manifest.base_fingerprint:
         raise UserError(
             f"{folder} was trained on {manifest.base_model} ({manifest.base_revision or 'local folder'}), and the "
@@ -286,9 +289,11 @@ def load(
     return ModelUnit(unit, tokenizer, manifest)
 
 
-def _load_whole(folder: Path, dtype: torch.dtype, bits: int | None = None, on_cpu: bool = False) -> PreTrainedModel:
+def _load_whole(
+    folder: Path, dtype: torch.dtype, device: torch.device | None, bits: int | None = None
+) -> PreTrainedModel:
     """The model of a checkpoint that holds every weight; UserError where these are not all there and finite."""
-    model = load_causal_lm(str(folder), dtype, bits, on_cpu=on_cpu, exact=True)
+    model = load_causal_lm(str(folder), dtype, bits, device=device, exact=True)
     again = "take another checkpoint-… folder of the run, another --dtype, or train again"
     check_finite(model.named_parameters(), str(folder), again)
     return model
@@ -300,24 +305,21 @@ def _restrict(model: PreTrainedModel, manifest: Manifest) -> None:
         attend_sparsely(model, list(manifest.token_ids.values()), manifest.sparse_attention)
 
 
-def absolute(name: str) -> str:
-    """A model's name, made absolute where it is a folder here, so that it is found from anywhere."""
-    return str(Path(name).resolve()) if Path(name).is_dir() else name
-
-
-def load_base(name: str, dtype: str, model_max_length: int, bits: int | None = None) -> ModelUnit:
+def load_base(
+    name: str, dtype: str, model_max_length: int, bits: int | None = None, device: torch.device | None = None
+) -> ModelUnit:
     """A base model as it is, without planning tokens: the baseline."""
     base = resolve(name)
-    torch_dtype = pick_dtype(dtype)
+    torch_dtype = choose_dtype(dtype, base.path, device)
     tokenizer = load_tokenizer(base.path)
-    model = load_causal_lm(base.path, torch_dtype, bits)
+    model = load_causal_lm(base.path, torch_dtype, bits, device=device)
     check_vocabulary(base.path, tokenizer, model)
     check_length(model.config, model_max_length)
     manifest = Manifest(
         base_model=name,
         base_revision=base.revision,
         base_fingerprint=fingerprint_of(model),
-        dtype=str(torch_dtype).removeprefix("torch."),
+        dtype=dtype_name(torch_dtype),
         parameter_efficient_mode="none",
         planning_tokens=PlanningTokens(),
         token_ids={},

@@ -9,23 +9,21 @@ Results are the same bit for bit, in float32 from 16 rows on (below, PyTorch add
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from torch import nn
 from torch.nn import functional
+
+from memreason.allocator import free_memory
 
 logger = logging.getLogger(__name__)
 
 _SHARE = 0.25
 """How much of the memory that is free the copies may take."""
-_CONTAINER = Path("/sys/fs/cgroup")
 _ROWS = 1024
 """Rows of input that oneDNN's layout is asked for; it serves any number."""
 _PANEL = 768
@@ -105,7 +103,7 @@ def packed_weights(model: nn.Module, with_gradients: bool = False) -> Iterator[N
     linear: list[Any] = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
     layers = [one for one in linear if _is_suited(one.weight) and not (with_gradients and one.weight.requires_grad)]
     needed = sum(one.weight.nbytes * (1 + (with_gradients and _packs_back(one.weight))) for one in layers)
-    if needed > _SHARE * _free_memory():
+    if needed > _SHARE * free_memory():
         logger.info(f"weights are not packed: {needed / 1e9:.1f} GB of copies are too much for the free memory")
         layers = []
     before = [(type(one), vars(one).get("packed"), vars(one).get("back")) for one in linear]
@@ -128,18 +126,6 @@ def _unpack(layer: Any) -> None:
     layer.__class__ = nn.Linear
     for name in ("packed", "back"):
         vars(layer).pop(name, None)
-
-
-def _free_memory() -> float:
-    """Bytes that this process may count on: of the machine's or the container's, its part beside the others here."""
-    free = psutil.virtual_memory().available
-    try:
-        limit, used = (int((_CONTAINER / f"memory.{name}").read_text()) for name in ("max", "current"))
-        kinds = dict(line.split() for line in (_CONTAINER / "memory.stat").read_text().splitlines())
-        free = min(free, limit - used + int(kinds["inactive_file"]))  # files in memory that can go
-    except (OSError, ValueError, KeyError):  # no container, or one without a limit
-        pass
-    return free / int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def _packs_back(weight: torch.Tensor) -> bool:

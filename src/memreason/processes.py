@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from memreason.devices import choose_device
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
 
@@ -27,13 +28,12 @@ def launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_RANK" in os.environ
 
 
-def start() -> None:
+def start(device: str = "auto") -> None:
     """Join the other processes, if there are any; `memreason train` has joined with its TrainingArguments."""
     if launched() and world_size() == 1:
-        import torch
         from accelerate import PartialState
 
-        PartialState(cpu=not torch.accelerator.is_available())
+        PartialState(cpu=choose_device(device).type == "cpu")
 
 
 def end() -> None:
@@ -193,8 +193,10 @@ def say_when_ended(message: str) -> None:
     """When the launcher ends this process, say ``message`` if nobody has said anything yet, and exit.
 
     A thread does so: the main one may be waiting in a library for a process that died, where Python's
-    handlers of signals do not run.
+    handlers of signals do not run. On Windows, which has no such signals, nothing happens.
     """
+    if not hasattr(os, "register_at_fork"):
+        return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.signal(signal.SIGTERM, lambda *_: None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from memreason import model
+from memreason.devices import choose_device
 from memreason.generate import generate, stream
 from memreason.model import ModelUnit
 from memreason.planning_tokens import EACH_STEP, FRONT, PlanningTokens
@@ -52,14 +53,15 @@ class Reasoner:
         return stream(self.unit, _question(question, options), self.use_calculator)
 
 
-def load(path: str | Path, base: str | None = None, dtype: str | None = None) -> Reasoner:
+def load(path: str | Path, base: str | None = None, dtype: str | None = None, device: str = "auto") -> Reasoner:
     """Load a checkpoint (a run folder, or one of its `checkpoint-…` folders).
 
     It uses the calculator where it was trained to be evaluated with it (`--use_calculator`).
-    ``base`` overrides where the base model is found, ``dtype`` the data type of the weights.
+    ``base`` overrides where the base model is found, ``dtype`` the data type of the weights; ``device``
+    is as `choose_device` takes it.
     Raises UserError where ``path`` is no checkpoint or its base model cannot be had.
     """
-    unit = model.load(Path(path), base, dtype)
+    unit = model.load(Path(path), base, dtype, device=choose_device(device))
     config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else {}
     if config.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")

@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from memreason.base_models import absolute
 from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
-from memreason.model import absolute
+from memreason.manifest import is_checkpoint, read_manifest
 from memreason.records import atomic_write
 from memreason.training_config import TrainingConfig
 from memreason.variants import VariantConfig
@@ -22,7 +23,8 @@ FINISHED = "metrics.json"
 _OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "model*.safetensors*",
              "checkpoint-*", "epochs", "evaluation*")  # fmt: skip
 _DEFAULTS = {f.name: f.default for of in (ModelConfig, DataConfig, VariantConfig) for f in fields(of)}
-_NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir"}
+_NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}
+"""What a run can go on without, or with another one: where it lies, and the device."""
 
 
 def frozen_config(
@@ -33,11 +35,13 @@ def frozen_config(
     Secrets are left out. ``data_path`` is made absolute where it is a path here, so that the
     checkpoint can be evaluated from anywhere.
     """
-    defaults = TrainingConfig(output_dir=training.output_dir).to_dict()
+    # On the same device: transformers holds one for all TrainingArguments, the last ones'.
+    defaults = TrainingConfig(output_dir=training.output_dir, use_cpu=training.use_cpu, on_device=training.on_device)
+    at_default = defaults.to_dict()
     given = {
         key: value
         for key, value in training.to_dict().items()
-        if defaults.get(key) != value and key not in _NOT_FROZEN and not key.endswith("_token")
+        if at_default.get(key) != value and key not in _NOT_FROZEN and not key.endswith("_token")
     }
     main = {
         key: training.to_dict()[key]
@@ -78,6 +82,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool) -> bool:
     """Whether there is a run in ``folder`` to go on with; writes nothing.
 
+    A run goes on with any device, and in its own data type where `auto` is said (`begun_dtype`).
     With ``resume`` and nothing there (a run killed before it began, say), the answer is no. Raises
     UserError where the folder holds a run and neither ``resume`` nor ``overwrite`` is said, and
     where the run to resume was begun with other options.
@@ -92,7 +97,13 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
     if resume:
         known = {key: value for key, value in _DEFAULTS.items() if key in config}
         begun = {**known, **read_config(folder)}  # a run may be older than an option
-        changed = [key for key in {**begun, **config} if begun.get(key) != config.get(key)]
+        changed = [
+            key
+            for key in {**begun, **config}
+            if begun.get(key) != config.get(key)
+            and key not in _NOT_FROZEN
+            and (key, config.get(key)) != ("dtype", "auto")
+        ]
         if changed:
             pairs = ", ".join(f"{key} was {begun.get(key)!r} and is {config.get(key)!r}" for key in changed)
             raise UserError(f"--resume: the run in {folder} was begun with other options: {pairs}")
@@ -103,6 +114,14 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
             "--overwrite_output_dir, or give another --output_dir"
         )
     return False
+
+
+def begun_dtype(folder: Path) -> str:
+    """The data type that the run in ``folder`` was begun in; `auto` where nothing there knows."""
+    for checkpoint in folder.glob("checkpoint-*"):  # of a run that was begun before its config knew
+        if is_checkpoint(checkpoint):
+            return read_manifest(checkpoint).dtype
+    return read_config(folder).get("dtype", "auto")
 
 
 def begin_run(folder: Path, config: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from memreason.batches import PackedExamples, encode_solutions, pack
 from memreason.calculator import check_marks
 from memreason.config import PREFIX_TUNING, DataConfig, ModelConfig
 from memreason.demonstrations import Demonstrations
+from memreason.dtypes import dtype_name, training_dtype
 from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.examples import TOKENISED, Examples
@@ -31,7 +33,7 @@ from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
 from memreason.token_rows import add_tokens
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
-from memreason.training_config import TrainingConfig, shards
+from memreason.training_config import TrainingConfig, loading_device, shards
 from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
 
@@ -73,13 +75,15 @@ def train(
     _check_processes(model_config, args, data_config.generation_backend)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
     _check_texts(model_config, variants, task)
+    model_config = _with_dtype(model_config, data_config, args, run if resuming else None)
+    config["dtype"] = model_config.dtype
     result: dict[str, Any] = {}
     demonstrations = None
     if variants.use_demonstrations:
         demonstrations = Demonstrations(task, data_config.k_shot, variants.demo_selection, data_config.split_seed)
     elif data_config.k_shot:
         result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
-    unit = build(model_config, data_config.model_max_length, args.seed, variants, on_cpu=shards(args))
+    unit = build(model_config, data_config.model_max_length, args.seed, variants, loading_device(args))
     title = None if args.disable_tqdm else "  tokenising"
     examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, title)
     task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
@@ -141,9 +145,21 @@ def _typed_task(
     if not (model_config.add_soft_prompts or variants.add_hard_prompts):
         return model_config, task
     _check_labels(task, model_config)
-    return with_inferred_types(
-        model_config, data_config, task, args.seed, console, not args.disable_tqdm and processes.is_main()
-    )
+    progress = not args.disable_tqdm and processes.is_main()
+    return with_inferred_types(model_config, data_config, task, args.seed, console, progress, args.device)
+
+
+def _with_dtype(model: ModelConfig, data: DataConfig, args: TrainingConfig, begun: Path | None) -> ModelConfig:
+    """The model's options with the data type in the place of `auto`: the one that the run in ``begun`` is in, so that
+    it never depends on a second measurement, or else the best one here."""
+    known = run_folder.begun_dtype(begun) if begun else "auto"
+    if model.dtype == "auto" and known == "auto":
+        # Few texts are nearly as long as they may be.
+        tokens = 1 if args.activation_checkpointing else args.per_device_train_batch_size * data.model_max_length // 4
+        known = dtype_name(training_dtype(model, loading_device(args), tokens))
+    model = copy.copy(model)  # which still knows inferred types
+    model.dtype = known if model.dtype == "auto" else model.dtype
+    return model
 
 
 def _examples(
@@ -194,7 +210,9 @@ def _before(
         found = read_json(folder / "metrics.json")
     else:
         console.print(f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
-        base = load_base(model_config.model_name_or_path, model_config.dtype, data_config.model_max_length)
+        base = load_base(
+            model_config.model_name_or_path, model_config.dtype, data_config.model_max_length, device=args.device
+        )
         shots = few_shot_text(base, draw_shots(task, data_config.k_shot, data_config.split_seed))
         options = _evaluation_options(data_config, args)
         found, _ = evaluate_splits(base, task, task.test_splits, folder, shots=shots, **options)

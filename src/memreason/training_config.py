@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 
 from memreason import processes
 from memreason.config import option
+from memreason.devices import DEVICE_HELP, DEVICES, choose_device
 from memreason.errors import UserError
 
 UNNAMED = "runs/unnamed"
@@ -30,6 +31,7 @@ class TrainingConfig(TrainingArguments):
     keep_checkpoints: bool = option(
         True, "keep the checkpoint-… folders of a finished run; the best one's weights are in the run folder anyway"
     )
+    on_device: str = option("auto", DEVICE_HELP, DEVICES, aliases=["--device"])
     num_train_epochs: float = option(3.0, "passes over the training questions")
     learning_rate: float = option(2e-4, "peak learning rate")
     per_device_train_batch_size: int = option(8, "examples per device and forward pass")
@@ -62,16 +64,23 @@ class TrainingConfig(TrainingArguments):
         if self.eval_strategy == "no" or self.save_strategy == "no":
             self.load_best_model_at_end = False
             self.metric_for_best_model = None if self.eval_strategy == "no" else self.metric_for_best_model
-        if not torch.cuda.is_available():
+        on_cpu = bool(vars(self)["use_cpu"])
+        if on_cpu and self.on_device not in ("auto", "cpu"):
+            raise UserError(f"--use_cpu with --device {self.on_device}: say one of them")
+        device = choose_device("cpu" if on_cpu else self.on_device)
+        self.use_cpu = device.type == "cpu"  # else transformers takes Apple's or Intel's GPU by itself
+        if device.type != "cuda":
             self.dataloader_pin_memory = False
         said = str(vars(self)["fsdp"]).lower()
         if said in ("true", "false"):  # a recipe's, as text
             self.fsdp = said == "true"
-        if processes.launched() and not torch.accelerator.is_available():
-            self.use_cpu = True  # else each process would train on its own
         if processes.launched():
             os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # it leaves most processes with no weights to read
         super().__post_init__()
+        if self.device.type != device.type:
+            raise UserError(
+                f"--device {device.type}: transformers' Trainer takes {self.device.type} here; say that one"
+            )
         options = self.fsdp_plugin_args or {}
         if options.get("fsdp_version", 2) != 2 or options.get("cpu_ram_efficient_loading"):
             raise UserError("--fsdp_config: version must be 2, and cpu_ram_efficient_loading false")
@@ -80,3 +89,8 @@ class TrainingConfig(TrainingArguments):
 def shards(args: TrainingConfig) -> bool:
     """Whether weights are to be sharded over the processes: --fsdp, or `accelerate launch --use_fsdp`."""
     return bool(args.fsdp) or os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+def loading_device(args: TrainingConfig) -> torch.device:
+    """Where weights are loaded: where they are trained, or on the CPU, to be sharded over GPUs layer by layer."""
+    return torch.device("cpu") if shards(args) else args.device

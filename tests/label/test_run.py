@@ -143,6 +143,16 @@ def test_other_settings_need_another_output(questions: Path) -> None:
     assert quiet_run(config(questions, order="single", overwrite_output=True)).accepted == 20
 
 
+def test_a_run_keeps_the_data_types_that_its_local_models_were_begun_with(questions: Path) -> None:
+    out = quiet_run(config(questions, num_questions=2))
+    assert out.dtypes() == {}
+    out.keep_dtypes({"local:some": "float32"})
+    assert quiet_run(config(questions, num_questions=4)).done == 4  # the same settings still
+    assert out.dtypes() == {"local:some": "float32"}
+    with pytest.raises(UserError, match="dtype was None, is 'bfloat16'"):
+        quiet_run(config(questions, dtype="bfloat16"))
+
+
 def test_the_budget_of_requests_stops_a_run_and_a_larger_one_goes_on(questions: Path) -> None:
     with ScriptedServer().running() as url:
         with pytest.raises(Stopped, match="--max_requests 15 reached"):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from memreason.errors import UserError
@@ -109,3 +110,11 @@ def test_a_fault_while_generating_reaches_who_asked(name: str) -> None:
     model._generate = broken  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="out of memory"):
         complete(model, REQUEST)
+
+
+def test_the_data_type_is_known_and_what_is_said_is_taken(name: str) -> None:
+    assert LocalModel(name, Meter()).dtype in ("float32", "bfloat16")
+    model = LocalModel(name, Meter(), dtype="bfloat16", device="cpu")
+    assert model.dtype == "bfloat16" and model._model.dtype is torch.bfloat16
+    with pytest.raises(UserError, match="--device 'gpu'"):
+        LocalModel(name, Meter(), device="gpu")

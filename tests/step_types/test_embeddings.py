@@ -12,6 +12,7 @@ from tiny import SOLUTIONS, make_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from memreason import dtypes
 from memreason.base_models import cache_folder
 from memreason.errors import UserError
 from memreason.records import PLAIN, Question, Solution, Step
@@ -184,3 +185,14 @@ def test_an_encoder_whose_package_is_missing_says_what_to_install(monkeypatch: p
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(UserError, match="pip install sentence-transformers"):
         embed_steps(SOLUTIONS[:1], Source("", encoder=MINILM), 201, 4, progress=False)
+
+
+def test_auto_is_settled_and_goes_on_in_the_type_of_the_vectors_that_are_there(
+    bases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, found = Source(str(bases["tied"]), -2), []
+    for seconds in (dtypes.Measured(3.0, 1.0), dtypes.Measured(1.0, 3.0)):
+        monkeypatch.setattr(dtypes, "measure", lambda shapes, threads, seconds=seconds: seconds)
+        found.append(embed_steps(SOLUTIONS, source, 200, 4, progress=False))
+    assert [settled.dtype for _, settled in found] == ["bfloat16", "bfloat16"]
+    assert found[0][1] == found[1][1]

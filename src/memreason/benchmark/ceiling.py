@@ -15,15 +15,14 @@ COPIED = 256 * 1024**2
 
 def synchronize() -> None:
     """Wait until the accelerator, if there is one, has done what it was told."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
 
 
-def measure_ceiling() -> dict[str, float]:
+def measure_ceiling(device: torch.device) -> dict[str, float]:
     """The best of a few tries: `bfloat16` and `float32` in floating-point operations a second, `bandwidth` in bytes
     a second, read and written."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = SIZE * 4 if device == "cuda" else SIZE
+    size = SIZE * 4 if device.type != "cpu" else SIZE
     rates = {}
     for dtype in (torch.bfloat16, torch.float32):
         a = torch.randn(size, size, device=device, dtype=dtype)

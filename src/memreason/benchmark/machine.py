@@ -17,6 +17,7 @@ PACKAGES = ("memreason", "torch", "transformers", "peft", "accelerate", "trl", "
 
 def describe() -> dict[str, Any]:
     """Processor, cores and threads, features that matter, memory, GPU, and versions of what is installed."""
+    import psutil
     import torch
 
     lines: dict[str, str] = {}
@@ -27,13 +28,12 @@ def describe() -> dict[str, Any]:
     except OSError:
         pass
     features = (lines.get("flags") or lines.get("Features") or "").split()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
     return {
         "processor": lines.get("model name") or platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "features": [name for name in TELLING if name in features],
-        "memory": memory,
+        "memory": psutil.virtual_memory().total,
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.release()}",
         "versions": {"python": platform.python_version()} | {name: v for name in PACKAGES if (v := _version(name))},
@@ -43,18 +43,24 @@ def describe() -> dict[str, Any]:
 def peak_memory() -> dict[str, int]:
     """Bytes that this process held at most: `process` memory, and the accelerator's where there is one.
 
-    On Linux from /proc, since `getrusage` counts what the parent held before it became another program.
+    On Linux from /proc, since `getrusage` counts what the parent held before it became another program; on Windows
+    as psutil says.
     """
+    import psutil
     import torch
 
     try:
         line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
         held = {"process": int(line.split()[1]) * 1024}
     except (OSError, StopIteration):
-        import resource
+        try:
+            import resource
 
-        unit = 1 if sys.platform == "darwin" else 1024
-        held = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+            unit = 1 if sys.platform == "darwin" else 1024
+            held = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+        except ImportError:
+            now = psutil.Process().memory_info()
+            held = {"process": getattr(now, "peak_wset", now.rss)}
     if torch.cuda.is_available():
         held["accelerator"] = torch.cuda.max_memory_allocated()
     return held

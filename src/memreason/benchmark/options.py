@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from memreason.config import DTYPES, LORA_MODULES, check_at_least, check_choice, option
+from memreason.devices import DEVICE_HELP, DEVICES
 from memreason.errors import UserError
 
 FLOAT32, BFLOAT16, AUTOCAST = "float32", "bfloat16", "bf16 autocast"
@@ -100,6 +101,7 @@ class BenchmarkConfig:
         "in training, the others try theirs out",
         DTYPES,
     )
+    device: str = option("auto", DEVICE_HELP, DEVICES)
     gguf: str | None = option(
         None, "llama.cpp: the same model as a GGUF file (llama.cpp's convert_hf_to_gguf.py makes one of a merged one)"
     )

@@ -102,6 +102,8 @@ def _serve(pipe: Connection, folder: str) -> None:
     turn: Callable[[], Any] | None = None
     try:
         section, name, work = pipe.recv()
+        if work.config.device == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # some take what they see
         prepare = _preparation(section)
         while True:
             message = pipe.recv()
@@ -127,7 +129,7 @@ def _preparation(section: str) -> Callable[[str, Work], Callable[[], Any]]:
     if section == CEILING:
         from memreason.benchmark.ceiling import measure_ceiling
 
-        return lambda name, work: measure_ceiling
+        return lambda name, work: lambda: measure_ceiling(work.device)
     if section == "training":
         from memreason.benchmark.training import prepare
     else:

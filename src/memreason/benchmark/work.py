@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from memreason import run_folder
-from memreason.base_models import load_tokenizer, pick_dtype, resolve
+from memreason.base_models import load_tokenizer, resolve, without_weights
 from memreason.batches import Example, encode_solutions
 from memreason.benchmark.machine import forget_peak_memory
 from memreason.benchmark.options import BenchmarkConfig
 from memreason.config import DataConfig, ModelConfig
+from memreason.devices import choose_device
+from memreason.dtypes import choose_dtype, dtype_name
 from memreason.errors import UserError
 from memreason.evaluate import load_data
 from memreason.manifest import is_checkpoint, read_manifest
@@ -42,8 +44,8 @@ class Work:
 
     ``model`` says what training starts from, ``limit`` how long a text may be, prompt and answer together.
     ``weights`` are those of the base model that every token is multiplied by. ``dtype`` is that of the
-    weights that answer, ``layout`` that of their texts; ``questions`` and ``prompts`` (ids) are in the order
-    of the prompts' lengths.
+    weights that answer, ``model.dtype`` that of those that are trained, ``layout`` that of the answers' texts;
+    ``questions`` and ``prompts`` (ids) are in the order of the prompts' lengths.
     """
 
     config: BenchmarkConfig
@@ -72,8 +74,14 @@ class Work:
     def unit(self, dtype: str) -> ModelUnit:
         """What answers the questions: the checkpoint, or the base model with fresh planning tokens."""
         if is_checkpoint(self.config.model_name_or_path):
-            return load(Path(self.config.model_name_or_path), None, dtype, model_max_length=self.limit)
-        return build(replace(self.model, dtype=dtype), self.limit, self.config.seed)
+            folder = Path(self.config.model_name_or_path)
+            return load(folder, None, dtype, model_max_length=self.limit, device=self.device)
+        return build(replace(self.model, dtype=dtype), self.limit, self.config.seed, device=self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where everyone computes."""
+        return choose_device(self.config.device)
 
 
 @dataclass
@@ -105,9 +113,11 @@ def prepare_work(config: BenchmarkConfig) -> Work:
     limit = config.model_max_length or (manifest.model_max_length if manifest else BASE_MAX_LENGTH)
     task = load_data(_data(config))
     labelled = task.step_types - {PLAIN}
+    # Once for all, who work in processes of their own.
+    dtype = dtype_name(choose_dtype(config.dtype, resolve(base).path, choose_device(config.device)))
     model = ModelConfig(
         model_name_or_path=base, lora_module=config.lora_module, lora_r=config.lora_r, lora_alpha=config.lora_r,
-        lora_dropout=config.lora_dropout, dtype=config.dtype, extract_step_type_tokens="memory" if labelled else "none",
+        lora_dropout=config.lora_dropout, dtype=dtype, extract_step_type_tokens="memory" if labelled else "none",
     )  # fmt: skip
     layout = VariantConfig().layout(model)
     tokenizer = load_tokenizer(resolve(base).path)
@@ -126,14 +136,13 @@ def prepare_work(config: BenchmarkConfig) -> Work:
     if not asked:
         raise UserError(f"{task.name} has no test question whose prompt is shorter than --model_max_length {limit}")
     asked = spread(sorted(asked, key=lambda pair: len(pair[0])), config.questions)
-    dtype = manifest.dtype if manifest and config.dtype == "auto" else config.dtype
     return Work(
         config=config,
-        model=replace(model, dtype=str(pick_dtype(config.dtype)).removeprefix("torch.")),
+        model=model,
         weights=_weights(resolve(base).path),
         limit=limit,
         layout=layout,
-        dtype=str(pick_dtype(dtype)).removeprefix("torch."),
+        dtype=manifest.dtype if manifest and config.dtype == "auto" else dtype,
         examples=examples,
         questions=[question for _, question in asked],
         prompts=[prompt for prompt, _ in asked],
@@ -142,10 +151,8 @@ def prepare_work(config: BenchmarkConfig) -> Work:
 
 def _weights(path: str) -> int:
     """All weights but those of an embedding that is only looked up."""
-    config = AutoConfig.from_pretrained(path)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    tied = config.get_text_config().tie_word_embeddings
+    model = without_weights(path)
+    tied = model.config.get_text_config().tie_word_embeddings
     return sum(p.numel() for p in model.parameters()) - (0 if tied else model.get_input_embeddings().weight.numel())
 
 

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from memreason.config import check_at_least, check_choice, option
+from memreason.config import DTYPES, check_at_least, check_choice, option
+from memreason.devices import DEVICE_HELP, DEVICES
 from memreason.errors import UserError
 from memreason.label.prompts import ORDERS
 from memreason.llm import check_address
@@ -16,6 +17,7 @@ _MODEL = (
     "model of the {}: a name that the endpoint knows, local:NAME (a folder, a hub id or smollm2, run here), "
     "or scripted (no model: form without content, for dry runs)"
 )
+_DTYPE = "local models: data type of the weights; auto = what is fastest here, measured once for a run"
 
 
 @dataclass
@@ -67,6 +69,8 @@ class LabelConfig:
 
     concurrency: int | None = option(None, "questions under way at once (default: 32; local models: the batch size)")
     batch_size: int = option(8, "local models: requests answered at once")
+    dtype: str = option("auto", _DTYPE, DTYPES)
+    device: str = option("auto", f"local models: {DEVICE_HELP}", DEVICES)
     requests_per_minute: float | None = option(None, "rate limit of the endpoint, in requests")
     tokens_per_minute: float | None = option(None, "rate limit of the endpoint, in tokens (read and written)")
     timeout: float = option(120.0, "seconds after which a request is given up and tried again")
@@ -146,6 +150,8 @@ class InspectConfig:
     api_key_env: str = option("OPENAI_API_KEY", "environment variable that holds its key")
     concurrency: int = option(32, "requests under way at once")
     batch_size: int = option(8, "local models: requests answered at once")
+    dtype: str = option("auto", _DTYPE, DTYPES)
+    device: str = option("auto", f"local models: {DEVICE_HELP}", DEVICES)
     timeout: float = option(120.0, "seconds after which a request is given up and tried again")
     retries: int = option(6, "tries more after a fault, with back-off")
     price: str | None = option(None, "dollars per million tokens read and written, IN,OUT")

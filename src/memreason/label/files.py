@@ -6,7 +6,6 @@ the questions and the files in step finds the place to go on from, in constant m
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections import Counter
@@ -20,6 +19,13 @@ from memreason.label.agents import Labelled, Rejection
 from memreason.label.questions import Asked
 from memreason.records import Question, read_json, write_json
 from memreason.tasks.agent_json import SPLITS
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs into one file are not told apart there
+    fcntl = None  # type: ignore[assignment]
+
+_MEASURED = "measured_dtypes"
 
 
 def rejects_path(output: Path) -> Path:
@@ -63,7 +69,7 @@ class RunFiles:
         if not begun:
             write_json(path, settings)
             return
-        before = read_json(path)
+        before = {name: value for name, value in read_json(path).items() if name != _MEASURED}
         changed = [
             f"{name} was {before.get(name)!r}, is {settings.get(name)!r}"
             for name in sorted({*before, *settings})
@@ -74,6 +80,16 @@ class RunFiles:
                 f"--output {self.output} was begun with other settings: {'; '.join(changed)}. Name another file, or "
                 "say --overwrite_output (replies paid for are kept in the request cache)"
             )
+
+    def dtypes(self) -> dict[str, str]:
+        """Local model → the data type that this run was begun with."""
+        return read_json(settings_path(self.output)).get(_MEASURED, {})
+
+    def keep_dtypes(self, dtypes: dict[str, str]) -> None:
+        """Note them for later sittings, whose measurement might come out otherwise."""
+        if dtypes and dtypes != self.dtypes():
+            path = settings_path(self.output)
+            write_json(path, {**read_json(path), _MEASURED: dtypes})
 
     def catch_up(self, questions: Iterable[Asked]) -> None:
         """Count what is done. Raises UserError where the files are not those of these questions."""
@@ -101,7 +117,8 @@ class RunFiles:
         paths = (self.output, rejects_path(self.output))
         self._files = [open(path, "a", encoding="utf-8") for path in paths]  # noqa: SIM115
         try:
-            fcntl.flock(self._files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl:
+                fcntl.flock(self._files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"--output {self.output}: another process is writing to it") from None
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from memreason.errors import UserError
@@ -17,6 +19,8 @@ class ClientSettings(Protocol):
     timeout: float
     retries: int
     batch_size: int
+    dtype: str
+    device: str
 
     @property
     def concurrency(self) -> int | None:
@@ -32,9 +36,11 @@ def open_client(
     price: str | None,
     flag: str,
     settings: ClientSettings,
+    dtypes: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Client, str, Price | None]:
     """(client, model, price) of `scripted`, `local:NAME`, or a model of an OpenAI-compatible endpoint.
 
+    ``dtypes`` are the data types that local models were begun with, in the place of `auto`.
     Raises UserError where a budget is set and the model's price is not known.
     """
     if name == SCRIPTED:
@@ -44,7 +50,9 @@ def open_client(
     if name.startswith(LOCAL):
         from memreason.llm.local import LocalModel
 
-        return LocalModel(name.removeprefix(LOCAL), meter, settings.batch_size), name, FREE
+        dtype = dtypes.get(name, "auto") if settings.dtype == "auto" else settings.dtype
+        model = LocalModel(name.removeprefix(LOCAL), meter, settings.batch_size, dtype, settings.device)
+        return model, name, FREE
     known = price_of(name, base_url, price, flag)
     if known is None and meter.max_cost is not None:
         raise UserError(f"--max_cost needs the price of {name}, which is not listed; give it with --{flag} IN,OUT")

@@ -189,7 +189,10 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
             if config.dry_run:
                 estimate.print_first_prompt(console, questions, labeller)
             return out
-        agents = Agents(config, _open_agents(config, meter), cache, meter)
+        by_role = _open_agents(config, meter, out.dtypes())
+        clients = [agent.client for agent in by_role.values()]
+        out.keep_dtypes({client.endpoint: client.dtype for client in clients if hasattr(client, "dtype")})
+        agents = Agents(config, by_role, cache, meter)
         with LabelProgress(console, out, meter, total.questions + out.done) as progress:
             asyncio.run(_label(config, questions, labeller, agents, out, progress))
         print_summary(console, out, meter)
@@ -217,10 +220,10 @@ async def _label(
             await agent.client.close()
 
 
-def _open_agents(config: LabelConfig, meter: Meter) -> dict[str, Agent]:
+def _open_agents(config: LabelConfig, meter: Meter, dtypes: dict[str, str]) -> dict[str, Agent]:
     planner = Agent(*open_client(
         config.planner, meter, base_url=config.base_url, key_variable=config.api_key_env, price=config.price,
-        flag="price", settings=config,
+        flag="price", settings=config, dtypes=dtypes,
     ))  # fmt: skip
     own = (config.knowledge, config.knowledge_base_url, config.knowledge_api_key_env, config.knowledge_price)
     if not any(own):
@@ -232,7 +235,7 @@ def _open_agents(config: LabelConfig, meter: Meter) -> dict[str, Agent]:
         model, meter, base_url=config.knowledge_base_url or config.base_url,
         key_variable=config.knowledge_api_key_env or config.api_key_env,
         price=config.knowledge_price or (config.price if model == config.planner else None),
-        flag="knowledge_price", settings=config,
+        flag="knowledge_price", settings=config, dtypes=dtypes,
     ))  # fmt: skip
     return {PLANNER: planner, KNOWLEDGE: knowledge}
 
@@ -244,7 +247,8 @@ def _settings(config: LabelConfig, labeller: Labeller) -> dict[str, Any]:
         "id_column", "planner", "knowledge", "order", "base_url", "knowledge_base_url", "temperature", "max_tokens",
         "extra_body", "repairs", "need_both", "structured",
     )  # fmt: skip
-    return {**{name: getattr(config, name) for name in names}, "prompts": labeller.prompts.fingerprint}
+    dtype = {} if config.dtype == "auto" else {"dtype": config.dtype}
+    return {**{name: getattr(config, name) for name in names}, **dtype, "prompts": labeller.prompts.fingerprint}
 
 
 def _cache_path(config: LabelConfig) -> Path:

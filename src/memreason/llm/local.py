@@ -18,10 +18,15 @@ class LocalModel:
     """A chat model held in memory. Whatever is waiting when it is free is answered as one batch, greedily
     unless the request says otherwise."""
 
-    def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto"):
+    dtype: str
+    """The data type of its weights; ``auto`` no more."""
+
+    def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto", device: str = "auto"):
         from transformers import GenerationConfig
 
-        from memreason.base_models import load_causal_lm, load_tokenizer, pick_dtype, resolve
+        from memreason.base_models import load_causal_lm, load_tokenizer, resolve
+        from memreason.devices import choose_device
+        from memreason.dtypes import choose_dtype, dtype_name
 
         base = resolve(name).path
         self.endpoint = f"local:{name}"
@@ -31,7 +36,10 @@ class LocalModel:
         if not self._tokenizer.chat_template:
             raise UserError(f"local:{name} has no chat template, so it cannot follow instructions; take a chat model")
         self._tokenizer.padding_side = "left"
-        self._model: PreTrainedModel = load_causal_lm(base, pick_dtype(dtype)).eval()
+        place = choose_device(device)
+        torch_dtype = choose_dtype(dtype, base, place)
+        self.dtype = dtype_name(torch_dtype)
+        self._model: PreTrainedModel = load_causal_lm(base, torch_dtype, device=place).eval()
         # Chat models may end their turn with a token of its own, beside the tokenizer's end token.
         own: Any = None
         with contextlib.suppress(OSError):  # no generation_config.json

@@ -23,7 +23,10 @@ import torch
 from safetensors import safe_open
 from tqdm.auto import tqdm
 
-from memreason.base_models import cache_folder, load_causal_lm, load_tokenizer, pick_dtype, resolve
+from memreason import processes
+from memreason.base_models import cache_folder, load_causal_lm, load_tokenizer, resolve
+from memreason.devices import choose_device
+from memreason.dtypes import choose_dtype, dtype_name
 from memreason.errors import UserError
 from memreason.planning_tokens import PlanningTokens
 from memreason.records import Question, Solution
@@ -46,7 +49,8 @@ class Source:
     """What makes the vectors: a language model's layer, or (``encoder`` not empty) a sentence encoder.
 
     ``layer`` counts as Hugging Face's hidden states do: 0 the embeddings, -1 the last layer.
-    ``fingerprint`` tells other weights under the same name apart.
+    ``fingerprint`` tells other weights under the same name apart. ``dtype`` is one of `DTYPES`, `auto` only until
+    vectors are there, and for an encoder.
     """
 
     model: str
@@ -97,7 +101,7 @@ def tokens_of_steps(offsets: Sequence[Span], spans: Sequence[Span]) -> list[list
 class LanguageModel:
     """Embeds steps with a causal LM's hidden states."""
 
-    def __init__(self, source: Source, max_length: int):
+    def __init__(self, source: Source, max_length: int, device: torch.device):
         base = resolve(source.model, source.revision)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base.path)
         if not self.tokenizer.is_fast:
@@ -105,7 +109,7 @@ class LanguageModel:
                 f"the tokenizer of {source.model} does not say which characters a token stands for, so steps cannot "
                 f"be told apart in it; take another model, or --encoder {MINILM}"
             )
-        self.model: PreTrainedModel = load_causal_lm(base.path, pick_dtype(source.dtype)).eval()
+        self.model: PreTrainedModel = load_causal_lm(base.path, getattr(torch, source.dtype), device=device).eval()
         layers = self.model.config.get_text_config().num_hidden_layers
         if not -layers - 1 <= source.layer <= layers:
             raise UserError(f"--layer {source.layer}: {source.model} has layers 0 (the embeddings) to {layers} or -1")
@@ -152,14 +156,14 @@ class LanguageModel:
 class SentenceEncoder:
     """Embeds each step alone, with a sentence-transformers model."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Source, device: torch.device):
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise UserError(
                 f"--encoder {source.encoder} needs the package sentence-transformers: pip install sentence-transformers"
             ) from error
-        self.encoder: SentenceTransformer = SentenceTransformer(self._path(source.encoder))
+        self.encoder: SentenceTransformer = SentenceTransformer(self._path(source.encoder), device=str(device))
         self.revision, self.fingerprint = "", fingerprint(self.encoder)
 
     @staticmethod
@@ -197,9 +201,15 @@ def fingerprint(model: torch.nn.Module) -> str:
 
 
 def embed_steps(
-    solutions: Sequence[Solution], source: Source, max_length: int, batch_size: int, progress: bool = True
+    solutions: Sequence[Solution],
+    source: Source,
+    max_length: int,
+    batch_size: int,
+    progress: bool = True,
+    device: torch.device | None = None,
 ) -> tuple[Corpus, Source]:
-    """The solutions with their step vectors, and ``source`` with the fingerprint of what was found there.
+    """The solutions with their step vectors, and ``source`` with the fingerprint of what was found there, and with
+    the data type that they were made in.
 
     Solutions without steps, or longer than ``max_length`` tokens, are not in the corpus. Vectors are
     kept in the cache folder, in files of `CHUNK` solutions whose names depend on the weights, the layer
@@ -209,18 +219,11 @@ def embed_steps(
     """
     solutions = [solution for solution in solutions if solution.steps]
     chunks = [solutions[start : start + CHUNK] for start in range(0, len(solutions), CHUNK)]
-    fixed = [
-        source.name,
-        _weights(source),
-        source.layer,
-        bool(source.encoder),
-        str(pick_dtype(source.dtype)),
-        max_length,
-    ]
-    paths = [cache_folder() / "step-embeddings" / f"{_key(fixed, chunk)}.safetensors" for chunk in chunks]
+    device = device or choose_device()
+    source, paths = _places(source, chunks, max_length, device)
     missing = [(chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not path.exists()]
     if missing:
-        model = SentenceEncoder(source) if source.encoder else LanguageModel(source, max_length)
+        model = SentenceEncoder(source, device) if source.encoder else LanguageModel(source, max_length, device)
         title, total = f"embedding steps with {source.name}", sum(len(chunk) for chunk, _ in missing)
         with tqdm(total=total, desc=title, disable=not progress, unit="solution") as bar:
             for chunk, path in missing:
@@ -246,6 +249,27 @@ def embed_steps(
     if not kept:
         raise UserError(f"no solution with steps is at most --model_max_length {max_length} tokens long")
     return Corpus(kept, np.concatenate([part for part in vectors if len(part)])), source
+
+
+def _places(
+    source: Source, chunks: Sequence[Sequence[Solution]], max_length: int, device: torch.device
+) -> tuple[Source, list[Path]]:
+    """The files of the chunks' vectors, and ``source`` with the data type that they are in, in the place of `auto`:
+    the one of those that are there already, so that nothing is read twice, or else the best one here."""
+    weights = _weights(source)
+
+    def paths(dtype: str) -> list[Path]:
+        of_any = [source.name, weights, source.layer, bool(source.encoder), f"torch.{dtype}", max_length]
+        return [cache_folder() / "step-embeddings" / f"{_key(of_any, chunk)}.safetensors" for chunk in chunks]
+
+    if source.encoder:
+        return source, paths("float32")
+    if source.dtype == "auto":
+        begun = [dtype for dtype in ("float32", "bfloat16") if any(path.exists() for path in paths(dtype))]
+        dtype = processes.gather(begun[0] if begun else "auto")[0]
+        base = resolve(source.model, source.revision)
+        source = replace(source, dtype=dtype_name(choose_dtype(dtype, base.path, device)))
+    return source, paths(source.dtype)
 
 
 def _weights(source: Source) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from memreason.config import EMBEDDING_METHODS, DataConfig
+from memreason.devices import choose_device
 from memreason.errors import UserError
 from memreason.evaluate import load_data
 from memreason.records import write_jsonl
@@ -39,7 +40,9 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
     total, source = len(corpus.solutions), None
     if reads:
         wanted = Source(config.model_name_or_path, config.layer, config.encoder or "", config.dtype)
-        corpus, source = embed_steps(corpus.solutions, wanted, data.model_max_length, config.batch_size, progress)
+        corpus, source = embed_steps(
+            corpus.solutions, wanted, data.model_max_length, config.batch_size, progress, choose_device(config.device)
+        )
     if left_out := total - len(corpus.solutions):
         console.print(f"left out {left_out} solutions longer than --model_max_length {data.model_max_length}")
     types = fit_types(method, corpus, config.num_types, config.seed, config.train_epoch, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from memreason.config import EMBEDDING_METHODS, LABELLED, SHUFFLED, DataConfig, InferredTypes, ModelConfig
@@ -24,7 +25,13 @@ _BATCH = 8
 
 
 def with_inferred_types(
-    config: ModelConfig, data: DataConfig, task: TaskData, seed: int, console: Console, progress: bool = True
+    config: ModelConfig,
+    data: DataConfig,
+    task: TaskData,
+    seed: int,
+    console: Console,
+    progress: bool = True,
+    device: torch.device | None = None,
 ) -> tuple[ModelConfig, TaskData]:
     """``task`` with the types that ``config`` asks for on its training steps, and ``config`` knowing them.
 
@@ -47,7 +54,7 @@ def with_inferred_types(
         inferred = InferredTypes({name: name for name in names}, record)
     else:
         inner = method.removeprefix(SHUFFLED)
-        fit, corpus = _fit_and_corpus(inner, config, data, task, seed, progress)
+        fit, corpus = _fit_and_corpus(inner, config, data, task, seed, progress, device)
         types = [fit.types.names[i] for i in fit.types.assign(corpus)]
         record = fit.record
         if inner != method:
@@ -84,7 +91,13 @@ def _labels(corpus: Corpus, task: TaskData) -> list[str]:
 
 
 def _fit_and_corpus(
-    method: str, config: ModelConfig, data: DataConfig, task: TaskData, seed: int, progress: bool
+    method: str,
+    config: ModelConfig,
+    data: DataConfig,
+    task: TaskData,
+    seed: int,
+    progress: bool,
+    device: torch.device | None,
 ) -> tuple[Fit, Corpus]:
     """The fit to take types from, and the training steps in the form that it reads."""
     corpus = Corpus([solution for solution in task.splits["train"] if solution.steps])
@@ -97,7 +110,7 @@ def _fit_and_corpus(
         fit = load(folder)
         _check(fit, method, config, folder)
         if fit.source:
-            corpus, _ = embed_steps(corpus.solutions, fit.source, data.model_max_length, _BATCH, progress)
+            corpus, _ = embed_steps(corpus.solutions, fit.source, data.model_max_length, _BATCH, progress, device)
         return fit, corpus
     if method in EMBEDDING_METHODS:
         raise UserError(

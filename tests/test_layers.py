@@ -54,7 +54,7 @@ LAYERS = [
     },
     {"model", "run_folder"},
     {"llm"},
-    {"generate", "training_pass", "task_table", "score", "label"},
+    {"generate", "training_pass", "outlook", "run_checks", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
     {"step_types"},
     {"train", "benchmark"},

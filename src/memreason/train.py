@@ -15,29 +15,26 @@ from transformers.utils import logging as transformers_logging
 from memreason import processes, run_folder
 from memreason.adapters import notes
 from memreason.allocator import keep_freed_memory
-from memreason.base_checks import check_texts, check_training_dtype
-from memreason.base_models import load_tokenizer, resolve
 from memreason.batches import PackedExamples, encode_solutions, pack
-from memreason.calculator import check_marks
-from memreason.config import PREFIX_TUNING, DataConfig, ModelConfig
+from memreason.config import DataConfig, ModelConfig
 from memreason.demonstrations import Demonstrations
 from memreason.dtypes import dtype_name, training_dtype
-from memreason.errors import UserError
 from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
 from memreason.examples import TOKENISED, Examples
 from memreason.generate import few_shot_text
-from memreason.generation_backends import ENGINES, check_backend
+from memreason.generation_backends import check_backend
 from memreason.model import ModelUnit, build, load_base
-from memreason.records import PLAIN, Verdict, read_json, write_json
+from memreason.outlook import BEFORE, VALIDATION, Outlook, foretell
+from memreason.records import Verdict, read_json, write_json
+from memreason.run_checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
-from memreason.token_rows import add_tokens
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
-from memreason.training_config import TrainingConfig, loading_device, shards
+from memreason.training_config import TrainingConfig, loading_device
 from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
 
-BEFORE, EPOCHS = "before", "epochs"
+EPOCHS = "epochs"
 
 
 def train(
@@ -72,17 +69,19 @@ def train(
     if args.resume and not resuming:
         console.print(f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
-    _check_processes(model_config, args, data_config.generation_backend)
+    check_sharding(model_config, args, data_config.generation_backend)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
-    _check_texts(model_config, variants, task)
+    check_tokenizer(model_config, variants, task)
     model_config = _with_dtype(model_config, data_config, args, run if resuming else None)
     config["dtype"] = model_config.dtype
+    if outlook := foretell(model_config, data_config, args, variants, task):
+        console.print(str(outlook), highlight=False)
     result: dict[str, Any] = {}
     demonstrations = None
     if variants.use_demonstrations:
         demonstrations = Demonstrations(task, data_config.k_shot, variants.demo_selection, data_config.split_seed)
     elif data_config.k_shot:
-        result["before"] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console)
+        result[BEFORE] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console, outlook)
     unit = build(model_config, data_config.model_max_length, args.seed, variants, loading_device(args))
     title = None if args.disable_tqdm else "  tokenising"
     examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, title)
@@ -95,11 +94,13 @@ def train(
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
         found, _ = evaluate_on(["validation"], run / EPOCHS / f"epoch-{epoch:g}")
+        if outlook:
+            outlook.reached(VALIDATION, epoch / args.num_train_epochs)
         return {"eval_acc": found["accuracy"], "eval_well_formed": found["well_formed"]}
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
-        unit, args, examples, evaluate_epoch, on_save=lambda folder: run_folder.write_config(folder, config)
+        unit, args, examples, evaluate_epoch, lambda folder: run_folder.write_config(folder, config), outlook
     )
     checkpoint = _begin(run, config, resuming, unit, console)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -120,7 +121,7 @@ def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, c
     newest = newest_complete_checkpoint(run) if resuming and processes.is_main() else None
     checkpoint = processes.gather(newest)[0]
     if checkpoint:
-        _check_as_many(checkpoint)
+        check_as_many(checkpoint)
         check_same_types(checkpoint, unit.manifest)
         console.print(f"resuming from {checkpoint}")
     return checkpoint
@@ -139,12 +140,12 @@ def _typed_task(
 ) -> tuple[ModelConfig, TaskData]:
     """The dataset, with types on its training steps, and the model's options, which know those types."""
     task = load_data(data_config)
-    _check(task, model_config, data_config, args)
+    check_options(task, model_config, data_config, args)
     for note in task.notes:
         console.print(f"{task.name}: {note}", markup=False, highlight=False)
     if not (model_config.add_soft_prompts or variants.add_hard_prompts):
         return model_config, task
-    _check_labels(task, model_config)
+    check_labels(task, model_config)
     progress = not args.disable_tqdm and processes.is_main()
     return with_inferred_types(model_config, data_config, task, args.seed, console, progress, args.device)
 
@@ -204,6 +205,7 @@ def _before(
     folder: Path,
     resuming: bool,
     console: Console,
+    outlook: Outlook | None,
 ) -> dict[str, Any]:
     """Metrics by split of the base model, few-shot, on the same questions; kept for a resumed run."""
     if resuming and (folder / "metrics.json").exists():
@@ -216,6 +218,8 @@ def _before(
         shots = few_shot_text(base, draw_shots(task, data_config.k_shot, data_config.split_seed))
         options = _evaluation_options(data_config, args)
         found, _ = evaluate_splits(base, task, task.test_splits, folder, shots=shots, **options)
+    if outlook:
+        outlook.reached(BEFORE)
     return _by_split(found)
 
 
@@ -240,80 +244,6 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] |
             epoch = entry["epoch"]
             return {"epoch": epoch, **read_json(run / EPOCHS / f"epoch-{epoch:g}" / "metrics.json")}
     return None
-
-
-def _check(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
-    """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
-    check_training_dtype(model)
-    needed = {
-        "train": "to train on",
-        **({"validation": "to choose the best epoch"} if args.eval_strategy != "no" else {}),
-    }
-    for split, purpose in needed.items():
-        if not task.splits.get(split):
-            have = ", ".join(f"{name} ({len(found)})" for name, found in task.splits.items()) or "none"
-            raise UserError(f"{task.name} has no {split} questions {purpose}; its splits are: {have}")
-    if not any(task.splits[name] for name in task.test_splits):
-        raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
-    if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
-        raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
-    if args.activation_checkpointing and model.parameter_efficient_mode == PREFIX_TUNING:
-        raise UserError(
-            f"--activation_checkpointing with --parameter_efficient_mode {PREFIX_TUNING}: transformers drops the "
-            "prefix, which it takes for a cache; leave one of them out"
-        )
-    if data.generation_backend == "vllm":
-        raise UserError(
-            "--generation_backend vllm wants the GPU that the model is trained on for itself; leave it out here, and "
-            "say it to memreason evaluate"
-        )
-    if args.n_gpu > 1:
-        raise UserError(
-            f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
-            "-m memreason train …, or set CUDA_VISIBLE_DEVICES to one of them"
-        )
-
-
-def _check_texts(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> None:
-    """Raise UserError where the base model's tokenizer loses what solutions are parsed by."""
-    layout = variants.layout(model_config)
-    tokenizer = load_tokenizer(resolve(model_config.model_name_or_path).path)
-    layout.end_id(tokenizer)  # refuses a chat template that is not there
-    add_tokens(tokenizer, layout)
-    check_texts(layout, tokenizer, task.splits["train"])
-
-
-def _check_processes(model: ModelConfig, args: TrainingConfig, generation_backend: str) -> None:
-    """Raise UserError where weights cannot be sharded over the processes as asked for."""
-    if not shards(args):
-        return
-    if not processes.launched():
-        raise UserError("--fsdp shards the model over several processes; start them: torchrun --nproc_per_node 8 -m …")
-    if model.parameter_efficient_mode == PREFIX_TUNING or model.bits:
-        what = f"--int{model.bits}_training" if model.bits else f"--parameter_efficient_mode {PREFIX_TUNING}"
-        raise UserError(f"--fsdp with {what}: such weights cannot be sharded; leave --fsdp out")
-    if generation_backend in ENGINES:
-        raise UserError(f"--fsdp with --generation_backend {generation_backend}: it cannot take over sharded weights")
-
-
-def _check_labels(task: TaskData, config: ModelConfig) -> None:
-    """Raise UserError where steps are to be marked by labels that they do not have."""
-    types = {step.type for solution in task.splits["train"] for step in solution.steps}
-    if config.extract_step_type_tokens == "memory" and types == {PLAIN}:
-        raise UserError(
-            f"the steps of {task.name} are not labelled memory or reason; infer types for them, for example with "
-            "--extract_step_type_tokens +-*/ (`memreason step-types --help` explains the methods), or say none"
-        )
-
-
-def _check_as_many(checkpoint: Path) -> None:
-    """Raise UserError where the run was begun with another number of processes: its batches would be others."""
-    before = len(list(checkpoint.glob("rng_state*.pth")))
-    if before != processes.world_size():
-        raise UserError(
-            f"--resume: the run in {checkpoint.parent} was begun with {before} processes, and goes on with as many "
-            f"only: {processes.world_size()} would see other batches"
-        )
 
 
 def _describe(unit: ModelUnit, console: Console) -> None:

@@ -34,6 +34,7 @@ from memreason.errors import UserError
 from memreason.examples import TOKENISED, Example, Examples
 from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
+from memreason.outlook import TRAINING, Outlook, in_words
 from memreason.planning_tokens import IGNORE
 from memreason.sharding import frozen_embeddings_shown, shard_on_cpus
 from memreason.training_pass import TrainingPass, causal_lm
@@ -62,6 +63,7 @@ class GenerationTrainer(Trainer):
         examples: Examples | PackedExamples | list[Example],
         evaluate_by_generation: Callable[[float], dict[str, float]],
         on_save: Callable[[Path], None],
+        outlook: Outlook | None = None,
     ):
         self.training_pass = TrainingPass(unit, examples, args.label_smoothing_factor)
         super().__init__(
@@ -79,7 +81,7 @@ class GenerationTrainer(Trainer):
         self.loss_is_scaled_for_ga = True
         self.remove_callback(ProgressCallback)
         if not args.disable_tqdm:
-            self.add_callback(_Progress)
+            self.add_callback(_Progress(outlook))
         if processes.rank():  # dropout of its own; rank 0 draws what a single process would
             set_seed(args.seed + processes.rank())
 
@@ -281,7 +283,17 @@ def _own_forward(model: torch.nn.Module) -> Any:
 
 
 class _Progress(ProgressCallback):
-    """The stock progress bar, with each log as one readable line."""
+    """The stock progress bar, with each log as one readable line, and what is left of the whole run."""
+
+    def __init__(self, outlook: Outlook | None):
+        super().__init__()
+        self.outlook = outlook
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.outlook and self.training_bar is not None:
+            self.outlook.reached(TRAINING, state.global_step / state.max_steps)
+            self.training_bar.set_postfix_str(f"whole run: {in_words(self.outlook.left())} left", refresh=False)
+        super().on_step_end(args, state, control)
 
     def on_log(
         self,

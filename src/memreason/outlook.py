@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 
 import torch
+from rich.console import Console
 
 from memreason import processes
 from memreason.base_models import load_tokenizer, resolve, without_weights
@@ -51,9 +52,14 @@ class Outlook:
 
 
 def foretell(
-    model: ModelConfig, data: DataConfig, args: TrainingConfig, variants: VariantConfig, task: TaskData
+    model: ModelConfig,
+    data: DataConfig,
+    args: TrainingConfig,
+    variants: VariantConfig,
+    task: TaskData,
+    console: Console,
 ) -> Outlook | None:
-    """What the run will take; ``model`` knows its data type. None but for one process on a CPU.
+    """Say what the run will take, and return it; ``model`` knows its data type. None but for one process on a CPU.
 
     It is the time that its matrix products take, at the shares of the machine's rate that training and answering
     usually reach: right within a third or so, far less for models whose layers are no matrix products.
@@ -74,12 +80,14 @@ def foretell(
     if args.max_steps > 0:
         examples = args.max_steps * args.per_device_train_batch_size * args.gradient_accumulation_steps
     backward = 2 if model.parameter_efficient_mode == "none" else 1
-    return Outlook({
+    outlook = Outlook({
         BEFORE: tests if data.k_shot and not variants.use_demonstrations else 0.0,
         TRAINING: examples * a_token * (1 + backward) / _TRAINING_RATE,
         VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
         TESTS: tests,
     })  # fmt: skip
+    console.print(str(outlook), highlight=False)
+    return outlook
 
 
 def _evaluations(args: TrainingConfig) -> float:

@@ -24,7 +24,7 @@ from memreason.examples import TOKENISED, Examples
 from memreason.generate import few_shot_text
 from memreason.generation_backends import check_backend
 from memreason.model import ModelUnit, build, load_base
-from memreason.outlook import BEFORE, VALIDATION, Outlook, foretell
+from memreason.outlook import BEFORE, Outlook, foretell
 from memreason.records import Verdict, read_json, write_json
 from memreason.run_checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
 from memreason.step_types.infer import check_same_types, with_inferred_types
@@ -74,8 +74,7 @@ def train(
     check_tokenizer(model_config, variants, task)
     model_config = _with_dtype(model_config, data_config, args, run if resuming else None)
     config["dtype"] = model_config.dtype
-    if outlook := foretell(model_config, data_config, args, variants, task):
-        console.print(str(outlook), highlight=False)
+    outlook = foretell(model_config, data_config, args, variants, task, console)
     result: dict[str, Any] = {}
     demonstrations = None
     if variants.use_demonstrations:
@@ -94,8 +93,6 @@ def train(
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
         found, _ = evaluate_on(["validation"], run / EPOCHS / f"epoch-{epoch:g}")
-        if outlook:
-            outlook.reached(VALIDATION, epoch / args.num_train_epochs)
         return {"eval_acc": found["accuracy"], "eval_well_formed": found["well_formed"]}
 
     set_seed(args.seed)

@@ -34,7 +34,7 @@ from memreason.errors import UserError
 from memreason.examples import TOKENISED, Example, Examples
 from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
-from memreason.outlook import TRAINING, Outlook, in_words
+from memreason.outlook import TRAINING, VALIDATION, Outlook, in_words
 from memreason.planning_tokens import IGNORE
 from memreason.sharding import frozen_embeddings_shown, shard_on_cpus
 from memreason.training_pass import TrainingPass, causal_lm
@@ -77,6 +77,7 @@ class GenerationTrainer(Trainer):
         self.control: TrainerControl
         self.evaluate_by_generation = evaluate_by_generation
         self.on_save = on_save
+        self.outlook = outlook
         self.model_accepts_loss_kwargs = True  # so that `num_items_in_batch` is counted
         self.loss_is_scaled_for_ga = True
         self.remove_callback(ProgressCallback)
@@ -169,6 +170,8 @@ class GenerationTrainer(Trainer):
                 result = self.evaluate_by_generation(self.state.epoch or 0.0)
         finally:
             model.forward = autocast_forward
+        if self.outlook:
+            self.outlook.reached(VALIDATION, (self.state.epoch or 0) / self.args.num_train_epochs)
         self.log(result)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result

@@ -35,6 +35,8 @@ from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
 
 EPOCHS = "epochs"
+_OF_ALL_STEPS = ("memory_true", "reason_valid", "errors_by_cause")
+"""Of the metrics of an evaluation, what is given over all its splits together."""
 
 
 def train(
@@ -102,8 +104,7 @@ def train(
     checkpoint = _begin(run, config, resuming, unit, console)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     found, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
-    of_steps = {key: found[key] for key in ("memory_true", "reason_valid", "errors_by_cause") if key in found}
-    result["after"] = _by_split(found) | of_steps
+    result["after"] = _by_split(found) | {key: found[key] for key in _OF_ALL_STEPS if key in found}
     trainer.save_model()
     if processes.is_main():
         result["validation"] = _final_validation(trainer, run)

@@ -19,13 +19,13 @@ from transformers import (
     set_seed,
 )
 
-from memreason.adapters import lora_targets
 from memreason.allocator import keep_freed_memory
 from memreason.base_models import load_causal_lm, load_tokenizer, resolve
 from memreason.batches import Example
 from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.options import BFLOAT16, FLOAT32, TRAINING
 from memreason.benchmark.work import Turn, Unsuited, Work, fastest
+from memreason.lora_targets import lora_targets
 from memreason.model import build
 from memreason.token_rows import add_tokens, initialise_rows, resize
 from memreason.trainer import GenerationTrainer
@@ -108,9 +108,9 @@ def _common(work: Work, batch: int) -> dict[str, Any]:
         "save_strategy": "no",
         "logging_steps": 1,
         "report_to": "none",
-        "use_cpu": not torch.cuda.is_available(),
+        "use_cpu": work.device.type == "cpu",
         "disable_tqdm": True,
-        "dataloader_pin_memory": torch.cuda.is_available(),
+        "dataloader_pin_memory": work.device.type == "cuda",
         "seed": work.config.seed,
     }
 
@@ -121,7 +121,7 @@ Make = Callable[[list[Example]], Trainer]
 def _memreason(work: Work) -> tuple[PeftModel, Make]:
     """What `memreason train` does, without its evaluation."""
     keep_freed_memory()
-    unit = build(work.model, work.limit, work.config.seed)
+    unit = build(work.model, work.limit, work.config.seed, device=work.device)
     usual = min(TrainingConfig.per_device_train_batch_size, work.config.examples_per_step)
     args = _common(work, work.config.per_device_train_batch_size or usual)
 
@@ -137,7 +137,7 @@ def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokeniz
     """The same model, planning tokens and adapters, by PEFT alone: its own way of training new rows."""
     config, path = work.model, resolve(work.model.model_name_or_path).path
     tokenizer = load_tokenizer(path)
-    model = load_causal_lm(path, dtype)
+    model = load_causal_lm(path, dtype, device=work.device)
     token_ids = add_tokens(tokenizer, VariantConfig().layout(config))
     resize(model, len(tokenizer))
     initialise_rows(model, tokenizer, token_ids, work.config.seed)
@@ -145,13 +145,15 @@ def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokeniz
     sides = [model.get_input_embeddings()]
     if not model.config.get_text_config().tie_word_embeddings:
         sides.append(model.get_output_embeddings())
+    targets = lora_targets(model, config.lora_module)
     torch.manual_seed(work.config.seed)
     adapters = LoraConfig(
         task_type="CAUSAL_LM",
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
-        target_modules=lora_targets(model, config.lora_module),
+        target_modules=targets.layers,
+        target_parameters=targets.weights or None,
         trainable_token_indices={names[id(side)]: list(token_ids.values()) for side in sides},
     )
     return get_peft_model(model, adapters), tokenizer

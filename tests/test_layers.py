@@ -48,6 +48,8 @@ LAYERS = [
         "show",
         "calculator_decoding",
         "guesses",
+        "agreement",
+        "slot_attention",
         "continuous_batching",
         "generation_backends",
         "openvino_engine",

@@ -2,33 +2,31 @@
 
 Every step is one forward pass over a single row of tokens with no padding in it: the next token of
 each answer under way, and the whole prompts of those that just got a place. Only attention must know
-which token belongs to which answer; it is a function registered with transformers, so any of its
-decoders runs unchanged. Keys and values live in one block of memory a layer, a place (*slot*) for
-each answer under way.
+which token belongs to which answer (`slot_attention`).
 
 Tokens that are all but certain to follow, planning tokens above all, are read along with the token
 before them and kept only where the model agrees: the result is the same, in fewer steps.
+
+Whether a model can be read so is proven beforehand, on the first prompt's tokens: logits by way of the slots must be
+those of a plain pass over the whole text.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch.nn import functional
-from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
+from memreason.agreement import ERRORS, agree, out_of_memory, turns_with_length
 from memreason.errors import Unsupported
-from memreason.sharding import is_sharded
-
-_NAME = "memreason_slots"
-_SPARE = 64
-"""Tokens by which the slots grow when one is full."""
+from memreason.slot_attention import Slots, Step, slots_as_attention
 
 
 @dataclass
@@ -41,150 +39,6 @@ class Row:
     read: int
     pending: list[int]
     written: list[int] = field(default_factory=list)
-
-
-@dataclass
-class _Step:
-    """What one forward pass reads, for the attention of each layer.
-
-    ``slot`` and ``position`` (tokens) say where each token's keys and values go. The first ``tokens``
-    of them belong to answers under way: ``row`` and ``column`` put them into a grid of (answers, longest
-    pending), ``mask`` (answers, 1, grouped heads × longest pending, length) says what they see.
-    ``prompts`` are (slot, first token, last token + 1, what is in the slot already).
-    """
-
-    slot: torch.Tensor
-    position: torch.Tensor
-    tokens: int
-    row: torch.Tensor
-    column: torch.Tensor
-    slots: torch.Tensor
-    width: int
-    length: int
-    seen: torch.Tensor
-    prompts: list[tuple[int, int, int, int]]
-    mask: torch.Tensor | None = None
-
-
-class Slots:
-    """Keys and values of all answers under way: (slots, key-value heads, capacity, head size) a layer."""
-
-    def __init__(self, count: int, shared: DynamicCache | None):
-        self.count, self.capacity = count, 0
-        self.keys: dict[int, torch.Tensor] = {}
-        self.values: dict[int, torch.Tensor] = {}
-        self._shared = shared
-        self.step: _Step | None = None
-
-    def attend(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
-    ) -> torch.Tensor:
-        """Attention of one layer: ``query`` (heads, tokens, size) → (1, tokens, heads, size)."""
-        step = self.step
-        assert step is not None
-        if value.shape != key.shape:
-            raise Unsupported("values of another size than keys")
-        if layer not in self.keys:
-            self._open(layer, key)
-        keys, values = self.keys[layer], self.values[layer]
-        keys[step.slot, :, step.position] = key.transpose(0, 1)
-        values[step.slot, :, step.position] = value.transpose(0, 1)
-        heads, tokens, size = query.shape
-        out = query.new_empty(tokens, heads, size)
-        if step.tokens:
-            out[: step.tokens] = self._continue(step, query[:, : step.tokens], keys, values, scaling)
-        for slot, start, end, before in step.prompts:
-            length = before + end - start
-            mask = None
-            if before:
-                mask = torch.ones(end - start, length, dtype=torch.bool, device=query.device).tril(before)
-            found = functional.scaled_dot_product_attention(
-                query[None, :, start:end], keys[slot : slot + 1, :, :length], values[slot : slot + 1, :, :length],
-                attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=True,
-            )  # fmt: skip
-            out[start:end] = found[0].transpose(0, 1)
-        return out[None]
-
-    def _continue(
-        self, step: _Step, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float | None
-    ) -> torch.Tensor:
-        """(tokens, heads, size) of the answers under way, as one grid; heads that share keys stand in one group."""
-        heads, _, size = query.shape
-        rows, width, groups = len(step.slots), step.width, keys.shape[1]
-        as_grid = width > 1 or step.tokens < rows
-        if rows < self.count:
-            keys, values = keys[step.slots, :, : step.length], values[step.slots, :, : step.length]
-        else:
-            keys, values = keys[:, :, : step.length], values[:, :, : step.length]
-        if step.mask is None or step.mask.dtype != query.dtype:
-            seen = step.seen[:, None].expand(rows, heads // groups, width, step.length)
-            step.mask = query.new_zeros(()).expand(seen.shape).masked_fill(~seen, -torch.inf).flatten(1, 2)[:, None]
-        grid = query.transpose(0, 1)
-        if as_grid:
-            grid = query.new_zeros(rows, width, heads, size)
-            grid[step.row, step.column] = query.transpose(0, 1)
-        grid = grid.view(rows, width, groups, heads // groups, size).permute(0, 2, 3, 1, 4).flatten(2, 3)
-        found = functional.scaled_dot_product_attention(grid, keys, values, attn_mask=step.mask, scale=scaling)
-        found = found.unflatten(2, (heads // groups, width)).permute(0, 3, 1, 2, 4).reshape(rows, width, heads, size)
-        return found[step.row, step.column] if as_grid else found[:, 0]
-
-    def _open(self, layer: int, like: torch.Tensor) -> None:
-        """Make a layer's slots, with what all prompts share at the beginning of each."""
-        groups, _, size = like.shape
-        for held, which in ((self.keys, "keys"), (self.values, "values")):
-            held[layer] = like.new_zeros(self.count, groups, self.capacity, size)
-            if self._shared is not None:
-                shared = getattr(self._shared.layers[layer], which)
-                held[layer][:, :, : shared.shape[2]] = shared
-
-    def make_room(self, length: int) -> None:
-        """Let every slot hold ``length`` tokens."""
-        if length <= self.capacity:
-            return
-        more = length + _SPARE - self.capacity
-        for held in (self.keys, self.values):
-            for layer, block in held.items():
-                held[layer] = functional.pad(block, (0, 0, 0, more))
-        self.capacity += more
-
-
-_current: list[Slots] = []
-
-
-def _attend(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **options: Any,
-) -> tuple[torch.Tensor, None]:
-    for name in ("sliding_window", "softcap", "s_aux"):
-        if options.get(name) is not None:
-            raise Unsupported(name)
-    return _current[-1].attend(int(module.layer_idx), query[0], key[0], value[0], scaling), None  # type: ignore[arg-type]
-
-
-AttentionInterface.register(_NAME, _attend)
-AttentionMaskInterface.register(_NAME, lambda **_: None)
-
-
-@contextmanager
-def _slots_as_attention(model: PreTrainedModel, slots: Slots) -> Iterator[None]:
-    usual = model.config._attn_implementation
-    try:
-        model.set_attn_implementation(_NAME)
-    except ValueError as error:
-        raise Unsupported(str(error)) from error
-    _current.append(slots)
-    try:
-        # What sharded weights are gathered into stays for training, so it must be no inference tensor.
-        with torch.no_grad() if is_sharded(model) else torch.inference_mode():
-            yield
-    finally:
-        _current.pop()
-        model.set_attn_implementation(usual)
 
 
 def decode(
@@ -200,6 +54,7 @@ def decode(
     forced: Callable[[list[int]], int | None] | None = None,
     ended: Callable[[list[int]], bool] | None = None,
     anywhere: Callable[[bool], bool] | None = None,
+    longest: int | None = None,
 ) -> None:
     """The greedy continuation of each prompt: at most ``room`` ids of its own, the end token included.
 
@@ -209,20 +64,21 @@ def decode(
     taken, nothing else), ``forced`` the one id that must follow, ``ended`` says that an answer has ended
     without an end token. ``anywhere`` says whether something is true
     in any process, where all must make the same number of passes (sharded weights): a process that is
-    done reads a token for nothing until all are. Raises Unsupported before anything
-    is decoded, where the model's attention is of another kind.
+    done reads a token for nothing until all are. ``longest`` is what a prompt and its answer have at most together;
+    where it is not given, all prompts are asked for beforehand. Raises Unsupported before anything
+    is decoded, where the model cannot be read so.
     """
     before = shared.get_seq_length() if shared is not None else 0
-    held = Slots(max(1, min(slots, len(prompts))), shared)
+    if longest is None:
+        longest = max((len(prompt) + left for prompt, left in zip(prompts, room, strict=True)), default=1)
+    longest += before
+    if len(prompts) or anywhere:
+        _prove_once(model, prompts[0] if len(prompts) else [end_id], shared, longest, anywhere)
+    held = Slots(max(1, min(slots, len(prompts))), shared, longest)
     waiting = iter(range(len(prompts)))
     free = list(range(held.count))
     under_way: list[Row] = []
-    # Is it supported? Tried on two tokens: a model that is not may not take long rows either.
-    if len(prompts) or anywhere:
-        probe = Slots(1, shared)
-        with _slots_as_attention(model, probe):
-            _forward(model, probe, [], [Row(0, 0, before, [0, 0])])
-    with _slots_as_attention(model, held):
+    with slots_as_attention(model, held):
         while True:
             next_ones = list(islice(waiting, len(free)))
             busy = bool(next_ones or under_way)
@@ -272,8 +128,94 @@ def _accept(
     return False
 
 
+_PROVEN: WeakKeyDictionary[torch.nn.Module, dict[bool, int]] = WeakKeyDictionary()
+"""Model → with something shared or without → the longest answers that it was proven for: that is a matter of its
+architecture, not of its weights."""
+
+
+def _prove_once(
+    model: PreTrainedModel,
+    ids: Sequence[int],
+    shared: DynamicCache | None,
+    longest: int,
+    anywhere: Callable[[bool], bool] | None,
+) -> None:
+    """Raise Unsupported, in all processes alike, where the model reads something else by way of slots."""
+    proven = _PROVEN.setdefault(_bare(model), {})
+    if proven.get(shared is not None, 0) >= longest:
+        return
+    # Two texts that have nothing in common at the same place, of different lengths.
+    first = (list(ids) * 12)[:12]
+    reason: Exception | str | None = None
+    try:
+        if not _reads_alike(model, [first, first[-2::-1]], shared, longest):
+            reason = "its logits differ from those of a plain pass"
+    except (Unsupported, *ERRORS) as error:
+        if out_of_memory(error):
+            raise
+        reason = error
+    if anywhere(reason is not None) if anywhere else reason:
+        raise Unsupported(str(reason or "another process found that this model cannot be read so"))
+    proven[shared is not None] = longest
+
+
+def _reads_alike(
+    model: PreTrainedModel, texts: Sequence[list[int]], shared: DynamicCache | None, longest: int
+) -> bool:
+    """Whether the logits of two texts, a prompt and three more tokens each, are the same by way of slots as by one
+    pass over each text. Raises Unsupported where the attention asked for is of another kind."""
+    if turns_with_length(model, longest):
+        raise Unsupported(f"its rotary positions depend on the length of a text, within {longest} tokens")
+    before = shared.get_seq_length() if shared is not None else 0
+    slots = Slots(2, shared, longest)
+    first, second = (Row(at, at, before, text[:-3]) for at, text in enumerate(texts))
+    with slots_as_attention(model, slots):
+        slots.checks_masks = True
+        found = {0: [_logits(model, slots, [], [first])], 1: []}
+        slots.checks_masks = False
+        if not len(slots.keys) == slots.calls == model.config.get_text_config().num_hidden_layers:
+            raise Unsupported("not every layer attends through transformers' attention interface, once")
+        _read_on(first, texts[0], 1)
+        both = _logits(model, slots, [first], [second])
+        found[0].append(both[:1]), found[1].append(both[1:])
+        _read_on(first, texts[0], 2)
+        _read_on(second, texts[1], 1)
+        both = _logits(model, slots, [first, second], [])
+        found[0].append(both[:2]), found[1].append(both[2:])
+    with torch.no_grad():
+        for text, logits in zip(texts, found.values(), strict=True):
+            own = {"past_key_values": copy.deepcopy(shared)} if shared is not None else {"use_cache": False}
+            plain = model(input_ids=torch.tensor([text], device=model.device), **own).logits[0]
+            at = len(text) - 4 + torch.arange(sum(map(len, logits)), device=plain.device)
+            if not agree(model, torch.cat(logits), plain[at]):
+                return False
+    return True
+
+
+def _read_on(row: Row, text: list[int], count: int) -> None:
+    """What is pending has been read; the next ``count`` tokens of its text are pending now."""
+    at = len(row.written) + len(row.pending)
+    row.read, row.written = row.read + len(row.pending), text[:at]
+    row.pending = text[at : at + count]
+
+
+def _bare(model: PreTrainedModel) -> PreTrainedModel:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def _forward(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined: list[Row]) -> dict[int, list[int]]:
     """One pass over everything pending; slot → the model's choice after each pending token (of a prompt: the last)."""
+    best = _logits(model, slots, under_way, joined).max(-1).indices  # in 16 bits five times as fast as argmax on a CPU
+    choices = iter(best.tolist())  # the one point where the host waits for the device
+    counts = [len(row.pending) for row in under_way] + [1] * len(joined)
+    return {
+        row.slot: [next(choices) for _ in range(count)]
+        for row, count in zip([*under_way, *joined], counts, strict=True)
+    }
+
+
+def _logits(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined: list[Row]) -> torch.Tensor:
+    """One pass over everything pending: logits after each pending token of those under way, and after each prompt."""
     device = model.device
     rows = [*under_way, *joined]
     slots.make_room(max(row.read + len(row.pending) for row in rows))
@@ -302,21 +244,13 @@ def _forward(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined:
     columns = torch.arange(width, device=device)[None, :, None]
     seen = torch.arange(length, device=device) <= reads[:, None, None] + columns
     prompts = [(row.slot, end - size, end, row.read) for row, end, size in zip(rows, ends, lengths, strict=True)]
-    slots.step = _Step(
+    slots.step = Step(
         slot, position, tokens, row_of, column_of, in_use, width, length, seen, prompts[len(under_way) :]
     )
     inputs: dict[str, Any] = {"input_ids": ids[None], "position_ids": position[None]}
-    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if "logits_to_keep" in inspect.signature(bare.forward).parameters:
-        logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits[0]
-    else:
-        logits = model(**inputs, use_cache=False).logits[0, keep]
-    if len(slots.keys) != model.config.get_text_config().num_hidden_layers:
-        raise Unsupported("some layers do not attend through transformers' attention interface")
-    best = logits.max(-1).indices  # which is five times as fast as argmax, in 16 bits on a CPU
-    choices = iter(best.tolist())  # the one point where the host waits for the device
-    counts = lengths[: len(under_way)] + [1] * len(joined)
-    return {row.slot: [next(choices) for _ in range(count)] for row, count in zip(rows, counts, strict=True)}
+    if "logits_to_keep" in inspect.signature(_bare(model).forward).parameters:
+        return model(**inputs, use_cache=False, logits_to_keep=keep).logits[0]
+    return model(**inputs, use_cache=False).logits[0, keep]
 
 
 def _move_together(device: torch.device, *lists: list[int]) -> tuple[torch.Tensor, ...]:

@@ -56,6 +56,7 @@ LAYERS = [
     },
     {"model", "run_folder"},
     {"llm"},
+    {"own_decoding"},
     {"generate", "training_pass", "outlook", "run_checks", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
     {"step_types"},

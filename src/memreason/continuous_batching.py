@@ -144,11 +144,9 @@ def _prove_once(
     proven = _PROVEN.setdefault(_bare(model), {})
     if proven.get(shared is not None, 0) >= longest:
         return
-    # Two texts that have nothing in common at the same place, of different lengths.
-    first = (list(ids) * 12)[:12]
     reason: Exception | str | None = None
     try:
-        if not _reads_alike(model, [first, first[-2::-1]], shared, longest):
+        if not _reads_alike(model, ids, shared, longest):
             reason = "its logits differ from those of a plain pass"
     except (Unsupported, *ERRORS) as error:
         if out_of_memory(error):
@@ -159,37 +157,48 @@ def _prove_once(
     proven[shared is not None] = longest
 
 
-def _reads_alike(
-    model: PreTrainedModel, texts: Sequence[list[int]], shared: DynamicCache | None, longest: int
-) -> bool:
-    """Whether the logits of two texts, a prompt and three more tokens each, are the same by way of slots as by one
-    pass over each text. Raises Unsupported where the attention asked for is of another kind."""
+def _reads_alike(model: PreTrainedModel, ids: Sequence[int], shared: DynamicCache | None, longest: int) -> bool:
+    """Whether logits by way of slots are those of a plain pass over each text, and one text's whoever is beside it.
+
+    Raises Unsupported where the attention asked for is of another kind.
+    """
     if turns_with_length(model, longest):
         raise Unsupported(f"its rotary positions depend on the length of a text, within {longest} tokens")
+    # Texts that have nothing in common at the same place, of different lengths.
+    first = (list(ids) * 12)[:12]
+    second, third = first[-2::-1], [*first[5:], *first[:5]]
+    found, beside = (_by_slots(model, texts, shared, longest) for texts in ([first, second], [third, second]))
+    if not agree(model, beside[1], found[1], exactly=True):
+        return False
+    with torch.no_grad():
+        for text, logits in zip((first, second), found, strict=True):
+            own = {"past_key_values": copy.deepcopy(shared)} if shared is not None else {"use_cache": False}
+            plain = model(input_ids=torch.tensor([text], device=model.device), **own).logits[0]
+            at = len(text) - 4 + torch.arange(len(logits), device=plain.device)
+            if not agree(model, logits, plain[at]):
+                return False
+    return True
+
+
+def _by_slots(
+    model: PreTrainedModel, texts: Sequence[list[int]], shared: DynamicCache | None, longest: int
+) -> list[torch.Tensor]:
+    """Logits of two texts: after a prompt, which is all but three tokens, and after tokens that are read later."""
     before = shared.get_seq_length() if shared is not None else 0
     slots = Slots(2, shared, longest)
     first, second = (Row(at, at, before, text[:-3]) for at, text in enumerate(texts))
     with slots_as_attention(model, slots):
         slots.checks_masks = True
-        found = {0: [_logits(model, slots, [], [first])], 1: []}
+        alone = _logits(model, slots, [], [first])
         slots.checks_masks = False
         if not len(slots.keys) == slots.calls == model.config.get_text_config().num_hidden_layers:
             raise Unsupported("not every layer attends through transformers' attention interface, once")
         _read_on(first, texts[0], 1)
-        both = _logits(model, slots, [first], [second])
-        found[0].append(both[:1]), found[1].append(both[1:])
+        joined = _logits(model, slots, [first], [second])
         _read_on(first, texts[0], 2)
         _read_on(second, texts[1], 1)
-        both = _logits(model, slots, [first, second], [])
-        found[0].append(both[:2]), found[1].append(both[2:])
-    with torch.no_grad():
-        for text, logits in zip(texts, found.values(), strict=True):
-            own = {"past_key_values": copy.deepcopy(shared)} if shared is not None else {"use_cache": False}
-            plain = model(input_ids=torch.tensor([text], device=model.device), **own).logits[0]
-            at = len(text) - 4 + torch.arange(sum(map(len, logits)), device=plain.device)
-            if not agree(model, torch.cat(logits), plain[at]):
-                return False
-    return True
+        going_on = _logits(model, slots, [first, second], [])
+    return [torch.cat([alone, joined[:1], going_on[:2]]), torch.cat([joined[1:], going_on[2:]])]
 
 
 def _read_on(row: Row, text: list[int], count: int) -> None:
@@ -244,9 +253,7 @@ def _logits(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined: 
     columns = torch.arange(width, device=device)[None, :, None]
     seen = torch.arange(length, device=device) <= reads[:, None, None] + columns
     prompts = [(row.slot, end - size, end, row.read) for row, end, size in zip(rows, ends, lengths, strict=True)]
-    slots.step = Step(
-        slot, position, tokens, row_of, column_of, in_use, width, length, seen, prompts[len(under_way) :]
-    )
+    slots.step = Step(slot, position, tokens, row_of, column_of, in_use, width, length, seen, prompts[len(under_way) :])
     inputs: dict[str, Any] = {"input_ids": ids[None], "position_ids": position[None]}
     if "logits_to_keep" in inspect.signature(_bare(model).forward).parameters:
         return model(**inputs, use_cache=False, logits_to_keep=keep).logits[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from transformers import DynamicCache, GenerationConfig, PreTrainedModel, StoppingCriteria, TextIteratorStreamer
+from transformers import StoppingCriteria, TextIteratorStreamer
 
 from memreason import processes
 from memreason.calculator_decoding import CalculatorProcessor
@@ -23,10 +22,10 @@ from memreason.errors import Unsupported, UserError
 from memreason.generation_backends import ENGINES, check_backend
 from memreason.guesses import Guesses
 from memreason.model import ModelUnit
+from memreason.own_decoding import OwnDecoding
 from memreason.packed_weights import packed_weights
 from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
 from memreason.records import Question, Solution, Trace
-from memreason.sharding import is_sharded
 
 logger = logging.getLogger(__name__)
 
@@ -116,10 +115,11 @@ def answer_each(
             take(index, _trace(unit, questions[index], ids, room[at], bool(shots)))
             bar.update()
 
-        shared = _read_once(unit, model, shot_ids)
+        own = OwnDecoding(unit, model)
+        again = [] if not shot_ids or own.read_once(shot_ids) else shot_ids
         # Each is tokenised again when its turn comes, which takes little beside its answer.
-        prompts = _Each(len(order), lambda at: prompt_of(questions[int(order[at])]))
-        _decode(unit, model, prompts, room, shared, bool(shots), use_calculator, batch_size, on_ended, backend)
+        prompts = _Each(len(order), lambda at: [*again, *prompt_of(questions[int(order[at])])])
+        _decode(own, prompts, room, len(again) + limit, bool(shots), use_calculator, batch_size, on_ended, backend)
 
 
 class _Each(Sequence[Item]):
@@ -146,20 +146,17 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
     streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=False)
     failures: list[BaseException] = []
 
+    def stopped(ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
+        return torch.full((1,), stop.is_set(), device=ids.device)
+
     def run() -> None:
         try:
             with unit.merged() as model, packed_weights(model), torch.no_grad():
-                before, cache = _read_once(unit, model, []) or ([], None)
-                ids = torch.tensor([[*before, *prompt]], device=unit.device)
-                model.generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    past_key_values=cache,
-                    generation_config=_greedy(unit, room),
-                    stopping_criteria=[lambda ids, scores, **_: torch.full((1,), stop.is_set(), device=ids.device)],
-                    logits_processor=[CalculatorProcessor(unit.tokenizer, ids.shape[1])] if use_calculator else None,
-                    streamer=streamer,
-                )
+                own = OwnDecoding(unit, model)
+                options: dict[str, Any] = {"streamer": streamer, "stopping_criteria": [stopped]}
+                if use_calculator:
+                    options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, own.width([prompt]))]
+                own.write([prompt], room, **options)
         except BaseException as error:
             failures.append(error)
             streamer.end()
@@ -177,28 +174,11 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
         raise failures[0]
 
 
-Shared = tuple[list[int], DynamicCache]
-"""Ids that stand before every prompt, and their keys and values. A trained prefix has no ids: any stand for it."""
-
-
-@torch.no_grad()
-def _read_once(unit: ModelUnit, model: PreTrainedModel, ids: list[int]) -> Shared | None:
-    """What all prompts have in common: a trained prefix, and ``ids``, over which the model is run once."""
-    cache = unit.prefix_cache()
-    before = [unit.tokenizer.pad_token_id] * cache.get_seq_length() if cache is not None else []
-    if ids:
-        cache = DynamicCache(config=model.config) if cache is None else cache
-        given = torch.tensor([ids], device=unit.device)
-        model(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return ([*before, *ids], cache) if cache is not None else None
-
-
 def _decode(
-    unit: ModelUnit,
-    model: PreTrainedModel,
+    own: OwnDecoding,
     prompts: Sequence[list[int]],
     room: Sequence[int],
-    shared: Shared | None,
+    longest: int,
     stop_after_answer: bool,
     use_calculator: bool,
     batch_size: int,
@@ -207,7 +187,7 @@ def _decode(
 ) -> None:
     """Tell ``on_ended`` the new ids of each prompt; by another engine, by continuous batching, or batch by batch where
     the model's attention needs that."""
-    sharded = is_sharded(unit.model)
+    unit, model, shared = own.unit, own.model, own.shared
     if backend in ENGINES and len(prompts):  # they find out by themselves what prompts share; `_trace` cuts
         before = shared[0] if shared else []
         whole = _Each(len(prompts), lambda i: [*before, *prompts[i]])
@@ -220,71 +200,24 @@ def _decode(
                 shared=shared[1] if shared else None, guess=Guesses(unit.layout, unit.tokenizer),
                 forced=CalculatorProcessor(unit.tokenizer, 0).forced if use_calculator else None,
                 ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None,
-                anywhere=processes.any_of_us if sharded else None,
+                anywhere=processes.any_of_us if own.sharded else None, longest=longest,
             )  # fmt: skip
             return
         except Unsupported as reason:
             logger.info(f"batch by batch: {reason}")
-    asked = len(prompts)
-    calls = max(processes.gather(asked)) if sharded else asked  # every process must make as many
-    for start in range(0, calls, batch_size):
-        batch = prompts[start : start + batch_size]  # sorted by length, so little is padded
-        longest = max(room[start : start + batch_size], default=1)
-        found = _generate_batch(
-            unit, model, batch or [[unit.end_id]], longest, shared, stop_after_answer, use_calculator
-        )
-        for at in range(len(batch)):
-            on_ended(start + at, found[at])
-
-
-@torch.no_grad()
-def _generate_batch(
-    unit: ModelUnit,
-    model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
-    room: int,
-    shared: Shared | None,
-    stop_after_answer: bool,
-    use_calculator: bool,
-) -> list[list[int]]:
-    """At most ``room`` new ids of each prompt (padding and end tokens included), left-padded together after what is
-    shared."""
-    before = shared[0] if shared else []
-    width = len(before) + max(map(len, prompts))
-    ids = torch.full((len(prompts), width), unit.tokenizer.pad_token_id)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, : len(before)] = torch.tensor(before, dtype=ids.dtype)
-        ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, : len(before)] = 1
-        mask[row, width - len(prompt) :] = 1
-    options: dict[str, Any] = {}
-    if shared:
-        cache = copy.deepcopy(shared[1])
-        cache.batch_repeat_interleave(len(prompts))
-        options = {"past_key_values": cache}
-    if use_calculator:
-        options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, width)]
-    output = model.generate(
-        input_ids=ids.to(unit.device),
-        attention_mask=mask.to(unit.device),
-        generation_config=_greedy(unit, room),
-        stopping_criteria=[_AnswerLineWritten(unit, width)] if stop_after_answer else [],
-        synced_gpus=is_sharded(unit.model),
-        **options,
-    )
-    return output[:, width:].tolist()
-
-
-def _greedy(unit: ModelUnit, max_new_tokens: int) -> GenerationConfig:
-    """Plain greedy decoding: nothing is taken over from the base model's own generation settings,
-    which sample or penalise repetition (Qwen2.5) and know other end tokens (Llama 3)."""
-    return GenerationConfig(
-        do_sample=False,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=unit.end_id,
-        pad_token_id=unit.tokenizer.pad_token_id,
-    )
+    batches = own.batches(prompts, room, batch_size)
+    calls = max(processes.gather(len(batches))) if own.sharded else len(batches)  # every process must make as many
+    for call in range(calls):
+        batch = batches[call] if call < len(batches) else range(0)
+        some = [prompts[at] for at in batch] or [[unit.end_id]]
+        options: dict[str, Any] = {}
+        if use_calculator:
+            options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, own.width(some))]
+        if stop_after_answer:
+            options["stopping_criteria"] = [_AnswerLineWritten(unit, own.width(some))]
+        found = own.write(some, max((room[at] for at in batch), default=1), **options)
+        for at, ids in zip(batch, found, strict=False):
+            on_ended(at, ids)
 
 
 def _trace(unit: ModelUnit, question: Question, ids: list[int], room: int, stop_after_answer: bool) -> Trace:

@@ -185,6 +185,7 @@ AttentionMaskInterface.register(_NAME, _mask)
 
 @contextmanager
 def slots_as_attention(model: PreTrainedModel, slots: Slots) -> Iterator[None]:
+    """Within, ``model`` attends over ``slots``. Raises Unsupported where it does not let its attention be chosen."""
     usual = model.config._attn_implementation
     try:
         model.set_attn_implementation(_NAME)

@@ -1,0 +1,236 @@
+"""Greedy decoding by a model's own `generate`, and what of it can be relied on.
+
+Batches of prompts are padded at their left. That changes nothing where attention alone mixes tokens, and is wrong
+where a state runs through the padding, or a window counts it. So is a cache in some models, and to read on from one
+in more of them. Nothing is taken for granted: each is tried on a few tokens before anything is decoded, and what does
+not give the logits of a plain pass is not used.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from transformers import DynamicCache, GenerationConfig, PreTrainedModel
+
+from memreason import processes
+from memreason.agreement import ERRORS, agree, forget_lengths, out_of_memory, turns_with_length
+from memreason.errors import UserError
+from memreason.model import ModelUnit
+from memreason.sharding import is_sharded
+
+logger = logging.getLogger(__name__)
+
+Shared = tuple[list[int], DynamicCache]
+"""Ids that stand before every prompt, and their keys and values. A trained prefix has no ids: any stand for it."""
+_STEPS, _PROMPT, _PADDING = 4, 12, 5
+"""To try something out: how many tokens are written, after how many, behind how much padding."""
+_KNOWN: WeakKeyDictionary[torch.nn.Module, dict[object, str | None]] = WeakKeyDictionary()
+"""Model → what was tried → why it cannot be used, if so: a matter of its architecture, not of its weights."""
+
+
+class OwnDecoding:
+    """A unit's ``model`` (as `ModelUnit.merged` gives it), which decodes what stands behind ``shared``: a trained
+    prefix, or what `read_once` has read."""
+
+    def __init__(self, unit: ModelUnit, model: PreTrainedModel):
+        self.unit, self.model = unit, model
+        self.bare: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.sharded = is_sharded(unit.model)
+        self.cached: bool | None = None
+        prefix = unit.prefix_cache()
+        self.prefixed = prefix is not None
+        self.shared: Shared | None = None
+        if prefix is not None:
+            self.shared = [unit.tokenizer.pad_token_id] * prefix.get_seq_length(), prefix
+
+    def read_once(self, ids: list[int]) -> bool:
+        """Read what stands before every prompt; False where this model cannot go on from there."""
+        reason = "it is decoded without a cache"
+        if self._uses_cache(ids):
+            reason = self._why_not("reads on", lambda: self._reads_on(ids[: 2 * _PROMPT])) or ""
+        if reason:
+            logger.info(f"what stands before all prompts is read again with each: {reason}")
+            return False
+        self.shared = self._read(ids)
+        return True
+
+    def batches(self, prompts: Sequence[list[int]], room: Sequence[int], size: int) -> list[range]:
+        """Which prompts to decode together, at most ``size``. They come sorted by length, and the longer one is, the
+        less ``room`` it has."""
+        count = len(room)
+        even = [range(at, min(at + size, count)) for at in range(0, count, size)]
+        spread = max((room[one[0]] - room[one[-1]] for one in even), default=0)
+        if not spread and not self.sharded:
+            return even
+        first = prompts[0] if count else [self.unit.end_id]
+        reason = self._why_not_padded(first, spread, len(first) + (room[0] if count else 1))
+        if not reason:
+            return even
+        logger.info(f"only prompts of equal length share a batch: {reason}")
+        starts = [at for at in range(count) if at == 0 or room[at] != room[at - 1]]
+        return [
+            range(at, min(at + size, end))
+            for start, end in zip(starts, [*starts[1:], count], strict=True)
+            for at in range(start, end, size)
+        ]
+
+    def width(self, prompts: Sequence[Sequence[int]]) -> int:
+        """How many tokens stand before the first new one, padding and what is shared included."""
+        return (len(self.shared[0]) if self.shared else 0) + max(map(len, prompts))
+
+    def write(self, prompts: Sequence[Sequence[int]], room: int, **options: Any) -> list[list[int]]:
+        """At most ``room`` new ids of each prompt (padding and end tokens included), left-padded together after what
+        is shared; ``options`` are those of `generate`.
+
+        Raises UserError for a model that cannot be decoded.
+        """
+        settings = self._greedy(room, self._uses_cache(prompts[0]))
+        written = self._generate(prompts, settings, self.shared, **options)
+        return written[:, self.width(prompts) :].tolist()
+
+    # ---- what can be relied on ---------------------------------------------------------------------
+
+    def _uses_cache(self, prompt: Sequence[int]) -> bool:
+        if self.cached is None:
+            ids = list(prompt[:_PROMPT])
+            with_cache = self._why_not("cached", lambda: self._is_plain([ids], True, self.shared))
+            without = None
+            if with_cache and self.shared is None:
+                without = self._why_not("uncached", lambda: self._is_plain([ids], False, None))
+            if with_cache and (without or self.shared):
+                behind = " behind a trained prefix" if self.shared else ""
+                raise UserError(
+                    f"{type(self.bare).__name__} cannot be decoded{behind}: {without or with_cache}; "
+                    "use another base model"
+                )
+            if with_cache:
+                logger.info(f"decoding without a cache: with one, {with_cache}")
+            self.cached = not with_cache
+        return self.cached
+
+    def _why_not_padded(self, prompt: list[int], spread: int, longest: int) -> str | None:
+        """Why prompts of different lengths, by up to ``spread``, must not share a batch, if so."""
+        before = len(self.shared[0]) if self.shared else 0
+        longest += before
+        if turns_with_length(self.bare, longest):
+            return "its rotary positions depend on the longest text that is read"
+        self._uses_cache(prompt)
+        if not before:
+            ids = (prompt * _PROMPT)[:_PROMPT]
+            return self._why_not("padded", lambda: self._pads(ids, _PADDING))
+        # Padding stands between a prompt and what is shared, and takes that out of sight where a window counts it.
+        spread = max(spread, 1)
+        size = max(_PROMPT, longest - before - spread - _STEPS)
+        ids = (prompt * (size // len(prompt) + 1))[:size]
+        return self._why_not(("padded", before, spread, longest), lambda: self._pads(ids, spread))
+
+    @torch.no_grad()
+    def _why_not(self, what: object, tried: Callable[[], bool]) -> str | None:
+        """Why something cannot be used, None where it can; tried once for each model, in all processes alike."""
+        known = _KNOWN.setdefault(self.bare, {})
+        key = (what, self.prefixed)
+        if key not in known:
+            try:
+                reason = None if tried() else "its logits are not those of a plain pass over the same tokens"
+            except ERRORS as error:
+                if out_of_memory(error):
+                    raise
+                reason = f"it fails ({type(error).__name__}: {error})"
+            if self.sharded and processes.any_of_us(reason is not None):
+                reason = reason or "it is wrong in another process"
+            known[key] = reason
+        return known[key]
+
+    def _is_plain(self, prompts: list[list[int]], cached: bool, shared: Shared | None) -> bool:
+        """Whether `generate` writes, after the first prompt, by the logits of one plain pass over the whole."""
+        written, logits = self._few(prompts, cached, shared)
+        text = torch.tensor([[*prompts[0], *written]], device=self.unit.device)
+        own = {"past_key_values": copy.deepcopy(shared[1])} if shared else {"use_cache": False}
+        plain = self.model(input_ids=text, **own).logits[0]
+        return agree(self.model, logits, plain[-_STEPS - 1 : -1])
+
+    def _reads_on(self, ids: list[int]) -> bool:
+        """Whether two equal prompts that go on from what is read once are read as one text each."""
+        at = len(ids) * 2 // 3
+        written, logits = self._few([ids[at:]] * 2, True, self._read(ids[:at]))
+        plain = self.model(input_ids=torch.tensor([[*ids, *written]], device=self.unit.device), use_cache=False)
+        return agree(self.model, logits, plain.logits[0, -_STEPS - 1 : -1])
+
+    def _pads(self, ids: list[int], padding: int) -> bool:
+        """Whether padding before a prompt changes nothing, nor does which token pads."""
+        beside = [*ids, *(ids * padding)[:padding]]
+        alone, wanted = self._few([ids], bool(self.cached), self.shared)
+        written, logits = self._few([ids, beside], bool(self.cached), self.shared)
+        others, same = self._few([ids, beside], bool(self.cached), self.shared, pad=ids[0])
+        # Where rounding has made a row go on otherwise, what comes later is about another text.
+        count, also = (1 + _alike(written, one) for one in (alone, others))
+        return agree(self.model, logits[:count], wanted[:count]) and agree(
+            self.model, same[:also], logits[:also], exactly=True
+        )
+
+    def _few(
+        self, prompts: list[list[int]], cached: bool, shared: Shared | None, pad: int | None = None
+    ) -> tuple[list[int], torch.Tensor]:
+        """A few ids after the first prompt, and the logits (ids, vocabulary) by which they were chosen."""
+        settings = self._greedy(_STEPS, cached)
+        settings.update(min_new_tokens=_STEPS, return_dict_in_generate=True, output_logits=True)
+        found = self._generate(prompts, settings, shared, pad)
+        return found.sequences[0, -_STEPS:].tolist(), torch.stack([logits[0] for logits in found.logits])
+
+    # ---- the work itself ---------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _read(self, ids: list[int]) -> Shared:
+        cache = DynamicCache(config=self.model.config)
+        self.model(input_ids=torch.tensor([ids], device=self.unit.device), past_key_values=cache, use_cache=True,
+                   logits_to_keep=1)  # fmt: skip
+        return ids, cache
+
+    @torch.no_grad()
+    def _generate(
+        self, prompts: Sequence[Sequence[int]], settings: GenerationConfig, shared: Shared | None,
+        pad: int | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        before = shared[0] if shared else []
+        width = len(before) + max(map(len, prompts))
+        ids = torch.full((len(prompts), width), self.unit.tokenizer.pad_token_id if pad is None else pad)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            ids[row, : len(before)] = torch.tensor(before, dtype=ids.dtype)
+            ids[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, : len(before)] = 1
+            mask[row, width - len(prompt) :] = 1
+        if shared:
+            cache = copy.deepcopy(shared[1])
+            if len(prompts) > 1:
+                cache.batch_repeat_interleave(len(prompts))
+            options["past_key_values"] = cache
+        forget_lengths(self.bare)
+        return self.model.generate(
+            input_ids=ids.to(self.unit.device),
+            attention_mask=mask.to(self.unit.device),
+            generation_config=settings,
+            synced_gpus=self.sharded,
+            **options,
+        )
+
+    def _greedy(self, max_new_tokens: int, use_cache: bool) -> GenerationConfig:
+        """Plain greedy decoding: nothing is taken over from the base model's own generation settings,
+        which sample or penalise repetition (Qwen2.5) and know other end tokens (Llama 3)."""
+        return GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=self.unit.end_id,
+            pad_token_id=self.unit.tokenizer.pad_token_id,
+            use_cache=use_cache,
+        )
+
+
+def _alike(some: list[int], others: list[int]) -> int:
+    """How many ids are the same at the beginning, the last one aside."""
+    return next((at for at, (one, other) in enumerate(zip(some, others, strict=True)) if one != other), len(some) - 1)

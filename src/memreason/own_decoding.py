@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from transformers import DynamicCache, GenerationConfig, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, PretrainedConfig, PreTrainedModel
 
 from memreason import processes
 from memreason.agreement import ERRORS, agree, forget_lengths, out_of_memory, turns_with_length
@@ -64,14 +64,15 @@ class OwnDecoding:
         less ``room`` it has."""
         count = len(room)
         even = [range(at, min(at + size, count)) for at in range(0, count, size)]
-        spread = max((room[one[0]] - room[one[-1]] for one in even), default=0)
-        if not spread and not self.sharded:
-            return even
         first = prompts[0] if count else [self.unit.end_id]
-        reason = self._why_not_padded(first, spread, len(first) + (room[0] if count else 1))
-        if not reason:
-            return even
-        logger.info(f"only prompts of equal length share a batch: {reason}")
+        if self.sharded or any(room[one[0]] != room[one[-1]] for one in even):
+            reason = self._why_not_padded(first, len(first) + (room[0] if count else 1))
+            if not reason:
+                return even
+            logger.info(f"only prompts of equal length share a batch: {reason}")
+        if size > 1 and (reason := self._why_not("beside", lambda: self._stands_beside(first))):
+            logger.info(f"one prompt at a time: beside another one, {reason}")
+            size = 1
         starts = [at for at in range(count) if at == 0 or room[at] != room[at - 1]]
         return [
             range(at, min(at + size, end))
@@ -113,21 +114,14 @@ class OwnDecoding:
             self.cached = not with_cache
         return self.cached
 
-    def _why_not_padded(self, prompt: list[int], spread: int, longest: int) -> str | None:
-        """Why prompts of different lengths, by up to ``spread``, must not share a batch, if so."""
+    def _why_not_padded(self, prompt: list[int], longest: int) -> str | None:
+        """Why prompts of different lengths must not share a batch, if so; answers end within ``longest`` tokens."""
         before = len(self.shared[0]) if self.shared else 0
-        longest += before
-        if turns_with_length(self.bare, longest):
+        if turns_with_length(self.bare, before + longest):
             return "its rotary positions depend on the longest text that is read"
-        self._uses_cache(prompt)
-        if not before:
-            ids = (prompt * _PROMPT)[:_PROMPT]
-            return self._why_not("padded", lambda: self._pads(ids, _PADDING))
-        # Padding stands between a prompt and what is shared, and takes that out of sight where a window counts it.
-        spread = max(spread, 1)
-        size = max(_PROMPT, longest - before - spread - _STEPS)
-        ids = (prompt * (size // len(prompt) + 1))[:size]
-        return self._why_not(("padded", before, spread, longest), lambda: self._pads(ids, spread))
+        if before and _sees_at_most(self.bare.config) < before + longest:
+            return "its window counts the padding behind what is read once"
+        return self._why_not("padded", lambda: self._pads((prompt * _PROMPT)[:_PROMPT]))
 
     @torch.no_grad()
     def _why_not(self, what: object, tried: Callable[[], bool]) -> str | None:
@@ -161,14 +155,26 @@ class OwnDecoding:
         plain = self.model(input_ids=torch.tensor([[*ids, *written]], device=self.unit.device), use_cache=False)
         return agree(self.model, logits, plain.logits[0, -_STEPS - 1 : -1])
 
-    def _pads(self, ids: list[int], padding: int) -> bool:
+    def _pads(self, ids: list[int]) -> bool:
         """Whether padding before a prompt changes nothing, nor does which token pads."""
-        beside = [*ids, *(ids * padding)[:padding]]
-        alone, wanted = self._few([ids], bool(self.cached), self.shared)
-        written, logits = self._few([ids, beside], bool(self.cached), self.shared)
-        others, same = self._few([ids, beside], bool(self.cached), self.shared, pad=ids[0])
+        longer = [*ids, *ids[:_PADDING]]
+        return self._same_beside(ids, longer, None, longer, ids[0])
+
+    def _stands_beside(self, prompt: list[int]) -> bool:
+        """Whether another prompt of the same length changes nothing."""
+        ids = (prompt * _PROMPT)[:_PROMPT]
+        return self._same_beside(ids, ids[::-1], None, [*ids[5:], *ids[:5]], None)
+
+    def _same_beside(
+        self, ids: list[int], one: list[int], pad: int | None, other: list[int], other_pad: int | None
+    ) -> bool:
+        """Whether a prompt is continued alike alone, beside ``one`` and beside ``other``."""
+        cached = self._uses_cache(ids)
+        alone, wanted = self._few([ids], cached, self.shared)
+        written, logits = self._few([ids, one], cached, self.shared, pad)
+        again, same = self._few([ids, other], cached, self.shared, other_pad)
         # Where rounding has made a row go on otherwise, what comes later is about another text.
-        count, also = (1 + _alike(written, one) for one in (alone, others))
+        count, also = (1 + _alike(written, ids) for ids in (alone, again))
         return agree(self.model, logits[:count], wanted[:count]) and agree(
             self.model, same[:also], logits[:also], exactly=True
         )
@@ -234,3 +240,11 @@ class OwnDecoding:
 def _alike(some: list[int], others: list[int]) -> int:
     """How many ids are the same at the beginning, the last one aside."""
     return next((at for at, (one, other) in enumerate(zip(some, others, strict=True)) if one != other), len(some) - 1)
+
+
+def _sees_at_most(config: PretrainedConfig) -> float:
+    """The smallest of a model's windows, in tokens."""
+    windows = [getattr(layer, "sliding_window", None) for layer in DynamicCache(config=config).layers]
+    if "local" in (getattr(config, "attention_layers", None) or ()):  # GPT-Neo
+        windows.append(config.window_size)
+    return min((window for window in windows if window), default=torch.inf)

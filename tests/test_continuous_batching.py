@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from tiny import SHAPES
 from transformers import (
+    CONFIG_MAPPING,
     AutoModelForCausalLM,
     DeepseekV3Config,
     DeepseekV3ForCausalLM,
@@ -26,8 +27,8 @@ from memreason import continuous_batching
 from memreason.errors import Unsupported
 
 END = 7
-PROOF = 8
-"""Passes over a dozen tokens: two texts by way of the slots, twice, and plainly."""
+PROOF = 5
+"""Passes over a dozen tokens: two texts by way of the slots, and plainly."""
 
 
 def decode(model: PreTrainedModel, asked: list[list[int]], room: list[int], **options: object) -> list[list[int]]:
@@ -155,8 +156,9 @@ def test_a_prompt_is_asked_for_when_its_turn_comes(model: PreTrainedModel) -> No
             return asked[index]
 
     continuous_batching.decode(
-        model, Watched(asked), [4] * 20, end_id=-1, slots=3, on_ended=lambda index, ids: under_way.remove(index)
-    )
+        model, Watched(asked), [4] * 20, end_id=-1, slots=3, longest=24,
+        on_ended=lambda index, ids: under_way.remove(index),
+    )  # fmt: skip
     assert most == 3 and not under_way
 
 
@@ -170,6 +172,57 @@ def test_other_families_of_models(family: str) -> None:
         model = small(MistralForCausalLM, MistralConfig, sliding_window=None)
     asked = prompts(6, 60)
     assert decode(model, asked, [8] * 6, end_id=END, slots=3) == [alone(model, prompt, 8) for prompt in asked]
+
+
+OTHER_KINDS = {
+    "Mamba beside attention in each layer": ("falcon_h1", {
+        "head_dim": 8, "mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8,
+        "mamba_chunk_size": 8, "initializer_range": 0.2}, "logits differ"),
+    "attention twice in a layer": ("diffllama", {}, "not every layer attends"),
+    "a window that is only in the mask": ("phimoe", {
+        "sliding_window": 8, "num_local_experts": 2, "num_experts_per_tok": 1}, "mask"),
+    "chunks that are only in the mask": ("llama4_text", {
+        "head_dim": 8, "attention_chunk_size": 8, "num_local_experts": 2, "intermediate_size_mlp": 48}, "mask"),
+    "rotary positions that depend on the length": ("llama", {
+        "max_position_embeddings": 8, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
+        "rotary positions"),
+    "capped scores": ("gemma2", {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 64}, "softcap"),
+}  # fmt: skip
+
+
+def of_kind(kind: str, dtype: torch.dtype = torch.float32, **options: object) -> PreTrainedModel:
+    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "pad_token_id": 0,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "bos_token_id": None, "eos_token_id": END}  # fmt: skip
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**{**sizes, **options}), dtype=dtype).eval()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("what", OTHER_KINDS)
+def test_other_kinds_of_attention_are_left_to_others_before_anything_is_decoded(what: str, dtype: torch.dtype) -> None:
+    kind, options, reason = OTHER_KINDS[what]
+    model = of_kind(kind, dtype, **options)
+    told: list[int] = []
+    with pytest.raises(Unsupported, match=reason):
+        continuous_batching.decode(
+            model, prompts(3, 60), [5] * 3, end_id=END, slots=2, on_ended=lambda index, ids: told.append(index)
+        )
+    assert not told and model.config._attn_implementation == "sdpa"
+
+
+def test_a_window_that_nothing_reaches_beyond_is_no_hindrance() -> None:
+    asked = prompts(6, 60)  # of up to 19 tokens
+    model = of_kind("mistral", sliding_window=27)
+    assert decode(model, asked, [8] * 6, end_id=END, slots=3) == [alone(model, prompt, 8) for prompt in asked]
+    with pytest.raises(Unsupported, match="mask"):
+        decode(model, asked, [9] * 6, end_id=END, slots=3)
+
+
+def test_the_proof_draws_no_random_numbers(model: PreTrainedModel) -> None:
+    continuous_batching._PROVEN.clear()
+    before = torch.get_rng_state()
+    decode(model, prompts(2, 60), [3] * 2, end_id=END, slots=2)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_sliding_window_is_left_to_others() -> None:

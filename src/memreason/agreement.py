@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-_EXACT, _SAME, _ROUNDED = 1e-4, 0.005, 0.05
+_EXACT, _SAME, _ROUNDED = 1e-4, 0.005, 0.2
 """How far apart logits may be, relative to how far they spread: in float32, and in 16 bits or quantized, where the same
-passes were made, and where others were. Rounding alone makes about 1e-6, 0 and 0.01."""
+passes were made, and where others were. Rounding alone makes about 1e-6, 0 and (30 layers in bfloat16) 0.05."""
 ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, LookupError, NotImplementedError, AssertionError)
 """What a model raises that is used in a way it was not made for."""
 
@@ -22,9 +22,14 @@ def agree(model: PreTrainedModel, found: torch.Tensor, wanted: torch.Tensor, exa
     wanted = wanted.float()
     spread = (wanted - wanted.mean(-1, keepdim=True)).square().mean(-1).sqrt()
     apart = (found.float() - wanted).square().mean(-1).sqrt() / spread.clamp_min(1e-20)
-    if model.dtype == torch.float32 and not getattr(model, "is_quantized", False):
+    if is_exact(model):
         return bool((apart <= _EXACT).all())
     return bool(apart.median() <= (_SAME if exactly else _ROUNDED))
+
+
+def is_exact(model: PreTrainedModel) -> bool:
+    """Whether ``model`` computes in float32, so that hardly anything is rounding."""
+    return model.dtype == torch.float32 and not getattr(model, "is_quantized", False)
 
 
 def out_of_memory(error: BaseException) -> bool:

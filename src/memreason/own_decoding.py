@@ -18,7 +18,7 @@ import torch
 from transformers import DynamicCache, GenerationConfig, PretrainedConfig, PreTrainedModel
 
 from memreason import processes
-from memreason.agreement import ERRORS, agree, forget_lengths, out_of_memory, turns_with_length
+from memreason.agreement import ERRORS, agree, forget_lengths, is_exact, out_of_memory, turns_with_length
 from memreason.errors import UserError
 from memreason.model import ModelUnit
 from memreason.sharding import is_sharded
@@ -51,7 +51,7 @@ class OwnDecoding:
     def read_once(self, ids: list[int]) -> bool:
         """Read what stands before every prompt; False where this model cannot go on from there."""
         reason = "it is decoded without a cache"
-        if self._uses_cache(ids):
+        if self.uses_cache(ids):
             reason = self._why_not("reads on", lambda: self._reads_on(ids[: 2 * _PROMPT])) or ""
         if reason:
             logger.info(f"what stands before all prompts is read again with each: {reason}")
@@ -80,29 +80,14 @@ class OwnDecoding:
             for at in range(start, end, size)
         ]
 
-    def width(self, prompts: Sequence[Sequence[int]]) -> int:
-        """How many tokens stand before the first new one, padding and what is shared included."""
-        return (len(self.shared[0]) if self.shared else 0) + max(map(len, prompts))
-
-    def write(self, prompts: Sequence[Sequence[int]], room: int, **options: Any) -> list[list[int]]:
-        """At most ``room`` new ids of each prompt (padding and end tokens included), left-padded together after what
-        is shared; ``options`` are those of `generate`.
-
-        Raises UserError for a model that cannot be decoded.
-        """
-        settings = self._greedy(room, self._uses_cache(prompts[0]))
-        written = self._generate(prompts, settings, self.shared, **options)
-        return written[:, self.width(prompts) :].tolist()
-
-    # ---- what can be relied on ---------------------------------------------------------------------
-
-    def _uses_cache(self, prompt: Sequence[int]) -> bool:
+    def uses_cache(self, prompt: Sequence[int]) -> bool:
+        """Whether to decode with a cache; ``prompt`` is any. Raises UserError for a model that cannot be decoded."""
         if self.cached is None:
             ids = list(prompt[:_PROMPT])
-            with_cache = self._why_not("cached", lambda: self._is_plain([ids], True, self.shared))
+            with_cache = self._why_not("cached", lambda: self._is_plain(ids, True))
             without = None
             if with_cache and self.shared is None:
-                without = self._why_not("uncached", lambda: self._is_plain([ids], False, None))
+                without = self._why_not("uncached", lambda: self._is_plain(ids, False))
             if with_cache and (without or self.shared):
                 behind = " behind a trained prefix" if self.shared else ""
                 raise UserError(
@@ -113,6 +98,22 @@ class OwnDecoding:
                 logger.info(f"decoding without a cache: with one, {with_cache}")
             self.cached = not with_cache
         return self.cached
+
+    def width(self, prompts: Sequence[Sequence[int]]) -> int:
+        """How many tokens stand before the first new one, padding and what is shared included."""
+        return (len(self.shared[0]) if self.shared else 0) + max(map(len, prompts))
+
+    def write(self, prompts: Sequence[Sequence[int]], room: int, **options: Any) -> list[list[int]]:
+        """At most ``room`` new ids of each prompt (padding and end tokens included), left-padded together after what
+        is shared; ``options`` are those of `generate`.
+
+        Raises UserError for a model that cannot be decoded.
+        """
+        settings = self._greedy(room, self.uses_cache(prompts[0]))
+        written = self._generate(prompts, settings, self.shared, **options)
+        return written[:, self.width(prompts) :].tolist()
+
+    # ---- what can be relied on ---------------------------------------------------------------------
 
     def _why_not_padded(self, prompt: list[int], longest: int) -> str | None:
         """Why prompts of different lengths must not share a batch, if so; answers end within ``longest`` tokens."""
@@ -127,7 +128,7 @@ class OwnDecoding:
     def _why_not(self, what: object, tried: Callable[[], bool]) -> str | None:
         """Why something cannot be used, None where it can; tried once for each model, in all processes alike."""
         known = _KNOWN.setdefault(self.bare, {})
-        key = (what, self.prefixed)
+        key = (what, self.prefixed, self.shared is not None)
         if key not in known:
             try:
                 reason = None if tried() else "its logits are not those of a plain pass over the same tokens"
@@ -140,20 +141,16 @@ class OwnDecoding:
             known[key] = reason
         return known[key]
 
-    def _is_plain(self, prompts: list[list[int]], cached: bool, shared: Shared | None) -> bool:
-        """Whether `generate` writes, after the first prompt, by the logits of one plain pass over the whole."""
-        written, logits = self._few(prompts, cached, shared)
-        text = torch.tensor([[*prompts[0], *written]], device=self.unit.device)
-        own = {"past_key_values": copy.deepcopy(shared[1])} if shared else {"use_cache": False}
-        plain = self.model(input_ids=text, **own).logits[0]
-        return agree(self.model, logits, plain[-_STEPS - 1 : -1])
+    def _is_plain(self, ids: list[int], cached: bool) -> bool:
+        """Whether `generate` goes on from ``ids`` by the logits of one plain pass over the whole text."""
+        written, logits = self._few([ids], cached, self.shared)
+        return agree(self.model, logits, self._plain([*ids, *written], self.shared))
 
     def _reads_on(self, ids: list[int]) -> bool:
         """Whether two equal prompts that go on from what is read once are read as one text each."""
         at = len(ids) * 2 // 3
         written, logits = self._few([ids[at:]] * 2, True, self._read(ids[:at]))
-        plain = self.model(input_ids=torch.tensor([[*ids, *written]], device=self.unit.device), use_cache=False)
-        return agree(self.model, logits, plain.logits[0, -_STEPS - 1 : -1])
+        return agree(self.model, logits, self._plain([*ids, *written], None))
 
     def _pads(self, ids: list[int]) -> bool:
         """Whether padding before a prompt changes nothing, nor does which token pads."""
@@ -169,15 +166,24 @@ class OwnDecoding:
         self, ids: list[int], one: list[int], pad: int | None, other: list[int], other_pad: int | None
     ) -> bool:
         """Whether a prompt is continued alike alone, beside ``one`` and beside ``other``."""
-        cached = self._uses_cache(ids)
+        cached = self.uses_cache(ids)
         alone, wanted = self._few([ids], cached, self.shared)
         written, logits = self._few([ids, one], cached, self.shared, pad)
-        again, same = self._few([ids, other], cached, self.shared, other_pad)
         # Where rounding has made a row go on otherwise, what comes later is about another text.
-        count, also = (1 + _alike(written, ids) for ids in (alone, again))
-        return agree(self.model, logits[:count], wanted[:count]) and agree(
-            self.model, same[:also], logits[:also], exactly=True
-        )
+        count = 1 + _alike(written, alone)
+        if not agree(self.model, logits[:count], wanted[:count]):
+            return False
+        if is_exact(self.model):  # else a little of another text would pass for rounding
+            return True
+        again, same = self._few([ids, other], cached, self.shared, other_pad)
+        count = 1 + _alike(written, again)
+        return agree(self.model, same[:count], logits[:count], exactly=True)
+
+    def _plain(self, text: list[int], shared: Shared | None) -> torch.Tensor:
+        """The logits by which the last few tokens of a text follow, from one pass over it."""
+        own: dict[str, Any] = {"past_key_values": copy.deepcopy(shared[1])} if shared else {"use_cache": False}
+        logits = self.model(input_ids=torch.tensor([text], device=self.unit.device), **own).logits[0]
+        return logits[-_STEPS - 1 : -1]
 
     def _few(
         self, prompts: list[list[int]], cached: bool, shared: Shared | None, pad: int | None = None

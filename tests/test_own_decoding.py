@@ -18,7 +18,7 @@ from memreason.records import Question
 QUESTIONS = [Question(str(i), text, "True") for i, text in enumerate(
     ["Rome?", "Paris?", "Is Lyon in Italy?", "Is Rome in Italy?", "Is Paris, the city of light, in Italy?"]
 )]  # fmt: skip
-LIMIT = 60
+LIMIT = 44
 KINDS = {
     "llama": {},
     "mamba": {"state_size": 8},
@@ -69,7 +69,7 @@ def written_plainly(unit: ModelUnit, shots: str = "") -> list[str]:
 @pytest.mark.parametrize("backend", ["auto", "transformers"])
 def test_answers_are_those_of_plain_passes_in_any_batch(unit: ModelUnit, backend: str) -> None:
     expected = written_plainly(unit)
-    for size in (1, 3, 5):
+    for size in (1, 5):
         assert [t.text for t in generate(unit, QUESTIONS, batch_size=size, backend=backend)] == expected
     assert ["".join(stream(unit, question)) for question in QUESTIONS] == expected
 

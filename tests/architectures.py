@@ -348,29 +348,23 @@ def answers(unit: ModelUnit) -> tuple[list[Trace], str]:
     """To the `QUESTIONS`, three at a time and at most `ROOM` tokens together with each; and by which path, as the docs
     have it."""
     unit.manifest = replace(unit.manifest, model_max_length=ROOM)
-    shapes: list[tuple[torch.Size, bool]] = []
-
-    def watch(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        shapes.append((inputs[0].shape, bool((inputs[0] == unit.tokenizer.pad_token_id).any())))
-
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("memreason.generate")
+    logger = logging.getLogger("memreason")
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    hook = unit.model.get_input_embeddings().register_forward_pre_hook(watch)
     try:
         traces = generate(unit, QUESTIONS, batch_size=3)
     finally:
-        hook.remove()
         logger.removeHandler(handler)
         logger.setLevel(level)
-    if not any("batch by batch" in line for line in said):
+    lines = "\n".join(said)
+    if "batch by batch" not in lines:
         return traces, "continuous"
-    prompts = [padded for shape, padded in shapes if shape[0] > 1 and shape[1] > 1]
-    return traces, "padded batches" if any(prompts) else "batches of equal length"
+    path = "batches of equal length" if "equal length" in lines else "padded batches"
+    return traces, path + (", without a cache" if "without a cache" in lines else "")
 
 
 def tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:

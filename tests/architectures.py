@@ -364,6 +364,7 @@ def answers(unit: ModelUnit) -> tuple[list[Trace], str]:
     if "batch by batch" not in lines:
         return traces, "continuous"
     path = "batches of equal length" if "equal length" in lines else "padded batches"
+    path = "one at a time" if "one prompt at a time" in lines else path
     return traces, path + (", without a cache" if "without a cache" in lines else "")
 
 

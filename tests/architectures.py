@@ -88,8 +88,11 @@ class Architecture:
             vocab_size=len(tokenizer) + SPARE, bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )  # fmt: skip
+        text_class = cls if self.text is None else cls.sub_configs["text_config"]
+        if "vocab_size_per_layer_input" in inspect.signature(text_class.__init__).parameters:
+            tokens["vocab_size_per_layer_input"] = tokens["vocab_size"]
         if self.text is not None:
-            text = {**sizes(cls.sub_configs["text_config"]), **tokens, **self.text}
+            text = {**sizes(text_class), **tokens, **self.text}
             return cls(text_config=text, **self.options)
         return cls(**{**sizes(cls), **tokens, **self.options})
 
@@ -196,10 +199,10 @@ ARCHITECTURES = [
     A("granite_swa", "Granite with windows", "", "windows; attention sinks", **SHORT),
     # layers that share keys and values, or have more than one stream
     A("gemma3n_text", "Gemma 3n, text", "google/gemma-3n-E2B", "layers share keys and values", num_hidden_layers=5,
-      layer_types=[SLIDING, FULL, SLIDING, FULL, FULL], num_kv_shared_layers=2, vocab_size_per_layer_input=300,
+      layer_types=[SLIDING, FULL, SLIDING, FULL, FULL], num_kv_shared_layers=2,
       laurel_rank=8, altup_num_inputs=2, intermediate_size=[48] * 5, activation_sparsity_pattern=[0.0] * 5),
     A("gemma4_text", "Gemma 4, text", "", "layers share keys and values", num_hidden_layers=5,
-      layer_types=[SLIDING, FULL, SLIDING, FULL, FULL], num_kv_shared_layers=2, vocab_size_per_layer_input=300),
+      layer_types=[SLIDING, FULL, SLIDING, FULL, FULL], num_kv_shared_layers=2),
     # mixtures of experts
     A("mixtral", "Mixtral", "mistralai/Mixtral-8x7B-v0.1", "experts"),
     A("olmoe", "OLMoE", "allenai/OLMoE-1B-7B-0924", "experts"),
@@ -248,6 +251,7 @@ ARCHITECTURES = [
     A("jamba", "Jamba", "ai21labs/AI21-Jamba-Mini-1.7", "state spaces in some layers; experts", attn_layer_period=2,
       attn_layer_offset=1, use_mamba_kernels=False),
     A("zamba2", "Zamba 2", "Zyphra/Zamba2-1.2B", "state spaces; attention shared by layers", num_hidden_layers=4,
+      except_for=dict(moved="its layers hold low-rank weights of other layers too, which they do not use"),
       layers_block_type=["mamba", "hybrid", "mamba", "hybrid"], use_mamba_kernels=False, adapter_rank=8),
     A("falcon_h1", "Falcon-H1", "tiiuae/Falcon-H1-0.5B-Base", "state spaces and attention in each layer",
       mamba_d_ssm=64),
@@ -293,12 +297,12 @@ def make(architecture: Architecture, folder: Path, seed: int = 0) -> Path:
 
 @torch.no_grad()
 def enliven(model: torch.nn.Module) -> None:
-    """Weights of a size that makes each layer count, and biases: what random models have are near zero, and so
+    """Weights of a size that makes each layer count, and biases: those of random models are near zero or zero, and so
     are their logits, whatever a text's beginning."""
     for name, weight in model.named_parameters():
         if weight.dim() >= 2 and min(weight.shape[-2:]) > 4:
             weight.normal_(std=weight.shape[-1] ** -0.5)
-        elif name.endswith("bias") and weight.dim() == 1:
+        elif weight.dim() == 1 and (name.endswith("bias") or not weight.any()):
             weight.add_(torch.randn_like(weight), alpha=0.1)
 
 

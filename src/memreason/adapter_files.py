@@ -45,6 +45,12 @@ def check_adapter(model: PeftModel, tensors: dict[str, torch.Tensor], folder: Pa
             if name in expected and tensor.shape != expected[name].shape
         ]
     )
+    if not wrong:  # names may be right, and PEFT may have changed them on the way
+        wrong = [
+            f"PEFT did not take over {name}"
+            for name, tensor in tensors.items()
+            if not torch.equal(expected[name].to("cpu", tensor.dtype), tensor.cpu())
+        ]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise UserError(f"{folder / ADAPTER_WEIGHTS} does not fit its {ADAPTER_CONFIG}: {wrong[0]}{more}; {_AGAIN}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from peft import LoraConfig, PeftModel, PrefixTuningConfig, TrainableTokensConfig, get_peft_model
 from peft.tuners.lora.layer import LoraLayer, ParamWrapper
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -13,7 +14,7 @@ from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.lora_layers import use_lora_beside_frozen
 from memreason.lora_targets import adapted, language_model, lora_targets
-from memreason.token_rows import NewRowsBesideFrozen, use_rows_beside_frozen
+from memreason.token_rows import NewRowsBesideFrozen, layers_with_rows, use_rows_beside_frozen
 
 
 def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int]) -> PreTrainedModel | PeftModel:
@@ -52,6 +53,7 @@ def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int
         _set_dropout(unit, config.lora_dropout)
     use_rows_beside_frozen(unit)
     use_lora_beside_frozen(unit)
+    _check_kept(unit)
     if mode == "lora":
         for name, parameter in unit.named_parameters():
             if "trainable_tokens" in name:
@@ -86,18 +88,28 @@ def _freeze_all_but_text(model: PreTrainedModel) -> None:
 
 
 def _sides(model: PreTrainedModel) -> list[str]:
-    """The names by which PEFT finds the layers that hold new rows: the embeddings, and the head where that has a
-    weight of its own; where the two share one, they share the rows too."""
-    layers = {name: layer for name, layer in model.named_modules()}
-    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if head is None:
+    """The names by which PEFT finds the layers that hold new rows; a head that shares its weight shares the rows."""
+    if model.get_output_embeddings() is None:
         raise UserError(f"{type(model).__name__} has no output head that memreason knows how to train")
+    layers = {name: layer for name, layer in model.named_modules()}
     sides = []
-    for layer in [embeddings] if head.weight is embeddings.weight else [embeddings, head]:
+    for layer in layers_with_rows(model):
         name = next(name for name, one in layers.items() if one is layer)
         last = name.rpartition(".")[2]
         sides.append(last if sum(one.endswith(last) for one in layers) == 1 else name)
     return sides
+
+
+def _check_kept(unit: PeftModel) -> None:
+    """Raise UserError where PEFT would not find the weights of a checkpoint again: it renames them as transformers does
+    a base model's, and not every rule of those fits."""
+    kept = get_peft_model_state_dict(unit, save_embedding_layers=False)
+    lost = set_peft_model_state_dict(unit, kept).unexpected_keys
+    if lost:
+        raise UserError(
+            f"PEFT would not load the adapters of {type(unit.get_base_model()).__name__} again ({lost[0]}); train its "
+            "attention instead (--lora_module atten), or the new tokens only (--parameter_efficient_mode prompt-tuning)"
+        )
 
 
 def _set_dropout(unit: PeftModel, dropout: float) -> None:

@@ -81,15 +81,19 @@ def _has_experts(layer: nn.Module) -> bool:
 
 def language_model(model: Any) -> Any:
     """The part that reads text: not the vision tower beside it, nor the output head."""
-    return model.get_decoder() if hasattr(model, "get_decoder") else model
+    found = model.get_decoder() if hasattr(model, "get_decoder") else model
+    return model.base_model if found is model.get_output_embeddings() else found  # ModernBERT calls its head decoder
 
 
 def _linear_layers(model: PreTrainedModel) -> dict[str, Any]:
     inside, head = set(language_model(model).modules()), model.get_output_embeddings()
+    linear = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | Conv1D)}
+    # A weight that several layers share (Zamba 2) would take up the adapters of all of them when they are merged.
+    holders = Counter(id(layer.weight) for layer in linear.values())
     return {
         name: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear | Conv1D) and layer in inside and layer is not head
+        for name, layer in linear.items()
+        if layer in inside and layer is not head and holders[id(layer.weight)] == 1
     }
 
 

@@ -70,13 +70,14 @@ def times(x: torch.Tensor, packed: Packed, bias: torch.Tensor | None = None) -> 
     """x (…, in) → x Wᵀ + bias (…, out), where ``packed`` is W (out, in), by `pack`."""
     if isinstance(packed, torch.Tensor):
         return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+    widths = [panel.shape[1] for panel in packed]
+    out = x.new_empty(*x.shape[:-1], sum(widths))  # no view, so that a model may write into it (Gemma 3n)
     rows = x.reshape(-1, x.shape[-1])
-    out = x.new_empty(len(rows), sum(panel.shape[1] for panel in packed))
-    for panel, part in zip(packed, out.split([panel.shape[1] for panel in packed], 1), strict=True):
+    for panel, part in zip(packed, out.view(len(rows), -1).split(widths, 1), strict=True):
         torch.mm(rows, panel, out=part)
     if bias is not None:
         out += bias
-    return out.view(*x.shape[:-1], -1)
+    return out
 
 
 def back_through(grad: torch.Tensor, weight: torch.Tensor, back: Packed | None) -> torch.Tensor:

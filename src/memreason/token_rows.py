@@ -55,17 +55,29 @@ def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> di
 def resize(model: PreTrainedModel, tokens: int) -> int:
     """Make room for ``tokens`` ids, never shrinking; returns the number of rows.
 
-    Where the output head has a bias, the new ids' is the mean of the others, as whoever loads a checkpoint by
-    transformers' usual resizing gets it.
+    Where the output head has a bias, the new ids' is what whoever loads a checkpoint by transformers' usual resizing
+    gets: the mean of the others, or zero in a head that shares its weight with the embeddings.
     """
     rows = model.get_input_embeddings().weight.shape[0]
     if tokens <= rows:
         return rows
     before = getattr(model.get_output_embeddings(), "bias", None)
     model.resize_token_embeddings(tokens, mean_resizing=False)
-    if before is not None:
+    if before is not None and model.get_output_embeddings() in layers_with_rows(model):
         model.get_output_embeddings().bias.data[rows:] = before.data.float().mean().to(before.dtype)
     return tokens
+
+
+def layers_with_rows(model: PreTrainedModel) -> list[Any]:
+    """The layers that hold a row for each token: the embeddings; those that feed every layer besides (Gemma 3n and 4);
+    and the output head, where its weight is its own."""
+    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+    layers: list[Any] = [embeddings]
+    if getattr(model.config.get_text_config(), "hidden_size_per_layer_input", 0):
+        of_layers = model.get_per_layer_input_embeddings()
+        if len(of_layers.weight) >= len(embeddings.weight):  # else the last ids have none there
+            layers.append(of_layers)
+    return layers if head is None or head.weight is embeddings.weight else [*layers, head]
 
 
 @torch.no_grad()
@@ -76,7 +88,7 @@ def initialise_rows(
     seed: int,
     type_words: dict[str, str] | None = None,
 ) -> None:
-    """Start each new row, on input and output side, near the words that describe it.
+    """Start each new row, wherever tokens have rows, near the words that describe it.
 
     ``type_words`` describe inferred step types.
     """
@@ -84,12 +96,8 @@ def initialise_rows(
     if not token_ids:
         return
     generator = torch.Generator().manual_seed(seed)
-    matrices = [model.get_input_embeddings().weight]
-    output = model.get_output_embeddings()
-    if output is not None and output.weight is not matrices[0]:
-        matrices.append(output.weight)
     first_new = min(token_ids.values())
-    for weight in matrices:
+    for weight in (layer.weight for layer in layers_with_rows(model)):
         scale = INIT_NOISE * weight[:first_new].float().std()
         for name, row in token_ids.items():
             type_ = name[1:-1].rpartition("_")[0]

@@ -18,7 +18,7 @@ START, END = "<!-- table -->\n", "<!-- end of table -->\n"
 def row(architecture: Architecture, folder: Path) -> str:
     """Its line, found by training and asking its tiny model."""
     try:
-        trained = train_a_little(make(architecture, folder), "lora+prompt-tuning", steps=0)
+        trained = train_a_little(make(architecture, folder), "lora+prompt-tuning", 0, architecture.lora_module)
     except UserError:
         return architecture.row("refused", "")
     return architecture.row(trained.training, answers(trained.unit)[1])

@@ -70,6 +70,7 @@ SPARE = 4
 class Architecture:
     """A tiny model: ``options`` of its configuration, beside those of `SIZES`. ``family`` and ``hub`` say what is
     like it, ``special`` what is unlike a Llama, ``text`` holds the options of a wrapped language model.
+    Its adapters go to ``lora_module``.
     ``except_for`` maps a check that is not made to the reason."""
 
     name: str
@@ -79,6 +80,7 @@ class Architecture:
     model_type: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     text: dict[str, Any] | None = None
+    lora_module: str = "mlp"
     except_for: dict[str, str] = field(default_factory=dict)
 
     def config(self, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
@@ -109,7 +111,7 @@ def sizes(cls: type) -> dict[str, Any]:
 
 def A(name: str, family: str, hub: str = "", special: str = "", **options: Any) -> Architecture:
     """One line of `ARCHITECTURES`; what is no field of an `Architecture` is an option of its configuration."""
-    ours = {key: options.pop(key) for key in ("model_type", "text", "except_for") if key in options}
+    ours = {key: options.pop(key) for key in ("model_type", "text", "lora_module", "except_for") if key in options}
     return Architecture(name, family, hub, special, options=options, **ours)
 
 
@@ -191,7 +193,8 @@ ARCHITECTURES = [
     A("olmo3", "OLMo 3", "allenai/Olmo-3-1025-7B", "windows in some layers", num_hidden_layers=4, **SHORT),
     A("exaone4", "EXAONE 4", "LGAI-EXAONE/EXAONE-4.0-1.2B", "windows in some layers", num_hidden_layers=4,
       sliding_window_pattern=4, **SHORT),
-    A("starcoder2_window", "StarCoder 2", "bigcode/starcoder2-7b", "a window", model_type="starcoder2", **SHORT),
+    A("starcoder2_window", "StarCoder 2, window", "bigcode/starcoder2-7b", "a window", model_type="starcoder2",
+      **SHORT),
     A("gpt_neo", "GPT-Neo", "EleutherAI/gpt-neo-125m", "windows in some layers; learned positions",
       attention_types=[[["global", "local"], 1]], window_size=16),
     A("modernbert-decoder", "ModernBERT decoder, Ettin", "jhu-clsp/ettin-decoder-150m", "windows in some layers",
@@ -222,7 +225,8 @@ ARCHITECTURES = [
     A("longcat_flash", "LongCat-Flash", "meituan-longcat/LongCat-Flash-Chat",
       "experts; latent attention, twice in a layer", zero_expert_num=2, head_dim=4, **MLA),
     A("jetmoe", "JetMoE", "jetmoe/jetmoe-8b", "experts, in attention too"),
-    A("dbrx", "DBRX", "databricks/dbrx-base", "experts",
+    A("dbrx", "DBRX", "databricks/dbrx-base", "experts that take no adapters: needs `--lora_module atten`",
+      lora_module="atten",
       attn_config=dict(kv_n_heads=2, clip_qkv=8.0, rope_theta=10000.0),
       ffn_config=dict(ffn_hidden_size=48, moe_num_experts=4, moe_top_k=2, hidden_size=WIDTH)),
     A("ernie4_5_moe", "ERNIE 4.5 MoE", "baidu/ERNIE-4.5-21B-A3B-PT", "experts, some shared"),
@@ -232,7 +236,8 @@ ARCHITECTURES = [
     A("hunyuan_v1_moe", "Hunyuan A13B", "tencent/Hunyuan-A13B-Instruct", "experts, some shared"),
     A("afmoe", "Trinity", "arcee-ai/Trinity-Nano-Base", "experts, some shared; windows in some layers",
       num_hidden_layers=4, **SHORT),
-    A("laguna", "Laguna", "", "experts, some shared"),
+    A("laguna", "Laguna", "", "experts, some shared, whose adapters PEFT would lose: needs `--lora_module atten`",
+      lora_module="atten"),
     # attention of their own, which the attention interface does not reach
     A("bloom", "BLOOM", "bigscience/bloom-560m", "attention of its own, with ALiBi"),
     A("falcon", "Falcon", "tiiuae/falcon-7b", "attention of its own"),
@@ -242,17 +247,17 @@ ARCHITECTURES = [
     A("gptj", "GPT-J", "EleutherAI/gpt-j-6b", "attention of its own; a bias in the output head"),
     A("codegen", "CodeGen", "Salesforce/codegen-350M-mono", "attention of its own; a bias in the output head"),
     A("gpt_neox_japanese", "GPT-NeoX Japanese", "abeja/gpt-neox-japanese-2.7b", "attention of its own"),
-    A("ctrl", "CTRL", "Salesforce/ctrl", "attention of its own; a bias in the output head"),
+    A("ctrl", "CTRL", "Salesforce/ctrl", "fixed positions; a bias in the output head"),
     # state spaces, linear attention, convolutions, recurrence
     A("mamba", "Mamba", "state-spaces/mamba-130m-hf", "state spaces"),
     A("mamba2", "Mamba 2", "mistralai/Mamba-Codestral-7B-v0.1", "state spaces", num_heads=8),
     A("falcon_mamba", "Falcon Mamba", "tiiuae/falcon-mamba-7b", "state spaces"),
     A("bamba", "Bamba", "ibm-ai-platform/Bamba-9B-v2", "state spaces in some layers", attn_layer_indices=[1]),
     A("jamba", "Jamba", "ai21labs/AI21-Jamba-Mini-1.7", "state spaces in some layers; experts", attn_layer_period=2,
-      attn_layer_offset=1, use_mamba_kernels=False),
+      attn_layer_offset=1),
     A("zamba2", "Zamba 2", "Zyphra/Zamba2-1.2B", "state spaces; attention shared by layers", num_hidden_layers=4,
       except_for=dict(moved="its layers hold low-rank weights of other layers too, which they do not use"),
-      layers_block_type=["mamba", "hybrid", "mamba", "hybrid"], use_mamba_kernels=False, adapter_rank=8),
+      layers_block_type=["mamba", "hybrid", "mamba", "hybrid"], adapter_rank=8),
     A("falcon_h1", "Falcon-H1", "tiiuae/Falcon-H1-0.5B-Base", "state spaces and attention in each layer",
       mamba_d_ssm=64),
     A("nemotron_h", "Nemotron-H", "nvidia/Nemotron-H-8B-Base-8K", "state spaces in some layers",
@@ -330,10 +335,11 @@ class Trained:
         return gradients_of(self.unit.model)
 
 
-def train_a_little(base: Path, mode: str, steps: int) -> Trained:
+def train_a_little(base: Path, mode: str, steps: int, lora_module: str = "mlp") -> Trained:
     """Train the model in ``base`` for a few ``steps``. Raises UserError where it cannot be."""
     config = ModelConfig(
-        model_name_or_path=str(base), parameter_efficient_mode=mode, dtype="float32", lora_dropout=0.0
+        model_name_or_path=str(base), parameter_efficient_mode=mode, lora_module=lora_module, dtype="float32",
+        lora_dropout=0.0,
     )  # fmt: skip
     unit = build(config, LIMIT)
     examples = list(encode_solutions(SOLUTIONS, unit.layout, unit.tokenizer, LIMIT)[0])

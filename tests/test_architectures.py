@@ -50,7 +50,7 @@ class Tried:
         self.base = make(architecture, folder / "base")
         self.refusal = ""
         try:
-            self._trained: Trained | None = train_a_little(self.base, "lora+prompt-tuning", steps=2)
+            self._trained: Trained | None = train_a_little(self.base, "lora+prompt-tuning", 2, architecture.lora_module)
             self._trained.unit.save(folder / "run")
         except UserError as error:
             self._trained, self.refusal = None, str(error)
@@ -84,7 +84,7 @@ def test_gradients_are_those_of_padded_batches_through_plain_peft(tried: Tried) 
 
 def test_gradients_of_every_weight_are_those_of_padded_batches(tried: Tried) -> None:
     tried.trained("gradients")
-    trained = train_a_little(tried.base, "none", steps=0)
+    trained = train_a_little(tried.base, "none", 0)
     trained.unit.save(tried.folder / "whole")
     reference = eager(AutoModelForCausalLM.from_pretrained(tried.folder / "whole", dtype=torch.float32))
     same(trained.gradients(), gradients_of_padded_batch(reference, trained))

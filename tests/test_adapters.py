@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from architectures import ARCHITECTURES, make
 from peft import PeftModel
 from tiny import SOLUTIONS, make_tokenizer
 from torch.nn import functional
@@ -12,6 +13,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
 from memreason.adapters import notes
 from memreason.batches import collate, encode_solutions
 from memreason.config import ModelConfig
+from memreason.errors import UserError
 from memreason.generation_backends import plain
 from memreason.head_loss import LossHead
 from memreason.model import ModelUnit, build, load
@@ -202,3 +204,21 @@ def test_dropout_stays_before_adapters_of_layers_in_a_mixture(odd: dict[str, Pat
     assert rates == {0.1}
     assert any("no dropout" in note for note in notes(unit.model))
     assert not any("no dropout" in note for note in notes(build(config(odd["biased"]), 256).model))
+
+
+def test_new_tokens_have_rows_also_where_they_feed_every_layer(tmp_path: Path) -> None:
+    """Gemma 4's layers look tokens up in a matrix of their own, which grows with the embeddings."""
+    base = make(next(one for one in ARCHITECTURES if one.name == "gemma4_text"), tmp_path / "base")
+    unit = build(ModelConfig(str(base), dtype="float32"), 64)
+    unit.save(tmp_path / "run")
+    ids = torch.tensor([unit.layout.encode(unit.tokenizer, SOLUTIONS[0]).ids])
+    with torch.no_grad():
+        expected = unit.model.eval()(input_ids=ids).logits
+        torch.testing.assert_close(load(tmp_path / "run").model(input_ids=ids).logits, expected)
+
+
+def test_adapters_that_peft_would_not_find_again_are_refused_before_training(tmp_path: Path) -> None:
+    """It renames what it loads by transformers' rules, one of which takes Laguna's shared experts for others."""
+    base = make(next(one for one in ARCHITECTURES if one.name == "laguna"), tmp_path / "base")
+    with pytest.raises(UserError, match=r"PEFT would not load the adapters of LagunaForCausalLM again .*shared_expert"):
+        build(ModelConfig(str(base), dtype="float32"), 64)

@@ -125,3 +125,20 @@ def test_a_model_without_any_such_layer_is_refused_with_what_it_has() -> None:
     model.get_output_embeddings = lambda: None
     with pytest.raises(UserError, match=r"lora_module mlp: Sequential has no linear layer.*Embedding"):
         lora_targets(model, "mlp")
+
+
+def test_a_weight_that_layers_share_takes_no_adapters() -> None:
+    """When they are merged it would take up those of all of them (Zamba 2 shares attention and MLPs)."""
+    layout = ["mamba", "hybrid", "mamba", "hybrid"]
+    sizes = SIZES | dict(num_hidden_layers=4, layers_block_type=layout, num_key_value_heads=4, n_mamba_heads=8)
+    config = CONFIG_MAPPING["zamba2"](mamba_d_state=8, mamba_ngroups=1, chunk_size=16, adapter_rank=8, **sizes)
+    model = AutoModelForCausalLM.from_config(config)
+    first, second = (model.model.layers[at].shared_transformer.feed_forward for at in (1, 3))
+    assert first.gate_up_proj.weight is second.gate_up_proj.weight
+    taken = {id(model.get_submodule(name).weight) for name in lora_targets(model, "all").layers}
+    assert taken and id(first.gate_up_proj.weight) not in taken
+
+
+def test_layers_are_found_where_a_model_calls_its_head_the_decoder() -> None:
+    config = CONFIG_MAPPING["modernbert-decoder"](**SIZES | dict(bos_token_id=0, cls_token_id=0, sep_token_id=0))
+    assert any(".mlp." in name for name in lora_targets(AutoModelForCausalLM.from_config(config), "mlp").layers)

@@ -164,3 +164,15 @@ def test_finding_out_whether_it_works_draws_no_random_numbers() -> None:
     before = torch.random.get_rng_state()
     assert module._works()
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_model_may_write_into_the_output_while_training() -> None:
+    """Gemma 3n does, and PyTorch refuses that of a view."""
+    model = nn.Sequential(nn.Linear(16, 16, bias=False)).requires_grad_(False)
+    x = torch.randn(2, 3, 16, requires_grad=True)
+    with packed_weights(model, with_gradients=True):
+        assert type(model[0]) is PackedLinear
+        out = model(x)
+        out[1:] += 1
+        out.sum().backward()
+    torch.testing.assert_close(x.grad, model[0].weight.sum(0).expand_as(x))

@@ -45,12 +45,6 @@ def check_adapter(model: PeftModel, tensors: dict[str, torch.Tensor], folder: Pa
             if name in expected and tensor.shape != expected[name].shape
         ]
     )
-    if not wrong:  # names may be right, and PEFT may have changed them on the way
-        wrong = [
-            f"PEFT did not take over {name}"
-            for name, tensor in tensors.items()
-            if not torch.equal(expected[name].to("cpu", tensor.dtype), tensor.cpu())
-        ]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise UserError(f"{folder / ADAPTER_WEIGHTS} does not fit its {ADAPTER_CONFIG}: {wrong[0]}{more}; {_AGAIN}")
@@ -81,4 +75,8 @@ def load_adapter(model: PreTrainedModel, folder: Path, token_ids: list[int]) -> 
             raise
         raise UserError(f"{folder / ADAPTER_WEIGHTS} does not fit its {ADAPTER_CONFIG} ({error}); {_AGAIN}") from error
     check_adapter(unit, tensors, folder)
+    taken = get_peft_model_state_dict(unit, save_embedding_layers=False)
+    for name, tensor in tensors.items():  # which PEFT may have renamed on the way, and lost
+        if not torch.equal(taken[name].cpu(), tensor.to(taken[name].dtype)):
+            raise UserError(f"PEFT does not load {name} of {folder / ADAPTER_WEIGHTS}; train again, other layers")
     return unit

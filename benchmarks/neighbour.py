@@ -2,10 +2,8 @@
 
     python benchmarks/neighbour.py [--model_name_or_path runs/demo] [--rounds 3]
 
-Each round measures, in processes of their own and in turn, OpenMP's threads waiting as they do by themselves and as
-memreason has them wait, alone and beside a process that does nothing but count. A neighbour's share of two cores is
-a quarter of the machine where the system deals time out evenly, so a half of the idle speed is what threads that wait
-for each other can get.
+Each round measures, in processes of their own and in turn, all threads computing whatever others do, and as memreason
+has it: as many threads as others leave cores. Alone and beside a process that does nothing but count.
 """
 
 from __future__ import annotations
@@ -21,22 +19,25 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-if "--usual" in sys.argv:
-    import torch  # noqa: F401 - before memreason can say anything to OpenMP
-
-from memreason.openmp import SETTINGS
-
-WAITS = {"as OpenMP does": ["--usual"], "as memreason does": []}
+WAYS = {"all of them": ["--all_threads"], "memreason": []}
 SECONDS = 8.0
 """How long each is measured, after a warm-up."""
 
 
-def work(what: str, model: str) -> None:
+def work(what: str, model: str, all_threads: bool) -> None:
     """In a process: make the work ready and measure it."""
+    import torch
+
     from memreason.allocator import keep_freed_memory
+    from memreason.neighbours import considerate
+
+    if all_threads:
+        os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 
     keep_freed_memory()
     with ExitStack() as stack:
+        if not all_threads:
+            stack.enter_context(considerate())
         measure_here(training(model, stack) if what == "training" else evaluation(model))
 
 
@@ -58,6 +59,7 @@ def training(model: str, stack: ExitStack) -> Callable[[], object]:
 
     from memreason.config import ModelConfig
     from memreason.model import build
+    from memreason.neighbours import share_cores
     from memreason.training_pass import TrainingPass
 
     unit = build(ModelConfig(model_name_or_path=model, lora_module="all", dtype="float32"), 128)
@@ -68,6 +70,7 @@ def training(model: str, stack: ExitStack) -> Callable[[], object]:
     stack.enter_context(computed.prepared())
 
     def step() -> None:
+        share_cores()
         computed.loss(unit.model, computed.collate(examples)).backward()
         unit.model.zero_grad()
 
@@ -88,7 +91,7 @@ def evaluation(model: str) -> Callable[[], object]:
 
 def measure(what: str, model: str, flags: list[str], beside: bool) -> float:
     """Times a second, in a fresh process."""
-    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [sys.executable, __file__, "--work", what, "--model_name_or_path", model, *flags]
     worker = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                               stderr=subprocess.DEVNULL)  # fmt: skip
@@ -115,25 +118,25 @@ def main() -> None:
     parser.add_argument("--model_name_or_path", default="smollm2", help="a base model")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", help=argparse.SUPPRESS)
-    parser.add_argument("--usual", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--all_threads", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        work(options.work, options.model_name_or_path)
+        work(options.work, options.model_name_or_path, options.all_threads)
         return
     print(f"{Path('/proc/cpuinfo').read_text().partition('model name')[2].partition(':')[2].splitlines()[0].strip()}, "
           f"{os.cpu_count()} cores; float32, one neighbour")  # fmt: skip
-    print(f"{'threads wait':>20}  {'work':>10}  {'alone /s':>9}  {'beside /s':>9}  beside/alone  alone, of OpenMP's")
+    print(f"{'threads':>12}  {'work':>10}  {'alone /s':>9}  {'beside /s':>9}  beside/alone  alone, of all's")
     for what in ("training", "evaluation"):
         found: dict[tuple[str, bool], list[float]] = {}
         for _ in range(options.rounds):
-            for name, flags in WAITS.items():
+            for name, flags in WAYS.items():
                 for beside in (False, True):
                     rate = measure(what, options.model_name_or_path, flags, beside)
                     found.setdefault((name, beside), []).append(rate)
-        usual = median(found[next(iter(WAITS)), False])
-        for name in WAITS:
+        usual = median(found[next(iter(WAYS)), False])
+        for name in WAYS:
             alone, beside = (median(found[name, flag]) for flag in (False, True))
-            print(f"{name:>20}  {what:>10}  {alone:9.3f}  {beside:9.3f}  {beside / alone:12.0%}  {alone / usual:18.1%}",
+            print(f"{name:>12}  {what:>10}  {alone:9.3f}  {beside:9.3f}  {beside / alone:12.0%}  {alone / usual:18.1%}",
                   flush=True)  # fmt: skip
 
 

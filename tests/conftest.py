@@ -5,14 +5,13 @@ import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny matrices only wait for each other on more, and a neighbour costs nothing
 os.environ["MEMREASON_CACHE"] = os.environ.get("MEMREASON_TEST_CACHE") or tempfile.mkdtemp(prefix="memreason-cache-")
 os.environ.pop("HF_TOKEN", None)
 
 from pathlib import Path
 
 import pytest
-
-import memreason  # noqa: F401 - before torch, so that its threads wait as they do for users
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 

@@ -10,7 +10,6 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 LAYERS = [
     {
         "errors",
-        "openmp",
         "folders",
         "on_disk",
         "allocator",
@@ -65,7 +64,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "openmp", "allocator", "records", "prompt_templates",
+TORCH_FREE = {"errors", "neighbours",  "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",

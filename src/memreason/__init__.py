@@ -6,14 +6,10 @@ trace = load("runs/demo").answer("Is Nairobi the capital of Kenya?")
 
 from typing import TYPE_CHECKING, Any
 
-from memreason.openmp import wait_considerately
-
 if TYPE_CHECKING:
     from memreason.reasoner import Reasoner, load
 
 __all__ = ["Reasoner", "load"]
-
-wait_considerately()  # OpenMP reads this when torch is loaded, which no module here does before this line
 
 
 def __getattr__(name: str) -> Any:

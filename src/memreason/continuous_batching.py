@@ -26,6 +26,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from memreason.agreement import ERRORS, agree, is_exact, out_of_memory, turns_with_length
 from memreason.errors import Unsupported
+from memreason.neighbours import share_cores
 from memreason.slot_attention import Slots, Step, slots_as_attention
 
 
@@ -229,6 +230,7 @@ def _forward(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined:
 
 def _logits(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined: list[Row]) -> torch.Tensor:
     """One pass over everything pending: logits after each pending token of those under way, and after each prompt."""
+    share_cores()
     device = model.device
     rows = [*under_way, *joined]
     slots.make_room(max(row.read + len(row.pending) for row in rows))

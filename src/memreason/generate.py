@@ -22,6 +22,7 @@ from memreason.errors import Unsupported, UserError
 from memreason.generation_backends import ENGINES, check_backend
 from memreason.guesses import Guesses
 from memreason.model import ModelUnit
+from memreason.neighbours import considerate
 from memreason.own_decoding import OwnDecoding
 from memreason.packed_weights import packed_weights
 from memreason.prompt_templates import ANSWER_PHRASE, INSTRUCTION
@@ -105,6 +106,7 @@ def answer_each(
     order = order[: len(order) - np.count_nonzero(lengths >= limit)]
     room = _Each(len(order), lambda at: limit - int(lengths[order[at]]))
     with (
+        considerate(),
         unit.merged() as model,
         packed_weights(model) if backend not in ENGINES else nullcontext(),  # which read the model's own layers
         tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar,

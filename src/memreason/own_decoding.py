@@ -21,6 +21,7 @@ from memreason import processes
 from memreason.agreement import ERRORS, agree, forget_lengths, is_exact, out_of_memory, turns_with_length
 from memreason.errors import UserError
 from memreason.model import ModelUnit
+from memreason.neighbours import share_cores
 from memreason.sharding import is_sharded
 
 logger = logging.getLogger(__name__)
@@ -223,6 +224,7 @@ class OwnDecoding:
                 cache.batch_repeat_interleave(len(prompts))
             options["past_key_values"] = cache
         forget_lengths(self.bare)
+        share_cores()
         return self.model.generate(
             input_ids=ids.to(self.unit.device),
             attention_mask=mask.to(self.unit.device),

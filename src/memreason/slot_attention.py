@@ -50,9 +50,25 @@ class Step:
     prompts: list[tuple[int, int, int, int]]
     mask: torch.Tensor | None = None
 
+    def places(self, capacity: int) -> torch.Tensor:
+        """Each token's place (tokens,) among those of all slots together, which hold ``capacity`` each."""
+        if self._places is None:
+            self._places = self.slot * capacity + self.position
+        return self._places
+
+    def cells(self) -> torch.Tensor:
+        """The place in the flattened grid of each token of the answers under way."""
+        if self._cells is None:
+            self._cells = self.row * self.width + self.column
+        return self._cells
+
+    _places: torch.Tensor | None = None
+    _cells: torch.Tensor | None = None
+
 
 class Slots:
-    """Keys and values of all answers under way: (slots, key-value heads, capacity, head size) a layer."""
+    """Keys and values of all answers under way: (slots, capacity, key-value heads, head size) a layer, so that what a
+    token adds is one piece of memory."""
 
     def __init__(self, count: int, shared: DynamicCache | None, longest: int):
         """``shared`` is what stands in all of them at the beginning; no answer gets longer than ``longest`` tokens,
@@ -77,8 +93,9 @@ class Slots:
         if layer not in self.keys:
             self._open(layer, key)
         keys, values = self.keys[layer], self.values[layer]
-        keys[step.slot, :, step.position] = key.transpose(0, 1)
-        values[step.slot, :, step.position] = value.transpose(0, 1)
+        for held, new in ((keys, key), (values, value)):
+            held.flatten(0, 1).index_copy_(0, step.places(self.capacity), new.transpose(0, 1))
+        keys, values = keys.transpose(1, 2), values.transpose(1, 2)
         heads, tokens, size = query.shape
         out = query.new_empty(tokens, heads, size)
         if step.tokens:
@@ -110,22 +127,21 @@ class Slots:
             seen = step.seen[:, None].expand(rows, heads // groups, width, step.length)
             step.mask = query.new_zeros(()).expand(seen.shape).masked_fill(~seen, -torch.inf).flatten(1, 2)[:, None]
         grid = query.transpose(0, 1)
-        if as_grid:
-            grid = query.new_zeros(rows, width, heads, size)
-            grid[step.row, step.column] = query.transpose(0, 1)
+        if as_grid:  # what stands where no token is does not matter
+            grid = query.new_empty(rows * width, heads, size).index_copy_(0, step.cells(), grid)
         grid = grid.view(rows, width, groups, heads // groups, size).permute(0, 2, 3, 1, 4).flatten(2, 3)
         found = functional.scaled_dot_product_attention(grid, keys, values, attn_mask=step.mask, scale=scaling)
-        found = found.unflatten(2, (heads // groups, width)).permute(0, 3, 1, 2, 4).reshape(rows, width, heads, size)
-        return found[step.row, step.column] if as_grid else found[:, 0]
+        found = found.unflatten(2, (heads // groups, width)).permute(0, 3, 1, 2, 4).reshape(rows * width, heads, size)
+        return found.index_select(0, step.cells()) if as_grid else found
 
     def _open(self, layer: int, like: torch.Tensor) -> None:
         """Make a layer's slots, with what all prompts share at the beginning of each."""
         groups, _, size = like.shape
         for held, which in ((self.keys, "keys"), (self.values, "values")):
-            held[layer] = like.new_zeros(self.count, groups, self.capacity, size)
+            held[layer] = like.new_zeros(self.count, self.capacity, groups, size)
             if self._shared is not None:
                 shared = getattr(self._shared.layers[layer], which)
-                held[layer][:, :, : shared.shape[2]] = shared
+                held[layer][:, : shared.shape[2]] = shared.transpose(1, 2)
 
     def make_room(self, length: int) -> None:
         """Let every slot hold ``length`` tokens."""
@@ -134,7 +150,7 @@ class Slots:
         more = length + _SPARE - self.capacity
         for held in (self.keys, self.values):
             for layer, block in held.items():
-                held[layer] = functional.pad(block, (0, 0, 0, more))
+                held[layer] = functional.pad(block, (0, 0, 0, 0, 0, more))
         self.capacity += more
 
 

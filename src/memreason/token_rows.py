@@ -129,7 +129,8 @@ class NewRowsBesideFrozen(TrainableTokensLayer):
             # Position of each id among the new ones; what is not new looks up row 0 and is not taken.
             position = torch.searchsorted(index, x).clamp(max=len(index) - 1)
             is_new = (index[position] == x).unsqueeze(-1)
-            return torch.where(is_new, rows.to(result.dtype)[position], result)
+            # Not `rows[position]`: with several threads its gradient adds up in any order.
+            return torch.where(is_new, nn.functional.embedding(position, rows.to(result.dtype)), result)
         # The stock layer leaves out the head's bias until it is merged; the model was trained with it.
         bias = None if layer.bias is None else layer.bias[index].to(x.dtype)
         logits = nn.functional.linear(x, rows.to(x.dtype), bias).to(result.dtype)

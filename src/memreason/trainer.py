@@ -34,6 +34,7 @@ from memreason.errors import UserError
 from memreason.examples import TOKENISED, Example, Examples
 from memreason.manifest import MANIFEST
 from memreason.model import ModelUnit
+from memreason.neighbours import considerate, share_cores
 from memreason.outlook import TRAINING, VALIDATION, Outlook, in_words
 from memreason.planning_tokens import IGNORE
 from memreason.sharding import frozen_embeddings_shown, shard_on_cpus
@@ -113,6 +114,7 @@ class GenerationTrainer(Trainer):
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """As usual; UserError where the loss is not finite (the stock trainer logs the mean of those before)."""
+        share_cores()
         loss = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             self._diverged(f"the loss of step {self.state.global_step + 1} is {loss.item()}")
@@ -144,7 +146,7 @@ class GenerationTrainer(Trainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train, in the fastest way that the model allows."""
-        with self.training_pass.prepared(packed=not self.is_fsdp_enabled):
+        with considerate(), self.training_pass.prepared(packed=not self.is_fsdp_enabled):
             output = super().train(*args, **kwargs)
         self._check_weights()
         self.unit.model.forward = _own_forward(self.unit.model)

@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 LAYERS = [
     {
         "errors",
+        "neighbours",
         "folders",
         "on_disk",
         "allocator",
@@ -64,7 +65,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "neighbours",  "allocator", "records", "prompt_templates",
+TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",

@@ -20,6 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 
 from memreason.attention_masks import Seen, mask_of, seen_of
 from memreason.errors import Unsupported
+from memreason.neighbours import share_cores
 
 NAME = "memreason_documents"
 _AT_ONCE = 1 << 20
@@ -112,6 +113,7 @@ def _attend(
     if any(x.shape[0] != 1 or x.shape[2] != sum(documents.lengths) for x in (query, key, value)):
         raise Unsupported("attention over something else than the row's tokens")
     documents.attended.append(module)
+    share_cores()  # a step may take seconds
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     if query.device.type == "cpu" and not dropout:
@@ -172,6 +174,7 @@ class _GroupedAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        share_cores()
         documents, groups = ctx.documents, ctx.groups
         q, k, v, *weights = ctx.saved_tensors
         grad = _grouped(documents.spread(grad), groups)

@@ -252,7 +252,7 @@ class EvaluateConfig:
     num_validation: int = option(100, "base models only: as in `memreason train`")
     num_countries: int | None = option(None, "base models on atlas only: how many countries it is about")
     per_device_eval_batch_size: int | None = option(
-        None, "questions generated for at once (default: the checkpoint's, or 32)", aliases=["--batch_size"]
+        None, "questions generated for at once (default: the checkpoint's, or 64)", aliases=["--batch_size"]
     )
     model_max_length: int | None = option(
         None, "longest text in tokens (default: the checkpoint's, or 512)", aliases=["--max_length"]

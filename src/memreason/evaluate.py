@@ -25,7 +25,7 @@ from memreason.tasks import ALIASES, TaskData, load_task
 from memreason.verdicts import judge_trace, write_evaluation
 
 EVALUATION = "evaluation"
-BASE_BATCH_SIZE, BASE_MAX_LENGTH = 32, 512
+BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
 
 
 def load_data(config: DataConfig) -> TaskData:

@@ -50,7 +50,7 @@ def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
 def generate(
     unit: ModelUnit,
     questions: Sequence[Question],
-    batch_size: int = 32,
+    batch_size: int = 64,
     shots: str = "",
     progress: str | None = None,
     demonstrations: Demonstrations | None = None,
@@ -69,7 +69,7 @@ def answer_each(
     unit: ModelUnit,
     questions: Sequence[Question],
     take: Callable[[int, Trace], None],
-    batch_size: int = 32,
+    batch_size: int = 64,
     shots: str = "",
     progress: str | None = None,
     demonstrations: Demonstrations | None = None,

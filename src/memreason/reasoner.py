@@ -29,13 +29,13 @@ class Reasoner:
         self.use_calculator = use_calculator
 
     @overload
-    def answer(self, question: str, options: Sequence[str] = (), batch_size: int = 32) -> Trace: ...  # type: ignore[overload-overlap]
+    def answer(self, question: str, options: Sequence[str] = (), batch_size: int = 64) -> Trace: ...  # type: ignore[overload-overlap]
     @overload
     def answer(
-        self, question: Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 32
+        self, question: Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
     ) -> list[Trace]: ...
     def answer(
-        self, question: str | Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 32
+        self, question: str | Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
     ) -> Trace | list[Trace]:
         """Answer one question, or a batch of them, greedily.
 

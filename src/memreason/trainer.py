@@ -79,6 +79,7 @@ class GenerationTrainer(Trainer):
         self.evaluate_by_generation = evaluate_by_generation
         self.on_save = on_save
         self.outlook = outlook
+        self._weights = causal_lm(unit).num_parameters(exclude_embeddings=True)
         self.model_accepts_loss_kwargs = True  # so that `num_items_in_batch` is counted
         self.loss_is_scaled_for_ga = True
         self.remove_callback(ProgressCallback)
@@ -119,6 +120,10 @@ class GenerationTrainer(Trainer):
         if not torch.isfinite(loss):
             self._diverged(f"the loss of step {self.state.global_step + 1} is {loss.item()}")
         return loss
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """As usual, without counting the weights anew at each step."""
+        return 6 * int(inputs["input_ids"].numel()) * self._weights
 
     def _check_weights(self) -> None:
         """Raise UserError where the last step has made weights that are not finite."""

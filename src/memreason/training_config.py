@@ -35,7 +35,7 @@ class TrainingConfig(TrainingArguments):
     num_train_epochs: float = option(3.0, "passes over the training questions")
     learning_rate: float = option(2e-4, "peak learning rate")
     per_device_train_batch_size: int = option(8, "examples per device and forward pass")
-    per_device_eval_batch_size: int = option(32, "questions generated for at once while evaluating")
+    per_device_eval_batch_size: int = option(64, "questions generated for at once while evaluating")
     gradient_accumulation_steps: int = option(2, "forward passes per optimizer step")
     warmup_steps: float = option(0.03, "steps of linear warm-up; below 1, a share of all steps")
     lr_scheduler_type: str = option("cosine", "learning rate schedule")

@@ -91,7 +91,7 @@ class BenchmarkConfig:
         None,
         "training: examples per forward pass of memreason's (default: as `memreason train`; the others take 4, or 1)",
     )
-    per_device_eval_batch_size: int = option(32, "generation: answers under way at once", aliases=["--batch_size"])
+    per_device_eval_batch_size: int = option(64, "generation: answers under way at once", aliases=["--batch_size"])
     lora_module: str = option("mlp", "training: layers that get adapters", choices=LORA_MODULES)
     lora_r: int = option(16, "training: rank of the adapters")
     lora_dropout: float = option(0.05, "training: dropout before the adapters")

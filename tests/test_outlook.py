@@ -18,6 +18,10 @@ def test_it_says_what_the_parts_will_take() -> None:
     assert str(outlook) == "this will take about 6 min here (before 20 s, training 5 min, tests 60 s)"
 
 
+def test_of_short_runs_it_says_no_more_than_that() -> None:
+    assert str(Outlook({"training": 3, "tests": 1})) == "this will take less than a minute or so here"
+
+
 def test_what_the_parts_took_corrects_what_is_left() -> None:
     clock = Clock()
     outlook = Outlook({"before": 20, "training": 100, "tests": 30}, clock)

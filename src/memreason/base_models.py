@@ -68,6 +68,19 @@ def resolve(name: str, revision: str = "") -> BaseModel:
     return _from_hub(name, revision)
 
 
+def base_of(folder: Path, name: str, revision: str, given: str | None) -> BaseModel:
+    """Where the base model of the checkpoint in ``folder`` is: as ``given``, or as the checkpoint says."""
+    if given:
+        return resolve(given)
+    try:
+        return resolve(name, revision)
+    except UserError as error:
+        raise UserError(
+            f"{folder} was trained on {name}, which is not to be had: {error}. If it lies elsewhere now, say where "
+            "with --base_model_name_or_path"
+        ) from error
+
+
 def _from_hub(name: str, revision: str) -> BaseModel:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if command not in _SHARED:
                 raise UserError(f"is a job for one process; start it without a launcher: memreason {command} …")
             processes.say_when_ended(f"memreason {command}: {_ENDED}{_AFTER_INTERRUPT.get(command, '')}")
-        _show_choice_of_dtype()
+        _show_choices()
         # Fork-safety warnings of the tokenizers library are noise here: nothing forks after use.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then asks for huge pages, for what is large
@@ -69,14 +69,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Shown(logging.Handler):
-    """Prints what is logged, as it is."""
+    """Prints what is logged, as it is, and nothing twice: each epoch finds out the same about a model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr, flush=True)
+        if (message := record.getMessage()) not in self.said and processes.is_main():
+            self.said.add(message)
+            print(message, file=sys.stderr, flush=True)
 
 
-def _show_choice_of_dtype() -> None:
-    logger = logging.getLogger("memreason.dtypes")
+def _show_choices() -> None:
+    """Let be seen which data type was chosen, and which ways a model allows, and why not a faster one."""
+    logger = logging.getLogger("memreason")
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _Shown) for handler in logger.handlers):
         logger.addHandler(_Shown())

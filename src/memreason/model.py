@@ -37,7 +37,7 @@ from memreason.base_checks import (
     check_training_dtype,
     check_vocabulary,
 )
-from memreason.base_models import absolute, fingerprint_of, load_causal_lm, load_tokenizer, resolve
+from memreason.base_models import absolute, base_of, fingerprint_of, load_causal_lm, load_tokenizer, resolve
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.dtypes import choose_dtype, dtype_name, training_dtype
 from memreason.errors import UserError
@@ -250,7 +250,7 @@ def load(
     """
     manifest = read_manifest(folder)
     whole = manifest.parameter_efficient_mode == "none"
-    source = None if whole else resolve(base or manifest.base_model, "" if base else manifest.base_revision)
+    source = None if whole else base_of(folder, manifest.base_model, manifest.base_revision, base)
     torch_dtype = choose_dtype(dtype or manifest.dtype, source.path if source else str(folder), device)
     bits = bits or manifest.bits
     # float16 rounds otherwise than bfloat16, which fingerprints are taken in.

@@ -37,6 +37,8 @@ class Outlook:
         self._clock, self._start = clock, clock()
 
     def __str__(self) -> str:
+        if sum(self.parts.values()) < 60:
+            return "this will take less than a minute or so here"
         listed = ", ".join(f"{name} {in_words(seconds)}" for name, seconds in self.parts.items() if seconds)
         return f"this will take about {in_words(sum(self.parts.values()))} here ({listed})"
 

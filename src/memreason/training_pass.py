@@ -67,6 +67,8 @@ class TrainingPass:
         self.drops = any(module.p for module in unit.model.modules() if isinstance(module, torch.nn.Dropout))
         self.eager = self.fuses = self.in_head = self.unpadded = False
         self._try_out(examples)
+        rows = "rows without padding" if self.unpadded else "padded batches"
+        logger.info(f"training in {rows}" + (", the loss inside the output head" if self.in_head else ""))
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """A batch in the form that this model takes."""

@@ -382,8 +382,8 @@ def test_the_originals_scripts_train_and_evaluate_to_the_same_accuracy(
         "OUTPUT": str(tmp_path / "run"), "CHECKPOINT": str(tmp_path / "run"), "OMP_NUM_THREADS": "1",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }  # fmt: skip
-    subprocess.run(["bash", str(ROOT / "train.sh"), "--num_train_epochs", "1", "--dtype", "float32"],
-                   env=environment, check=True, capture_output=True)  # fmt: skip
+    options = ["--num_train_epochs", "1", "--dtype", "float32", "--model_max_length", "512"]
+    subprocess.run(["bash", str(ROOT / "train.sh"), *options], env=environment, check=True, capture_output=True)
     trained = json.loads((tmp_path / "run" / "metrics.json").read_text())["after"]["test"]
     traces = (tmp_path / "run" / "evaluation" / "traces.jsonl").read_bytes()
     subprocess.run(["bash", str(ROOT / "eval.sh")], env=environment, check=True, capture_output=True)

@@ -46,8 +46,13 @@ def prepare(name: str, work: Work) -> TakeTurn:
         work.config.dtypes(TRAINING[name]) or (work.model.dtype,),
         lambda dtype: _prepare(name, work, dtype),
         lambda turn: turn(work.examples[-BATCH:]),
-        lambda turn: lambda: turn(work.examples),
+        lambda turn: _warmed_up(turn, work),
     )
+
+
+def _warmed_up(turn: Callable[[list[Example]], Turn], work: Work) -> TakeTurn:
+    turn(work.examples[-work.config.examples_per_step :])
+    return lambda: turn(work.examples)
 
 
 def _prepare(name: str, work: Work, dtype: str) -> Callable[[list[Example]], Turn]:
@@ -69,7 +74,6 @@ def _prepare(name: str, work: Work, dtype: str) -> Callable[[list[Example]], Tur
         operations = 4.0 * work.weights * tokens
         return Turn(clock.seconds, len(examples), tokens, operations, dtype=dtype, losses=clock.losses)
 
-    turn(work.examples[-work.config.examples_per_step :])
     return turn
 
 

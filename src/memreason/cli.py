@@ -85,8 +85,7 @@ def _show_choices() -> None:
     """Let be seen which data type was chosen, and which ways a model allows, and why not a faster one."""
     logger = logging.getLogger("memreason")
     logger.setLevel(logging.INFO)
-    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
-        logger.addHandler(_Shown())
+    logger.handlers = [handler for handler in logger.handlers if not isinstance(handler, _Shown)] + [_Shown()]
 
 
 _SHARED = ("train", "evaluate")

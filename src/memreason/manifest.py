@@ -82,8 +82,6 @@ def _check_format(path: Path, fields: dict[str, Any]) -> None:
     unknown = sorted(set(fields) - known)
     if written == FORMAT and not unknown:
         return
-    if not isinstance(written, int):
-        raise UserError(f"{path}: its format is {written!r}, which is no number: it is damaged, or not memreason's")
     what = f"format {written}" if written != FORMAT else f"with {', '.join(unknown)}"
     raise UserError(
         f"{path}: written by a newer memreason ({what}; this one reads up to format {FORMAT}): update memreason"

@@ -1,6 +1,6 @@
 """What a busy neighbour costs: training and evaluation alone, and with another process on one of the cores.
 
-    python benchmarks/neighbour.py [--model_name_or_path runs/demo] [--rounds 3]
+    python benchmarks/neighbour.py [--model_name_or_path smollm2] [--rounds 3]
 
 Each round measures, in processes of their own and in turn, all threads computing whatever others do, and as memreason
 has it: as many threads as others leave cores. Alone and beside a process that does nothing but count.
@@ -116,7 +116,7 @@ def main() -> None:
     """Measure everything in turn and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model_name_or_path", default="smollm2", help="a base model")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; figures are medians")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--all_threads", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

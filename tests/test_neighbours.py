@@ -6,7 +6,8 @@ import sys
 import pytest
 import torch
 
-from memreason.neighbours import Threads, considerate, share_cores
+from memreason import neighbours as module
+from memreason.neighbours import Threads, considerate
 
 
 class Machine:
@@ -92,8 +93,14 @@ def test_beside_real_neighbours_on_every_core_one_thread_computes_and_afterwards
 
 
 def test_who_says_how_many_threads_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     before = torch.get_num_threads()
-    with considerate():
-        share_cores()
-        assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    try:
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        with considerate():
+            assert not module._active
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        with considerate():
+            assert module._active
+    finally:
+        torch.set_num_threads(before)

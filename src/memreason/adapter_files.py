@@ -78,5 +78,8 @@ def load_adapter(model: PreTrainedModel, folder: Path, token_ids: list[int]) -> 
     taken = get_peft_model_state_dict(unit, save_embedding_layers=False)
     for name, tensor in tensors.items():  # which PEFT may have renamed on the way, and lost
         if not torch.equal(taken[name].cpu(), tensor.to(taken[name].dtype)):
-            raise UserError(f"PEFT does not load {name} of {folder / ADAPTER_WEIGHTS}; train again, other layers")
+            raise UserError(
+                f"PEFT drops or changes {name} of {folder / ADAPTER_WEIGHTS} when it loads it, so that the adapters "
+                "would be others than were trained; train again with another --lora_module (atten, say)"
+            )
     return unit

@@ -216,6 +216,13 @@ def without_weights(path: str) -> PreTrainedModel:
         raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
 
 
+def multiplied_weights(path: str) -> int:
+    """How many weights every token is multiplied by: all but those of an embedding that is only looked up."""
+    model = without_weights(path)
+    tied = model.config.get_text_config().tie_word_embeddings
+    return sum(p.numel() for p in model.parameters()) - (0 if tied else model.get_input_embeddings().weight.numel())
+
+
 def _quantization(bits: int, dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
     if bits == 4 and device.type != "cuda":
         # bitsandbytes 0.50 repacks such weights for its CPU kernels in evaluation, and has no gradients from then on.

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from memreason import processes
-from memreason.base_models import load_tokenizer, resolve, without_weights
+from memreason.base_models import load_tokenizer, multiplied_weights, resolve
 from memreason.config import DataConfig, ModelConfig
 from memreason.tasks import TaskData
 from memreason.token_rows import add_tokens
@@ -74,9 +74,8 @@ def foretell(
     sample = [solution for solution in islice(task.splits["train"], _SAMPLE) if solution.steps]
     encoded = layout.encode_all(tokenizer, sample, [()] * len(sample))
     tokens = sum(len(one.ids) for one in encoded) / max(1, len(encoded))
-    weights = sum(weight.numel() for weight in without_weights(base.path).parameters())
-    a_token = 2.0 * weights * tokens / matrix_rate(getattr(torch, model.dtype))  # seconds of an example, forwards
-    answer = a_token / _ANSWERING_RATE
+    a_pass = 2.0 * multiplied_weights(base.path) * tokens / matrix_rate(getattr(torch, model.dtype))
+    answer = a_pass / _ANSWERING_RATE
     tests = sum(len(task.splits[name]) for name in task.test_splits) * answer
     examples = args.num_train_epochs * len(task.splits["train"])
     if args.max_steps > 0:
@@ -84,7 +83,7 @@ def foretell(
     backward = 2 if model.parameter_efficient_mode == "none" else 1
     outlook = Outlook({
         BEFORE: tests if data.k_shot and not variants.use_demonstrations else 0.0,
-        TRAINING: examples * a_token * (1 + backward) / _TRAINING_RATE,
+        TRAINING: examples * a_pass * (1 + backward) / _TRAINING_RATE,
         VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
         TESTS: tests,
     })  # fmt: skip

@@ -84,8 +84,7 @@ def train(
     elif data_config.k_shot:
         result[BEFORE] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console, outlook)
     unit = build(model_config, data_config.model_max_length, args.seed, variants, loading_device(args))
-    title = None if args.disable_tqdm else "  tokenising"
-    examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, title)
+    examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, args)
     task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
     check_backend(data_config.generation_backend, unit.manifest, data_config.use_calculator)
     _describe(unit, console)
@@ -169,10 +168,10 @@ def _examples(
     demonstrations: Demonstrations | None,
     console: Console,
     run: Path,
-    progress: str | None,
+    args: TrainingConfig,
 ) -> tuple[Examples | PackedExamples, dict[str, Any]]:
     """What is trained on, and the account of it for `metrics.json`."""
-    longest = data_config.model_max_length
+    longest, progress = data_config.model_max_length, None if args.disable_tqdm else "  tokenising"
     solutions = task.splits["train"]
     examples: Examples | PackedExamples
     examples, report = encode_solutions(

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from memreason import run_folder
-from memreason.base_models import load_tokenizer, resolve, without_weights
+from memreason.base_models import load_tokenizer, multiplied_weights, resolve
 from memreason.batches import Example, encode_solutions
 from memreason.benchmark.machine import forget_peak_memory
 from memreason.benchmark.options import BenchmarkConfig
@@ -139,7 +139,7 @@ def prepare_work(config: BenchmarkConfig) -> Work:
     return Work(
         config=config,
         model=model,
-        weights=_weights(resolve(base).path),
+        weights=multiplied_weights(resolve(base).path),
         limit=limit,
         layout=layout,
         dtype=manifest.dtype if manifest and config.dtype == "auto" else dtype,
@@ -147,13 +147,6 @@ def prepare_work(config: BenchmarkConfig) -> Work:
         questions=[question for _, question in asked],
         prompts=[prompt for prompt, _ in asked],
     )
-
-
-def _weights(path: str) -> int:
-    """All weights but those of an embedding that is only looked up."""
-    model = without_weights(path)
-    tied = model.config.get_text_config().tie_word_embeddings
-    return sum(p.numel() for p in model.parameters()) - (0 if tied else model.get_input_embeddings().weight.numel())
 
 
 def _data(config: BenchmarkConfig) -> DataConfig:

@@ -109,15 +109,14 @@ def _keep(x: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
     return (x.view(torch.int16) * kept).view(x.dtype) if kept.dtype == torch.int16 else x * kept
 
 
+_LEAST_POOL = 1 << 22
+"""Bytes that are drawn at least."""
+
+
 class _Pool:
     """Random bytes, drawn anew for each forward pass of a model and used from random places on."""
 
-    # Filled from the start, without touching torch's own generator: a model may be run before any `refill`.
-    bytes = (
-        torch.empty(1 << 19, dtype=torch.int64)
-        .random_(-(2**63), None, generator=torch.Generator().manual_seed(0))
-        .view(torch.uint8)
-    )
+    bytes = torch.empty(0, dtype=torch.uint8)
 
 
 def refill(device: torch.device, size: int = 0) -> None:
@@ -125,7 +124,7 @@ def refill(device: torch.device, size: int = 0) -> None:
 
     To be called before each forward pass; one that is repeated (activation checkpointing) finds the same bytes.
     """
-    words = -(-max(size, len(_Pool.bytes)) // 8)
+    words = -(-max(size, len(_Pool.bytes), _LEAST_POOL) // 8)
     _Pool.bytes = torch.empty(words, dtype=torch.int64, device=device).random_(-(2**63), None).view(torch.uint8)
 
 

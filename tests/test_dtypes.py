@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from dtypes_job import disagree
 
 from memreason import dtypes as module
 from memreason.base_models import load_causal_lm, without_weights
@@ -137,19 +138,9 @@ def test_a_gpu_is_not_measured_but_asked(monkeypatch: pytest.MonkeyPatch) -> Non
         assert choose_dtype("auto", "", torch.device("mps")) is dtype
 
 
-def _disagree(rank: int, base: str, folder: str) -> None:
-    """In one of two processes: each measures something else, and both take the first one's."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    found = [Measured(3.0, 1.0), Measured(1.0, 3.0)][rank]
-    module.measure = lambda shapes, threads: found  # type: ignore[assignment]
-    Path(folder, str(rank)).write_text(dtype_name(choose_dtype("auto", base, CPU)))
-    torch.distributed.barrier()  # else the first to leave may take what the other still waits for along
-    torch.distributed.destroy_process_group()
-
-
 @pytest.mark.slow
 def test_of_several_processes_all_take_what_the_main_one_measured(bases: dict[str, Path], tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(_disagree, (str(bases["tied"]), str(tmp_path)), nprocs=2)
+    torch.multiprocessing.spawn(disagree, (str(bases["tied"]), str(tmp_path)), nprocs=2)
     assert [(tmp_path / str(rank)).read_text() for rank in (0, 1)] == ["bfloat16", "bfloat16"]
 
 

@@ -85,7 +85,7 @@ def test_guesses_change_nothing(model: PreTrainedModel, guess: str) -> None:
     expected = decode(model, asked, [20] * 7, end_id=END, slots=3)
     after = {tuple(ids[: i + 1]): ids[i + 1 : i + 4] for ids in expected for i in range(len(ids))}
 
-    def guesses(written: list[int]) -> list[int]:
+    def guesses(written: list[int], _: int) -> list[int]:
         right = after[tuple(written)]
         return {"right": right, "wrong": [9, 9], "half right": [*right[:1], 9],
                 "too many": [*right, 9, 9, 9, 9]}[guess]  # fmt: skip
@@ -102,7 +102,7 @@ def test_right_guesses_save_passes(model: PreTrainedModel) -> None:
     model.register_forward_pre_hook(lambda *_: passes.append(1))
     decode(model, asked, [20] * 4, end_id=-1, slots=4)
     without = len(passes)
-    decode(model, asked, [20] * 4, end_id=-1, slots=4, guess=lambda written: after[tuple(written)])
+    decode(model, asked, [20] * 4, end_id=-1, slots=4, guess=lambda written, _: after[tuple(written)])
     # The first begins with a proof that this model can be read so; then the prompt, and one or four at a time.
     assert without == PROOF + 20 and len(passes) - without == 6
 
@@ -113,7 +113,7 @@ def test_a_forced_id_is_written_whatever_the_model_says(model: PreTrainedModel) 
     def forced(written: list[int]) -> int | None:
         return 11 if len(written) % 4 == 2 else None
 
-    found = decode(model, asked, [10] * 5, end_id=-1, slots=2, forced=forced, guess=lambda _: [11, 11])
+    found = decode(model, asked, [10] * 5, end_id=-1, slots=2, forced=forced, guess=lambda *_: [11, 11])
     for prompt, ids in zip(asked, found, strict=True):
         assert ids[2] == ids[6] == 11
         assert ids[3:6] == alone(model, [*prompt, *ids[:3]], 3)  # and it goes on from there
@@ -238,7 +238,7 @@ def test_guesses_do_not_reach_past_the_room_there_is() -> None:
     (prompt,) = prompts(1, 60, seed=3)
     room = 24 - len(prompt)
     expected = decode(model, [prompt], [room], end_id=-1, slots=1)
-    assert decode(model, [prompt], [room], end_id=-1, slots=1, guess=lambda _: [9, 9, 9]) == expected
+    assert decode(model, [prompt], [room], end_id=-1, slots=1, guess=lambda *_: [9, 9, 9]) == expected
 
 
 def test_values_of_another_size_than_keys_are_left_to_others() -> None:

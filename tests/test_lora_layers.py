@@ -9,10 +9,10 @@ from peft.tuners.lora.layer import Linear as LoraLinear
 from transformers import AutoModelForCausalLM
 
 from memreason.lora_layers import (
+    Kept,
     LoraBesideFrozen,
     WeightBesideFrozen,
     all_beside_frozen,
-    keep_mask,
     refill,
     use_lora_beside_frozen,
 )
@@ -113,7 +113,7 @@ def test_masks_keep_the_right_share_also_below_their_resolution(dropout: float) 
     torch.manual_seed(1)
     for _ in range(300):
         refill(x.device)
-        mask = keep_mask(x, dropout)
+        mask = Kept.draw(x, dropout).of(torch.ones_like(x))
         assert set(mask.unique().tolist()) <= {0, 1}
         dropped.append(1 - mask.float().mean().item())
     assert sum(dropped) / len(dropped) == pytest.approx(dropout, rel=0.5 if dropout < 0.01 else 0.05)
@@ -125,13 +125,14 @@ def test_masks_of_two_calls_differ_and_a_seed_repeats_them() -> None:
     for seed in (3, 3, 4):
         torch.manual_seed(seed)
         refill(x.device)
-        seen.append((keep_mask(x, 0.5), keep_mask(x, 0.5)))
+        seen.append(tuple(Kept.draw(x, 0.5).of(torch.ones_like(x)) for _ in range(2)))
     assert torch.equal(seen[0][0], seen[1][0]) and not torch.equal(seen[0][0], seen[2][0])
     assert not torch.equal(seen[0][0], seen[0][1])
 
 
 def test_input_larger_than_the_pool_gets_a_larger_pool() -> None:
-    mask = keep_mask(torch.empty(5000, 2000), 0.5)
+    x = torch.ones(5000, 2000)
+    mask = Kept.draw(x, 0.5).of(x)
     assert mask.shape == (5000, 2000) and mask.mean() == pytest.approx(0.5, abs=0.01)
 
 

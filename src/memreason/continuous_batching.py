@@ -4,7 +4,7 @@ Every step is one forward pass over a single row of tokens with no padding in it
 each answer under way, and the whole prompts of those that just got a place. Only attention must know
 which token belongs to which answer (`slot_attention`).
 
-Tokens that are all but certain to follow, planning tokens above all, are read along with the token
+Tokens that are likely to follow, planning tokens above all, are read along with the token
 before them and kept only where the model agrees: the result is the same, in fewer steps.
 
 Whether a model can be read so is proven beforehand, on the first prompt's tokens: logits by way of the slots must be
@@ -51,7 +51,7 @@ def decode(
     slots: int,
     on_ended: Callable[[int, list[int]], None],
     shared: DynamicCache | None = None,
-    guess: Callable[[list[int]], list[int]] | None = None,
+    guess: Callable[[list[int], int], list[int]] | None = None,
     forced: Callable[[list[int]], int | None] | None = None,
     ended: Callable[[list[int]], bool] | None = None,
     anywhere: Callable[[bool], bool] | None = None,
@@ -61,12 +61,12 @@ def decode(
 
     ``on_ended`` is given each prompt's index and its new ids as soon as it has ended. ``slots`` answers are under way
     at once, and a prompt is asked for when its turn comes. ``shared`` holds the keys and values of what stands before
-    every prompt. ``guess`` gives the ids that are likely to follow those written (it changes the time
-    taken, nothing else), ``forced`` the one id that must follow, ``ended`` says that an answer has ended
-    without an end token. ``anywhere`` says whether something is true
-    in any process, where all must make the same number of passes (sharded weights): a process that is
-    done reads a token for nothing until all are. ``longest`` is what a prompt and its answer have at most together;
-    where it is not given, all prompts are asked for beforehand. Raises Unsupported before anything
+    every prompt. ``guess`` gives the ids that are likely to follow those written, of which the last few, so many, are
+    new to it (it changes the time taken, nothing else), ``forced`` the one id that must follow, ``ended`` says that an
+    answer has ended without an end token. ``anywhere`` says whether something is true in any process, where all must
+    make the same number of passes (sharded weights): a process that is done reads a token for nothing until all are.
+    ``longest`` is what a prompt and its answer have at most together; where it is not given, all prompts are asked for
+    beforehand. Raises Unsupported before anything
     is decoded, where the model cannot be read so.
     """
     before = shared.get_seq_length() if shared is not None else 0
@@ -93,12 +93,14 @@ def decode(
             under_way = sorted(under_way + joined, key=lambda row: row.slot)
             going_on = []
             for row in under_way:
+                known = len(row.written)
                 if _accept(row, best[row.slot], room[row.index], end_id, forced, ended):
                     on_ended(row.index, row.written)
                     free.append(row.slot)
                     continue
                 left = room[row.index] - len(row.written)  # of which the model's own next token is one
-                row.pending = row.written[-1:] + (guess(row.written)[: left - 1] if guess else [])
+                guessed = guess(row.written, len(row.written) - known) if guess else []
+                row.pending = row.written[-1:] + guessed[: left - 1]
                 going_on.append(row)
             under_way = going_on
 

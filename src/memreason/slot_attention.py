@@ -26,6 +26,10 @@ _SPARE = 64
 _OF_THE_PASS = {"dropout", "position_ids", "cache_position", "use_cache", "output_attentions", "output_hidden_states",
                 "output_router_logits", "logits_to_keep", "return_dict"}  # fmt: skip
 """Options that reach attention and are none of its own: in evaluation there is no dropout."""
+_GRID = 2048
+"""Tokens of prompts, padding included, that are attended over at once."""
+
+Prompt = tuple[int, int, int, int]
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Step:
     ``slot`` and ``position`` (tokens) say where each token's keys and values go. The first ``tokens``
     of them belong to answers under way: ``row`` and ``column`` put them into a grid of (answers, longest
     pending), ``mask`` (answers, 1, grouped heads × longest pending, length) says what they see.
-    ``prompts`` are (slot, first token, last token + 1, what is in the slot already).
+    ``prompts`` are (slot, first token, last token + 1, what is in the slot already), one after another.
     """
 
     slot: torch.Tensor
@@ -47,8 +51,24 @@ class Step:
     width: int
     length: int
     seen: torch.Tensor
-    prompts: list[tuple[int, int, int, int]]
+    prompts: list[Prompt]
     mask: torch.Tensor | None = None
+
+    def prompts_together(self) -> list[list[Prompt]]:
+        """Prompts that are attended over at once: with the same length in their slots, and not too large a grid."""
+        if self._together is None:
+            self._together = []
+            widest = 0
+            for prompt in self.prompts:
+                _, start, end, before = prompt
+                last = self._together[-1] if self._together else []
+                widest = max(widest, end - start)
+                if last and last[0][3] == before and (len(last) + 1) * widest <= _GRID:
+                    last.append(prompt)
+                else:
+                    self._together.append([prompt])
+                    widest = end - start
+        return self._together
 
     def places(self, capacity: int) -> torch.Tensor:
         """Each token's place (tokens,) among those of all slots together, which hold ``capacity`` each."""
@@ -64,6 +84,7 @@ class Step:
 
     _places: torch.Tensor | None = None
     _cells: torch.Tensor | None = None
+    _together: list[list[Prompt]] | None = None
 
 
 class Slots:
@@ -100,17 +121,39 @@ class Slots:
         out = query.new_empty(tokens, heads, size)
         if step.tokens:
             out[: step.tokens] = self._continue(step, query[:, : step.tokens], keys, values, scaling)
-        for slot, start, end, before in step.prompts:
-            length = before + end - start
-            mask = None
-            if before:
-                mask = torch.ones(end - start, length, dtype=torch.bool, device=query.device).tril(before)
-            found = functional.scaled_dot_product_attention(
-                query[None, :, start:end], keys[slot : slot + 1, :, :length], values[slot : slot + 1, :, :length],
-                attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=True,
-            )  # fmt: skip
-            out[start:end] = found[0].transpose(0, 1)
+        for some in step.prompts_together():
+            self._begin(some, query, keys, values, scaling, out)
         return out[None]
+
+    def _begin(
+        self,
+        prompts: list[Prompt],
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        scaling: float | None,
+        out: torch.Tensor,
+    ) -> None:
+        """Write into ``out`` (tokens, heads, size) what a few prompts attend to, each at the left of a line of a grid:
+        padding stands to the right, where no token looks."""
+        longest, before = max(end - start for _, start, end, _ in prompts), prompts[0][3]
+        first, length = prompts[0][1], before + longest
+        grid = query[None, :, first : first + longest]
+        if len(prompts) > 1:
+            grid = query.new_zeros(len(prompts), query.shape[0], longest, query.shape[2])
+            for line, (_, start, end, _) in enumerate(prompts):
+                grid[line, :, : end - start] = query[:, start:end]
+        slots = [slot for slot, *_ in prompts]
+        lines = slice(slots[0], slots[0] + 1) if len(slots) == 1 else slots
+        mask = None
+        if before:
+            mask = torch.ones(longest, length, dtype=torch.bool, device=query.device).tril(before)
+        found = functional.scaled_dot_product_attention(
+            grid, keys[lines, :, :length], values[lines, :, :length],
+            attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=True,
+        )  # fmt: skip
+        for line, (_, start, end, _) in enumerate(prompts):
+            out[start:end] = found[line, :, : end - start].transpose(0, 1)
 
     def _continue(
         self, step: Step, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float | None

@@ -83,8 +83,10 @@ Answer = Callable[[Sequence[int]], "Sequence[Trace | list[int]]"]
 
 
 def _memreason(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
-    """What `memreason evaluate` does, adapters folded in anew each time."""
+    """What `memreason evaluate` does, but for adapters, which are folded in beforehand as everyone's are."""
     keep_freed_memory()
+    if unit.prefix_cache() is None:  # which cannot be folded in
+        unit.model = unit.merge().eval()
     _count_passes(unit.model, passes)
 
     def answer(numbers: Sequence[int]) -> list[Trace]:

@@ -77,17 +77,17 @@ def decode(
         _prove_once(model, prompts[0] if len(prompts) else [end_id], shared, longest, anywhere)
     held = Slots(max(1, min(slots, len(prompts))), shared, longest)
     waiting = iter(range(len(prompts)))
-    free = list(range(held.count))
     under_way: list[Row] = []
     with slots_as_attention(model, held):
         while True:
-            next_ones = list(islice(waiting, len(free)))
+            next_ones = list(islice(waiting, held.count - len(under_way)))
             busy = bool(next_ones or under_way)
             if not (anywhere(busy) if anywhere else busy):
                 break
             if not busy:
                 _forward(model, held, [], [Row(0, 0, before, [0])])
                 continue
+            free = _free(held, under_way, len(under_way) + len(next_ones))
             joined = [Row(index, free.pop(), before, list(prompts[index])) for index in next_ones]
             best = _forward(model, held, under_way, joined)
             under_way = sorted(under_way + joined, key=lambda row: row.slot)
@@ -96,13 +96,24 @@ def decode(
                 known = len(row.written)
                 if _accept(row, best[row.slot], room[row.index], end_id, forced, ended):
                     on_ended(row.index, row.written)
-                    free.append(row.slot)
                     continue
                 left = room[row.index] - len(row.written)  # of which the model's own next token is one
                 guessed = guess(row.written, len(row.written) - known) if guess else []
                 row.pending = row.written[-1:] + guessed[: left - 1]
                 going_on.append(row)
             under_way = going_on
+
+
+def _free(held: Slots, under_way: list[Row], count: int) -> list[int]:
+    """The slots below ``count`` that nobody has, after those under way above have moved into some of them: attention
+    looks at all slots up to the last in use."""
+    free = sorted({*range(count)} - {row.slot for row in under_way}, reverse=True)
+    for row in under_way:
+        if row.slot >= count:
+            held.move(row.slot, free[-1], row.read)
+            row.slot = free.pop()
+    under_way.sort(key=lambda row: row.slot)
+    return free
 
 
 def _accept(
@@ -241,27 +252,24 @@ def _logits(model: PreTrainedModel, slots: Slots, under_way: list[Row], joined: 
     tokens = sum(lengths[: len(under_way)])
     width = max(lengths[: len(under_way)], default=1)
     length = max((row.read + len(row.pending) for row in under_way), default=0)
-    # To attend over a few idle slots too costs less than to copy the others together.
-    in_place = 4 * len(under_way) >= 3 * slots.count
-    line = {row.slot: row.slot if in_place else i for i, row in enumerate(under_way)}
-    read = {line[row.slot]: row.read for row in under_way}
-    cells = [(line[row.slot], j) for row in under_way for j in range(len(row.pending))]
-    ids, slot, position, row_of, column_of, in_use, reads, keep = _move_together(
+    count = max((row.slot + 1 for row in under_way), default=0)
+    read = {row.slot: row.read for row in under_way}
+    cells = [(row.slot, j) for row in under_way for j in range(len(row.pending))]
+    ids, slot, position, row_of, column_of, reads, keep = _move_together(
         device,
         [token for row in rows for token in row.pending],
         [row.slot for row in rows for _ in row.pending],
         [row.read + i for row in rows for i in range(len(row.pending))],
         [i for i, _ in cells],
         [j for _, j in cells],
-        [*range(slots.count)] if in_place else [row.slot for row in under_way],
-        [read.get(i, 0) for i in range(slots.count if in_place else len(under_way))],
+        [read.get(i, 0) for i in range(count)],
         [*range(tokens), *(end - 1 for end in ends[len(under_way) :])],
     )
     # A row's shorter pending is padded in the grid; what its padding sees does not matter.
     columns = torch.arange(width, device=device)[None, :, None]
     seen = torch.arange(length, device=device) <= reads[:, None, None] + columns
     prompts = [(row.slot, end - size, end, row.read) for row, end, size in zip(rows, ends, lengths, strict=True)]
-    slots.step = Step(slot, position, tokens, row_of, column_of, in_use, width, length, seen, prompts[len(under_way) :])
+    slots.step = Step(slot, position, tokens, row_of, column_of, width, length, seen, prompts[len(under_way) :])
     inputs: dict[str, Any] = {"input_ids": ids[None], "position_ids": position[None]}
     if "logits_to_keep" in inspect.signature(_bare(model).forward).parameters:
         return model(**inputs, use_cache=False, logits_to_keep=keep).logits[0]

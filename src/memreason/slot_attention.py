@@ -37,8 +37,8 @@ class Step:
     """What one forward pass reads, for the attention of each layer.
 
     ``slot`` and ``position`` (tokens) say where each token's keys and values go. The first ``tokens``
-    of them belong to answers under way: ``row`` and ``column`` put them into a grid of (answers, longest
-    pending), ``mask`` (answers, 1, grouped heads × longest pending, length) says what they see.
+    of them belong to answers under way: ``row`` and ``column`` put them into a grid of (slots up to the last in use,
+    longest pending), ``mask`` (slots, 1, grouped heads × longest pending, length) says what they see.
     ``prompts`` are (slot, first token, last token + 1, what is in the slot already), one after another.
     """
 
@@ -47,7 +47,6 @@ class Step:
     tokens: int
     row: torch.Tensor
     column: torch.Tensor
-    slots: torch.Tensor
     width: int
     length: int
     seen: torch.Tensor
@@ -160,12 +159,9 @@ class Slots:
     ) -> torch.Tensor:
         """(tokens, heads, size) of the answers under way, as one grid; heads that share keys stand in one group."""
         heads, _, size = query.shape
-        rows, width, groups = len(step.slots), step.width, keys.shape[1]
+        rows, width, groups = len(step.seen), step.width, keys.shape[1]
         as_grid = width > 1 or step.tokens < rows
-        if rows < self.count:
-            keys, values = keys[step.slots, :, : step.length], values[step.slots, :, : step.length]
-        else:
-            keys, values = keys[:, :, : step.length], values[:, :, : step.length]
+        keys, values = keys[:rows, :, : step.length], values[:rows, :, : step.length]
         if step.mask is None or step.mask.dtype != query.dtype:
             seen = step.seen[:, None].expand(rows, heads // groups, width, step.length)
             step.mask = query.new_zeros(()).expand(seen.shape).masked_fill(~seen, -torch.inf).flatten(1, 2)[:, None]
@@ -185,6 +181,12 @@ class Slots:
             if self._shared is not None:
                 shared = getattr(self._shared.layers[layer], which)
                 held[layer][:, : shared.shape[2]] = shared.transpose(1, 2)
+
+    def move(self, slot: int, to: int, length: int) -> None:
+        """Take the ``length`` tokens in a slot over into another one."""
+        for held in (self.keys, self.values):
+            for block in held.values():
+                block[to, :length] = block[slot, :length]
 
     def make_room(self, length: int) -> None:
         """Let every slot hold ``length`` tokens."""

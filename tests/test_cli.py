@@ -146,7 +146,7 @@ class TestFlags:
     @pytest.mark.parametrize(
         ("flags", "message"),
         [
-            (["--learnin_rate", "1"], "unknown flag --learnin_rate; did you mean learning_rate?"),
+            (["--learnin_rate", "1"], "unknown flag --learnin_rate; did you mean --learning_rate?"),
             (["--parameter_efficient_mode", "prefix"], "invalid choice: 'prefix'"),
             (["--num_test", "many"], "invalid int value"),
             (["--num_test", "-1"], "--num_test -1: must be at least 0"),

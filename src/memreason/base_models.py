@@ -57,6 +57,8 @@ def resolve(name: str, revision: str = "") -> BaseModel:
     """
     if Path(name).is_dir():
         return BaseModel(name, "")
+    if name.startswith(("/", "./", "../", "~")):
+        raise UserError(f"model {name}: no such folder; check --model_name_or_path")
     if name == SMOLLM2:
         if not revision.startswith(SMOLLM2_PACKAGE):
             try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase
+
 from memreason import processes
 from memreason.base_checks import check_texts, check_training_dtype
 from memreason.base_models import load_tokenizer, resolve
@@ -50,13 +52,14 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
         )
 
 
-def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> None:
-    """Raise UserError where the base model's tokenizer loses what solutions are parsed by."""
+def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> PreTrainedTokenizerBase:
+    """The base model's tokenizer with the planning tokens; UserError where it loses what solutions are parsed by."""
     layout = variants.layout(model_config)
     tokenizer = load_tokenizer(resolve(model_config.model_name_or_path).path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
     add_tokens(tokenizer, layout)
     check_texts(layout, tokenizer, task.splits["train"])
+    return tokenizer
 
 
 def check_sharding(model: ModelConfig, args: TrainingConfig, generation_backend: str) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 DEVICE_HELP = (
-    "where to compute; auto = on a CUDA or ROCm GPU if there is one, else on the CPU; mps is Apple's, xpu Intel's"
+    "where to compute; auto = on a CUDA or ROCm GPU if there is one, else the CPU; mps is Apple's, xpu Intel's"
 )
 
 

@@ -30,7 +30,16 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
     for split, purpose in needed.items():
         if not task.splits.get(split):
             have = ", ".join(f"{name} ({len(found)})" for name, found in task.splits.items()) or "none"
-            raise UserError(f"{task.name} has no {split} questions {purpose}; its splits are: {have}")
+            why = "".join(f". {note}" for note in task.notes)
+            raise UserError(
+                f"{task.name} has no {split} questions {purpose}; its splits are: {have}{_where(data)}{why}"
+            )
+    if not any(solution.steps for solution in task.splits["train"]):
+        raise UserError(
+            f"{task.name}: none of the train questions has steps to train on. Have them written: memreason label "
+            f"--task {task.name}{f' --data_path {data.data_path}' if data.data_path else ''} --planner MODEL --output "
+            f"{task.name}.jsonl; then train with --dataset jsonl --data_path {task.name}.jsonl"
+        )
     if not any(task.splits[name] for name in task.test_splits):
         raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
@@ -50,6 +59,13 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
             f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
             "-m memreason train …, or set CUDA_VISIBLE_DEVICES to one of them"
         )
+
+
+def _where(data: DataConfig) -> str:
+    """Where a file with the missing split would go, if there is a folder of files."""
+    if not data.data_path or not Path(data.data_path).expanduser().is_dir():
+        return ""
+    return f"; a train.jsonl, validation.jsonl or test.jsonl (or .json) in {data.data_path} is read as that split"
 
 
 def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> PreTrainedTokenizerBase:

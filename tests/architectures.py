@@ -236,8 +236,8 @@ ARCHITECTURES = [
     A("hunyuan_v1_moe", "Hunyuan A13B", "tencent/Hunyuan-A13B-Instruct", "experts, some shared"),
     A("afmoe", "Trinity", "arcee-ai/Trinity-Nano-Base", "experts, some shared; windows in some layers",
       num_hidden_layers=4, **SHORT),
-    A("laguna", "Laguna", "poolside/laguna-XS.2", "experts, some shared, whose adapters PEFT would lose: needs `--lora_module atten`",
-      lora_module="atten"),
+    A("laguna", "Laguna", "poolside/laguna-XS.2",
+      "experts, some shared, whose adapters PEFT would lose: needs `--lora_module atten`", lora_module="atten"),
     # attention of their own, which the attention interface does not reach
     A("bloom", "BLOOM", "bigscience/bloom-560m", "attention of its own, with ALiBi"),
     A("falcon", "Falcon", "tiiuae/falcon-7b", "attention of its own"),

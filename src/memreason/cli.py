@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for the user's mistake, 1 for ours."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
         listed = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
         print(HELP.format(commands=listed))

@@ -60,6 +60,7 @@ ELSEWHERE = {
     "input": ("data_path", "generations"),
     "load_in_4bit": ("int4_training",),
     "load_in_8bit": ("int8_training",),
+    "lora_rank": ("lora_r",),
     "lr": ("learning_rate",),
     "max_seq_length": ("model_max_length",),
     "model": ("model_name_or_path", "planner"),

@@ -324,6 +324,16 @@ class TestCheckpoints:
         assert "the question is missing" in fails(capsys, "ask", "--model_name_or_path", "x")
         assert "the question is missing" in fails(capsys, "ask", " ", "--model_name_or_path", "x")
 
+    def test_data_without_a_dataset_is_not_passed_over(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "say which dataset it is" in fails(capsys, "tasks", "--data_path", "mine.jsonl")
+        assert "with --data_path mine.jsonl" in fails(capsys, "tasks", "jsonl", "mine.jsonl")
+
+    def test_help_is_a_command_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["help"]) == 0
+        with pytest.raises(SystemExit):
+            main(["help", "score"])
+        assert "usage: memreason score" in capsys.readouterr().out
+
     def test_a_question_without_quotes_is_shown_with_them(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert 'memreason ask "Is Rome old?"' in fails(capsys, "ask", "Is", "Rome", "old?")
 

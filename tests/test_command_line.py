@@ -60,6 +60,14 @@ def test_the_originals_booleans(value: str) -> None:
         (["--deepspeed", "zero3.json"], "not supported yet"),
         (["--metric_for_best_model", "loss"], "must be one of eval_acc"),
         (["--save_strategy", "steps"], "save and eval strategy to match"),
+        (["--label_smoothing_factor", "5"], "--label_smoothing_factor 5.0: must be at least 0 and below 1"),
+        (["--adam_beta1", "2"], "--adam_beta1 2.0"),
+        (["--dataloader_num_workers", "-1"], "--dataloader_num_workers -1: must be at least 0"),
+        (["--save_strategy", "steps", "--eval_strategy", "no", "--save_steps", "0"], "--save_steps 0.0: must be above"),
+        (["--lr_scheduler_type", "cosin"], "--lr_scheduler_type 'cosin': .*did you mean cosine"),
+        (["--lr_scheduler_kwargs", "{bad"], "--lr_scheduler_kwargs: not valid JSON"),
+        (["--warmup_ratio", "0.1"], "say --warmup_steps"),
+        (["--dtype", "bf16"], "did you mean bfloat16"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_reason(argv: list[str], message: str) -> None:

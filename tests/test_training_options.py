@@ -19,6 +19,7 @@ from memreason.training_options import TrainingOptions
         ({"gradient_accumulation_steps": 0}, "--gradient_accumulation_steps 0"),
         ({"save_total_limit": 0}, "--save_total_limit 0"),
         ({"seed": -1}, "--seed -1"),
+        ({"seed": 2**32}, "--seed 4294967296: must be below"),
         ({"eval_strategy": "epochs"}, "did you mean epoch"),
         ({"eval_strategy": "steps"}, "say --save_strategy steps too, or --load_best_model_at_end False"),
         ({"metric_for_best_model": "eval_ac"}, "must be one of eval_acc.*did you mean eval_acc"),

@@ -208,10 +208,8 @@ def _step_types(argv: Sequence[str]) -> None:
     action, rest = (argv[0], list(argv[1:])) if argv else ("", [])
     if action not in ("fit", "show"):
         _parse("step-types", (StepTypesConfig, DataConfig), [a for a in argv if a in ("-h", "--help")])
-        hint = did_you_mean(action, ("fit", "show")) or ":"
-        raise UserError(
-            f"say fit or show{hint}: memreason step-types fit --dataset …, memreason step-types show FOLDER"
-        )
+        hint = did_you_mean(action, ("fit", "show"))
+        raise UserError(f"say `step-types fit --dataset …` or `step-types show FOLDER`{hint}")
     _quiet_transformers()
     console = _console()
     if action == "fit":

@@ -19,6 +19,7 @@ from memreason.recipes import read_recipe
 
 POSITIONAL = {
     "ask": ('"QUESTION"', "question"),
+    "evaluate": ("[CHECKPOINT]", "model_name_or_path"),
     "tasks": ("[NAME]", "dataset"),
     "label inspect": ("FILE", "file"),
     "step-types": ("fit|show FOLDER", ""),
@@ -56,6 +57,7 @@ ELSEWHERE = {
     "dataset_name": ("dataset", "task"),
     "epochs": ("num_train_epochs",),
     "file": ("data_path", "generations", "input"),
+    "group_by_length": ("train_sampling_strategy",),
     "folder": ("output_dir", "model_name_or_path"),
     "input": ("data_path", "generations"),
     "load_in_4bit": ("int4_training",),
@@ -76,6 +78,7 @@ ELSEWHERE = {
     "rank": ("lora_r",),
     "recipe": ("config",),
     "task": ("dataset",),
+    "warmup_ratio": ("warmup_steps",),
 }
 """What other tools, and other commands, call an option → what it may be here; the first that the command has."""
 _WORDS = {**dict.fromkeys(("yes", "true", "t", "y", "1", "on"), True),
@@ -173,6 +176,8 @@ class Parser(HfArgumentParser):
         message = re.sub(r"^argument (--[\w-]+)\S*: ", r"\1: ", message)
         if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
             message += did_you_mean(found[1], [choice.strip(" '") for choice in found[2].split(",")])
+        if self._positional == "question" and "neither True nor False" in message:
+            message += "; put the question before the flags"
         raise UserError(f"{message} (`{self.prog} --help` lists the flags)")
 
     def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
@@ -202,14 +207,17 @@ class Parser(HfArgumentParser):
         """Read the words that belong to no flag: one, where the command takes one."""
         name = self._positional
         free = name and getattr(namespace, name) == self.get_default(name)
-        if free and len(words) == 1 and not words[0].startswith("-"):
+        is_recipe = Path(words[0]).suffix in (".yaml", ".yml")
+        if free and len(words) == 1 and not words[0].startswith("-") and not is_recipe:
             setattr(namespace, name, words[0])
             return
         if name == "question":
             self.error(f'put the question in quotes: {self.prog} "{" ".join(w for w in words if w[:2] != "--")}"')
         hint = ""
-        if Path(words[0]).suffix in (".yaml", ".yml"):
+        if is_recipe:
             hint = f"; a recipe is named by --config {words[0]}"
+        elif name == "dataset":
+            words, hint = words[-1:], f"; say where the data is with --data_path {words[-1]}"
         elif not words[0].startswith("-"):
             hint = "; every value stands behind its flag, and one with spaces in quotes"
         self.error(f"unexpected argument {words[0]!r}{hint}")

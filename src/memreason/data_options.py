@@ -22,6 +22,12 @@ class TasksConfig:
         "print the text that training reads, with the options for planning tokens and ablations of `memreason train`",
     )
 
+    def __post_init__(self) -> None:
+        if self.data_path and not self.dataset:
+            raise UserError(
+                f"--data_path {self.data_path}: say which dataset it is: memreason tasks NAME --data_path …"
+            )
+
 
 @dataclass
 class ScoreConfig:

@@ -136,7 +136,7 @@ def _question(question: object, options: Sequence[str] = (), name: str = "") -> 
     if isinstance(options, str) or not all(isinstance(option, str) and option.strip() for option in options):
         raise UserError(f'{name}options {options!r}: give a list of texts, options=["Seoul", "Tokyo"]')
     if len(options) == 1 or len(options) > 26:
-        raise UserError(f"{name}{len(options)} options: give 2 to 26 (A to Z), or none")
+        raise UserError(f"{name}options: {len(options)} of them; give 2 to 26 (A to Z), or none")
     return Question("asked", one_line(question), "", tuple(one_line(option) for option in options))
 
 

@@ -200,8 +200,9 @@ def _cut(text: str, length: int) -> str:
 
 def print_next(console: Console, run: str, verdicts: Iterable[Verdict]) -> None:
     """Print the command to type next: it asks the run's checkpoint a test question that it answered rightly."""
-    open_ones = [v.trace.question.text for v in verdicts if v.outcome == "correct" and not v.trace.question.options]
-    question = open_ones[0] if open_ones else "…"
+    open_ones = [verdict for verdict in verdicts if not verdict.trace.question.options]
+    right = [verdict for verdict in open_ones if verdict.outcome == "correct"]
+    question = next((verdict.trace.question.text for verdict in (*right, *open_ones)), "…")
     asked = f"{program()} ask {shlex.quote(question)} --model_name_or_path {shlex.quote(run)}"
     console.print(f"next: {asked}", markup=False, highlight=False, soft_wrap=True)
 

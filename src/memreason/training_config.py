@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from transformers import TrainingArguments
+from transformers import SchedulerType, TrainingArguments
 
 from memreason import processes
-from memreason.config import option
+from memreason.config import check_at_least, check_choice, option
 from memreason.devices import choose_device
 from memreason.errors import UserError
 from memreason.training_options import UNNAMED, TrainingOptions
@@ -27,6 +28,7 @@ class TrainingConfig(TrainingOptions, TrainingArguments):
 
     def __post_init__(self) -> None:
         TrainingOptions.__post_init__(self)
+        self._check_others()
         self.output_dir = self.output_dir or UNNAMED
         if self.eval_strategy == "no" or self.save_strategy == "no":
             self.load_best_model_at_end = False
@@ -51,6 +53,26 @@ class TrainingConfig(TrainingOptions, TrainingArguments):
         options = self.fsdp_plugin_args or {}
         if options.get("fsdp_version", 2) != 2 or options.get("cpu_ram_efficient_loading"):
             raise UserError("--fsdp_config: version must be 2, and cpu_ram_efficient_loading false")
+
+    def _check_others(self) -> None:
+        """Raise UserError for values that else are found out once the model is loaded, without their flag's name."""
+        for flag in ("adam_beta1", "adam_beta2", "label_smoothing_factor"):
+            if not 0 <= vars(self)[flag] < 1:
+                raise UserError(f"--{flag} {vars(self)[flag]}: must be at least 0 and below 1")
+        for flag in ("adam_epsilon", "max_grad_norm", "neftune_noise_alpha", "dataloader_num_workers"):
+            check_at_least(flag, vars(self)[flag], 0)
+        for flag, strategy in (("save_steps", self.save_strategy), ("eval_steps", self.eval_strategy)):
+            value = vars(self)[flag]
+            if strategy == "steps" and value is not None and not value > 0:
+                raise UserError(f"--{flag} {value}: must be above 0")
+        check_choice("lr_scheduler_type", str(getattr(self.lr_scheduler_type, "value", self.lr_scheduler_type)),
+                     [kind.value for kind in SchedulerType])  # fmt: skip
+        for flag, value in vars(self).items():
+            if isinstance(value, str) and value.startswith("{"):
+                try:
+                    json.loads(value)
+                except ValueError as error:
+                    raise UserError(f"--{flag}: not valid JSON ({error})") from error
 
 
 def shards(args: TrainingConfig) -> bool:

@@ -69,6 +69,8 @@ class TrainingOptions:
             check_at_least(flag, getattr(self, flag), least)
         if not 0 < self.num_train_epochs < float("inf"):
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0, or nothing would be trained")
+        if self.seed >= 2**32:
+            raise UserError(f"--seed {self.seed}: must be below 2 to the 32nd")
         if self.learning_rate == float("inf"):
             raise UserError("--learning_rate inf: must be a number; 2e-4 is the default")
         check_choice("eval_strategy", self.eval_strategy, EVALUATE)

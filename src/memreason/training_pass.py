@@ -240,7 +240,7 @@ class _Computed:
 
 def _unsupported(model: PreTrainedModel, error: Exception) -> Exception:
     """What to raise where a model cannot compute a loss and its gradient even in transformers' own way."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error):
         return error
     return UserError(
         f"{type(model).__name__} is not supported: trying one solution before training, its own forward and backward "

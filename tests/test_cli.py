@@ -257,7 +257,8 @@ class TestBadData:
     def test_nothing_left_to_train_on_says_why_and_what_to_do(
         self, arguments: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        (data / "train.jsonl").write_text((data / "test.jsonl").read_text().replace(', "split": "test"', ""))
+        same = (data / "test.jsonl").read_text().replace('"split": "test"', '"split": "train"')
+        (data / "train.jsonl").write_text(same.replace("test-", "again-"))
         message = fails(capsys, *arguments)
         assert "no train questions" in message and "all stand in another split too" in message
         (data / "train.jsonl").unlink()

@@ -99,14 +99,14 @@ def test_an_evaluation_is_three_files(tmp_path):
     first = (tmp_path / "out/traces.txt").read_text().split("=" * 80)[0]
     assert first.strip() == (
         "Question: Is Lyon the capital of France?\n\n"
-        "The model (correct):\n"
         "<prefix_0><memory_0> Paris is the capital.\n"
         "<prefix_0><reason_0> Lyon is not Paris.\n"
         "<prefix_0><answer_0> The answer is: False\n\n"
-        "Gold:\n"
         "<prefix_0><memory_0> The capital of France is Paris.\n"
         "<prefix_0><answer_0> The answer is: False"
     )
+    rules = [line for line in (tmp_path / "out/traces.txt").read_text().splitlines() if line.startswith("=")]
+    assert rules[0].endswith(" first the model's (correct), then the gold solution")
 
 
 def test_reading_traces_says_where_and_what(tmp_path):

@@ -43,8 +43,8 @@ def print_as_trained(console: Console, model: ModelConfig, data: DataConfig, var
         shown = Demonstrations(task, data.k_shot, variants.demo_selection, data.split_seed)
     for solution in islice((one for one in task.splits["train"] if one.steps), SHOWN):
         prompt = _prompt(layout, solution, shown(solution.question) if shown else (), tokenizer)
-        console.print(Text(prompt, style="dim"), end="")
-        console.print(Text(layout.solution_text(solution.steps, solution.question.answer)))
+        console.print(Text(prompt, style="dim"), end="", soft_wrap=True)
+        console.print(Text(layout.solution_text(solution.steps, solution.question.answer)), soft_wrap=True)
         console.print("─" * 40, style="dim")
     console.print("dim: the prompt, without loss; below it what is learned, with the end token after it", style="dim")
 

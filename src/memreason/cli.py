@@ -209,7 +209,7 @@ def _step_types(argv: Sequence[str]) -> None:
     if action not in ("fit", "show"):
         _parse("step-types", (StepTypesConfig, DataConfig), [a for a in argv if a in ("-h", "--help")])
         hint = did_you_mean(action, ("fit", "show"))
-        raise UserError(f"say `step-types fit --dataset …` or `step-types show FOLDER`{hint}")
+        raise UserError(f"say fit or show: `step-types fit --dataset …`, `step-types show FOLDER`{hint}")
     _quiet_transformers()
     console = _console()
     if action == "fit":

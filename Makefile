@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test quick bench format clean
+.PHONY: demo test quick bench format constraints clean
 
 demo: .venv/installed
 	$(BIN)/memreason train --config recipes/demo.yaml --overwrite_output_dir
@@ -39,6 +39,13 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 .venv/ready: .venv/installed
 	$(PIP) -c constraints.txt -e ".[dev]"
 	touch $@
+
+# Pin what is installed: the comment at the top stays. To move on, `make clean`, take the pins out that shall move, `make test`.
+constraints: .venv/ready
+	sed -n '/^#/p' constraints.txt > .venv/constraints.txt
+	$(BIN)/pip freeze --exclude-editable | sed 's/+.*//' >> .venv/constraints.txt
+	mv .venv/constraints.txt constraints.txt
+	touch .venv/installed .venv/ready
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache

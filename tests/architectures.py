@@ -131,7 +131,7 @@ ARCHITECTURES = [
                            original_max_position_embeddings=32)),
     A("llama_dynamic", "Llama, dynamic rope", "", "rotations that depend on the longest position of a batch",
       model_type="llama", max_position_embeddings=40, rope_parameters=dict(ROPE, rope_type="dynamic", factor=4.0)),
-    A("llama_linear", "Llama, linear rope", "", "scaled rotations", model_type="llama",
+    A("llama_linear", "Llama, linear rope", "lmsys/vicuna-7b-v1.5-16k", "scaled rotations", model_type="llama",
       rope_parameters=dict(ROPE, rope_type="linear", factor=4.0)),
     A("qwen2", "Qwen2, Qwen2.5", "Qwen/Qwen2.5-7B", "biases in attention"),
     A("qwen2_yarn", "Qwen2.5, YaRN", "Qwen/Qwen2.5-7B-Instruct-1M", "scaled rotations", model_type="qwen2",
@@ -175,8 +175,8 @@ ARCHITECTURES = [
     A("nanochat", "nanochat", "karpathy/nanochat-d32", "soft caps on logits"),
     A("persimmon", "Persimmon", "adept/persimmon-8b-base"),
     A("doge", "Doge", "SmallDoge/Doge-20M", "a mask that is computed from the values"),
-    A("jais2", "Jais 2"),
-    A("hyperclovax", "HyperCLOVA X"),
+    A("jais2", "Jais 2", "inceptionai/Jais-2-8B-Chat"),
+    A("hyperclovax", "HyperCLOVA X", "naver-hyperclovax/HyperCLOVAX-SEED-Think-14B"),
     # windows, shorter than the texts
     A("mistral_window", "Mistral 0.1", "mistralai/Mistral-7B-v0.1", "a window", model_type="mistral", **SHORT),
     A("qwen2_window", "Qwen2 with windows", "", "windows in some layers", model_type="qwen2", use_sliding_window=True,
@@ -199,12 +199,12 @@ ARCHITECTURES = [
       attention_types=[[["global", "local"], 1]], window_size=16),
     A("modernbert-decoder", "ModernBERT decoder, Ettin", "jhu-clsp/ettin-decoder-150m", "windows in some layers",
       local_attention=16, num_hidden_layers=3, cls_token_id=0, sep_token_id=0),
-    A("granite_swa", "Granite with windows", "", "windows; attention sinks", **SHORT),
+    A("granite_swa", "Granite with windows", "ibm-granite/granite-swash-2b", "windows; attention sinks", **SHORT),
     # layers that share keys and values, or have more than one stream
     A("gemma3n_text", "Gemma 3n, text", "google/gemma-3n-E2B", "layers share keys and values", num_hidden_layers=5,
       layer_types=[SLIDING, FULL, SLIDING, FULL, FULL], num_kv_shared_layers=2,
       laurel_rank=8, altup_num_inputs=2, intermediate_size=[48] * 5, activation_sparsity_pattern=[0.0] * 5),
-    A("gemma4_text", "Gemma 4, text", "", "layers share keys and values", num_hidden_layers=5,
+    A("gemma4_text", "Gemma 4, text", "google/gemma-4-e2b-it", "layers share keys and values", num_hidden_layers=5,
       layer_types=[SLIDING, FULL, SLIDING, FULL, FULL], num_kv_shared_layers=2),
     # mixtures of experts
     A("mixtral", "Mixtral", "mistralai/Mixtral-8x7B-v0.1", "experts"),
@@ -236,8 +236,8 @@ ARCHITECTURES = [
     A("hunyuan_v1_moe", "Hunyuan A13B", "tencent/Hunyuan-A13B-Instruct", "experts, some shared"),
     A("afmoe", "Trinity", "arcee-ai/Trinity-Nano-Base", "experts, some shared; windows in some layers",
       num_hidden_layers=4, **SHORT),
-    A("laguna", "Laguna", "", "experts, some shared, whose adapters PEFT would lose: needs `--lora_module atten`",
-      lora_module="atten"),
+    A("laguna", "Laguna", "poolside/laguna-XS.2",
+      "experts, some shared, whose adapters PEFT would lose: needs `--lora_module atten`", lora_module="atten"),
     # attention of their own, which the attention interface does not reach
     A("bloom", "BLOOM", "bigscience/bloom-560m", "attention of its own, with ALiBi"),
     A("falcon", "Falcon", "tiiuae/falcon-7b", "attention of its own"),
@@ -277,8 +277,15 @@ ARCHITECTURES = [
     A("kimi_linear", "Kimi Linear", "moonshotai/Kimi-Linear-48B-A3B-Base", "linear attention in most layers; experts",
       layer_types=["linear_attention", FULL], linear_head_dim=8, linear_num_heads=4, **MLA),
     # attention twice in a layer
-    A("diffllama", "DiffLlama", "", "attends twice in each layer"),
-    A("hrm_text", "HRM", "", "runs its layers many times"),
+    A("diffllama", "DiffLlama", "kajuma/DiffLlama-0.3B-handcut", "attends twice in each layer"),
+    A("hrm_text", "HRM", "sapientinc/HRM-Text-1B", "runs its layers many times"),
+    # refused: what they compute depends on the number of a token, and new tokens have none
+    A("deepseek_v4", "DeepSeek V4", "deepseek-ai/DeepSeek-V4-Flash-Base", "experts chosen by a table of token ids",
+      num_hidden_layers=4, num_key_value_heads=1, o_lora_rank=8, o_groups=2, index_n_heads=2, index_head_dim=8,
+      index_topk=4, hc_mult=2, num_nextn_predict_layers=0, **SHORT),
+    A("inkling_text", "Inkling, text", "thinkingmachines/Inkling", "logits cut to the tokens that it was trained with",
+      swa_num_attention_heads=HEADS, swa_num_key_value_heads=2, swa_head_dim=HEAD, sliding_window_size=16, d_rel=4,
+      rel_extent=32, unpadded_vocab_size=300),
     # language models within multimodal ones
     A("gemma3", "Gemma 3", "google/gemma-3-4b-pt", "wrapped; windows in some layers",
       text=dict(layer_types=[SLIDING, FULL], **SHORT), vision_config=dict(VISION, image_size=28),

@@ -77,6 +77,28 @@ class TestHelp:
         )
         subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
+    def test_help_and_a_typo_of_training_need_no_torch_either(self) -> None:
+        for arguments in (["train", "--help"], ["train", "--lerning_rate", "1"], ["train", "--learning_rate", "-1"]):
+            script = (
+                f"import sys, memreason.cli\ntry: memreason.cli.main({arguments})\nexcept SystemExit: pass\n"
+                "assert 'torch' not in sys.modules, 'heavy import'"
+            )
+            subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+    def test_training_shows_ours_first_each_once_and_the_rest_on_request(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            main(["train", "--help"])
+        short = capsys.readouterr().out
+        flags = re.findall(r"^  (--[\w-]+)", short, re.M)
+        assert len(flags) == len(set(flags)) and not any("-" in flag[2:] for flag in flags)
+        assert flags.index("--device") == flags.index("--dtype") + 1 and "--on_device" not in short
+        assert "--adam_beta1" not in short and "--help-all" in short
+        assert main(["train", "--help-all"]) == 0
+        long = capsys.readouterr().out
+        assert long.startswith(short) and long.count("--adam_beta1") == 1 and long.count("\n  --learning_rate") == 1
+
     def test_scoring_and_listing_tasks_need_no_torch(self) -> None:
         script = (
             "import sys, memreason.score, memreason.task_table, memreason.cli; memreason.cli.main(['tasks', 'atlas']); "
@@ -146,12 +168,26 @@ class TestFlags:
     @pytest.mark.parametrize(
         ("flags", "message"),
         [
-            (["--learnin_rate", "1"], "unknown flag --learnin_rate; did you mean learning_rate?"),
+            (["--learnin_rate", "1"], "unknown flag --learnin_rate; did you mean --learning_rate?"),
             (["--parameter_efficient_mode", "prefix"], "invalid choice: 'prefix'"),
             (["--num_test", "many"], "invalid int value"),
             (["--num_test", "-1"], "--num_test -1: must be at least 0"),
             (["--hf_hub_token", "hf_x"], "set the environment variable HF_TOKEN"),
             (["stray"], "unexpected argument 'stray'"),
+            (["recipes/demo.yaml"], "a recipe is named by --config recipes/demo.yaml"),
+            (["--lr", "1"], "unknown flag --lr; say --learning_rate"),
+            (["--load_in_8bit"], "say --int8_training"),
+            (["--lora-rr", "4"], "did you mean --lora_r?"),
+            (
+                ["--add_soft_prompts", "Fals"],
+                "--add_soft_prompts: 'Fals' is neither True nor False; did you mean False?",
+            ),
+            (["--lora_module", "attn"], "did you mean atten?"),
+            (["--extract_step_type_tokens", "kmeans"], "did you mean k-means?"),
+            (["--dataset", "strategy_qa"], "did you mean strategyqa?"),
+            (["--dataset", "mine.jsonl"], "say --dataset jsonl --data_path mine.jsonl"),
+            (["--config"], "the file is missing"),
+            (["--model_name_or_path", "/no/such/folder"], "model /no/such/folder: no such folder"),
             (["--int4_training", "True"], "4-bit weights need a CUDA GPU"),
             (
                 [
@@ -185,6 +221,14 @@ class TestFlags:
     ) -> None:
         assert message in fails(capsys, *arguments, *flags)
 
+    def test_the_last_line_is_the_next_command_to_type(
+        self, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(arguments) == 0
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last.startswith("next: ") and f"--model_name_or_path {tmp_path / 'run'}" in last
+        assert " ask " in last
+
     def test_an_unknown_command(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "did you mean train?" in fails(capsys, "trian")
 
@@ -209,6 +253,31 @@ class TestBadData:
             file.write(line + "\n")
         error = fails(capsys, *arguments)
         assert f"train.jsonl:{len(SOLUTIONS) + 1}" in error and message in error
+
+    def test_nothing_left_to_train_on_says_why_and_what_to_do(
+        self, arguments: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        same = (data / "test.jsonl").read_text().replace('"split": "test"', '"split": "train"')
+        (data / "train.jsonl").write_text(same.replace("test-", "again-"))
+        message = fails(capsys, *arguments)
+        assert "no train questions" in message and "all stand in another split too" in message
+        (data / "train.jsonl").unlink()
+        assert f"train.jsonl, validation.jsonl or test.jsonl (or .json) in {data}" in fails(capsys, *arguments)
+        rows = [
+            {"id": str(i), "question": {"stem": f"Where is {i}?", "choices": [{"label": "A", "text": "here"},
+             {"label": "B", "text": "there"}]}, "answerKey": "A"} for i in range(20)
+        ]  # fmt: skip
+        (tmp_path / "csqa.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        raw = ["--dataset", "commonsenseqa", "--data_path", str(tmp_path / "csqa.jsonl")]
+        assert "Have them written: memreason label --task commonsenseqa" in fails(capsys, *arguments, *raw)
+
+    @pytest.mark.parametrize("questions", [1, 2])
+    def test_too_few_questions_say_how_many_are_enough(
+        self, questions: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        export_jsonl(SOLUTIONS[:questions], tmp_path / "mine.jsonl")
+        message = fails(capsys, "tasks", "jsonl", "--data_path", str(tmp_path / "mine.jsonl"))
+        assert f"{questions} questions are too few" in message and "3 are enough" in message
 
     def test_an_empty_dataset(self, arguments: list[str], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for file in data.iterdir():
@@ -255,6 +324,33 @@ class TestCheckpoints:
     def test_a_question_must_be_asked(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "the question is missing" in fails(capsys, "ask", "--model_name_or_path", "x")
         assert "the question is missing" in fails(capsys, "ask", " ", "--model_name_or_path", "x")
+
+    def test_data_without_a_dataset_is_not_passed_over(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "say which dataset it is" in fails(capsys, "tasks", "--data_path", "mine.jsonl")
+        assert "with --data_path mine.jsonl" in fails(capsys, "tasks", "jsonl", "mine.jsonl")
+
+    def test_help_is_a_command_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["help"]) == 0
+        with pytest.raises(SystemExit):
+            main(["help", "score"])
+        assert "usage: memreason score" in capsys.readouterr().out
+
+    def test_a_question_without_quotes_is_shown_with_them(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert 'memreason ask "Is Rome old?"' in fails(capsys, "ask", "Is", "Rome", "old?")
+
+    def test_what_is_no_checkpoint_says_what_it_is(
+        self, bases: dict[str, Path], arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        asked = ["ask", "Is it?", "--model_name_or_path"]
+        assert "it is a base model" in fails(capsys, *asked, str(bases["tied"]))
+        assert "memreason train --config recipes/demo.yaml" in fails(capsys, *asked, str(tmp_path / "nothing"))
+        (tmp_path / "demo").mkdir()
+        (tmp_path / "demo" / "memreason.json").write_text("{}")
+        assert "did you mean demo?" in fails(capsys, *asked, str(tmp_path / "demmo"))
+        (tmp_path / "cut" / "checkpoint-3").mkdir(parents=True)
+        (tmp_path / "cut" / "checkpoint-3" / "memreason.json").write_text("{}")
+        message = fails(capsys, *asked, str(tmp_path / "cut"))
+        assert "--resume" in message and "checkpoint-3" in message
 
 
 class TestCalculator:

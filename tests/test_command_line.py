@@ -1,10 +1,12 @@
 """Recipes and flags → options."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from transformers import TrainingArguments
 
-from memreason.command_line import Parser
+from memreason.command_line import Parser, huggingface_options
 from memreason.config import AskConfig, DataConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.training_config import TrainingConfig
@@ -58,6 +60,14 @@ def test_the_originals_booleans(value: str) -> None:
         (["--deepspeed", "zero3.json"], "not supported yet"),
         (["--metric_for_best_model", "loss"], "must be one of eval_acc"),
         (["--save_strategy", "steps"], "save and eval strategy to match"),
+        (["--label_smoothing_factor", "5"], "--label_smoothing_factor 5.0: must be at least 0 and below 1"),
+        (["--adam_beta1", "2"], "--adam_beta1 2.0"),
+        (["--dataloader_num_workers", "-1"], "--dataloader_num_workers -1: must be at least 0"),
+        (["--save_strategy", "steps", "--eval_strategy", "no", "--save_steps", "0"], "--save_steps 0.0: must be above"),
+        (["--lr_scheduler_type", "cosin"], "--lr_scheduler_type 'cosin': .*did you mean cosine"),
+        (["--lr_scheduler_kwargs", "{bad"], "--lr_scheduler_kwargs: not valid JSON"),
+        (["--warmup_ratio", "0.1"], "say --warmup_steps"),
+        (["--dtype", "bf16"], "did you mean bfloat16"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_reason(argv: list[str], message: str) -> None:
@@ -68,3 +78,41 @@ def test_what_cannot_be_done_is_refused_with_a_reason(argv: list[str], message: 
 def test_without_evaluation_the_last_weights_are_kept() -> None:
     training = parse("--evaluation_strategy", "no")[2]
     assert training.eval_strategy == "no" and training.load_best_model_at_end is False
+
+
+def test_the_options_of_hugging_face_are_known_without_importing_them() -> None:
+    assert huggingface_options() == {field.name for field in fields(TrainingArguments) if field.init}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("lora_r: four", r"recipe\.yaml:2: --lora_r: invalid int value: 'four'"),
+        ("add_soft_prompts: maybe", r"recipe\.yaml:2: --add_soft_prompts: 'maybe' is neither True nor False"),
+        ("lora_rank: 4", r"recipe\.yaml:2: unknown option: lora_rank; say lora_r"),
+        ("help: true", r"recipe\.yaml:2: unknown option: help"),
+        ("config: other.yaml", r"recipe\.yaml:2: unknown option: config"),
+        ("hub_token: hf_x", r"recipe\.yaml:2: option hub_token: keys are never"),
+    ],
+)
+def test_a_mistake_in_a_recipe_names_its_file_and_line(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"seed: 1\n{line}\n")
+    with pytest.raises(UserError, match=message):
+        parse("--config", str(tmp_path / "recipe.yaml"))
+
+
+def test_what_yaml_would_take_for_false_is_a_choice_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("eval_strategy: no\nadd_soft_prompts: off\n")
+    model, _, training = parse("--config", str(tmp_path / "recipe.yaml"))
+    assert training.eval_strategy == "no" and model.add_soft_prompts is False
+
+
+def test_two_recipes_are_one_too_many(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give one recipe"):
+        parse("--config", "a.yaml", "--config=b.yaml")
+
+
+def test_a_word_without_a_flag_is_what_the_command_is_about_wherever_it_stands() -> None:
+    for argv in (["Is it?", "--device", "cpu"], ["--device", "cpu", "Is it?"], ["--question", "Is it?"]):
+        (config,) = Parser((AskConfig,), "ask", "", "").parse(argv)
+        assert config.question == "Is it?"

@@ -25,8 +25,8 @@ LAYERS = [
     {"planning_tokens", "manifest"},
     {"calculator", "latex", "math_worker", "answers_number"},
     {"answers_math"},
-    {"config", "answers", "tasks"},
-    {"variants", "demonstrations"},
+    {"config", "answers", "tasks", "recipes"},
+    {"variants", "demonstrations", "training_options", "data_options"},
     {"examples"},
     {"sharding"},
     {
@@ -60,7 +60,7 @@ LAYERS = [
     {"generate", "training_pass", "outlook", "run_checks", "task_table", "score", "label"},
     {"trainer", "evaluate", "reasoner"},
     {"step_types"},
-    {"train", "benchmark"},
+    {"train", "benchmark", "as_trained"},
     {"cli_help"},
     {"cli"},
     {"__main__", "__init__"},
@@ -69,7 +69,8 @@ TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label", "examples", "processes", "on_disk", "devices"}  # fmt: skip
+              "label", "examples", "processes", "on_disk", "devices",
+              "recipes", "training_options", "data_options"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

@@ -1,5 +1,6 @@
 """From Python: `load(path).answer("…")`, for one question, for many, and as a stream."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tiny import SOLUTIONS
 import memreason
 from memreason import Reasoner, load
 from memreason.config import ModelConfig
+from memreason.errors import UserError
 from memreason.model import build
 from memreason.records import Question, Trace
 
@@ -52,3 +54,49 @@ def test_a_question_over_several_lines_is_asked_as_one(reasoner: Reasoner) -> No
 def test_what_the_package_does_not_have_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         memreason.nothing  # noqa: B018
+
+
+LONG = "Is Rome old? " * 40
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "message"),
+    [
+        ("", (), "the question is empty"),
+        (" \n", (), "the question is empty"),
+        (LONG, (), "the question has .* tokens, and 90 is the most"),
+        ("Which?", "abc", "give a list of texts"),
+        ("Which?", ["a", 2], "give a list of texts"),
+        ("Which?", ["a", ""], "give a list of texts"),
+        ("Which?", ["a"], "give 2 to 26"),
+        (7, (), "int"),
+        (["Is it?", ""], (), "question 1: the question is empty"),
+        (["Is it?", LONG], (), "question 1 has .* tokens"),
+        (["Is it?", 7], (), "question 1: a question is a text or a Question, and not int"),
+        (["Is it?"], ["a", "b"], "options belong to one question"),
+    ],
+)
+def test_what_cannot_be_asked_is_an_error_and_no_invented_answer(
+    reasoner: Reasoner, question: object, options: object, message: str
+) -> None:
+    with pytest.raises((UserError, TypeError), match=message):
+        reasoner.answer(question, options=options)  # type: ignore[call-overload]
+
+
+def test_a_stream_refuses_the_same(reasoner: Reasoner) -> None:
+    for question, options in (("", ()), (LONG, ()), ("Which?", "abc")):
+        with pytest.raises(UserError):
+            list(reasoner.stream(question, options))
+
+
+def test_a_question_record_is_answered_alone(reasoner: Reasoner) -> None:
+    assert reasoner.answer(Question("q", "Is Rome old?", "")).text == reasoner.answer("Is Rome old?").text
+
+
+def test_loading_says_nothing(bases: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    build(ModelConfig(model_name_or_path=str(bases["padded"]), dtype="float32"), 90).save(tmp_path)
+    capfd.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        load(tmp_path)
+    assert capfd.readouterr() == ("", "")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from rich.console import Console
 from test_verdicts import CUT, LOOSE, RIGHT, WRONG, judge
 
-from memreason.show import print_comparison, print_metrics, print_traces, varied
+from memreason.records import Step
+from memreason.show import print_comparison, print_metrics, print_next, print_traces, varied
 from memreason.verdicts import judge_traces, metrics
 
 
@@ -63,3 +64,19 @@ def test_varied_takes_one_of_each_outcome_and_cause_in_turn():
     verdicts = judge_traces([RIGHT, RIGHT, WRONG, CUT, LOOSE], "mixed", judge)
     assert {v.outcome for v in varied(verdicts, 3)} == {"correct", "incorrect", "no_answer"}
     assert len(varied(verdicts, 99)) == 5
+
+
+def test_loops_do_not_push_the_table_off_the_screen():
+    loops = [
+        replace(RIGHT, steps=(Step("memory", "Paris and " * 400),) * 30),
+        replace(RIGHT, steps=(Step("memory", "x" * 4000),) * 30),
+    ]
+    lines = printed(print_traces, judge_traces(loops, "boolean"), 2)
+    assert len(lines) < 60 and all(len(line) <= 80 for line in lines)
+
+
+def test_the_next_command_asks_what_was_answered_rightly():
+    (line,) = printed(print_next, "runs/my run", judge_traces([WRONG, RIGHT], "boolean"))[:1]
+    text = "".join(printed(print_next, "runs/my run", judge_traces([WRONG, RIGHT], "boolean")))
+    assert line.startswith("next: ")
+    assert "ask 'Is Lyon the capital of France?' --model_name_or_path 'runs/my run'" in text

@@ -105,6 +105,8 @@ def test_an_evaluation_is_three_files(tmp_path):
         "<prefix_0><memory_0> The capital of France is Paris.\n"
         "<prefix_0><answer_0> The answer is: False"
     )
+    rules = [line for line in (tmp_path / "out/traces.txt").read_text().splitlines() if line.startswith("=")]
+    assert rules[0].endswith(" first the model's (correct), then the gold solution")
 
 
 def test_reading_traces_says_where_and_what(tmp_path):

@@ -1,7 +1,7 @@
 """memreason: language models that keep recalling facts and reasoning about them apart.
 
 from memreason import load
-trace = load("runs/demo").answer("Is Nairobi the capital of Kenya?")
+trace = load("runs/demo").answer("Is Sydney the capital of Australia?")
 """
 
 from typing import TYPE_CHECKING, Any

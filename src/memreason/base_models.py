@@ -57,6 +57,8 @@ def resolve(name: str, revision: str = "") -> BaseModel:
     """
     if Path(name).is_dir():
         return BaseModel(name, "")
+    if name.startswith(("/", "./", "../", "~")):
+        raise UserError(f"model {name}: no such folder; check --model_name_or_path")
     if name == SMOLLM2:
         if not revision.startswith(SMOLLM2_PACKAGE):
             try:
@@ -197,7 +199,7 @@ def load_causal_lm(
             torch.manual_seed(random_seed)
             model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=dtype)
     except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
+        raise UserError(f"{path} holds no causal language model that transformers can load: {_short(error)}") from error
     if not bits:
         model.to(device)  # type: ignore[arg-type]
     if getattr(model.config, "rescale_every", 0):
@@ -213,13 +215,18 @@ def without_weights(path: str) -> PreTrainedModel:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} holds no causal language model that transformers can load: {error}") from error
+        raise UserError(f"{path} holds no causal language model that transformers can load: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    """What transformers says, without its list of all models that there are."""
+    return str(error).partition("\nModel type should be one of")[0]
 
 
 def multiplied_weights(path: str) -> int:
     """How many weights every token is multiplied by: all but those of an embedding that is only looked up."""
     model = without_weights(path)
-    tied = model.config.get_text_config().tie_word_embeddings
+    tied = getattr(model.config.get_text_config(), "tie_word_embeddings", False)
     return sum(p.numel() for p in model.parameters()) - (0 if tied else model.get_input_embeddings().weight.numel())
 
 

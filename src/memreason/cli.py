@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memreason import processes
-from memreason.cli_help import COMMANDS, EXAMPLES, HELP
-from memreason.errors import UserError
+from memreason.cli_help import COMMANDS, EXAMPLES, FIRST_QUESTION, HELP
+from memreason.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from memreason.command_line import Parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for the user's mistake, 1 for ours."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
         listed = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
         print(HELP.format(commands=listed))
@@ -34,10 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         if command not in COMMANDS:
-            import difflib
-
-            near = difflib.get_close_matches(command, COMMANDS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(command, COMMANDS)
             raise UserError(f"unknown command {command!r}{hint} (commands: {', '.join(COMMANDS)})")
         if processes.launched():
             if command not in _SHARED:
@@ -107,10 +108,15 @@ def _explain(error: OSError) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _parse(command: str, types: tuple[type, ...], argv: Sequence[str]) -> tuple:
+def _parser(command: str, types: tuple[type, ...], others: frozenset[str] = frozenset()) -> Parser:
     from memreason.command_line import Parser
 
-    return Parser(types, command, COMMANDS[command.split()[0]], EXAMPLES[command]).parse(argv)
+    first = command.split()[0]
+    return Parser(types, command, COMMANDS[first], EXAMPLES.get(command, EXAMPLES[first]), others)
+
+
+def _parse(command: str, types: tuple[type, ...], argv: Sequence[str]) -> tuple:
+    return _parser(command, types).parse(argv)
 
 
 def _console() -> Console:
@@ -128,17 +134,25 @@ def _quiet_transformers() -> None:
 
 
 def _tasks(argv: Sequence[str]) -> None:
-    from memreason.config import TasksConfig
+    from memreason.data_options import TasksConfig
     from memreason.task_table import print_task, print_tasks
 
-    positional = [argv[0]] if argv and not argv[0].startswith("-") else []
-    (config,) = _parse(
-        "tasks", (TasksConfig,), [*(["--dataset", *positional] if positional else []), *argv[len(positional) :]]
-    )
-    if config.dataset:
-        print_task(_console(), config.dataset, config.data_path)
-    else:
-        print_tasks(_console())
+    if "--as_trained" in argv:
+        _tasks_as_trained([argument for argument in argv if argument != "--as_trained"])
+        return
+    (config,) = _parse("tasks", (TasksConfig,), argv)
+    print_task(_console(), config.dataset, config.data_path) if config.dataset else print_tasks(_console())
+
+
+def _tasks_as_trained(argv: Sequence[str]) -> None:
+    from memreason.config import DataConfig, ModelConfig
+    from memreason.variants import VariantConfig
+
+    model, data, variants = _parse("tasks", (ModelConfig, DataConfig, VariantConfig), argv)
+    _quiet_transformers()
+    from memreason.as_trained import print_as_trained
+
+    print_as_trained(_console(), model, data, variants)
 
 
 def _label(argv: Sequence[str]) -> int:
@@ -167,8 +181,7 @@ def _label_questions(argv: Sequence[str]) -> int:
 def _inspect(argv: Sequence[str]) -> int:
     from memreason.label.config import InspectConfig
 
-    positional = ["--file", argv[0]] if argv and not argv[0].startswith("-") else []
-    (config,) = _parse("label inspect", (InspectConfig,), [*positional, *argv[len(positional) // 2 :]])
+    (config,) = _parse("label inspect", (InspectConfig,), argv)
     from memreason.label.inspect import inspect
 
     inspect(config, _console())
@@ -195,7 +208,8 @@ def _step_types(argv: Sequence[str]) -> None:
     action, rest = (argv[0], list(argv[1:])) if argv else ("", [])
     if action not in ("fit", "show"):
         _parse("step-types", (StepTypesConfig, DataConfig), [a for a in argv if a in ("-h", "--help")])
-        raise UserError("say fit or show: memreason step-types fit --dataset …, memreason step-types show FOLDER")
+        hint = did_you_mean(action, ("fit", "show"))
+        raise UserError(f"say fit or show: `step-types fit --dataset …`, `step-types show FOLDER`{hint}")
     _quiet_transformers()
     console = _console()
     if action == "fit":
@@ -204,42 +218,44 @@ def _step_types(argv: Sequence[str]) -> None:
 
         folder, nearest = str(fit(config, data, console)), 3
     else:
-        positional = ["--folder", rest.pop(0)] if rest and not rest[0].startswith("-") else []
-        (shown,) = _parse("step-types", (ShowStepTypesConfig,), [*positional, *rest])
+        (shown,) = _parse("step-types show", (ShowStepTypesConfig,), rest)
         if not shown.folder:
             raise UserError("the folder is missing: memreason step-types show runs/step-types/…")
         folder, nearest = shown.folder, shown.nearest
-    from memreason.step_types.describe import print_fit
+    from memreason.step_types.describe import print_fit, print_next
 
     print_fit(console, Path(folder), nearest)
-    console.print(f"\npictures and all steps: {folder}", highlight=False)
-    if action == "fit":
-        number = f" --num_plan_types {config.num_types}" if config.selection_method != "+-*/" else ""
-        place = f" --step_types_path {folder}" if config.output_dir or config.encoder else ""
-        console.print(
-            f"train with them: memreason train --extract_step_type_tokens {config.selection_method}{number}{place} …",
-            highlight=False,
-            soft_wrap=True,
-        )
+    print_next(console, folder, config if action == "fit" else None)
 
 
 def _train(argv: Sequence[str]) -> None:
+    from memreason.command_line import huggingface_options
     from memreason.config import DataConfig, ModelConfig
-    from memreason.training_config import UNNAMED, TrainingConfig
+    from memreason.training_options import UNNAMED, TrainingOptions
     from memreason.variants import VariantConfig
 
-    types = (ModelConfig, VariantConfig, DataConfig, TrainingConfig)
-    model, variants, data, training = _parse("train", types, argv)
+    light = _parser("train", (ModelConfig, DataConfig, TrainingOptions, VariantConfig), huggingface_options())
+    if "--help-all" not in argv:
+        light.parse(argv)  # help and most mistakes, without the seconds that importing torch takes
+    from memreason.training_config import TrainingConfig
+
+    parser = _parser("train", (ModelConfig, VariantConfig, DataConfig, TrainingConfig))
+    if "--help-all" in argv:
+        light.print_help()
+        parser.print_beyond(light)
+        return
+    model, variants, data, training = parser.parse(argv)
     if training.output_dir == UNNAMED:
         training.output_dir = f"runs/{data.dataset}"
-    from memreason.show import print_comparison, print_traces, varied
+    from memreason.show import print_comparison, print_next, print_traces, varied
     from memreason.train import train
 
     console = _console()
     result, verdicts = train(model, data, training, variants)
     print_traces(console, varied(verdicts, 4), 4)
     print_comparison(console, result)
-    console.print(f"run folder: {training.output_dir}", highlight=False)
+    console.print(f"run folder: {training.output_dir}", markup=False, highlight=False)
+    print_next(console, str(training.output_dir), verdicts)
     processes.end()
 
 
@@ -263,30 +279,24 @@ def _evaluate(argv: Sequence[str]) -> None:
 
 
 def _ask(argv: Sequence[str]) -> None:
-    import json
-
     from memreason.config import AskConfig
 
-    question = argv[0] if argv and not argv[0].startswith("-") else None
-    (config,) = _parse("ask", (AskConfig,), argv[1:] if question is not None else argv)
-    if not question or not question.strip():
-        raise UserError('the question is missing: memreason ask "Is Nairobi the capital of Kenya?"')
+    (config,) = _parse("ask", (AskConfig,), argv)
+    question = config.question
+    if not question.strip():
+        raise UserError(f'the question is missing: memreason ask "{FIRST_QUESTION}"')
     _quiet_transformers()
-    from memreason.reasoner import load, print_stream
+    from memreason.reasoner import load, print_json, print_stream
 
     reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path, device=config.device)
     if config.json:
-        trace = reasoner.answer(question, options=config.options)
-        steps = [{"type": step.type, "text": step.text} for step in trace.steps]
-        print(
-            json.dumps({"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed}, ensure_ascii=False)
-        )
+        print_json(reasoner, question, config.options)
     else:
         print_stream(_console(), reasoner, question, config.options)
 
 
 def _score(argv: Sequence[str]) -> None:
-    from memreason.config import ScoreConfig
+    from memreason.data_options import ScoreConfig
 
     (config,) = _parse("score", (ScoreConfig,), argv)
     from memreason.score import score

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+FIRST_QUESTION = "Is Sydney the capital of Australia?"
+"""About a country that the demo is trained on, and whose capital is another city; the demo answers it rightly."""
+
+UNSEEN_QUESTION = "Kenya uses the rupee. Is this true?"
+"""About a country that occurs in none of the demo's training questions: the lesson that inference is not knowledge."""
+
 COMMANDS = {
     "tasks": "what datasets there are, with counts and an example",
     "label": "write memory/reason solutions for questions, by two LLM agents; `label inspect`, `label convert`",
@@ -13,20 +19,21 @@ COMMANDS = {
     "benchmark": "how fast training and generation are here, beside other ways to do the same work",
 }
 
-HELP = """usage: memreason COMMAND [options]
+HELP = f"""usage: memreason COMMAND [options]
 
 Language models that keep recalling facts and reasoning about them apart: every step they
 write is marked, by trained planning tokens, as `memory` or `reason`.
 
 commands, in the order of the work:
-{commands}
+{{commands}}
 
 a first run, on any laptop:
   memreason train --config recipes/demo.yaml
-  memreason ask "Is Nairobi the capital of Kenya?" --model_name_or_path runs/demo
+  memreason ask "{FIRST_QUESTION}"
 
-`memreason COMMAND --help` explains a command's options. Every option can also stand in a YAML
-file: --config FILE; what stands on the command line wins.
+`memreason COMMAND --help` explains a command's options, `memreason train --help-all` Hugging
+Face's too. Every option can also stand in a YAML file: --config FILE; what stands on the command
+line wins.
 """
 
 EXAMPLES = {
@@ -34,6 +41,7 @@ EXAMPLES = {
   memreason tasks
   memreason tasks strategyqa --data_path data/agent
   memreason tasks gsm8k                              # from the hub; --data_path FOLDER for files
+  memreason tasks jsonl --data_path mine.jsonl --as_trained --plan_first True      # the text that training reads
 """,
     "label": """examples:
   memreason label --task atlas --planner scripted --output runs/try.jsonl         # no model, no cost
@@ -70,13 +78,18 @@ Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl),
   memreason train --dataset gsm8k --extract_step_type_tokens none --use_calculator True
   memreason train --config recipes/demo.yaml --resume                                    # after a kill
   torchrun --standalone --nproc_per_node 8 -m memreason train --config recipes/llama-8b-eight-gpus.yaml   # on 8 GPUs
+
+Below are memreason's own options and the most used ones of Hugging Face's TrainingArguments; --help-all shows them all.
+A switch takes True or False (--add_soft_prompts False); alone it means True.
 """,
     "evaluate": """examples:
   memreason evaluate --model_name_or_path runs/demo                # the checkpoint knows the rest
   memreason evaluate --model_name_or_path smollm2 --dataset atlas --k_shot 4 --output_dir runs/base
 """,
-    "ask": """examples:
-  memreason ask "Is Nairobi the capital of Kenya?"
+    "ask": f"""examples:
+  memreason ask "{FIRST_QUESTION}"      # of the checkpoint in runs/demo
+  memreason ask "{UNSEEN_QUESTION}"              # a country that the demo never saw: see what it recalls
+  memreason ask "{FIRST_QUESTION}" --model_name_or_path runs/demo
   memreason ask "Which city is the capital of Japan?" --options Seoul Tokyo Beijing Osaka
 """,
     "score": """examples:

@@ -1,8 +1,8 @@
 """Every option, typed, documented and validated.
 
-The options of `memreason train` are `ModelConfig`, `DataConfig` and `TrainingConfig` (all of Hugging
-Face's TrainingArguments, with our defaults) together. The last imports torch, and so lives apart, in
-`training_config.py`; `command_line.py` reads them all from flags and recipes.
+The options of `memreason train` are `ModelConfig`, `VariantConfig`, `DataConfig` and `TrainingConfig` together. The
+last, all of Hugging Face's TrainingArguments, imports torch, and so lives apart; `command_line.py` reads them all from
+flags and recipes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from memreason.devices import DEVICE_HELP, DEVICES
-from memreason.errors import UserError
+from memreason.errors import UserError, did_you_mean
 from memreason.records import MEMORY, REASON
+from memreason.tasks import check_name
 
 PREFIX_TUNING = "prefix-tuning"
 PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tuning", PREFIX_TUNING)
@@ -29,6 +30,7 @@ SHUFFLED = "shuffled:"
 STEP_TYPE_METHODS = (*LABELLED, *INFERRED, *CONTROLS, *(SHUFFLED + method for method in INFERRED))
 """All methods of `--extract_step_type_tokens`."""
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+_KNOWN = "checked against the checkpoint, which knows"
 BACKENDS = ("auto", "transformers", "openvino", "vllm")
 """What decodes: our continuous batching (`auto`), transformers' `generate` batch by batch, or another engine."""
 
@@ -46,7 +48,7 @@ def option(default: Any, help: str, choices: Sequence[str] | None = None, aliase
 def check_choice(flag: str, value: str, choices: Sequence[str]) -> None:
     """Raise UserError where ``value`` is none of ``choices``."""
     if value not in choices:
-        raise UserError(f"--{flag} {value!r}: must be one of {', '.join(choices)}")
+        raise UserError(f"--{flag} {value!r}: must be one of {', '.join(choices)}{did_you_mean(value, choices)}")
 
 
 def check_at_least(flag: str, value: int | float | None, minimum: int | float) -> None:
@@ -99,13 +101,21 @@ class ModelConfig:
         choices=PARAMETER_EFFICIENT_MODES,
     )
     lora_module: str = option(
-        "mlp", "layers that get adapters: mlp, atten(tion) or all linear ones", choices=LORA_MODULES
+        "mlp",
+        "layers that get adapters: mlp (with the experts of a mixture, but never its router), atten(tion) or all; "
+        "where nothing has such a name, the other linear layers (OPT's fc1 and fc2, Mamba's in_proj)",
+        choices=LORA_MODULES,
     )
     lora_r: int = option(16, "rank of the adapters")
     lora_alpha: int = option(16, "adapter scale: alpha / r multiplies their output")
     num_virtual_tokens: int = option(20, "prefix-tuning: the number of positions whose keys and values are trained")
     lora_dropout: float = option(0.05, "dropout before the adapters while training")
-    dtype: str = option("auto", "data type of the frozen weights; auto = what is fastest here, measured", DTYPES)
+    dtype: str = option(
+        "auto",
+        "data type of the base model's weights, frozen or (--parameter_efficient_mode none) trained; auto = what is "
+        "fastest here, measured",
+        DTYPES,
+    )
     int8_training: bool = option(False, "hold the frozen weights in 8 bits (needs bitsandbytes)")
     int4_training: bool = option(False, "hold the frozen weights in 4 bits, NF4 (needs CUDA and bitsandbytes)")
 
@@ -114,11 +124,11 @@ class ModelConfig:
         check_choice("lora_module", self.lora_module, LORA_MODULES)
         check_choice("extract_step_type_tokens", self.extract_step_type_tokens, STEP_TYPE_METHODS)
         check_choice("dtype", self.dtype, DTYPES)
-        check_at_least("num_general_prefix_tokens", self.num_general_prefix_tokens, 0)
-        check_at_least("num_special_prefix_tokens", self.num_special_prefix_tokens, 0)
-        check_at_least("num_plan_types", self.num_plan_types, 1)
-        check_at_least("lora_r", self.lora_r, 1)
-        check_at_least("num_virtual_tokens", self.num_virtual_tokens, 1)
+        for flag, least in (
+            ("num_general_prefix_tokens", 0), ("num_special_prefix_tokens", 0), ("num_plan_types", 1), ("lora_r", 1),
+            ("lora_alpha", 1), ("num_virtual_tokens", 1),
+        ):  # fmt: skip
+            check_at_least(flag, getattr(self, flag), least)
         if not 0 <= self.lora_dropout < 1:
             raise UserError(f"--lora_dropout {self.lora_dropout}: must be at least 0 and below 1")
         if self.int8_training and self.int4_training:
@@ -217,16 +227,7 @@ class DataConfig:
         ):
             check_at_least(flag, getattr(self, flag), minimum)
         check_choice("generation_backend", self.generation_backend, BACKENDS)
-
-
-@dataclass
-class TasksConfig:
-    """Options of `memreason tasks`."""
-
-    _argument_group_name: ClassVar[str] = "tasks"
-
-    dataset: str | None = option(None, "load this dataset and show its splits and an example")
-    data_path: str | None = option(None, "file, folder or hub id that holds it")
+        check_name(self.dataset)
 
 
 @dataclass
@@ -267,21 +268,21 @@ class EvaluateConfig:
     output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
     show: int = option(3, "print this many traces")
     # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
-    add_soft_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
-    num_general_prefix_tokens: int | None = option(None, "checked against the checkpoint, which knows")
-    num_special_prefix_tokens: int | None = option(None, "checked against the checkpoint, which knows")
-    parameter_efficient_mode: str | None = option(None, "checked against the checkpoint, which knows")
-    extract_step_type_tokens: str | None = option(None, "checked against the checkpoint, which knows")
-    num_plan_types: int | None = option(None, "checked against the checkpoint, which knows")
-    lora_module: str | None = option(None, "checked against the checkpoint, which knows")
-    only_at_front: bool | None = option(None, "checked against the checkpoint, which knows")
-    plan_first: bool | None = option(None, "checked against the checkpoint, which knows")
-    plan_only: bool | None = option(None, "checked against the checkpoint, which knows")
-    add_hard_prompts: bool | None = option(None, "checked against the checkpoint, which knows")
-    use_sparse_attention: bool | None = option(None, "checked against the checkpoint, which knows")
-    prompt_template: str | None = option(None, "checked against the checkpoint, which knows")
-    use_demonstrations: bool | None = option(None, "checked against the checkpoint, which knows")
-    demo_selection: str | None = option(None, "checked against the checkpoint, which knows")
+    add_soft_prompts: bool | None = option(None, _KNOWN)
+    num_general_prefix_tokens: int | None = option(None, _KNOWN)
+    num_special_prefix_tokens: int | None = option(None, _KNOWN)
+    parameter_efficient_mode: str | None = option(None, _KNOWN)
+    extract_step_type_tokens: str | None = option(None, _KNOWN)
+    num_plan_types: int | None = option(None, _KNOWN)
+    lora_module: str | None = option(None, _KNOWN)
+    only_at_front: bool | None = option(None, _KNOWN)
+    plan_first: bool | None = option(None, _KNOWN)
+    plan_only: bool | None = option(None, _KNOWN)
+    add_hard_prompts: bool | None = option(None, _KNOWN)
+    use_sparse_attention: bool | None = option(None, _KNOWN)
+    prompt_template: str | None = option(None, _KNOWN)
+    use_demonstrations: bool | None = option(None, _KNOWN)
+    demo_selection: str | None = option(None, _KNOWN)
 
     def __post_init__(self) -> None:
         if not self.model_name_or_path:
@@ -289,6 +290,8 @@ class EvaluateConfig:
         for flag, minimum in (("num_test", 0), ("k_shot", 0), ("per_device_eval_batch_size", 1), ("show", 0)):
             check_at_least(flag, getattr(self, flag), minimum)
         check_choice("generation_backend", self.generation_backend or BACKENDS[0], BACKENDS)
+        if self.dataset is not None:
+            check_name(self.dataset)
 
 
 @dataclass
@@ -297,6 +300,7 @@ class AskConfig:
 
     _argument_group_name: ClassVar[str] = "asking"
 
+    question: str = option("", "the question; it may also stand without the flag, in quotes")
     model_name_or_path: str = option("runs/demo", "a checkpoint of ours")
     base_model_name_or_path: str | None = option(
         None, "the base model, where it is no longer where the checkpoint says"
@@ -304,26 +308,3 @@ class AskConfig:
     options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
     device: str = option("auto", DEVICE_HELP, DEVICES)
     json: bool = option(False, "print the trace as one JSON object instead of as text")
-
-
-@dataclass
-class ScoreConfig:
-    """Options of `memreason score`."""
-
-    _argument_group_name: ClassVar[str] = "scoring"
-
-    generations: str = option("", 'file of texts: our traces.jsonl, or a JSON array of {"generated_text": …}')
-    dataset: str = option("", "the dataset that the questions are from")
-    data_path: str | None = option(None, "file, folder or hub id that holds the questions")
-    split: str | None = option(None, "split of the questions (default: all of them)")
-    output_dir: str | None = option(None, "where metrics and verdicts go (default: beside the generations file)")
-    split_seed: int = option(0, "the seed that the questions were drawn with")
-    num_train: int | None = option(None, "atlas only: as it was made for the generations")
-    num_validation: int | None = option(None, "atlas only: as it was made for the generations")
-    num_test: int | None = option(None, "atlas only: as it was made for the generations")
-    num_countries: int | None = option(None, "atlas only: as it was made for the generations")
-
-    def __post_init__(self) -> None:
-        for flag in ("generations", "dataset"):
-            if not getattr(self, flag):
-                raise UserError(f"--{flag} is missing")

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
-DEVICE_HELP = "where to compute; auto = on a CUDA or ROCm GPU where there is one, else on the CPU"
+DEVICE_HELP = (
+    "where to compute; auto = on a CUDA or ROCm GPU if there is one, else the CPU; mps is Apple's, xpu Intel's"
+)
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -8,12 +8,12 @@ from itertools import islice
 
 import torch
 from rich.console import Console
+from transformers import PreTrainedTokenizerBase
 
 from memreason import processes
-from memreason.base_models import load_tokenizer, multiplied_weights, resolve
+from memreason.base_models import multiplied_weights, resolve
 from memreason.config import DataConfig, ModelConfig
 from memreason.tasks import TaskData
-from memreason.token_rows import add_tokens
 from memreason.training_config import TrainingConfig
 from memreason.variants import VariantConfig
 
@@ -59,9 +59,11 @@ def foretell(
     args: TrainingConfig,
     variants: VariantConfig,
     task: TaskData,
+    tokenizer: PreTrainedTokenizerBase,
     console: Console,
 ) -> Outlook | None:
-    """Say what the run will take, and return it; ``model`` knows its data type. None but for one process on a CPU.
+    """Say what the run will take, and return it; ``model`` knows its data type, ``tokenizer`` the planning tokens. None
+    but for one process on a CPU.
 
     It is the time that its matrix products take, at the shares of the machine's rate that training and answering
     usually reach: right within a third or so, far less for models whose layers are no matrix products.
@@ -69,8 +71,7 @@ def foretell(
     if args.device.type != "cpu" or processes.launched():
         return None
     base = resolve(model.model_name_or_path)
-    layout, tokenizer = variants.layout(model), load_tokenizer(base.path)
-    add_tokens(tokenizer, layout)
+    layout = variants.layout(model)
     sample = [solution for solution in islice(task.splits["train"], _SAMPLE) if solution.steps]
     encoded = layout.encode_all(tokenizer, sample, [()] * len(sample))
     tokens = sum(len(one.ids) for one in encoded) / max(1, len(encoded))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from transformers.utils import logging as transformers_logging
+
 from memreason import model
 from memreason.devices import choose_device
+from memreason.errors import UserError, did_you_mean
 from memreason.generate import generate, stream
+from memreason.manifest import is_checkpoint
 from memreason.model import ModelUnit
 from memreason.planning_tokens import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
@@ -29,27 +36,44 @@ class Reasoner:
         self.use_calculator = use_calculator
 
     @overload
-    def answer(self, question: str, options: Sequence[str] = (), batch_size: int = 64) -> Trace: ...  # type: ignore[overload-overlap]
+    def answer(self, question: str | Question, options: Sequence[str] = (), batch_size: int = 64) -> Trace: ...  # type: ignore[overload-overlap]
     @overload
     def answer(
         self, question: Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
     ) -> list[Trace]: ...
     def answer(
-        self, question: str | Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
+        self, question: str | Question | Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
     ) -> Trace | list[Trace]:
         """Answer one question, or a batch of them, greedily.
 
         ``options`` makes one question multiple choice; in a batch, give `Question` records with
         options of their own. A trace has `.steps` (each with `.type` and `.text`), `.answer` (as
         written on the answer line, or None) and `.well_formed`.
+        Raises UserError, before any is answered, for a question that is no text, empty, or too long for
+        the model, and for options that are no list of texts.
         """
-        if isinstance(question, str):
-            return generate(self.unit, [_question(question, options)], use_calculator=self.use_calculator)[0]
-        questions = [_question(one) for one in question]
-        return generate(self.unit, questions, batch_size, use_calculator=self.use_calculator)
+        alone = isinstance(question, str | Question)
+        if not alone and options:
+            raise UserError("options belong to one question; in a batch, give Question records with their own")
+        if batch_size < 1:
+            raise UserError(f"batch_size {batch_size}: must be at least 1")
+        asked: Sequence[str | Question] = [question] if isinstance(question, str | Question) else list(question)
+        questions = [_question(one, options, "" if alone else f"question {i}: ") for i, one in enumerate(asked)]
+        for i, one in enumerate(questions):
+            self._check_length(one, "the question" if alone else f"question {i}")
+        traces = generate(self.unit, questions, batch_size, use_calculator=self.use_calculator)
+        return traces[0] if alone else traces
+
+    def _check_length(self, question: Question, name: str) -> None:
+        tokens = len(self.unit.layout.encode_prompt(self.unit.tokenizer, question))
+        if tokens >= (limit := self.unit.manifest.model_max_length):
+            raise UserError(
+                f"{name} has {tokens} tokens, and {limit} is the most that this model takes, its answer included; "
+                "shorten it, or train with a higher --model_max_length"
+            )
 
     def stream(self, question: str, options: Sequence[str] = ()) -> Iterator[str]:
-        """The answer's text, planning tokens included, piece by piece as it is generated."""
+        """The answer's text, planning tokens included, piece by piece as it is generated. UserError as of `answer`."""
         return stream(self.unit, _question(question, options), self.use_calculator)
 
 
@@ -61,11 +85,20 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     is as `choose_device` takes it.
     Raises UserError where ``path`` is no checkpoint or its base model cannot be had.
     """
-    unit = model.load(Path(path), base, dtype, device=choose_device(device))
+    _check_checkpoint(Path(path))
+    with _quietly():
+        unit = model.load(Path(path), base, dtype, device=choose_device(device))
     config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else {}
     if config.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
     return Reasoner(unit, bool(config.get("use_calculator")))
+
+
+def print_json(reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
+    """Print a trace as one JSON object."""
+    trace = reasoner.answer(question, options=options)
+    steps = [{"type": step.type, "text": step.text} for step in trace.steps]
+    print(json.dumps({"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed}, ensure_ascii=False))
 
 
 def print_stream(console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
@@ -92,7 +125,56 @@ def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
         console.print(answer, markup=False, highlight=False, style="bold")
 
 
-def _question(question: str | Question, options: Sequence[str] = ()) -> Question:
+def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:
+    """The question as a record; UserError, with its ``name`` before it, where it or an option is no text."""
     if isinstance(question, Question):
         return question
-    return Question("asked", one_line(question), "", tuple(options))
+    if not isinstance(question, str):
+        raise UserError(f"{name}a question is a text or a Question, and not {type(question).__name__}")
+    if not question.strip():
+        raise UserError(f"{name}the question is empty")
+    if isinstance(options, str) or not all(isinstance(option, str) and option.strip() for option in options):
+        raise UserError(f'{name}options {options!r}: give a list of texts, options=["Seoul", "Tokyo"]')
+    if len(options) == 1 or len(options) > 26:
+        raise UserError(f"{name}options: {len(options)} of them; give 2 to 26 (A to Z), or none")
+    return Question("asked", one_line(question), "", tuple(one_line(option) for option in options))
+
+
+def _check_checkpoint(path: Path) -> None:
+    """Raise UserError where ``path`` is no checkpoint, and what it seems to be decides what to do about it."""
+    if is_checkpoint(path):
+        return
+    if not path.is_dir():
+        there = (
+            [folder.name for folder in path.parent.iterdir() if is_checkpoint(folder)] if path.parent.is_dir() else []
+        )
+        hint = did_you_mean(path.name, there) or (
+            "; train one first (`memreason train --config recipes/demo.yaml` makes runs/demo), or say where yours is. "
+            "Only checkpoints of memreason can be asked; `memreason evaluate` also takes base models"
+        )
+        raise UserError(f"checkpoint {path}: no such folder{hint}")
+    if checkpoints := sorted(folder.name for folder in path.glob("checkpoint-*") if is_checkpoint(folder)):
+        raise UserError(
+            f"{path}: no memreason.json in it, so its run is not finished; go on with it by the same `memreason train` "
+            f"and --resume, or ask {path / checkpoints[-1]}"
+        )
+    if (path / "config.json").is_file() and not (path / "adapter_config.json").is_file():
+        raise UserError(
+            f"{path}: no memreason.json in it: it is a base model, and only checkpoints of memreason can be asked; "
+            f"train it first (memreason train --model_name_or_path {path} …), or ask it a dataset's questions with "
+            "`memreason evaluate`"
+        )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No bar for reading weights, which takes a moment, nor what transformers says to PEFT."""
+    bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+            yield
+    finally:
+        if bar:
+            transformers_logging.enable_progress_bar()

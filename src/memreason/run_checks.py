@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase
+
 from memreason import processes
 from memreason.base_checks import check_texts, check_training_dtype
 from memreason.base_models import load_tokenizer, resolve
@@ -28,7 +30,16 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
     for split, purpose in needed.items():
         if not task.splits.get(split):
             have = ", ".join(f"{name} ({len(found)})" for name, found in task.splits.items()) or "none"
-            raise UserError(f"{task.name} has no {split} questions {purpose}; its splits are: {have}")
+            why = "".join(f". {note}" for note in task.notes)
+            raise UserError(
+                f"{task.name} has no {split} questions {purpose}; its splits are: {have}{_where(data)}{why}"
+            )
+    if not any(solution.steps for solution in task.splits["train"]):
+        raise UserError(
+            f"{task.name}: none of the train questions has steps to train on. Have them written: memreason label "
+            f"--task {task.name}{f' --data_path {data.data_path}' if data.data_path else ''} --planner MODEL --output "
+            f"{task.name}.jsonl; then train with --dataset jsonl --data_path {task.name}.jsonl"
+        )
     if not any(task.splits[name] for name in task.test_splits):
         raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
@@ -50,13 +61,21 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
         )
 
 
-def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> None:
-    """Raise UserError where the base model's tokenizer loses what solutions are parsed by."""
+def _where(data: DataConfig) -> str:
+    """Where a file with the missing split would go, if there is a folder of files."""
+    if not data.data_path or not Path(data.data_path).expanduser().is_dir():
+        return ""
+    return f"; a train.jsonl, validation.jsonl or test.jsonl (or .json) in {data.data_path} is read as that split"
+
+
+def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> PreTrainedTokenizerBase:
+    """The base model's tokenizer with the planning tokens; UserError where it loses what solutions are parsed by."""
     layout = variants.layout(model_config)
     tokenizer = load_tokenizer(resolve(model_config.model_name_or_path).path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
     add_tokens(tokenizer, layout)
     check_texts(layout, tokenizer, task.splits["train"])
+    return tokenizer
 
 
 def check_sharding(model: ModelConfig, args: TrainingConfig, generation_backend: str) -> None:

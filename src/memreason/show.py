@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
@@ -13,10 +17,12 @@ from rich.text import Text
 
 from memreason.records import MEMORY, REASON, Question, Solution, Verdict
 
-LONGEST_STEP = 300
+LONGEST_STEP = 200
 """A step is shown up to this many characters: a model that repeats itself can fill pages."""
 MOST_STEPS = 12
 """Of a trace so many steps are shown."""
+LONGEST_TRACE, SHORTEST_STEP = 600, 60
+"""After so many characters of a trace, its steps are shown up to fewer."""
 _COLOURS = {MEMORY: "cyan", REASON: "magenta", "answer": "bold"}
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 _LEGEND = "✓ true (memory), valid (reason), follows (answer)   ✗ does not   ? could not be judged"
@@ -166,7 +172,7 @@ def _print_trace(console: Console, verdict: Verdict) -> None:
             head.append(f"  ({words})", style="not bold yellow")
     grid = _question_grid(question)
     truths = verdict.step_truth or ()
-    lines = [(step.type, step.text) for step in trace.steps]
+    lines, room = [(step.type, step.text) for step in trace.steps], LONGEST_TRACE
     for i, (type_, text) in enumerate([*lines, ("answer", trace.answer or "none")]):
         if MOST_STEPS <= i < len(lines):
             if i == MOST_STEPS:
@@ -175,10 +181,41 @@ def _print_trace(console: Console, verdict: Verdict) -> None:
         style = _COLOURS.get(type_, "blue")
         judged = i < len(truths) and not (type_ == "answer" and trace.answer is None)
         mark, mark_style = _MARKS[truths[i]] if judged else ("", "")
-        content = Text(shorten(text, LONGEST_STEP, placeholder=" …"))
+        length = max(SHORTEST_STEP, min(LONGEST_STEP, room)) if i < len(lines) else LONGEST_STEP
+        content = Text(_cut(text, length))
+        room -= len(content)
         if type_ == "answer" and verdict.outcome != "correct":
             content.append(f"  (gold: {question.answer})", style="dim")
         grid.add_row(Text(f"  {type_}", style=style), Text(mark, style=mark_style), content)
     console.print(head)
     console.print(grid)
     console.print()
+
+
+def _cut(text: str, length: int) -> str:
+    """At most ``length`` characters of it, between words where there are any."""
+    cut = shorten(text, length, placeholder=" …")
+    return cut if len(cut) > 2 or len(text) <= length else f"{text[: length - 2]} …"
+
+
+def print_next(console: Console, run: str, verdicts: Iterable[Verdict]) -> None:
+    """Print the command to type next: it asks the run's checkpoint a test question that it answered rightly."""
+    open_ones = [verdict for verdict in verdicts if not verdict.trace.question.options]
+    right = [verdict for verdict in open_ones if verdict.outcome == "correct"]
+    question = next((verdict.trace.question.text for verdict in (*right, *open_ones)), "…")
+    asked = f"{program()} ask {shlex.quote(question)} --model_name_or_path {shlex.quote(run)}"
+    console.print(f"next: {asked}", markup=False, highlight=False, soft_wrap=True)
+
+
+def program() -> str:
+    """How `memreason` is called from here: by its name where the shell finds it, else by the way it was called."""
+    called = Path(sys.argv[0])
+    if called.name != "memreason":
+        return f"{_from_here(Path(sys.executable))} -m memreason"
+    found = shutil.which("memreason")
+    return "memreason" if found and Path(found).resolve() == called.resolve() else _from_here(called)
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))

@@ -73,10 +73,10 @@ def train(
     variants.check(model_config, data_config)
     check_sharding(model_config, args, data_config.generation_backend)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
-    check_tokenizer(model_config, variants, task)
+    tokenizer = check_tokenizer(model_config, variants, task)
     model_config = _with_dtype(model_config, data_config, args, run if resuming else None)
     config["dtype"] = model_config.dtype
-    outlook = foretell(model_config, data_config, args, variants, task, console)
+    outlook = foretell(model_config, data_config, args, variants, task, tokenizer, console)
     result: dict[str, Any] = {}
     demonstrations = None
     if variants.use_demonstrations:

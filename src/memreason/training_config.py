@@ -1,66 +1,35 @@
-"""Hugging Face's TrainingArguments with our defaults. Apart from `config.py` because it imports torch."""
+"""Hugging Face's TrainingArguments with our defaults. Apart from `training_options.py` because it imports torch."""
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from transformers import TrainingArguments
+from transformers import SchedulerType, TrainingArguments
 
 from memreason import processes
-from memreason.config import option
-from memreason.devices import DEVICE_HELP, DEVICES, choose_device
+from memreason.config import check_at_least, check_choice, option
+from memreason.devices import choose_device
 from memreason.errors import UserError
-
-UNNAMED = "runs/unnamed"
-METRICS = ("eval_acc", "eval_well_formed")
-"""What the evaluation in the training loop logs."""
+from memreason.training_options import UNNAMED, TrainingOptions
 
 
 @dataclass
-class TrainingConfig(TrainingArguments):
-    """All of TrainingArguments, the old spelling --evaluation_strategy, and the run's own switches."""
+class TrainingConfig(TrainingOptions, TrainingArguments):
+    """All of TrainingArguments, and `TrainingOptions`, which come first where both have an option."""
 
-    _argument_group_name: ClassVar[str] = "training: ours first, then the rest of Hugging Face's TrainingArguments"
+    _argument_group_name: ClassVar[str] = "the rest of Hugging Face's TrainingArguments"
 
-    output_dir: str | None = option(None, "the run's folder (default: runs/<dataset>)")
-    resume: bool = option(False, "continue a run that was stopped, with otherwise the same command")
-    overwrite_output_dir: bool = option(False, "start anew where the folder already holds a run; its files are removed")
-    keep_checkpoints: bool = option(
-        True, "keep the checkpoint-… folders of a finished run; the best one's weights are in the run folder anyway"
-    )
-    on_device: str = option("auto", DEVICE_HELP, DEVICES, aliases=["--device"])
-    num_train_epochs: float = option(3.0, "passes over the training questions")
-    learning_rate: float = option(2e-4, "peak learning rate")
-    per_device_train_batch_size: int = option(8, "examples per device and forward pass")
-    per_device_eval_batch_size: int = option(64, "questions generated for at once while evaluating")
-    gradient_accumulation_steps: int = option(2, "forward passes per optimizer step")
-    warmup_steps: float = option(0.03, "steps of linear warm-up; below 1, a share of all steps")
-    lr_scheduler_type: str = option("cosine", "learning rate schedule")
-    weight_decay: float = option(0.0, "weight decay")
-    logging_steps: float = option(10, "log the loss every so many steps")
-    eval_strategy: str = option(
-        "epoch", "evaluate by generation: 'epoch', 'steps' or 'no'", aliases=["--evaluation_strategy"]
-    )
-    save_strategy: str = option("epoch", "save a checkpoint: 'epoch', 'steps', 'best' or 'no'")
-    save_total_limit: int | None = option(2, "training checkpoints kept, the best one among them")
-    load_best_model_at_end: bool = option(True, "end with the epoch that is best on the validation split")
-    metric_for_best_model: str | None = option("eval_acc", "what 'best' is measured by")
-    train_sampling_strategy: str = option("group_by_length", "order of examples: group_by_length, random, sequential")
-    report_to: str | None = option("none", "experiment trackers, e.g. tensorboard or wandb")
     ddp_find_unused_parameters: bool | None = option(False, "several processes: look for weights without a gradient")
-    remove_unused_columns: bool | None = field(
-        default=False, metadata={"help": "has no effect here: batches hold only what is used"}
-    )
+    remove_unused_columns: bool | None = option(False, "has no effect here: batches hold only what is used")
 
     def __post_init__(self) -> None:
+        TrainingOptions.__post_init__(self)
+        self._check_others()
         self.output_dir = self.output_dir or UNNAMED
-        if self.metric_for_best_model not in METRICS:
-            raise UserError(
-                f"--metric_for_best_model {self.metric_for_best_model}: must be one of {', '.join(METRICS)}"
-            )
         if self.eval_strategy == "no" or self.save_strategy == "no":
             self.load_best_model_at_end = False
             self.metric_for_best_model = None if self.eval_strategy == "no" else self.metric_for_best_model
@@ -76,7 +45,7 @@ class TrainingConfig(TrainingArguments):
             self.fsdp = said == "true"
         if processes.launched():
             os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # it leaves most processes with no weights to read
-        super().__post_init__()
+        TrainingArguments.__post_init__(self)
         if self.device.type != device.type:
             raise UserError(
                 f"--device {device.type}: transformers' Trainer takes {self.device.type} here; say that one"
@@ -84,6 +53,26 @@ class TrainingConfig(TrainingArguments):
         options = self.fsdp_plugin_args or {}
         if options.get("fsdp_version", 2) != 2 or options.get("cpu_ram_efficient_loading"):
             raise UserError("--fsdp_config: version must be 2, and cpu_ram_efficient_loading false")
+
+    def _check_others(self) -> None:
+        """Raise UserError for values that else are found out once the model is loaded, without their flag's name."""
+        for flag in ("adam_beta1", "adam_beta2", "label_smoothing_factor"):
+            if not 0 <= vars(self)[flag] < 1:
+                raise UserError(f"--{flag} {vars(self)[flag]}: must be at least 0 and below 1")
+        for flag in ("adam_epsilon", "max_grad_norm", "neftune_noise_alpha", "dataloader_num_workers"):
+            check_at_least(flag, vars(self)[flag], 0)
+        for flag, strategy in (("save_steps", self.save_strategy), ("eval_steps", self.eval_strategy)):
+            value = vars(self)[flag]
+            if strategy == "steps" and value is not None and not value > 0:
+                raise UserError(f"--{flag} {value}: must be above 0")
+        check_choice("lr_scheduler_type", str(getattr(self.lr_scheduler_type, "value", self.lr_scheduler_type)),
+                     [kind.value for kind in SchedulerType])  # fmt: skip
+        for flag, value in vars(self).items():
+            if isinstance(value, str) and value.startswith("{"):
+                try:
+                    json.loads(value)
+                except ValueError as error:
+                    raise UserError(f"--{flag}: not valid JSON ({error})") from error
 
 
 def shards(args: TrainingConfig) -> bool:

@@ -40,6 +40,7 @@ _WAYS = {
     "in_head": "the loss inside the output head",
     "unpadded": "rows without padding",
 }
+_AS_IT_IS = "as it is"
 _SIZES = (48, 40, 32)
 """Tokens of the texts that a model is tried out on: more than convolutions reach, few enough to take no time."""
 _CLOSE = {"float32": (1e-4, 1e-3), "16 bits": (0.02, 0.5)}
@@ -141,7 +142,7 @@ class TrainingPass:
         training = self.model.training
         self.model.eval()
         try:
-            plain = self._computed(_row_of(own), "as it is")
+            plain = self._computed(_row_of(own), _AS_IT_IS)
             if not self._allows(ways, row, place, plain, logging.DEBUG):
                 for way in ways:
                     self._allows([way], row, place, plain, logging.INFO)
@@ -211,6 +212,8 @@ class TrainingPass:
                 self._check_attended(batch["documents"])
             (gradient,) = torch.autograd.grad(loss, read)
         except _NOT_WITH_THIS_MODEL as error:
+            if what == _AS_IT_IS:
+                raise _unsupported(self.model, error) from error
             logger.log(level, f"{what}: not with this model ({error})")
             return None
         return _Computed(loss.item(), gradient[0].float())
@@ -233,6 +236,17 @@ class _Computed:
 
     loss: float
     gradient: torch.Tensor
+
+
+def _unsupported(model: PreTrainedModel, error: Exception) -> Exception:
+    """What to raise where a model cannot compute a loss and its gradient even in transformers' own way."""
+    if isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error):
+        return error
+    return UserError(
+        f"{type(model).__name__} is not supported: trying one solution before training, its own forward and backward "
+        f"pass failed with the new tokens and adapters in it ({type(error).__name__}: {error}); use another base model "
+        "(docs/architectures.md lists those that were tried), or another --lora_module or --parameter_efficient_mode"
+    )
 
 
 def _texts_of(examples: Sequence[Example]) -> list[list[int]]:

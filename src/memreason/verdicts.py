@@ -157,7 +157,7 @@ def write_evaluation(
     one writes.
 
     traces.txt is for reading: of each question the prompt, the generated solution and the
-    ground-truth solution, in the given layout, with empty lines between.
+    ground-truth solution, in the given layout, with empty lines between, and a rule below that says which is which.
     """
     whole, of_split = _Counts(), {name: _Counts() for name in splits or ()}
     split_of = chain.from_iterable(repeat(of_split[name], count) for name, count in (splits or {}).items())
@@ -185,7 +185,8 @@ def write_evaluation(
 def _to_read(verdict: Verdict, truth: Solution, layout: PlanningTokens) -> str:
     question = verdict.trace.question
     gold = layout.solution_text(truth.steps, question.answer)
-    return f"{layout.prompt_text(question)}\n{verdict.trace.text.strip()}\n\n{gold}\n\n{'=' * 80}\n\n"
+    rule = f"{'=' * 80} first the model's ({verdict.outcome.replace('_', ' ')}), then the gold solution"
+    return f"{layout.prompt_text(question)}\n{verdict.trace.text.strip()}\n\n{gold}\n\n{rule}\n\n"
 
 
 def read_traces(path: Path) -> OnDisk[Verdict]:

@@ -84,7 +84,7 @@ class TestCommandLine:
         assert "--output is missing" in self.fails(capsys, "--task", "atlas")
         assert "the file is missing" in self.fails(capsys, "inspect")
         assert "give two files" in self.fails(capsys, "convert", "one.jsonl")
-        assert "did you mean max_cost" in self.fails(capsys, "--max_costs", "1")
+        assert "did you mean --max_cost" in self.fails(capsys, "--max_costs", "1")
 
     def test_a_key_is_never_a_flag(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "never taken from the command line" in self.fails(capsys, "--api_key", "sk-1")

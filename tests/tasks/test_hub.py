@@ -1,5 +1,9 @@
 """Datasets in the hub's layout, from a local folder; and what is said when the hub gives nothing."""
 
+import os
+import subprocess
+import sys
+
 import datasets
 import pytest
 from huggingface_hub.errors import GatedRepoError
@@ -159,3 +163,14 @@ def test_a_misspelled_local_folder_is_not_asked_of_the_hub(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="--data_path data/agnt: no such file or folder"):
         load_task("strategyqa", "data/agnt")
+
+
+@pytest.mark.slow
+def test_a_hub_that_does_not_answer_is_asked_once(tmp_path):
+    """In a process of its own, since the tests' own is told to be offline."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "memreason", "tasks", "gsm8k"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 2
+    assert "could not be loaded from the hub" in run.stderr and "--data_path" in run.stderr
+    assert "Retrying" not in run.stderr and len(run.stderr.splitlines()) == 1

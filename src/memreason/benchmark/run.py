@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +27,7 @@ def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:
     here the turns go A B C A B C, and figures are medians over the rounds. Raises UserError for data or a
     model that cannot be had; one who fails at the work is a row that says why.
     """
+    print("loading the data and choosing a data type …", file=sys.stderr, flush=True)
     work = prepare_work(config)
     sections: dict[str, list[Contestant]] = {
         section: [Contestant(section, name, work) for name in config.contestants(section)] for section in config.what
@@ -60,7 +62,7 @@ def measure(
 
     def do(action: Callable[[Contestant], None], one: Contestant) -> None:
         title = SECTIONS[section][one.name].title if one is not ceiling else one.name
-        bar.set_description(f"{section}: {title}")
+        say(bar, f"{section}: {title}, {'loading' if action is Contestant.prepare else 'at work'}")
         if not one.error:
             action(one)
 
@@ -73,6 +75,7 @@ def measure(
 
     try:
         if config.keep_loaded:
+            say(bar, f"{section}: starting {len(contestants)} processes")
             for one in everyone:
                 one.start()
             for one in everyone:
@@ -85,6 +88,14 @@ def measure(
     finally:
         for one in contestants:
             one.close()
+
+
+def say(bar: tqdm, what: str) -> None:
+    """Show what is under way, on the bar, or a line each where there is none (in a pipe, a log file)."""
+    if bar.disable:
+        print(f"{what} …", file=sys.stderr, flush=True)
+    else:
+        bar.set_description(what)
 
 
 def account(work: Work) -> dict[str, Any]:

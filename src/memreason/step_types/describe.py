@@ -14,6 +14,7 @@ from rich.table import Table
 
 from memreason.records import read_jsonl
 from memreason.step_types.corpus import Corpus
+from memreason.step_types.options import StepTypesConfig
 from memreason.step_types.standard import Standard
 from memreason.step_types.store import STEPS, read_record
 
@@ -105,6 +106,16 @@ def print_fit(console: Console, folder: Path, nearest: int = 10) -> None:
         own = sorted((row for row in steps if row["type"] == name), key=lambda row: row["distance"])
         for text in list(dict.fromkeys(row["text"] for row in own))[:nearest]:
             console.print(f"  {escape(text)}", highlight=False, overflow="ellipsis", no_wrap=True)
+
+
+def print_next(console: Console, folder: str, fitted: StepTypesConfig | None) -> None:
+    """Print where all of it lies, and, where types were ``fitted`` just now, the command that trains with them."""
+    console.print(f"\npictures and all steps: {folder}", markup=False, highlight=False)
+    if fitted:
+        number = f" --num_plan_types {fitted.num_types}" if fitted.selection_method != "+-*/" else ""
+        place = f" --step_types_path {folder}" if fitted.output_dir or fitted.encoder else ""
+        options = f"--extract_step_type_tokens {fitted.selection_method}{number}{place}"
+        console.print(f"train with them: memreason train {options} …", markup=False, highlight=False, soft_wrap=True)
 
 
 def _title(record: dict[str, Any], steps: int) -> str:

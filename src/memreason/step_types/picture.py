@@ -14,6 +14,10 @@ import numpy as np
 from memreason.step_types.sqvae import Curves
 
 MOST_POINTS = 3000
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
+"""Okabe and Ito's, which differ for the colour-blind as well."""
+_MARKERS = ("o", "^", "s", "D", "v", "P")
+"""The next one when the colours are used up."""
 
 
 def draw_steps(path: Path, points: np.ndarray, types: np.ndarray, labels: Sequence[str], title: str) -> None:
@@ -37,11 +41,23 @@ def draw_steps(path: Path, points: np.ndarray, types: np.ndarray, labels: Sequen
         own = types == type_
         if own.any():
             axes.scatter(
-                plane[own, 0], plane[own, 1], s=9, alpha=0.75, linewidths=0, color=_colour(type_), label=labels[type_]
+                plane[own, 0],
+                plane[own, 1],
+                s=22,
+                alpha=0.8,
+                linewidths=0.3,
+                edgecolors="white",
+                color=_colour(type_),
+                marker=_MARKERS[type_ // len(_COLOURS) % len(_MARKERS)],
+                label=labels[type_],
             )
-    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_title(
+        f"{title}\nt-SNE, perplexity {perplexity}: near points are alike, distances mean little",
+        loc="left",
+        fontsize=11,
+    )
     axes.set_axis_off()
-    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, markerscale=2.5)
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9, markerscale=1.6)
     figure.savefig(path)
 
 
@@ -62,10 +78,5 @@ def draw_losses(path: Path, curves: Curves) -> None:
     figure.savefig(path)
 
 
-def _colour(type_: int) -> tuple[float, ...]:
-    """Ten colours that differ for most eyes, then the same ones lighter."""
-    from matplotlib import colormaps
-
-    base = np.array(colormaps["tab10"](type_ % 10)[:3])
-    lighter = 0.45 * (type_ // 10 % 2)
-    return tuple(base + (1 - base) * lighter)
+def _colour(type_: int) -> str:
+    return _COLOURS[type_ % len(_COLOURS)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from memreason.errors import UserError
+from memreason.errors import UserError, did_you_mean
 from memreason.records import Solution, Trace
 
 AnswerKind = Literal["boolean", "choice", "math", "mixed", "number", "text"]
@@ -92,6 +92,16 @@ ALIASES = {
 """The names that the paper's own scripts use (one of them misspelled), and ours for them."""
 
 
+def check_name(name: str) -> None:
+    """Raise UserError where there is no dataset of this name."""
+    if name in TASKS or name in ALIASES:
+        return
+    hint = did_you_mean(name, (*TASKS, *ALIASES))
+    if "." in name or "/" in name:
+        hint = f"; for questions of your own say --dataset jsonl --data_path {name}"
+    raise UserError(f"--dataset {name}: there is no such dataset; use one of {', '.join(TASKS)}{hint}")
+
+
 def load_task(
     name: str,
     data_path: str | None = None,
@@ -107,9 +117,8 @@ def load_task(
     atlas task, which is made rather than read. Raises UserError for an unknown name and for data
     that cannot be used.
     """
+    check_name(name)
     name = ALIASES.get(name, name)
-    if name not in TASKS:
-        raise UserError(f"--dataset {name}: there is no such dataset; use one of {', '.join(TASKS)}")
     if name == "atlas":
         if data_path is not None:
             raise UserError(

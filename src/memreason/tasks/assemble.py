@@ -174,13 +174,18 @@ def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, OnDisk[Sol
 def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, seed: int, num_validation: int) -> None:
     """Carve the splits that the source lacks out of train: test a fifth, validation at most a tenth."""
     if not splits.get("train"):
-        notes.say("there is no train split: the data can be evaluated on, not trained on")
+        notes.say(
+            "no question is left in train: all stand in another split too, where they are held out"
+            if "train" in splits
+            else "there is no train split: the data can be evaluated on, not trained on"
+        )
         return
     alone = list(splits) == ["train"]
     if alone and len(splits["train"]) < 3:
         raise UserError(
             f"{splits['train'][0].question.dataset}: {len(splits['train'])} questions are too few to split "
-            "into train, validation and test; give more, or give each record a split"
+            "into train, validation and test: 3 are enough, different ones; or give each record a split"
+            + "".join(f" ({note})" for note in notes.lines)
         )
     if alone:
         count = max(1, round(TEST_SHARE * len(splits["train"])))

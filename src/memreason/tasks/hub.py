@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from memreason.errors import UserError
 from memreason.tasks.agent_json import SPLITS, Row
+
+_PATIENCE = 5.0
+"""Seconds within which the hub must answer at all."""
 
 
 def is_hub_layout(folder: Path) -> bool:
@@ -34,7 +38,8 @@ def load_splits(path: str, config: str | None) -> Any:
     import datasets
 
     try:
-        loaded = datasets.load_dataset(path, config) if config else datasets.load_dataset(path)
+        with nullcontext() if Path(path).is_dir() else _asked_once():
+            loaded = datasets.load_dataset(path, config) if config else datasets.load_dataset(path)
     except Exception as error:
         if _is_gated(error):
             raise UserError(
@@ -48,6 +53,24 @@ def load_splits(path: str, config: str | None) -> Any:
             "id and the network, set HF_TOKEN if it is private, or pass a local copy with --data_path"
         ) from error
     return loaded
+
+
+@contextmanager
+def _asked_once() -> Iterator[None]:
+    """Within, only what is cached is looked for where the hub does not answer: else each file is tried for long."""
+    import datasets
+    from huggingface_hub import constants, get_session
+
+    offline = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    if not any(offline):
+        try:
+            get_session().head(constants.ENDPOINT, timeout=_PATIENCE)
+        except Exception:  # of whichever library the session is
+            datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = offline
 
 
 def _is_gated(error: BaseException | None) -> bool:

@@ -1,0 +1,65 @@
+"""Recipes: YAML files of options, read with the line of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from memreason.errors import UserError
+
+_NULL, _MAP = "tag:yaml.org,2002:null", "tag:yaml.org,2002:map"
+
+
+def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """(file:line, name, values) of each option, values as they would stand on the command line; none where it is null.
+
+    Scalars are taken as they are written (YAML itself would read `no` as False, and `1e-3` as a text). Raises UserError
+    where the file cannot be read, is no mapping of names to values, or has a name twice, of which YAML would take the
+    last.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        document = yaml.compose(text, yaml.SafeLoader)
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--config {path}: not UTF-8 text ({error}); save it as UTF-8") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UserError(f"--config {path}: not valid YAML: {error}") from error
+    if not isinstance(document, yaml.MappingNode):
+        raise UserError(f"--config {path}: expected a mapping of option names to values, one `name: value` a line")
+    _check_once(path, document)
+    for key, value in document.value:
+        place = f"{path}:{key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise UserError(f"{place}: expected the name of an option before the colon")
+        yield place, key.value, _values(place, key.value, value)
+
+
+def _values(place: str, name: str, node: yaml.Node) -> list[str]:
+    if isinstance(node, yaml.ScalarNode):
+        return [] if node.tag == _NULL else [node.value]
+    if isinstance(node, yaml.SequenceNode):
+        if not all(isinstance(one, yaml.ScalarNode) for one in node.value):
+            raise UserError(f"{place}: option {name}: a list of texts or numbers is expected, not of lists or mappings")
+        return [one.value for one in node.value]
+    try:
+        return [json.dumps(yaml.SafeLoader("").construct_document(node))]
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{place}: option {name}: a mapping that cannot be read: {error}") from error
+
+
+def _check_once(path: Path, node: yaml.Node) -> None:
+    """Raise UserError where a mapping has a name twice; also one within another."""
+    first: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if first.setdefault(str(key.value), line) != line:
+            raise UserError(
+                f"{path}:{line}: {key.value} stands there twice (first in line {first[str(key.value)]}); leave one out"
+            )
+        if isinstance(value, yaml.MappingNode):
+            _check_once(path, value)

@@ -33,7 +33,7 @@ class Request:
     def key(self, endpoint: str) -> str:
         """A fingerprint of everything that changes the answer; what the request cache is keyed by."""
         text = json.dumps([endpoint, vars(self)], sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def prompt_tokens(self) -> int:
@@ -46,9 +46,16 @@ class Request:
         return 4 * self.prompt_tokens + len(json.dumps(self.schema))
 
 
+ELSEWHERE = ("reasoning_content", "reasoning", "thinking", "tool_calls", "function_call")
+"""Fields of a message in which a reply's text stands where the server took it for something else."""
+
+
 @dataclass(frozen=True)
 class Reply:
-    """What came back: the text, why it ended ("stop", "length", "content_filter", …), and the tokens used."""
+    """What came back: the text, why it ended ("stop", "length", "content_filter", …), and the tokens used.
+
+    Where there was no content, the text is that of one of `ELSEWHERE`, and so is the reason.
+    """
 
     text: str
     finish_reason: str = "stop"

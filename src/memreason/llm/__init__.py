@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from memreason.errors import UserError
 
@@ -87,5 +88,11 @@ class Client(Protocol):
 
 def check_address(flag: str, url: str | None) -> None:
     """Raise UserError for an address with credentials in it: it is written to settings and shown in messages."""
-    if url and "@" in url.partition("//")[2].partition("/")[0]:
+    if url and "@" in split_address(url)[0].partition("//")[2].partition("/")[0]:
         raise UserError(f"--{flag} holds a name or password; leave it out, keys come from the environment")
+
+
+def split_address(url: str) -> tuple[str, dict[str, str]]:
+    """(address, query): some gateways take their key as ``?key=…``, which is sent, and shown or kept nowhere."""
+    address, _, query = url.partition("#")[0].partition("?")
+    return address, dict(parse_qsl(query, keep_blank_values=True))

@@ -74,7 +74,9 @@ class TestTolerance:
     def test_and_decorated(self, said: str) -> None:
         assert read(plan(said), CHOICE, "choice") == STEPS
 
-    @pytest.mark.parametrize("said", ["**False**", "*No*", "`False`", '"no"', "The answer is False.", "answer: no", "__FALSE__"])
+    @pytest.mark.parametrize(
+        "said", ["**False**", "*No*", "`False`", '"no"', "The answer is False.", "answer: no", "__FALSE__"]
+    )
     def test_so_may_a_truth_value(self, said: str) -> None:
         assert read(plan(said)) == STEPS
 
@@ -189,7 +191,11 @@ FAULTS = [
     ("repeated_step", json.dumps(plan("False", ("memory", "A  b"), ("reason", "a B"))), "stop"),
     ("refused", "I'm sorry, but I can't assist with that.", "stop"),
     ("refused", "I do not know.", "stop"),
-    ("unknown_fact", json.dumps(plan("False", ("memory", "Which city?"), ("reason", "I cannot determine it."))), "stop"),
+    (
+        "unknown_fact",
+        json.dumps(plan("False", ("memory", "Which city?"), ("reason", "I cannot determine it."))),
+        "stop",
+    ),
     ("placeholder", json.dumps(plan("False", ("memory", "the query"), ("reason", "the conclusion"))), "stop"),
     ("placeholder", json.dumps(plan("False", ("memory", "Which city?"), ("reason", "…"))), "stop"),
     ("control_character", json.dumps(plan("False", ("memory", "a\0b"), ("reason", "c"))), "stop"),

@@ -51,7 +51,10 @@ class LabelConfig:
         choices=ORDERS,
     )
     prompts: str | None = option(None, "folder with prompt files of your own; those missing there are ours")
-    base_url: str | None = option(None, "OpenAI-compatible endpoint (default: $OPENAI_BASE_URL, or OpenAI itself); a ?query is sent and kept nowhere")
+    base_url: str | None = option(
+        None,
+        "OpenAI-compatible endpoint (default: $OPENAI_BASE_URL, or OpenAI itself); a ?query is sent and kept nowhere",
+    )
     knowledge_base_url: str | None = option(None, "endpoint of the knowledge agent (default: the planner's)")
     api_key_env: str = option("OPENAI_API_KEY", "environment variable that holds the key; keys are never flags")
     knowledge_api_key_env: str | None = option(None, "the same for the knowledge agent (default: the planner's)")

@@ -167,7 +167,9 @@ def _read_settings(path: Path) -> dict[str, Any]:
         why = f"it holds a {type(settings).__name__}"
     except (ValueError, RecursionError, UserError) as error:
         why = str(error)
-    raise UserError(f"{path}: not the settings of a run ({_short(why)}); name another --output, or say --overwrite_output")
+    raise UserError(
+        f"{path}: not the settings of a run ({_short(why)}); name another --output, or say --overwrite_output"
+    )
 
 
 def _short(value: object) -> str:

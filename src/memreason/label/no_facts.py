@@ -126,4 +126,4 @@ def _says_what_it_cannot(text: str) -> bool:
 def _unquoted(text: str) -> str:
     """Without marks around the whole of it; a title in quotation marks keeps its own."""
     bare = text.strip(_QUOTES)
-    return text.strip() if any(mark in bare for mark in "\"“”") else bare
+    return text.strip() if any(mark in bare for mark in '"“”') else bare

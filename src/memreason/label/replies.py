@@ -61,7 +61,9 @@ _FRAME = re.compile(
     r"(\*\*|\*|__|_|`|\"|'|\$)(?P<inner>.+)\1|[“‘](?P<quoted>.+)[”’]|\\\((?P<maths>.+)\\\)"
     r"|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)\s*\{(?P<boxed>[^{}]+)\}|(?P<ended>.+)\."
 )
-_SAID_BEFORE = re.compile(r"(?:the )?(?:final |correct |given )?(?:answer|option|choice)(?: is)?\b[:\s]*", re.IGNORECASE)
+_SAID_BEFORE = re.compile(
+    r"(?:the )?(?:final |correct |given )?(?:answer|option|choice)(?: is)?\b[:\s]*", re.IGNORECASE
+)
 
 
 def read_json_object(reply: Reply, field: str) -> dict[str, Any]:

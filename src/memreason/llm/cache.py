@@ -140,7 +140,6 @@ class RequestCache:
         """Close the file."""
         self._db.close()
 
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """What SQLite says of the file, and what to do. (It raises other errors too, where its own words are damaged.)"""

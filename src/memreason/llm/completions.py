@@ -16,7 +16,7 @@ _FINISHED = {
               "malformed_function_call"),
 }  # fmt: skip
 """Why replies end → what other providers call it."""
-_REASONS = {theirs: ours for ours, names in _FINISHED.items() for theirs in names}
+_REASONS = {name: ours for ours, names in _FINISHED.items() for name in (ours, *names)}
 _FILTERED = re.compile(
     r"content[\s_-]?(?:filter|policy|management|moderation|safety|exists risk|inspection)|responsible ?ai|guardrail"
     r"|data[\s_-]?inspection|(?:input|prompt|request|content|output)[\w\s]{0,30} (?:was |been |is |were )?(?:flagged|filtered|blocked)"
@@ -46,7 +46,9 @@ def read_completion(body: Any) -> Reply:
         reason = "refusal" if refusal else _REASONS.get(reason.casefold(), reason)
         text = text or refusal or ""
         if not text and reason not in ("length", "content_filter"):
-            field, text = next(((name, said) for name in ELSEWHERE if (said := _elsewhere(message.get(name)))), ("", ""))
+            field, text = next(
+                ((name, said) for name in ELSEWHERE if (said := _elsewhere(message.get(name)))), ("", "")
+            )
             reason = field or reason
         usage = body.get("usage") or {}
         read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
@@ -82,7 +84,7 @@ def _choice(body: Any) -> dict[str, Any]:
         body = body[0]
     choices = body.get("choices") if isinstance(body, dict) else None
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    failed = _REASONS.get(str(first.get("finish_reason")).casefold(), first.get("finish_reason")) == "error"
+    failed = _REASONS.get(str(first.get("finish_reason")).casefold()) == "error"
     for holder in (body, first):
         if isinstance(holder, dict) and holder.get("error"):
             raise ProviderError(f"the endpoint says: {error_words(holder)}", _status(holder["error"]))

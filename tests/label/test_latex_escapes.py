@@ -12,10 +12,11 @@ def decoded(written: str) -> str:
     return json.loads(escape_latex(f'"{written}"'))
 
 
-COMMANDS = (
-    r"\frac \forall \beta \bar \big \binom \begin \nabla \neq \notin \nonumber \rho \right \rightarrow \rangle \theta"
-    r" \times \text \textbf \tfrac \tilde \triangle \therefore \underline \upsilon \uparrow \alpha \sum \Delta"
-).split()
+COMMANDS = [
+    r"\frac", r"\forall", r"\beta", r"\bar", r"\big", r"\binom", r"\begin", r"\nabla", r"\neq", r"\notin", r"\nonumber",
+    r"\rho", r"\right", r"\rightarrow", r"\rangle", r"\theta", r"\times", r"\text", r"\textbf", r"\tfrac", r"\tilde",
+    r"\triangle", r"\therefore", r"\underline", r"\upsilon", r"\uparrow", r"\alpha", r"\sum", r"\Delta",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -29,7 +29,7 @@ PLACEHOLDERS = [
     "<name of the city>", "The first fact",
 ]  # fmt: skip
 FACTS = [
-    "The unknown soldier is buried in Paris.", "Unknown Pleasures is an album by Joy Division.", "Paris.", "7", "π", "Na",
+    "The unknown soldier is buried in Paris.", "Unknown Pleasures is an album by Joy Division.", "7", "π", "Na",
     "Unknown, a 2011 film, stars Liam Neeson.", "None of the planets is flat.", "Sorry is a song by Justin Bieber.",
     "Sorry, Wrong Number is a 1948 film.", "Sorry! is a board game.", '"Sorry" is a song.', "No.", "True.",
     "I Don't Know How to Love Him is a song.", '"I don\'t know" is what he said.', "I'm Sorry is a song by Brenda Lee.",
@@ -39,7 +39,8 @@ FACTS = [
     "As an AI research lab, OpenAI was founded in 2015.", "Na is the symbol for sodium.", "In 1969 no one knew that.",
     "A query is a question.", "The fact is that Paris is large.", "The first step of mitosis is prophase.",
     "Not known for its beaches, Kansas lies inland.", "The exact date of his birth is unknown.",
-    "Available light is used in photography.", "Hamlet says that he does not know.", "Conclusions follow from premises.",
+    "Available light is used in photography.", "Hamlet says that he does not know.", "Paris.",
+    "Conclusions follow from premises.",
     "Help! is an album by the Beatles.", "What is a query?", "x < 5 and y > 3", "<b> is a tag of HTML.",
 ]  # fmt: skip
 

@@ -69,8 +69,8 @@ class TestTolerance:
     def test_a_choice_may_be_written_with_its_text(self, said: str) -> None:
         assert read(plan(said), CHOICE, "choice") == STEPS
 
-    @pytest.mark.parametrize("said", ["**B**", "option B", "Option B.", "pen", "**Pen**", "The answer is B", "$B$", "\\boxed{B}",
-                                      "“B”", "Answer: B. pen"])  # fmt: skip
+    @pytest.mark.parametrize("said", ["**B**", "option B", "Option B.", "pen", "**Pen**", "The answer is B",
+                                      "$B$", "\\boxed{B}", "“B”", "Answer: B. pen"])  # fmt: skip
     def test_and_decorated(self, said: str) -> None:
         assert read(plan(said), CHOICE, "choice") == STEPS
 
@@ -86,7 +86,8 @@ class TestTolerance:
 
     @pytest.mark.parametrize(
         ("said", "question", "kind"),
-        [("not B", CHOICE, "choice"), ("hat", CHOICE, "choice"), ("B or C", CHOICE, "choice"), ("**C**", CHOICE, "choice"),
+        [("not B", CHOICE, "choice"), ("hat", CHOICE, "choice"), ("B or C", CHOICE, "choice"),
+         ("**C**", CHOICE, "choice"),
          ("not False", BOOLEAN, "boolean"), ("**True**", BOOLEAN, "boolean"), ("1200.5", TEXT, "text"),
          ("1,200 or so", TEXT, "text"), ("", TEXT, "text"), ("*" * 90_000, TEXT, "text")],
     )  # fmt: skip

@@ -21,7 +21,8 @@ def test_what_stands_after_a_whole_object_does_not_matter(after: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x in [0, 1)", "open { brace", "]}", "<think>", "a </think> b", "<think> in </think> it", "{'a': [", '\\"{'],
+    "text",
+    ["x in [0, 1)", "open { brace", "]}", "<think>", "a </think> b", "<think> in </think> it", "{'a': [", '\\"{'],
 )  # fmt: skip
 def test_what_stands_in_a_text_of_the_object_is_its_text(text: str) -> None:
     assert find_object(f"<think>hm {{</think>{json.dumps({'facts': [text]})}\n", "facts") == {"facts": [text]}
@@ -49,7 +50,8 @@ def test_a_number_of_thousands_of_digits_is_no_crash() -> None:
 @pytest.mark.parametrize(
     "text",
     ['{"' * 150_000, '{"a":' * 300 + "[" * 200_000, '{"x":"' + '\\"' * 200_000, ('{"a":"' + "x" * 500) * 1000,
-     "<think>" * 100_000, "</think>" * 100_000, '{"steps": "' + "$\\to" * 100_000, '{"a":1} ' * 50_000, "\\ne" * 200_000,
+     "<think>" * 100_000, "</think>" * 100_000, '{"steps": "' + "$\\to" * 100_000,
+     '{"a":1} ' * 50_000, "\\ne" * 200_000,
      '"' * 200_000 + "{" * 1000, "{" + '"' * 19_000 + "}", "{" + "[1," * 6000 + "}", "x" * 2_000_000],
     ids=range(13),
 )  # fmt: skip

@@ -107,10 +107,13 @@ FILTERS = [
     '{"error": {"code": "content_filter", "message": "The response was filtered"}}', "Content Exists Risk",
     "ResponsibleAIPolicyViolation", "data_inspection_failed", "Your input was flagged for harassment",
     "Invalid prompt: your prompt was flagged as potentially violating our usage policy",
-    "Output blocked by content filtering policy", "openai/x requires moderation on azure", "rejected by our safety system",
+    "Output blocked by content filtering policy", "openai/x requires moderation on azure",
+    "rejected by our safety system",
 ]  # fmt: skip
-OTHERS = ["maximum context length is 4096 tokens", "invalid schema for response_format", "model not found", "too long",
-          "the policy of retries", "messages.content must be a string", "Unsupported parameter: temperature"]  # fmt: skip
+OTHERS = [
+    "maximum context length is 4096 tokens", "invalid schema for response_format", "model not found", "too long",
+    "the policy of retries", "messages.content must be a string", "Unsupported parameter: temperature",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("said", FILTERS)

@@ -209,7 +209,7 @@ class TestRetries:
 
     def test_what_it_said_is_in_the_message(self) -> None:
         body = {"error": {"message": "Rate limit exceeded: free today", "code": 429}}
-        with answering((200, body, {})) as url, pytest.raises(RequestFailed, match="status 429.*Rate limit exceeded"):
+        with answering((200, body, {})) as url, pytest.raises(RequestFailed, match=r"status 429.*Rate limit exceeded"):
             complete(url, retries=1)
 
     def test_one_429_holds_back_the_others_too(self) -> None:

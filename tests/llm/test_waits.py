@@ -33,8 +33,8 @@ def test_a_wait_is_read_in_every_spelling(headers: dict[str, str], seconds: floa
     assert asked_wait(headers, limited=True) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("value", ["inf", "nan", "-inf", "-5", "0", "soon", "", "1e999", "Wed, 21 Oct 2015 07:28:00 GMT",
-                                   "Wed, 99 Foo 2015", "12 parsecs", "٣"])  # fmt: skip
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf", "-5", "0", "soon", "", "1e999",
+                                   "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Foo 2015", "12 parsecs", "٣"])  # fmt: skip
 @pytest.mark.parametrize("name", ["retry-after", "retry-after-ms", "x-ratelimit-reset-requests"])
 def test_what_is_no_wait_is_none(name: str, value: str) -> None:
     wait = asked_wait({name: value}, limited=True)
@@ -45,7 +45,8 @@ def test_dates_and_moments_are_waited_for_from_now() -> None:
     then = time.time() + 100
     stamps = [{"retry-after": formatdate(then, usegmt=True)}, {"x-ratelimit-reset": str(round(then))},
               {"x-ratelimit-reset": str(round(then * 1000))},
-              {"anthropic-ratelimit-requests-reset": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(then))}]  # fmt: skip
+              {"anthropic-ratelimit-requests-reset":
+               time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(then))}]  # fmt: skip
     for headers in stamps:
         assert asked_wait(headers, limited=True) == pytest.approx(100, abs=5)
 

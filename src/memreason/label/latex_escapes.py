@@ -17,16 +17,14 @@ _BEGINS = re.compile(r"(?<!\\)\\(?:begin|end)\b")
 
 # Commands that begin with a letter which JSON knows as an escape for white space. No text has a form feed, a
 # backspace, or a carriage return before a letter: whatever begins with one of those is a command.
-_COMMANDS = frozenset(
-    """nabla natural ncong ne nearrow neg neq newcommand newline nexists ngeq ngtr ni nleftarrow nleq nless
-    nmid nobreak nolimits nonumber norm normalsize not notag notin nparallel nprec nrightarrow nsim nsubseteq nsucc
-    nsupseteq ntriangleleft ntriangleright nu nvdash nwarrow
-    tag tan tanh tau tbinom text textasciitilde textbf textbackslash textcolor textdegree textit textmd textnormal
-    textquotesingle textrm textsc textsf textstyle textsubscript textsuperscript texttt textup textwidth tfrac
-    therefore theta thetasym thickapprox thicksim thinspace tilde times tiny to top triangle triangledown triangleleft
-    trianglelefteq triangleq triangleright trianglerighteq tt twoheadrightarrow""".split()
+_COMMANDS = re.compile(
+    "nabla|natural|ncong|nearrow|neg|neq|newcommand|newline|ngeq|ngtr|nleftarrow|nleq|nobreak|nolimits|nonumber|norm"
+    "|normalsize|not|notag|notin|nparallel|nprec|nrightarrow|nsim|nsubseteq|nsucc|nsupseteq|ntriangle(?:left|right)|nvdash"
+    "|nwarrow|tag|tanh|tau|tbinom|text(?:asciitilde|backslash|bf|color|degree|it|md|normal|quotesingle|rm|sc|sf|style"
+    "|subscript|superscript|tt|up|width)?|tfrac|therefore|theta|thetasym|thick(?:approx|sim)|thinspace|tilde|times|tiny|top"
+    "|triangle(?:down|left|lefteq|q|right|righteq)?|tt|twoheadrightarrow"
 )
-_WORDS_TOO = frozenset("ne nexists ni nless nmid nu tan to".split())
+_WORDS_TOO = re.compile("ne|nexists|ni|nless|nmid|nu|tan|to")
 """Commands of which the rest could be a word of its own after a line break or a tab ("\\ni think", "\\ne.g.")."""
 
 
@@ -58,7 +56,7 @@ def escape_latex(text: str) -> str:
 def _is_command(match: re.Match[str], by_habit: bool) -> bool:
     if _is_plain_command(match):
         return True
-    if match["word"] not in _WORDS_TOO:
+    if not _WORDS_TOO.fullmatch(match["word"] or ""):
         return False
     before = match.string[max(0, match.start() - 200) : match.start()]
     in_maths = before.rpartition('"')[2].count("$") % 2 == 1
@@ -71,5 +69,5 @@ def _is_plain_command(match: re.Match[str]) -> bool:
     if not word:
         return False
     if word[0] in "nt":
-        return (word in _COMMANDS and word not in _WORDS_TOO) or match.string[match.end() : match.end() + 1] == "{"
+        return bool(_COMMANDS.fullmatch(word)) or match.string[match.end() : match.end() + 1] == "{"
     return word[0] in "bf" or word != "r"

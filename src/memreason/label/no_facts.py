@@ -16,23 +16,26 @@ _QUOTES = " \"“”'`*_"
 # ---- the writer speaks of itself ---------------------------------------------------------------
 
 _OPENING = re.compile(
-    r"(?:(?:sorry|unfortunately|regrettably|apologies|my apologies|well|hmm+|oh|actually|honestly|but|that|note)\b\W*)*",
+    r"(?:(?:sorry|unfortunately|regrettably|apologies|my apologies|well|hmm+|oh|actually|honestly|but|that)"
+    r"\b\W*)*",
     re.IGNORECASE,
 )
 _I = re.compile(
-    r"I(?:['’](?:m|ve|d|ll)\b| (?:\w+ly )?(?:am|do|did|can|cannot|could|have|had|would|will|wo|was|must|need|lack|regret|decline"
-    r"|refuse|apologi[sz]e)(?:n?['’]t)?\b)"
+    r"I(?:['’](?:m|ve|d|ll)\b| (?:\w+ly )?(?:am|do|did|can|cannot|could|have|had|would|will|wo|was|must|need|lack"
+    r"|regret|decline|refuse|apologi[sz]e)(?:n?['’]t)?\b)"
 )
 _NEGATIVE = re.compile(
     r"n?['’]t\b|\b(?:not|no|cannot|unable|unsure|uncertain|unaware|unfamiliar|lack|insufficient|little|limited|need|regret|decline"
-    r"|refuse|sorry|afraid|apologi[sz]e|(?:just |only )?an? (?:\w+ ){0,3}?(?:AI|LLM|assistant|language model|chat ?bot))\b"
+    r"|refuse|sorry|afraid|apologi[sz]e|(?:just |only )?an? (?:\w+ ){0,3}?(?:AI|LLM|assistant|language model"
+    r"|chat ?bot))\b"
 )
 _DECLINES = re.compile(
-    r"\b(?:assist|help|comply|fulfil+|engage|participate|continue|discuss|do (?:that|this|so)|decline|refuse|will not|won['’]t"
-    r"|guidelines|policy|policies)\b"
+    r"\b(?:assist|help|comply|fulfil+|engage|participate|continue|discuss|do (?:that|this|so)|decline|refuse"
+    r"|will not|won['’]t|guidelines|policy|policies)\b"
 )
 _SORRY = re.compile(
-    r"(?:I am|I['’]m) (?:\w+ )?sorry\b|(?:my )?apologies\b|sorry\W+(?:but|no|not|this|that|there|my|the (?:requested|query))\b",
+    r"(?:I am|I['’]m) (?:\w+ )?sorry\b|(?:my )?apologies\b|sorry\W+(?:but|no|not|this|that|there|my"
+    r"|the (?:requested|query))\b",
     re.IGNORECASE,
 )
 _AS_A_MODEL = re.compile(
@@ -40,7 +43,7 @@ _AS_A_MODEL = re.compile(
     r"|my (?:training|knowledge)\b",
     re.IGNORECASE,
 )
-_ELSEWHERE_REFUSED = re.compile(
+_REFUSED_OUTRIGHT = re.compile(
     r"[Ss]orry\W*|I(?:['’]m| am) (?:\w+ )?sorry\W*|(?:很?抱歉|对不起|我(?:无法|不能)|申し訳).*"
     r"|(?:es )?tut mir leid\b.*|je suis désolée?\b.*|lo siento\b.*",
     re.IGNORECASE | re.DOTALL,
@@ -54,16 +57,17 @@ _GOT = (
     r"|clear|sure|certain)"
 )
 _UNKNOWN = re.compile(
-    r"(?:null|nil|none|n\.?/a\.?|(?-i:N\.?A\.?)|idk|no (?:idea|clue|comment)|no ?(?:one|body) knows|(?:i )?(?:do not|don['’]?t) know"
+    r"(?:null|nil|none|n\.?/a\.?|(?-i:N\.?A\.?)|idk|no (?:idea|clue|comment)|no ?(?:one|body) knows"
+    r"|(?:i )?(?:do not|don['’]?t) know"
     # Not available; information unavailable; it is not known; the requested data could not be found
-    rf"|(?:(?:it|this|that|(?:\w+ ){{0,2}}{_WHAT})(?: (?:is|was|are|were|can|could|has|have))? )?(?:\w+ly )?(?:not|un)[ -]?"
-    rf"(?:(?:\w+ly|yet|be|been) )*{_GOT}(?: to me)?"
+    rf"|(?:(?:it|this|that|(?:\w+ ){{0,2}}{_WHAT})(?: (?:is|was|are|were|can|could|has|have))? )?(?:\w+ly )?"
+    rf"(?:not|un)[ -]?(?:(?:\w+ly|yet|be|been) )*{_GOT}(?: to me)?"
     # No information about that; there is no reliable data available on …
     rf"|(?:there (?:is|was|are) )?no (?:\w+ )?{_WHAT}(?: (?:(?:is |was |are |were )?{_GOT}\b.*"
     rf"|(?:about|on|regarding|concerning|for) (?:.*\b{_GOT}|this|that|it|the (?:topic|subject|query|question))))?"
     rf"|(?:there (?:is|was|are) )?(?:insufficient|not enough) (?:\w+ )?{_WHAT}\b.*"
-    r"|(?:cannot|can not|can['’]t|could not|couldn['’]t|unable to) (?:be )?(?:determine|sa(?:y|id)|tell|know|answer|verif|confirm"
-    r"|f(?:i|ou)nd|provide|retrieve|recall|access|locate).*"
+    r"|(?:cannot|can not|can['’]t|could not|couldn['’]t|unable to) (?:be )?(?:determine|sa(?:y|id)|tell|know"
+    r"|answer|verif|confirm|f(?:i|ou)nd|provide|retrieve|recall|access|locate).*"
     r"|unbekannt|inconnu|desconocido|неизвестно|ich wei(?:ß|ss) (?:es )?nicht|je ne sais pas|no lo sé"
     r"|我?不(?:知道|清楚|明|详|確定|确定)|未知|没有(?:相关)?信息|わかりません|分かりません|不明です)"
     # A reason may follow, after a dot or a dash or in parentheses; after a comma, a title's apposition does.
@@ -80,9 +84,11 @@ _THING = (
 )
 _WHICH = r"(?:(?:the|an?|your|some|one|this|my|first|second|third|next|last|final|given|correct|gold) )*"
 _PLACEHOLDER = re.compile(
-    rf"{_WHICH}{_THING}(?: (?:for|of|to|from|answering) {_WHICH}{_THING})?[ _-]?#?(?:\d{{1,3}}|[nNxXkK])?(?: (?:goes )?here)?"
+    rf"{_WHICH}{_THING}(?: (?:for|of|to|from|answering) {_WHICH}{_THING})?"
+    rf"[ _-]?#?(?:\d{{1,3}}|[nNxXkK])?(?: (?:goes )?here)?"
     rf"|(?:the )?query that would fetch it|(?:query|fact|conclusion|text) if\b.*"
-    rf"|(?:insert|write|put|add|enter|fill in) {_WHICH}{_THING}(?: here)?|placeholder|todo|tbd|lorem ipsum\b.*|x{{3,}}|etc",
+    rf"|(?:insert|write|put|add|enter|fill in) {_WHICH}{_THING}(?: here)?|placeholder|todo|tbd|lorem ipsum\b.*"
+    rf"|x{{3,}}|etc",
     re.IGNORECASE,
 )
 _SLOT = re.compile(r"<[^<>]{1,80}>|\{+[^{}]{1,80}\}+")
@@ -93,7 +99,7 @@ def what_it_lacks(text: str) -> str | None:
     text = _unquoted(text)
     if _is_placeholder(text):
         return "placeholder"
-    if _ELSEWHERE_REFUSED.fullmatch(text):
+    if _REFUSED_OUTRIGHT.fullmatch(text):
         return "refused"
     if _says_what_it_cannot(text):
         return "refused" if _DECLINES.search(text, 0, 150) else "unknown_fact"

@@ -76,7 +76,7 @@ def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
     if reply.finish_reason in ELSEWHERE:
         raise Problem(
             "not_in_content",
-            f"the reply had no content, its text stood in {reply.finish_reason}; switch off the endpoint's parser for it",
+            f"the reply had no content, its text stood in {reply.finish_reason}; let the endpoint not parse it",
         )
     said = without_thoughts(text)
     try:
@@ -166,7 +166,7 @@ def _check_answer(said: object, question: Question, kind: AnswerKind) -> None:
 
 
 def _bare(text: str) -> list[str]:
-    """An answer as written, and without what is around it: emphasis, quotes, dollars, a box, "option", "the answer is"."""
+    """An answer as written, and without what is around it: emphasis, quotes, dollars, a box, "the answer is"."""
     found = [text]
     for _ in range(5):
         frame = _FRAME.fullmatch(text)

@@ -142,7 +142,7 @@ class RequestCache:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """What SQLite says of the file, and what to do. (It raises other errors too, where its own words are damaged.)"""
+        """What SQLite says of the file, and what to do. (Where its own words are damaged, it raises other errors.)"""
         try:
             yield
         except (sqlite3.Error, ValueError, OverflowError) as error:

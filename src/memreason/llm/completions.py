@@ -10,16 +10,17 @@ from memreason.llm import ELSEWHERE, Reply
 
 _FINISHED = {
     "length": ("max_tokens", "model_length", "max_output_tokens", "token_limit"),
-    "content_filter": ("content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii", "sensitive",
-                       "guardrail_intervened"),
-    "error": ("abort", "aborted", "failed", "cancelled", "timeout", "server_error", "network_error", "insufficient_system_resource",
-              "malformed_function_call"),
+    "content_filter": ("content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii",
+                       "sensitive", "guardrail_intervened"),
+    "error": ("abort", "aborted", "failed", "cancelled", "timeout", "server_error", "network_error",
+              "insufficient_system_resource", "malformed_function_call"),
 }  # fmt: skip
 """Why replies end → what other providers call it."""
 _REASONS = {name: ours for ours, names in _FINISHED.items() for name in (ours, *names)}
 _FILTERED = re.compile(
     r"content[\s_-]?(?:filter|policy|management|moderation|safety|exists risk|inspection)|responsible ?ai|guardrail"
-    r"|data[\s_-]?inspection|(?:input|prompt|request|content|output)[\w\s]{0,30} (?:was |been |is |were )?(?:flagged|filtered|blocked)"
+    r"|data[\s_-]?inspection"
+    r"|(?:input|prompt|request|content|output)[\w\s]{0,30} (?:was |been |is |were )?(?:flagged|filtered|blocked)"
     r"|requires moderation|inappropriate content|usage polic(?:y|ies)|safety (?:system|filter|polic)|sensitive content",
     re.IGNORECASE,
 )

@@ -102,13 +102,6 @@ class TestBadRows:
         with pytest.raises(UserError, match="no such file"):
             questions(tmp_path)
 
-    @pytest.mark.parametrize("field", ["id", "question", "answer", "split"])
-    def test_half_a_character_is_named_with_its_line_wherever_it_stands(self, tmp_path: Path, field: str) -> None:
-        path = tmp_path / "q.jsonl"
-        path.write_text(json.dumps({**ROW, field: "a \ud800"}) + "\n")
-        with pytest.raises(UserError, match=r"q\.jsonl:1"):
-            questions(path)
-
 
 class TestHub:
     def test_a_local_folder_of_the_hubs_layout_reads_as_one(self, tmp_path: Path) -> None:

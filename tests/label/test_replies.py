@@ -70,7 +70,8 @@ class TestTolerance:
         assert read(plan(said), CHOICE, "choice") == STEPS
 
     @pytest.mark.parametrize("said", ["**B**", "option B", "Option B.", "pen", "**Pen**", "The answer is B",
-                                      "$B$", "\\boxed{B}", "“B”", "Answer: B. pen"])  # fmt: skip
+                                      "$B$", "\\boxed{B}", "“B”", "Answer: B. pen", "**B.** pen",
+                                      "Option **B**"])  # fmt: skip
     def test_and_decorated(self, said: str) -> None:
         assert read(plan(said), CHOICE, "choice") == STEPS
 
@@ -201,6 +202,7 @@ FAULTS = [
     ("placeholder", json.dumps(plan("False", ("memory", "Which city?"), ("reason", "…"))), "stop"),
     ("control_character", json.dumps(plan("False", ("memory", "a\0b"), ("reason", "c"))), "stop"),
     ("control_character", json.dumps(plan("False", ("memory", "a"), ("reason", "\x1b[31mc"))), "stop"),
+    ("control_character", json.dumps(plan("False", ("memory", "a \u202e b"), ("reason", "c"))), "stop"),
     ("planning_token", json.dumps(plan("False", ("memory", "a"), ("reason", "so <reason_0> it is"))), "stop"),
     ("not_in_content", PLAN, "reasoning_content"),
     ("not_in_content", PLAN, "tool_calls"),

@@ -161,7 +161,7 @@ class TestBadFiles:
         "damage",
         ["UPDATE replies SET text = CAST(x'61ff62' AS TEXT)", "UPDATE replies SET text = x'00ff'",
          "UPDATE replies SET prompt_tokens = 'many'", "UPDATE replies SET completion_tokens = NULL",
-         "UPDATE replies SET finish_reason = NULL"],
+         "UPDATE replies SET finish_reason = NULL", "UPDATE replies SET prompt_tokens = -1"],
     )  # fmt: skip
     def test_a_reply_that_is_none_is_never_handed_out(self, cache: RequestCache, damage: str) -> None:
         cache.put("k", "run", "planner", "m", REPLY, 0.5)

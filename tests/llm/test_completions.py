@@ -54,6 +54,7 @@ class TestErrors:
 
     def test_words_are_found_in_bodies_of_every_form(self) -> None:
         assert error_words({"error": {"message": "a"}}) == error_words({"message": "a"}) == error_words("a") == "a"
+        assert error_words([{"error": {"message": "a"}}]) == "a"
         assert error_words({"error": {"code": 7}}) == '{"code": 7}'
 
 

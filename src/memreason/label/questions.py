@@ -84,12 +84,12 @@ def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dic
     texts = isinstance(options, list) and all(isinstance(option, str) and option.strip() for option in options)
     if not texts or len(options) == 1 or len(options) > 26:
         raise UserError(f'{place}: field "{config.options_column}" must be a list of 2 to 26 texts, got {options!r}')
-    given = row.get(config.id_column)
-    id = default_id if given in (None, "") else str(given)
     try:
-        "".join((id, text, *options, str(answer), split)).encode()
+        "".join((text, *options, str(answer))).encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{place}: half of a surrogate pair, which no UTF-8 file can hold ({error})") from None
+    given = row.get(config.id_column)
+    id = default_id if given in (None, "") else str(given)
     question = Question(id, one_line(text), "", tuple(one_line(option) for option in options), "", split)
     kind: AnswerKind = "choice" if options else "boolean"
     gold = normalise_gold(answer, question, kind)

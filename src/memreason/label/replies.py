@@ -55,7 +55,8 @@ _STATED = re.compile(
     r"|\b(?:option|choice) (?:is|must be|would be|=) (?-i:\(?[A-Z]\b(?! [a-z]))",
     re.IGNORECASE,
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+"""Control characters, what turns a line's direction around, and what is no character."""
 _PLANNING_TOKEN = re.compile(r"<(?:prefix|answer|memory|reason|rag)_\d+>", re.IGNORECASE)
 _FRAME = re.compile(
     r"(\*\*|\*|__|_|`|\"|'|\$)(?P<inner>.+)\1|[“‘](?P<quoted>.+)[”’]|\\\((?P<maths>.+)\\\)"
@@ -182,6 +183,9 @@ def _is_gold(text: str, question: Question, kind: AnswerKind) -> bool:
     if outcome(extract_strict(text, question, kind), question.answer, kind) == "correct":
         return True
     if question.options:
+        text = text.translate(dict.fromkeys(map(ord, "*`")))  # "**B**. pen"
+        if extract_strict(text, question, kind) == question.answer:
+            return True
         letters = [chr(65 + i) for i, option in enumerate(question.options) if option.casefold() == text.casefold()]
         return letters == [question.answer]
     number = whole_number_line(question.answer) if kind == "text" else None

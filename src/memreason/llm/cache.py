@@ -75,7 +75,7 @@ class RequestCache:
             row = self._db.execute(
                 "SELECT text, finish_reason, prompt_tokens, completion_tokens FROM replies WHERE key = ?", (key,)
             ).fetchone()
-            if row and [type(value) for value in row] != [str, str, int, int]:
+            if row and ([type(value) for value in row] != [str, str, int, int] or min(row[2:]) < 0):
                 raise ValueError("a reply in it is none")
         return Reply(*row) if row else None
 

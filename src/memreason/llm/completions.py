@@ -69,6 +69,7 @@ def is_filtered(said: str) -> bool:
 
 def error_words(body: Any) -> str:
     """What a body of an error says: its message, and where it passes one on, the message behind it."""
+    body = _unlisted(body)
     error = body.get("error") if isinstance(body, dict) and body.get("error") else body
     if not isinstance(error, dict):
         return error if isinstance(error, str) else json.dumps(error)
@@ -81,8 +82,7 @@ def error_words(body: Any) -> str:
 
 
 def _choice(body: Any) -> dict[str, Any]:
-    if isinstance(body, list) and body and isinstance(body[0], dict) and body[0].get("error"):
-        body = body[0]
+    body = _unlisted(body)
     choices = body.get("choices") if isinstance(body, dict) else None
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     failed = _REASONS.get(str(first.get("finish_reason")).casefold()) == "error"
@@ -95,6 +95,11 @@ def _choice(body: Any) -> dict[str, Any]:
         status = _status(body.get("base_resp") or body)
         raise ProviderError(f"no chat completion, but: {error_words(body.get('base_resp') or body)}", status)
     return body["choices"][0]
+
+
+def _unlisted(body: Any) -> Any:
+    """Some send an error as a list of one."""
+    return body[0] if isinstance(body, list) and body and isinstance(body[0], dict) and body[0].get("error") else body
 
 
 def _status(error: Any) -> int | None:

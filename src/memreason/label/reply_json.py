@@ -65,11 +65,13 @@ def _said(text: str) -> str:
     parts: list[str] = []
     at = 0
     for _, start, end in _objects(text):
-        parts += [text[at:start], f"\ue000{len(kept)}\ue001"]
+        parts += [text[at:start], f'{{"\ue000{len(kept)}\ue001"}}']  # still seen to be JSON
         kept.append(text[start:end])
         at = end
     said = without_thoughts("".join([*parts, text[at:]]))
-    return re.sub(r"\ue000(\d+)\ue001", lambda mark: kept[int(mark[1])] if int(mark[1]) < len(kept) else "", said)
+    return re.sub(
+        r'\{"\ue000(\d{1,6})\ue001"\}', lambda mark: kept[int(mark[1])] if int(mark[1]) < len(kept) else "", said
+    )
 
 
 def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:

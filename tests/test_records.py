@@ -1,6 +1,9 @@
 """Record types and their JSONL."""
 
 import json
+import os
+import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +19,7 @@ from memreason.records import (
     one_line,
     read_jsonl,
     verdict_from_json,
+    write_json,
     write_jsonl,
 )
 
@@ -88,3 +92,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise ZeroDivisionError
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_what_is_written_can_be_read_by_whom_the_umask_lets(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "a.json", {})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == mode
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -8,7 +8,6 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,7 +129,8 @@ def _from_package() -> BaseModel:
 
 def _convert_gguf(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".converting."))
+    folder = target.parent / f".converting.{os.urandom(6).hex()}"
+    folder.mkdir()
     try:
         model = AutoModelForCausalLM.from_pretrained(source, gguf_file=SMOLLM2_GGUF, dtype=torch.float32)
         # The weights are plain tensors by now; without their quantization marks they save as such.
@@ -140,7 +140,6 @@ def _convert_gguf(source: Path, target: Path) -> None:
         model.config._name_or_path = SMOLLM2_HUB_ID
         model.to(torch.bfloat16).save_pretrained(folder)
         AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF).save_pretrained(folder)
-        os.chmod(folder, 0o755)
         folder.rename(target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

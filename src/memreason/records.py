@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -177,17 +176,22 @@ def atomic_write(path: Path) -> Iterator[TextIO]:
     On any error (a full disk, say) the temporary file is removed and ``path`` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = create_beside(path)
     try:
         with open(handle, "w", encoding="utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise
+
+
+def create_beside(path: Path) -> tuple[int, Path]:
+    """(handle, name) of a new file beside ``path``, to be moved there; its permissions are what the umask lets be."""
+    name = path.parent / f".{path.name}.{os.urandom(6).hex()}"
+    return os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), name
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -114,6 +114,21 @@ def test_a_batch_that_failed_is_submitted_anew_by_the_next_run(questions: Path) 
         assert quiet_run(config(questions, url)).accepted == 30
 
 
+@pytest.mark.parametrize("line", ["", "{}\n", "not JSON\n", '{"custom_id": "another"}\n'])
+def test_what_a_batch_says_nothing_of_is_given_up_and_not_asked_for_ever(questions: Path, line: str) -> None:
+    server = ScriptedServer()
+
+    async def download(request: web.Request) -> web.Response:
+        return web.Response(text=line + "".join(server._files[request.match_info["id"]].splitlines(True)[:-3]))
+
+    server.download = download  # type: ignore[method-assign]
+    with server.running() as url:
+        out = quiet_run(config(questions, url, retries=1, order="single"))
+    assert out.done == 30 and out.rejected == {"request_failed": 3}
+    (detail,) = {row["detail"] for row in rows_of(rejects_path(out.output))}
+    assert "say nothing of it" in detail
+
+
 def test_a_budget_that_is_enough_is_enough_in_rounds(questions: Path) -> None:
     with ScriptedServer().running() as url:
         cost = spent(quiet_run(config(questions, url, "free", price="100,100")).output).cost

@@ -34,6 +34,8 @@ GOOD: dict[str, Any] = {"task": "atlas", "output": "o.jsonl", "planner": "script
         ({"batch": True, "planner": "gpt-4o-mini", "knowledge": "local:x"}, "--batch is a service of endpoints"),
         ({"extra_body": "{"}, "--extra_body: not valid JSON"),
         ({"extra_body": "[1]"}, "--extra_body: must be a JSON object"),
+        ({"extra_body": "[" * 100_000}, "--extra_body: not valid JSON"),
+        ({"extra_body": '{"stop": "\\ud83d"}'}, "--extra_body: not valid JSON"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_flag(change: dict[str, Any], says: str) -> None:

@@ -109,6 +109,18 @@ class TestTornLines:
         with pytest.raises(UserError, match=r"out\.jsonl:1: not valid JSON"):
             caught_up(output)
 
+    @pytest.mark.parametrize(
+        "line",
+        [b'{"id": "q\xff"}', b'{"id": ' + b"9" * 5000 + b"}", b'{"id": ' + b"[" * 100_000, b"\xbb", b"nul"],
+        ids=range(5),
+    )
+    def test_so_is_one_damaged_in_whatever_way(self, output: Path, line: bytes) -> None:
+        for path in (output, rejects_path(output)):
+            sitting(output, 0, 1, 2, overwrite=True)
+            path.write_bytes(line + b"\n" + path.read_bytes())
+            with pytest.raises(UserError, match=r"jsonl:1: not .*remove this line and all below"):
+                caught_up(output)
+
 
 class TestOtherInput:
     @pytest.mark.parametrize(
@@ -138,6 +150,23 @@ class TestSettings:
         sitting(output, 0)
         with pytest.raises(UserError, match=r"planner was 'scripted', is 'other'.*--overwrite_output"):
             sitting(output, 1, settings={"planner": "other"})
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"{", b"7", b"\xb2\xff", b'"TRUE"', b"[]", b"null", b"9" * 5000, b"[" * 100_000], ids=range(9)
+    )
+    def test_damaged_ones_are_named_with_what_to_do(self, output: Path, content: bytes) -> None:
+        sitting(output, 0)
+        settings_path(output).write_bytes(content)
+        with pytest.raises(UserError, match=r"out\.settings\.json: .*--overwrite_output") as caught:
+            sitting(output, 1)
+        assert len(str(caught.value)) < 1000
+        assert sitting(output, 0, overwrite=True).done == 1
+
+    def test_long_ones_are_shown_in_part(self, output: Path) -> None:
+        sitting(output, 0, settings={"planner": "x" * 20_000})
+        with pytest.raises(UserError, match="planner was") as caught:
+            sitting(output, 1)
+        assert len(str(caught.value)) < 1000
 
     def test_as_long_as_nothing_is_done_they_may_change(self, output: Path) -> None:
         sitting(output)

@@ -69,6 +69,34 @@ class TestTolerance:
     def test_a_choice_may_be_written_with_its_text(self, said: str) -> None:
         assert read(plan(said), CHOICE, "choice") == STEPS
 
+    @pytest.mark.parametrize("said", ["**B**", "option B", "Option B.", "pen", "**Pen**", "The answer is B",
+                                      "$B$", "\\boxed{B}", "“B”", "Answer: B. pen", "**B.** pen",
+                                      "Option **B**"])  # fmt: skip
+    def test_and_decorated(self, said: str) -> None:
+        assert read(plan(said), CHOICE, "choice") == STEPS
+
+    @pytest.mark.parametrize(
+        "said", ["**False**", "*No*", "`False`", '"no"', "The answer is False.", "answer: no", "__FALSE__"]
+    )
+    def test_so_may_a_truth_value(self, said: str) -> None:
+        assert read(plan(said)) == STEPS
+
+    @pytest.mark.parametrize("said", ["1200.0", 1200.0, "$1,200", "**1200**", "$1200$", "\\boxed{1200}", "1,200.00"])
+    def test_and_a_number(self, said: object) -> None:
+        assert read(plan(said), TEXT, "text") == STEPS
+
+    @pytest.mark.parametrize(
+        ("said", "question", "kind"),
+        [("not B", CHOICE, "choice"), ("hat", CHOICE, "choice"), ("B or C", CHOICE, "choice"),
+         ("**C**", CHOICE, "choice"),
+         ("not False", BOOLEAN, "boolean"), ("**True**", BOOLEAN, "boolean"), ("1200.5", TEXT, "text"),
+         ("1,200 or so", TEXT, "text"), ("", TEXT, "text"), ("*" * 90_000, TEXT, "text")],
+    )  # fmt: skip
+    def test_another_answer_stays_another(self, said: str, question: Question, kind: AnswerKind) -> None:
+        with pytest.raises(Problem) as caught:
+            read(plan(said), question, kind)
+        assert caught.value.code == "contradicts_gold" and len(caught.value.detail) < 500
+
     @pytest.mark.parametrize("said", ["1,200", "1200", 1200, "1200."])
     def test_a_number_is_compared_as_a_number_is_written(self, said: object) -> None:
         assert read(plan(said), TEXT, "text") == STEPS
@@ -163,6 +191,21 @@ FAULTS = [
     ("contradicts_gold", json.dumps(plan("it depends")), "stop"),
     ("leaks_answer_early", json.dumps(plan("False", ("memory", "The answer is no."), ("reason", "b"))), "stop"),
     ("repeated_step", json.dumps(plan("False", ("memory", "A  b"), ("reason", "a B"))), "stop"),
+    ("refused", "I'm sorry, but I can't assist with that.", "stop"),
+    ("refused", "I do not know.", "stop"),
+    (
+        "unknown_fact",
+        json.dumps(plan("False", ("memory", "Which city?"), ("reason", "I cannot determine it."))),
+        "stop",
+    ),
+    ("placeholder", json.dumps(plan("False", ("memory", "the query"), ("reason", "the conclusion"))), "stop"),
+    ("placeholder", json.dumps(plan("False", ("memory", "Which city?"), ("reason", "…"))), "stop"),
+    ("control_character", json.dumps(plan("False", ("memory", "a\0b"), ("reason", "c"))), "stop"),
+    ("control_character", json.dumps(plan("False", ("memory", "a"), ("reason", "\x1b[31mc"))), "stop"),
+    ("control_character", json.dumps(plan("False", ("memory", "a \u202e b"), ("reason", "c"))), "stop"),
+    ("planning_token", json.dumps(plan("False", ("memory", "a"), ("reason", "so <reason_0> it is"))), "stop"),
+    ("not_in_content", PLAN, "reasoning_content"),
+    ("not_in_content", PLAN, "tool_calls"),
 ]
 
 
@@ -182,6 +225,12 @@ FACT_FAULTS = [
     ("unknown_fact", facts("null", "a")),
     ("unknown_fact", facts("a", "I don't know who that is.")),
     ("empty_step", facts("a", " ")),
+    ("unknown_fact", facts("a", "There is no information available.")),
+    ("unknown_fact", "I don't have any information about these."),
+    ("refused", facts("I'm sorry, but I can't help with that.", "a")),
+    ("placeholder", facts("the fact for query 1", "the fact for query 2")),
+    ("control_character", facts("a", "b\x7f")),
+    ("planning_token", facts("a", "<memory_0> b")),
     ("wrong_schema", facts("a", 7)),
     ("wrong_schema", '{"facts": "a, b"}'),
     ("wrong_schema", '{"answer": "a"}'),
@@ -204,6 +253,16 @@ def test_facts_come_in_the_order_of_their_queries_on_one_line_each() -> None:
         "Paris is it.",
         "None of them is.",
     )
+
+
+def test_half_a_character_is_replaced_in_steps_as_in_facts() -> None:
+    assert read_facts(Reply(r'{"facts": ["Paris \ud83d is it."]}'), ["a"]) == ("Paris ? is it.",)
+    assert read(PLAN.replace("Lyon", r"\ude00"))[1].text == "? is not that city."
+
+
+def test_latex_with_single_backslashes_reaches_the_steps_as_it_was_written() -> None:
+    written = PLAN.replace("Lyon", r"$\frac{1}{2} \neq \theta$")
+    assert read(written)[1].text == r"$\frac{1}{2} \neq \theta$ is not that city."
 
 
 @pytest.mark.parametrize("need_both", [True, False])

@@ -291,6 +291,32 @@ def test_credentials_in_the_address_are_refused_and_not_repeated(questions: Path
     assert not settings_path(questions.parent / "out.jsonl").exists()
 
 
+def test_a_key_in_the_addresss_query_is_sent_and_kept_nowhere(questions: Path) -> None:
+    with ScriptedServer().running() as url:
+        out = quiet_run(config(questions, planner="m", base_url=f"{url}?key={KEY}", num_questions=2))
+        again = quiet_run(config(questions, planner="m", base_url=f"{url}?key=another", num_questions=3))
+    assert out.accepted == 2 and again.accepted == 3  # the key is no setting
+    assert json.loads(settings_path(out.output).read_text())["base_url"] == url
+    for path in questions.parent.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_a_question_that_a_content_filter_refuses_is_rejected_by_name_and_the_run_goes_on(questions: Path) -> None:
+    server = ScriptedServer()
+    completion = server._completion
+
+    def filtered(body: dict, fault: str | None) -> tuple[int, dict]:
+        if server.counts["requests"] % 2:
+            return completion(body, fault)
+        return 400, {"error": {"code": "content_filter", "message": "filtered by the content management policy"}}
+
+    server._completion = filtered  # type: ignore[method-assign]
+    with server.running() as url:
+        out = quiet_run(config(questions, planner="m", base_url=url, order="single", concurrency=1))
+    assert (out.accepted, out.rejected) == (10, {"refused": 10})
+    assert "content management policy" in rows_of(rejects_path(out.output))[0]["detail"]
+
+
 def test_openai_itself_needs_a_key(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from memreason.errors import UserError
 from memreason.llm import Request
@@ -99,3 +100,66 @@ def test_an_answer_that_is_no_completion_is_a_failure_of_this_one_request(body: 
     answered = with_endpoint(ScriptedServer(), work)
     assert answered.reply is None
     assert "no chat completion" in answered.why
+
+
+LINES = [
+    None, 7, "x", [], {}, {"custom_id": 7}, {"custom_id": "k"}, {"custom_id": "k", "response": "x"},
+    {"custom_id": "k", "response": {"status_code": [[]], "body": "k"}, "error": None},
+    {"custom_id": "k", "response": {"status_code": 200, "body": [1]}}, {"custom_id": "k", "error": {"message": [1]}},
+    {"custom_id": "k", "response": {"status_code": 500, "body": {"error": "broken \x1b[31m"}}},
+    {"custom_id": "k", "response": {"status_code": 200, "body": {"error": {"message": "no more", "code": 429}}}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", LINES, ids=str)
+def test_a_line_of_any_form_is_a_failure_with_words_and_no_crash(row: Any) -> None:
+    from memreason.llm.batch_api import _answered
+
+    async def work(endpoint: OpenAIEndpoint) -> Any:
+        return _answered(endpoint, endpoint.dialect, row)
+
+    answered = with_endpoint(ScriptedServer(), work)
+    assert answered.reply is None and answered.why and answered.why.isprintable()
+    assert answered.key == ("k" if isinstance(row, dict) and row.get("custom_id") == "k" else None)
+
+
+def test_a_prompt_that_a_content_filter_refuses_is_answered_so() -> None:
+    from memreason.llm.batch_api import _answered
+
+    async def work(endpoint: OpenAIEndpoint) -> Any:
+        error = {"error": {"code": "content_filter", "message": "The response was filtered"}}
+        return _answered(
+            endpoint, endpoint.dialect, {"custom_id": "k", "response": {"status_code": 400, "body": error}}
+        )
+
+    answered = with_endpoint(ScriptedServer(), work)
+    assert (answered.reply.finish_reason, answered.reply.text) == ("content_filter", "The response was filtered")
+
+
+def test_a_text_may_hold_line_breaks_that_are_none_in_json(tmp_path: Path) -> None:
+    server = ScriptedServer(reply=lambda messages, form: "a\u2028b\x85c")
+    server.download = _unescaped(server)  # type: ignore[method-assign]
+    found, _, _ = batched(tmp_path, server)
+    assert {answered.reply.text for answered in found.values()} == {"a\u2028b\x85c"}
+
+
+def _unescaped(server: ScriptedServer) -> Any:
+    """Its files with every character as it is."""
+
+    async def download(request: web.Request) -> web.Response:
+        rows = [json.loads(line) for line in server._files[request.match_info["id"]].splitlines()]
+        return web.Response(text="".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    return download
+
+
+def test_an_endpoint_that_answers_with_no_batch_is_named(tmp_path: Path) -> None:
+    server = ScriptedServer()
+
+    async def upload(request: web.Request) -> web.Response:
+        await request.read()
+        return web.json_response(["no", "file"])
+
+    server.upload = upload  # type: ignore[method-assign]
+    with pytest.raises(UserError, match=r"127\.0\.0\.1.*no batch.*run the same command again"):
+        batched(tmp_path, server)

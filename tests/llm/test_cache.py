@@ -1,7 +1,10 @@
 """The request cache: what was paid for is kept, whatever happens next."""
 
 import errno
+import os
+import random
 import sqlite3
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +44,9 @@ class TestKey:
     def test_the_same_question_to_another_endpoint_is_another_request(self) -> None:
         assert REQUEST.key("http://a/v1") != REQUEST.key("http://b/v1")
 
+    def test_half_a_character_has_a_key_too(self) -> None:
+        assert replace(REQUEST, model="a \ud83d").key("e") != replace(REQUEST, model="a \ud83e").key("e")
+
     def test_the_same_request_has_the_same_key_always(self) -> None:
         assert replace(REQUEST, extra={"a": 1, "b": 2}).key("e") == replace(REQUEST, extra={"b": 2, "a": 1}).key("e")
 
@@ -67,6 +73,29 @@ class TestReplies:
         cache.put("a", "run", "planner", "m", REPLY, 0.5)
         other.put("b", "run", "planner", "m", REPLY, 0.5)
         assert other.get("a") == cache.get("b") == REPLY
+
+
+class TestPrivacy:
+    """What is asked is the user's own, and so are the replies."""
+
+    def test_nobody_but_the_owner_can_read_it_whatever_the_umask(self, tmp_path: Path) -> None:
+        before = os.umask(0)
+        try:
+            cache = RequestCache(tmp_path / "requests.sqlite")
+            cache.put("k", "run", "planner", "m", REPLY, 0.5)
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        finally:
+            os.umask(before)
+        assert "requests.sqlite" in modes and set(modes.values()) == {0o600}
+
+    @pytest.mark.parametrize(("mode", "becomes"), [(0o644, 0o600), (0o660, 0o660), (0o666, 0o600)])
+    def test_an_open_one_is_closed_and_one_shared_with_a_group_stays_so(
+        self, cache: RequestCache, mode: int, becomes: int
+    ) -> None:
+        cache.close()
+        cache.path.chmod(mode)
+        RequestCache(cache.path)
+        assert stat.S_IMODE(cache.path.stat().st_mode) == becomes
 
 
 class TestSpent:
@@ -113,6 +142,65 @@ class TestBadFiles:
             database.execute("CREATE TABLE replies (id INTEGER)")
         with pytest.raises(UserError, match="--request_cache"):
             RequestCache(path)
+
+    def test_so_is_one_whose_table_is_a_view_or_has_other_columns(self, cache: RequestCache) -> None:
+        cache.close()
+        with sqlite3.connect(cache.path) as database:
+            database.execute("ALTER TABLE batches RENAME COLUMN started TO begun")
+        with pytest.raises(UserError, match=r"batches is not one of ours.*--request_cache"):
+            RequestCache(cache.path)
+        with sqlite3.connect(cache.path) as database:
+            database.executescript(
+                "ALTER TABLE batches RENAME COLUMN begun TO started; ALTER TABLE replies RENAME TO kept;"
+                "CREATE VIEW replies AS SELECT * FROM kept"
+            )
+        with pytest.raises(UserError, match="--request_cache"):
+            RequestCache(cache.path)
+
+    @pytest.mark.parametrize(
+        "damage",
+        ["UPDATE replies SET text = CAST(x'61ff62' AS TEXT)", "UPDATE replies SET text = x'00ff'",
+         "UPDATE replies SET prompt_tokens = 'many'", "UPDATE replies SET completion_tokens = NULL",
+         "UPDATE replies SET finish_reason = NULL", "UPDATE replies SET prompt_tokens = -1"],
+    )  # fmt: skip
+    def test_a_reply_that_is_none_is_never_handed_out(self, cache: RequestCache, damage: str) -> None:
+        cache.put("k", "run", "planner", "m", REPLY, 0.5)
+        cache._db.execute(damage)
+        with pytest.raises(UserError, match="--request_cache"):
+            cache.get("k")
+
+    def test_damaged_sums_and_batches_are_refused_too(self, cache: RequestCache) -> None:
+        cache.put("k", "run", "planner", "m", REPLY, 0.5)
+        cache._db.execute("UPDATE replies SET cost = 9e999")
+        with pytest.raises(UserError, match="a cost in it"):
+            cache.spent("run")
+        cache.begin_batch("name", "run", "planner")
+        cache._db.execute("UPDATE batches SET role = x'00'")
+        with pytest.raises(UserError, match="a batch in it"):
+            cache.open_batches("run")
+
+    def test_bytes_changed_anywhere_end_in_replies_as_they_were_or_in_one_kind_of_error(self, tmp_path: Path) -> None:
+        whole = RequestCache(tmp_path / "whole.sqlite")
+        for number in range(20):
+            whole.put(f"k{number}", "run", "planner", "m", Reply(f"text {number}"), 0.0)
+        whole.close()
+        content, draw, refused = (tmp_path / "whole.sqlite").read_bytes(), random.Random(0), 0
+        for trial in range(100):
+            path = tmp_path / f"{trial}.sqlite"
+            damaged = bytearray(content)
+            for _ in range(draw.choice((1, 3, 30))):
+                damaged[draw.randrange(len(damaged))] = draw.randrange(256)
+            path.write_bytes(damaged[: draw.choice((len(damaged), len(damaged), draw.randrange(len(damaged))))])
+            try:
+                cache = RequestCache(path)
+                found = [cache.get(f"k{number}") for number in range(20)]
+                assert all(reply is None or isinstance(reply.text, str) for reply in found)
+                cache.spent("run"), cache.usual_tokens("planner", "m"), cache.open_batches("run")
+                cache.put("new", "run", "planner", "m", REPLY, 0.0)
+            except UserError as error:
+                refused += 1
+                assert str(path) in str(error) and "--request_cache" in str(error) and str(error).isprintable()
+        assert refused > 20
 
     def test_a_full_disk_is_called_one(self, cache: RequestCache) -> None:
         pages = cache._db.execute("PRAGMA page_count").fetchone()[0]

@@ -160,6 +160,58 @@ class TestRetries:
             complete(url)
         assert time.monotonic() - start >= 0.2
 
+    @pytest.mark.parametrize("name", ["retry-after-ms", "x-ratelimit-reset-requests"])
+    def test_other_headers_that_ask_to_wait_are_heeded(self, name: str) -> None:
+        value = "300" if name == "retry-after-ms" else "300ms"
+        with answering((429, {}, {name: value}), (200, GOOD, {})) as url:
+            start = time.monotonic()
+            complete(url)
+        assert time.monotonic() - start >= 0.3
+
+    @pytest.mark.parametrize("value", ["inf", "nan"])
+    def test_a_wait_without_end_leaves_the_back_off(self, value: str) -> None:
+        with answering((429, {}, {"Retry-After": value}), (200, GOOD, {})) as url:
+            assert complete(url).text == "hi"
+
+    def test_a_wait_of_hours_stops_the_run_and_says_who_asks_for_it_how_long_and_why(self) -> None:
+        meter = Meter()
+        with (
+            answering((429, {"error": {"message": "Daily limit reached"}}, {"Retry-After": "86400"})) as url,
+            pytest.raises(Stopped, match=r"asks to wait 24 hours, until .*Daily limit reached"),
+        ):
+            complete(url, meter=meter)
+        assert meter.requests == 1
+
+    def test_a_wait_that_is_waited_for_is_said_once(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("memreason.llm.openai_api._WORTH_SAYING", 0.1)
+        caplog.set_level("INFO", logger="memreason")
+        with answering((429, {"error": {"message": "slow down"}}, {"Retry-After": "0.3"}), (200, GOOD, {})) as url:
+            complete(url)
+        assert (
+            [record.getMessage() for record in caplog.records if "slow down" in record.getMessage()]
+            == [line for line in caplog.messages if "asks to wait 0.3 seconds, until" in line]
+            != []
+        )
+
+    @pytest.mark.parametrize(
+        "body",
+        [{"error": {"message": "Overloaded", "code": 502}}, {"object": "error", "message": "busy", "code": 503},
+         {"choices": [{"message": {"content": ""}, "finish_reason": "error"}], "usage": None}],
+        ids=str,
+    )  # fmt: skip
+    def test_a_failure_that_says_200_is_retried_as_any(self, body: Any) -> None:
+        meter = Meter()
+        with answering((200, body, {}), (200, body, {}), (200, GOOD, {})) as url:
+            assert complete(url, meter=meter).text == "hi"
+        assert (meter.requests, meter.retries) == (3, 2)
+
+    def test_what_it_said_is_in_the_message(self) -> None:
+        body = {"error": {"message": "Rate limit exceeded: free today", "code": 429}}
+        with answering((200, body, {})) as url, pytest.raises(RequestFailed, match=r"status 429.*Rate limit exceeded"):
+            complete(url, retries=1)
+
     def test_one_429_holds_back_the_others_too(self) -> None:
         async def ask(url: str) -> float:
             endpoint = OpenAIEndpoint(Meter(), base_url=url)
@@ -199,6 +251,27 @@ class TestEnds:
         with answering((status, body, {})) as url, pytest.raises(Stopped, match="quota"):
             complete(url, meter=meter)
         assert meter.requests == 1
+
+    def test_an_error_of_200_ends_a_run_as_its_status_does(self) -> None:
+        with (
+            answering((200, {"error": {"message": "who?", "code": 401}}, {})) as url,
+            pytest.raises(UserError, match="401"),
+        ):
+            complete(url)
+        with (
+            answering((200, {"error": {"message": "pay", "code": 402}}, {})) as url,
+            pytest.raises(Stopped, match="quota"),
+        ):
+            complete(url)
+
+    @pytest.mark.parametrize("status", [400, 403, 200])
+    def test_a_prompt_that_a_content_filter_refuses_is_answered_and_the_endpoint_is_up(self, status: int) -> None:
+        body = {"error": {"message": "The prompt triggered the content management policy.", "code": "content_filter"}}
+        meter = Meter()
+        with answering((status, body, {})) as url:
+            reply = complete(url, times=5, retries=0, down_after=2, meter=meter)
+        assert (reply.finish_reason, meter.requests) == ("content_filter", 5)
+        assert "content management policy" in reply.text
 
     def test_many_failures_in_a_row_stop_the_run(self) -> None:
         with answering((500, {}, {})) as url, pytest.raises(Stopped, match="3 requests in a row"):
@@ -283,6 +356,26 @@ class TestSettings:
         with pytest.raises(UserError, match="OPENAI_API_KEY") as caught:
             OpenAIEndpoint(Meter())
         assert key not in str(caught.value)
+
+    def test_a_query_in_the_address_is_sent_with_every_request_and_never_shown(self) -> None:
+        seen: list[str] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                seen.append(self.path)
+                self.send_error(500, explain=f"no such key in {self.path}")
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with pytest.raises(RequestFailed) as failed:
+            complete(f"http://127.0.0.1:{server.server_port}/v1/?key=planted-9876&version=2", retries=0)
+        server.shutdown()
+        server.server_close()
+        assert seen == ["/v1/chat/completions?key=planted-9876&version=2"]
+        assert "planted" not in str(failed.value) and "[key]" in str(failed.value)
 
     def test_an_address_without_a_scheme_is_refused_before_the_first_request(self) -> None:
         with pytest.raises(UserError, match="--base_url localhost:8000/v1"):

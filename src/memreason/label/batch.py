@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -37,19 +37,20 @@ class _Pending:
 
     def __init__(self, role: str, folder: Path, number: int):
         self.role, self.path, self.count, self.bytes, self.reserved = role, folder / f"{role}-{number}.jsonl", 0, 0, 0.0
-        self._keys = hashlib.sha256()
+        self.keys: set[str] = set()
 
     def add(self, file: TextIO, key: str, line: str) -> None:
         """One request more."""
         file.write(line)
-        self._keys.update(key.encode())
+        self.keys.add(key)
         self.count += 1
         self.bytes += len(line)
 
     @property
     def name(self) -> str:
         """What the batch is called: changes with its requests, and from one submission to the next."""
-        return f"memreason-{self._keys.hexdigest()[:16]}-{os.urandom(4).hex()}"
+        keys = hashlib.sha256("".join(sorted(self.keys)).encode())
+        return f"memreason-{keys.hexdigest()[:16]}-{os.urandom(4).hex()}"
 
 
 class BatchRun:
@@ -59,13 +60,15 @@ class BatchRun:
         self.agents, self.config, self.progress = agents, config, progress
         self.failures: Counter[str] = Counter()
         self.why: dict[str, str] = {}
-        self.submitted: set[str] = set()
+        self.submitted: dict[str, set[str]] = {}
         self.stopped: Stopped | None = None
 
     async def collect_open(self) -> None:
         """Wait for the batches that an earlier sitting, or this one, has under way; replies go to the cache."""
         cache = self.agents.cache
         for name, role, id in cache.open_batches(self.agents.run_name):
+            if role not in self.agents.by_role:
+                raise UserError(f"{cache.path}: damaged, a batch of {role!r} in it; name another with --request_cache")
             endpoint = self._endpoint(role)
             id = id or await batch_api.find(endpoint, name)
             if id is None:  # killed before it reached the endpoint
@@ -78,25 +81,41 @@ class BatchRun:
             except batch_api.BatchLost as lost:  # to be submitted anew by the next sitting
                 cache.end_batch(name, "lost")
                 raise UserError(f"{lost}; the same command submits its requests anew") from None
-            agent = self.agents.by_role[role]
-            price = self._price(role)
-            for answered in answers:
-                if name not in self.submitted:  # sent by an earlier sitting, and known of only now
-                    self.agents.meter.requests += 1
-                if answered.reply is None:
-                    self.failures[answered.key] += 1
-                    self.why[answered.key] = answered.why
-                elif cache.get(answered.key) is None:
-                    cost = self.agents.meter.settle(0.0, answered.reply, price)
-                    cache.put(answered.key, self.agents.run_name, role, agent.model, answered.reply, cost)
+            self._keep(name, role, answers)
             cache.end_batch(name, "collected")
             self.progress.update()
+
+    def _keep(self, name: str, role: str, answers: Iterable[batch_api.Answered]) -> None:
+        """Put a batch's replies into the cache; what has none has failed once more."""
+        cache, agent, price = self.agents.cache, self.agents.by_role[role], self._price(role)
+        asked = self.submitted.get(name)
+        missing, unread = set(asked or ()), ""
+        for answered in answers:
+            if asked is None:  # sent by an earlier sitting, and known of only now
+                self.agents.meter.requests += 1
+            if answered.key is None or (asked is not None and answered.key not in asked):
+                unread = unread or answered.why or "a line about no request of this batch"
+                continue
+            missing.discard(answered.key)
+            if answered.reply is None:
+                self._failed(answered.key, answered.why)
+            elif cache.get(answered.key) is None:
+                cost = self.agents.meter.settle(0.0, answered.reply, price)
+                cache.put(answered.key, self.agents.run_name, role, agent.model, answered.reply, cost)
+        for key in missing:
+            self._failed(key, f"the batch's files say nothing of it{unread and ', but have '}{unread}")
+        if unread:
+            self.progress.say(f"the batch's files have {unread}")
+
+    def _failed(self, key: str, why: str) -> None:
+        self.failures[key] += 1
+        self.why[key] = why
 
     async def submit(self, pending: list[_Pending]) -> None:
         """Submit what was gathered."""
         for batch in pending:
             name = batch.name
-            self.submitted.add(name)
+            self.submitted[name] = batch.keys
             self.agents.cache.begin_batch(name, self.agents.run_name, batch.role)
             id = await batch_api.submit(self._endpoint(batch.role), batch.path, name)
             self.agents.cache.name_batch(name, id)

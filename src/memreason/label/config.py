@@ -51,7 +51,10 @@ class LabelConfig:
         choices=ORDERS,
     )
     prompts: str | None = option(None, "folder with prompt files of your own; those missing there are ours")
-    base_url: str | None = option(None, "OpenAI-compatible endpoint (default: $OPENAI_BASE_URL, or OpenAI itself)")
+    base_url: str | None = option(
+        None,
+        "OpenAI-compatible endpoint (default: $OPENAI_BASE_URL, or OpenAI itself); a ?query is sent and kept nowhere",
+    )
     knowledge_base_url: str | None = option(None, "endpoint of the knowledge agent (default: the planner's)")
     api_key_env: str = option("OPENAI_API_KEY", "environment variable that holds the key; keys are never flags")
     knowledge_api_key_env: str | None = option(None, "the same for the knowledge agent (default: the planner's)")
@@ -73,7 +76,7 @@ class LabelConfig:
     device: str = option("auto", f"local models: {DEVICE_HELP}", DEVICES)
     requests_per_minute: float | None = option(None, "rate limit of the endpoint, in requests")
     tokens_per_minute: float | None = option(None, "rate limit of the endpoint, in tokens (read and written)")
-    timeout: float = option(120.0, "seconds after which a request is given up and tried again")
+    timeout: float = option(120.0, "seconds in which a reply must be whole; else it is given up and asked for again")
     retries: int = option(6, "tries more after a 429, a 5xx, a time-out or a dropped connection, with back-off")
     max_requests: int | None = option(
         None, "stop at this many requests; of earlier sittings of this run, those that got a reply"
@@ -120,7 +123,8 @@ class LabelConfig:
         """--extra_body, parsed."""
         try:
             value = json.loads(self.extra_body or "{}")
-        except json.JSONDecodeError as error:
+            json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:  # half of a surrogate pair, say
             raise UserError(f"--extra_body: not valid JSON ({error})") from error
         if not isinstance(value, dict):
             raise UserError("--extra_body: must be a JSON object")
@@ -152,7 +156,7 @@ class InspectConfig:
     batch_size: int = option(8, "local models: requests answered at once")
     dtype: str = option("auto", _DTYPE, DTYPES)
     device: str = option("auto", f"local models: {DEVICE_HELP}", DEVICES)
-    timeout: float = option(120.0, "seconds after which a request is given up and tried again")
+    timeout: float = option(120.0, "seconds in which a reply must be whole; else it is given up and asked for again")
     retries: int = option(6, "tries more after a fault, with back-off")
     price: str | None = option(None, "dollars per million tokens read and written, IN,OUT")
     max_cost: float | None = option(None, "stop before this many dollars")

@@ -69,9 +69,9 @@ class RunFiles:
         if not begun:
             write_json(path, settings)
             return
-        before = {name: value for name, value in read_json(path).items() if name != _MEASURED}
+        before = {name: value for name, value in _read_settings(path).items() if name != _MEASURED}
         changed = [
-            f"{name} was {before.get(name)!r}, is {settings.get(name)!r}"
+            f"{name} was {_short(before.get(name))}, is {_short(settings.get(name))}"
             for name in sorted({*before, *settings})
             if before.get(name) != settings.get(name)
         ]
@@ -83,13 +83,14 @@ class RunFiles:
 
     def dtypes(self) -> dict[str, str]:
         """Local model → the data type that this run was begun with."""
-        return read_json(settings_path(self.output)).get(_MEASURED, {})
+        measured = _read_settings(settings_path(self.output)).get(_MEASURED, {})
+        return measured if isinstance(measured, dict) else {}
 
     def keep_dtypes(self, dtypes: dict[str, str]) -> None:
         """Note them for later sittings, whose measurement might come out otherwise."""
         if dtypes and dtypes != self.dtypes():
             path = settings_path(self.output)
-            write_json(path, {**read_json(path), _MEASURED: dtypes})
+            write_json(path, {**_read_settings(path), _MEASURED: dtypes})
 
     def catch_up(self, questions: Iterable[Asked]) -> None:
         """Count what is done. Raises UserError where the files are not those of these questions."""
@@ -158,6 +159,24 @@ def rejection_row(rejection: Rejection) -> dict[str, Any]:
     }
 
 
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = read_json(path)
+        if isinstance(settings, dict):
+            return settings
+        why = f"it holds a {type(settings).__name__}"
+    except (ValueError, RecursionError, UserError) as error:
+        why = str(error)
+    raise UserError(
+        f"{path}: not the settings of a run ({_short(why)}); name another --output, or say --overwrite_output"
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def _question_row(question: Question) -> dict[str, Any]:
     row: dict[str, Any] = {"id": question.id, "question": question.text, "answer": question.answer}
     if question.options:
@@ -180,14 +199,17 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file's whole lines; a last line without an end may still be on its way."""
     if not path.exists():
         return
-    with open(path, encoding="utf-8") as file:
+    # Bytes that are no UTF-8 become halves of surrogate pairs, which no row of ours holds.
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith("\n"):
                 return
             try:
+                line.encode()
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path}:{number}: not valid JSON ({error}); remove this line and all below") from error
+            except (ValueError, RecursionError) as error:
+                why = "not UTF-8" if isinstance(error, UnicodeError) else f"not valid JSON ({str(error)[:200]})"
+                raise UserError(f"{path}:{number}: {why}; remove this line and all below") from error
             yield row if isinstance(row, dict) else {}
 
 

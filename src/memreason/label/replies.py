@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from json_repair import repair_json
-
 from memreason.answers import extract_strict, outcome
-from memreason.llm import Reply
+from memreason.answers_number import whole_number_line
+from memreason.label.no_facts import what_it_lacks
+from memreason.label.problems import MOST_STEPS, REASONS, Problem
+from memreason.label.reply_json import find_object, without_thoughts
+from memreason.llm import ELSEWHERE, Reply
 from memreason.records import MEMORY, REASON, Question, Step, one_line
 from memreason.tasks import AnswerKind
 from memreason.tasks.agent_json import LABELS
 
-MOST_STEPS = 20
-_LONGEST_MENDED = 20_000
-_DECORATION = " \t-*#.)(][0123456789"
-REASONS = {
-    "request_failed": "the endpoint gave no reply, after all retries",
-    "refused": "the model declined to answer",
-    "empty_reply": "the reply was empty",
-    "cut_off": "the reply hit --max_tokens",
-    "bad_json": "the reply was not JSON",
-    "wrong_schema": "the reply was JSON of another form",
-    "unknown_label": "a step was neither memory nor reason",
-    "empty_step": "a step had no text",
-    "too_many_steps": f"more than {MOST_STEPS} steps",
-    "no_memory_step": "no step recalls a fact",
-    "no_reason_step": "no step infers anything",
-    "wrong_order": "a memory step after a reason step, in the order memory_first",
-    "contradicts_gold": "the plan ends in another answer than the gold one",
-    "leaks_answer_early": "a step before the last states the answer",
-    "wrong_count": "not one fact for each query",
-    "unknown_fact": "the knowledge agent does not know a fact that the plan needs",
-    "repeated_step": "two steps say the same",
-}
-"""Why a row can be rejected: code → meaning."""
+__all__ = ["MOST_STEPS", "REASONS", "Problem", "read_answer", "read_facts", "read_plan"]
 
+_DECORATION = " \t-*#.)(][0123456789"
 PLAN_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -69,81 +49,48 @@ ANSWER_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_OBJECT = re.compile(r'\{\s*["}]')
 _STATED = re.compile(
     r"\b(?:the|final|correct|right) answer (?:is|must be|should be|would be|=)(?! not\b)"
     r"|\b(?:is|are|must be) the (?:final|correct|right) (?:answer|option|choice)\b"
     r"|\b(?:option|choice) (?:is|must be|would be|=) (?-i:\(?[A-Z]\b(?! [a-z]))",
     re.IGNORECASE,
 )
-_UNKNOWN = re.compile(r"(?:null|none|n/?a|unknown|not known|i (?:do not|don['’]t) know\b.*)\W*", re.IGNORECASE)
-
-
-class Problem(Exception):
-    """A reply that cannot be used: ``code`` of `REASONS`, and a detail that can be told to the agent."""
-
-    def __init__(self, code: str, detail: str = ""):
-        super().__init__(detail or REASONS[code])
-        self.code, self.detail = code, detail or REASONS[code]
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+"""Control characters, what turns a line's direction around, and what is no character."""
+_PLANNING_TOKEN = re.compile(r"<(?:prefix|answer|memory|reason|rag)_\d+>", re.IGNORECASE)
+_FRAME = re.compile(
+    r"(\*\*|\*|__|_|`|\"|'|\$)(?P<inner>.+)\1|[“‘](?P<quoted>.+)[”’]|\\\((?P<maths>.+)\\\)"
+    r"|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)\s*\{(?P<boxed>[^{}]+)\}|(?P<ended>.+)\."
+)
+_SAID_BEFORE = re.compile(
+    r"(?:the )?(?:final |correct |given )?(?:answer|option|choice)(?: is)?\b[:\s]*", re.IGNORECASE
+)
 
 
 def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
-    """The JSON object with ``field`` in a reply, the last if there are several, whatever stands around it.
-
-    Small slips (single quotes, a comma too many) are mended, a text that breaks off is not: mending
-    it would make a shorter solution out of a longer one. Raises Problem.
-    """
-    text = _said(reply)
+    """The JSON object with ``field`` in a reply, as `find_object` finds it. Raises Problem."""
+    text = reply.text.strip()
     if reply.finish_reason in ("refusal", "content_filter"):
-        raise Problem("refused", text[:200])
+        raise Problem("refused", text[:500])
     if reply.finish_reason == "length":
         raise Problem("cut_off")
-    if not text:
-        raise Problem("empty_reply")
-    objects, start = [], text.find("{")
-    decoder, at = json.JSONDecoder(), 0
-    while match := _OBJECT.search(text, at):
-        try:
-            value, at = decoder.raw_decode(text, match.start())
-        except json.JSONDecodeError:
-            at = match.start() + 1
-        except RecursionError:
-            raise Problem("bad_json", "its objects are nested too deeply") from None
-        else:
-            objects.append(value)
-            start = at if field in value else start
-    whole = [value for value in objects if field in value]
-    if start >= 0 and _breaks_off(text[start:]):
-        raise Problem("bad_json", "it breaks off before its end")
-    if whole:
-        return whole[-1]
-    mended = _mended(text)
-    if field in mended:
-        return mended
-    if objects:
-        raise Problem("wrong_schema", f'there is no JSON object with "{field}" in it')
-    raise Problem("bad_json", "it is not one whole JSON object")
-
-
-def _said(reply: Reply) -> str:
-    """A reply's text without the thoughts that some models write before it."""
-    return reply.text.rpartition("</think>")[2].partition("<think>")[0].strip()
-
-
-def _breaks_off(text: str) -> bool:
-    return text.count("{") > text.count("}") or text.count("[") > text.count("]")
-
-
-def _mended(text: str) -> dict[str, Any]:
-    """The JSON object that was meant, where that is clear; else an empty one."""
-    text = text[text.find("{") : text.rfind("}") + 1]
-    if len(text) > _LONGEST_MENDED or text.count("{") > 10 * MOST_STEPS:  # mending takes quadratic time
-        return {}
+    if reply.finish_reason in ELSEWHERE:
+        raise Problem(
+            "not_in_content",
+            f"the reply had no content, its text stood in {reply.finish_reason}; let the endpoint not parse it",
+        )
+    said = without_thoughts(text)
     try:
-        value = repair_json(text, return_objects=True)
-    except (ValueError, RecursionError):  # nested too deeply
-        return {}
-    return value if isinstance(value, dict) else {}
+        return find_object(text, field)
+    except Problem as problem:
+        if problem.code != "bad_json" or "{" in said:
+            raise
+        if not said:
+            raise Problem("empty_reply") from None
+        lacks = what_it_lacks(one_line(said)) if any(map(str.isalnum, said)) else None
+        if lacks in ("refused", "unknown_fact"):
+            raise Problem(lacks if field == "facts" else "refused", said[:500]) from None
+        raise
 
 
 def read_plan(
@@ -153,7 +100,7 @@ def read_plan(
     try:
         plan = read_json_object(reply, "steps")
     except Problem as problem:
-        lines = _read_lines(_said(reply)) if problem.code == "bad_json" else None
+        lines = _read_lines(without_thoughts(reply.text)) if problem.code == "bad_json" else None
         if lines is None:
             raise
         plan = lines
@@ -177,9 +124,21 @@ def _step(number: int, row: dict[str, Any]) -> Step:
         raise Problem("unknown_label", f'step {number} has the type {label!r}; it must be "memory" or "reason"')
     if text is not None and not isinstance(text, str):
         raise Problem("wrong_schema", f'"text" of step {number} must be a text')
-    if not text or not one_line(text):
-        raise Problem("empty_step", f"step {number} has no text")
-    return Step(type_, one_line(text))
+    step = Step(type_, one_line(text or ""))
+    _check_text(f"step {number}", step.text)
+    return step
+
+
+def _check_text(name: str, text: str) -> None:
+    """Raise Problem where a step's text, on one line, is none that can be trained on."""
+    if not text:
+        raise Problem("empty_step", f"{name} has no text")
+    if code := what_it_lacks(text):
+        raise Problem(code, f"{name} is {text[:200]!r}")
+    if found := _CONTROL.search(text):
+        raise Problem("control_character", f"{name} holds the control character U+{ord(found[0]):04X}")
+    if found := _PLANNING_TOKEN.search(text):
+        raise Problem("planning_token", f"{name} holds {found[0]}, a name that marks steps in training")
 
 
 def check_steps(steps: Sequence[Step], *, memory_first: bool = False, need_both: bool = True) -> None:
@@ -203,9 +162,34 @@ def check_steps(steps: Sequence[Step], *, memory_first: bool = False, need_both:
 def _check_answer(said: object, question: Question, kind: AnswerKind) -> None:
     if not isinstance(said, str | bool | int | float):
         raise Problem("wrong_schema", '"answer" is missing')
-    extracted = extract_strict(one_line(str(said)), question, kind)
-    if outcome(extracted, question.answer, kind) != "correct":
-        raise Problem("contradicts_gold", f'"answer" is {said!r}, the given answer is {question.answer!r}')
+    if not any(_is_gold(text, question, kind) for text in _bare(one_line(str(said)))):
+        raise Problem("contradicts_gold", f'"answer" is {str(said)[:200]!r}, the given answer is {question.answer!r}')
+
+
+def _bare(text: str) -> list[str]:
+    """An answer as written, and without what is around it: emphasis, quotes, dollars, a box, "the answer is"."""
+    found = [text]
+    for _ in range(5):
+        frame = _FRAME.fullmatch(text)
+        inner = next(filter(None, frame.groups()[1:]), text) if frame else _SAID_BEFORE.sub("", text, count=1)
+        if not inner.strip() or inner == text:
+            break
+        text = inner.strip()
+        found.append(text)
+    return found
+
+
+def _is_gold(text: str, question: Question, kind: AnswerKind) -> bool:
+    if outcome(extract_strict(text, question, kind), question.answer, kind) == "correct":
+        return True
+    if question.options:
+        text = text.translate(dict.fromkeys(map(ord, "*`")))  # "**B**. pen"
+        if extract_strict(text, question, kind) == question.answer:
+            return True
+        letters = [chr(65 + i) for i, option in enumerate(question.options) if option.casefold() == text.casefold()]
+        return letters == [question.answer]
+    number = whole_number_line(question.answer) if kind == "text" else None
+    return number is not None and number == whole_number_line(text)
 
 
 def read_facts(reply: Reply, queries: Sequence[str]) -> tuple[str, ...]:
@@ -216,10 +200,9 @@ def read_facts(reply: Reply, queries: Sequence[str]) -> tuple[str, ...]:
     if len(facts) != len(queries):
         raise Problem("wrong_count", f"there are {len(queries)} queries, and {len(facts)} facts")
     for query, fact in zip(queries, facts, strict=True):
-        if fact is None or _UNKNOWN.fullmatch(one_line(fact)):
+        if fact is None:
             raise Problem("unknown_fact", query)
-        if not one_line(fact):
-            raise Problem("empty_step", f"the fact for {query!r} is empty")
+        _check_text(f"the fact for {query!r}", one_line(fact))
     return tuple(one_line(fact) for fact in facts)
 
 

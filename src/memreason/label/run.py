@@ -23,7 +23,7 @@ from memreason.label.files import RunFiles, rejects_path
 from memreason.label.open_client import open_client
 from memreason.label.prompts import load_prompts
 from memreason.label.questions import Asked, Questions
-from memreason.llm import Client, Reply, Request, RequestFailed, Stopped
+from memreason.llm import Client, Reply, Request, RequestFailed, Stopped, split_address
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, Meter, Price
 
@@ -248,7 +248,10 @@ def _settings(config: LabelConfig, labeller: Labeller) -> dict[str, Any]:
         "extra_body", "repairs", "need_both", "structured",
     )  # fmt: skip
     dtype = {} if config.dtype == "auto" else {"dtype": config.dtype}
-    return {**{name: getattr(config, name) for name in names}, **dtype, "prompts": labeller.prompts.fingerprint}
+    kept = {name: getattr(config, name) for name in names}
+    for name in ("base_url", "knowledge_base_url"):
+        kept[name] = kept[name] and split_address(kept[name])[0]
+    return {**kept, **dtype, "prompts": labeller.prompts.fingerprint}
 
 
 def _cache_path(config: LabelConfig) -> Path:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from memreason.errors import UserError
 
@@ -33,7 +34,7 @@ class Request:
     def key(self, endpoint: str) -> str:
         """A fingerprint of everything that changes the answer; what the request cache is keyed by."""
         text = json.dumps([endpoint, vars(self)], sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def prompt_tokens(self) -> int:
@@ -46,9 +47,16 @@ class Request:
         return 4 * self.prompt_tokens + len(json.dumps(self.schema))
 
 
+ELSEWHERE = ("reasoning_content", "reasoning", "thinking", "tool_calls", "function_call")
+"""Fields of a message in which a reply's text stands where the server took it for something else."""
+
+
 @dataclass(frozen=True)
 class Reply:
-    """What came back: the text, why it ended ("stop", "length", "content_filter", …), and the tokens used."""
+    """What came back: the text, why it ended ("stop", "length", "content_filter", …), and the tokens used.
+
+    Where there was no content, the text is that of one of `ELSEWHERE`, and so is the reason.
+    """
 
     text: str
     finish_reason: str = "stop"
@@ -80,5 +88,11 @@ class Client(Protocol):
 
 def check_address(flag: str, url: str | None) -> None:
     """Raise UserError for an address with credentials in it: it is written to settings and shown in messages."""
-    if url and "@" in url.partition("//")[2].partition("/")[0]:
+    if url and "@" in split_address(url)[0].partition("//")[2].partition("/")[0]:
         raise UserError(f"--{flag} holds a name or password; leave it out, keys come from the environment")
+
+
+def split_address(url: str) -> tuple[str, dict[str, str]]:
+    """(address, query): some gateways take their key as ``?key=…``, which is sent, and shown or kept nowhere."""
+    address, _, query = url.partition("#")[0].partition("?")
+    return address, dict(parse_qsl(query, keep_blank_values=True))

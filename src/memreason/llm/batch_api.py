@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ import openai
 
 from memreason.errors import UserError
 from memreason.llm import Reply, Request
-from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, read_completion, request_body
+from memreason.llm.completions import error_words, is_filtered, read_completion
+from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, request_body
 
 MOST_REQUESTS = 50_000
 """Requests that one batch may hold (OpenAI's limit; its files may have 200 MB)."""
@@ -26,9 +28,9 @@ class BatchLost(Exception):
 
 
 class Answered(NamedTuple):
-    """One line of a batch's outcome: the reply, or why there is none."""
+    """One line of a batch's outcome: the reply, or why there is none. ``key`` None: it does not say of what."""
 
-    key: str
+    key: str | None
     reply: Reply | None
     why: str = ""
 
@@ -41,34 +43,51 @@ def batch_line(key: str, request: Request, endpoint: OpenAIEndpoint) -> str:
 
 async def submit(endpoint: OpenAIEndpoint, file: Path, name: str) -> str:
     """Upload the requests and start the batch; returns its id. ``name`` marks it, so that `find` finds it again."""
-    try:
-        with open(file, "rb") as content:
-            uploaded = await endpoint.client.files.create(file=(f"{name}.jsonl", content), purpose="batch")
-        batch = await endpoint.client.batches.create(
-            input_file_id=uploaded.id,
-            endpoint="/v1/chat/completions",
-            completion_window=_WINDOW,  # type: ignore[arg-type]
-            metadata={"memreason": name},
-        )
-    except openai.APIStatusError as error:
-        raise UserError(
-            f"{endpoint.endpoint} did not take the batch ({error.status_code}): {endpoint.clean(error.response.text)}; "
-            "leave out --batch where the endpoint has none"
-        ) from None
-    except openai.APIError as error:
-        raise UserError(f"{endpoint.endpoint}: {endpoint.clean(str(error))}; run the same command again") from None
-    return batch.id
+    with _explained(endpoint):
+        try:
+            with open(file, "rb") as content:
+                uploaded = await endpoint.client.files.create(file=(f"{name}.jsonl", content), purpose="batch")
+            batch = await endpoint.client.batches.create(
+                input_file_id=uploaded.id,
+                endpoint="/v1/chat/completions",
+                completion_window=_WINDOW,  # type: ignore[arg-type]
+                metadata={"memreason": name},
+            )
+        except openai.APIStatusError as error:
+            raise UserError(
+                f"{endpoint.endpoint} did not take the batch ({error.status_code}): "
+                f"{endpoint.clean(error.response.text)}; leave out --batch where the endpoint has none"
+            ) from None
+        return _id(batch)
 
 
 async def find(endpoint: OpenAIEndpoint, name: str) -> str | None:
     """The id of the batch that was submitted under ``name``, if it ever was."""
-    try:
+    with _explained(endpoint):
         async for batch in endpoint.client.batches.list():
             if (batch.metadata or {}).get("memreason") == name:
-                return batch.id
-    except openai.APIError as error:
-        raise UserError(f"{endpoint.endpoint}: {endpoint.clean(str(error))}; run the same command again") from None
+                return _id(batch)
     return None
+
+
+@contextmanager
+def _explained(endpoint: OpenAIEndpoint) -> Iterator[None]:
+    """An answer that is none, of whatever kind, is the endpoint's, and worth another try."""
+    try:
+        yield
+    except openai.APIError as error:
+        said = str(error.__cause__ or error)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        said = f"answers with what is no batch ({type(error).__name__}: {error})"
+    else:
+        return
+    raise UserError(f"{endpoint.endpoint}: {endpoint.clean(said)}; run the same command again")
+
+
+def _id(batch: Any) -> str:
+    if not isinstance(batch.id, str) or not batch.id:
+        raise ValueError("it has no id")
+    return batch.id
 
 
 async def wait(endpoint: OpenAIEndpoint, id: str, poll_seconds: float, say: Any) -> Any:
@@ -82,15 +101,15 @@ async def wait(endpoint: OpenAIEndpoint, id: str, poll_seconds: float, say: Any)
                 raise BatchLost(f"{endpoint.endpoint} knows no batch {id}") from None
             if error.status_code in (401, 403):
                 raise UserError(f"{endpoint.endpoint}: batch {id}: {endpoint.clean(error.response.text)}") from None
-        except openai.APIError:
+        except (openai.APIError, ValueError, RecursionError):
             pass
         else:
-            counts = batch.request_counts
-            state = f"{batch.status}, {counts.completed if counts else 0} of {counts.total if counts else '?'} done"
+            status, counts = getattr(batch, "status", "no batch"), getattr(batch, "request_counts", None)
+            state = f"{status}, {getattr(counts, 'completed', 0)} of {getattr(counts, 'total', '?')} done"
             if state != shown:
-                say(f"batch {id}: {state}")
+                say(f"batch {id}: {endpoint.clean(state)}")
                 shown = state
-            if batch.status in _ENDED:
+            if status in _ENDED:
                 return batch
         await asyncio.sleep(poll_seconds)
 
@@ -101,32 +120,48 @@ async def collect(endpoint: OpenAIEndpoint, batch: Any) -> Iterator[Answered]:
     A parameter that the endpoint refuses is left out from now on, as when asking online.
     """
     texts = []
-    for id in (batch.output_file_id, batch.error_file_id):
-        if id:
-            try:
+    with _explained(endpoint):
+        for id in (batch.output_file_id, batch.error_file_id):
+            if id:
                 texts.append((await endpoint.client.files.content(id)).text)
-            except openai.APIError as error:
-                raise UserError(
-                    f"{endpoint.endpoint}: {endpoint.clean(str(error))}; run the same command again"
-                ) from None
-    if not texts:
-        errors = batch.errors.data if batch.errors and batch.errors.data else []
-        said = endpoint.clean("; ".join(str(error.message) for error in errors)) or "no reason given"
-        raise BatchLost(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {said}")
+        if not texts:
+            errors = batch.errors.data if batch.errors and batch.errors.data else []
+            said = endpoint.clean("; ".join(str(error.message) for error in errors)) or "no reason given"
+            raise BatchLost(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {said}")
     sent = endpoint.dialect
-    lines = (line for text in texts for line in text.splitlines() if line.strip())
-    return (_answered(endpoint, sent, json.loads(line)) for line in lines)
+    # Other line breaks than this one may stand within a JSON text.
+    lines = (line for text in texts for line in text.split("\n") if line.strip())
+    return (_answered(endpoint, sent, _parsed(line)) for line in lines)
 
 
-def _answered(endpoint: OpenAIEndpoint, sent: Dialect, row: dict[str, Any]) -> Answered:
-    key, response = row["custom_id"], row.get("response") or {}
-    body = response.get("body") or {}
-    if response.get("status_code") == 200:
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+
+
+def _answered(endpoint: OpenAIEndpoint, sent: Dialect, row: Any) -> Answered:
+    said_of = row
+    row = _object(row)
+    key = row.get("custom_id")
+    if not isinstance(key, str):
+        return Answered(None, None, endpoint.clean(f"a line without custom_id: {str(said_of)[:200]}"))
+    response = _object(row.get("response"))
+    status, body = response.get("status_code"), response.get("body")
+    if status == 200:
         try:
             return Answered(key, read_completion(body))
         except ValueError as error:
             return Answered(key, None, endpoint.clean(str(error)))
-    said = json.dumps(row.get("error") or body.get("error") or body)
-    if response.get("status_code") in (400, 422):
+    failed = row.get("error") or _object(body).get("error") or body or response
+    said = json.dumps(failed)
+    if is_filtered(said):
+        return Answered(key, Reply(endpoint.clean(error_words(failed)), "content_filter"))
+    if status in (400, 422):
         endpoint.dialect = learnt(sent, said) or endpoint.dialect
     return Answered(key, None, endpoint.clean(said))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

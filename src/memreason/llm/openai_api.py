@@ -1,8 +1,10 @@
 """Any OpenAI-compatible endpoint: retries, rate limits, and what a server turns out not to support.
 
-What is retried, with back-off, honouring Retry-After: 408, 409, 429, 5xx, dropped connections,
-time-outs, and bodies that are no chat completion. A 429 holds back every request of the run, since
-the limit is the account's. 401, 403, 404 and a used-up quota (402) end the run, rows so far intact.
+What is retried, with back-off, honouring Retry-After and its like: 408, 409, 429, 5xx, dropped
+connections, time-outs, and bodies that are no chat completion, or say that it failed. A 429 holds
+back every request of the run, since the limit is the account's. 401, 403, 404, a used-up quota
+(402), and a wait of more than `LONGEST_WAIT` end the run, rows so far intact. A prompt that a
+content filter refuses is answered so: the endpoint is up.
 
 A server that refuses a parameter which we can do without (structured output, temperature, the
 older name of max_tokens) is asked again without it, and is not sent it any more.
@@ -12,25 +14,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import time
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import openai
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request, RequestFailed, Stopped, check_address
+from memreason.llm import Reply, Request, RequestFailed, Stopped, check_address, split_address
+from memreason.llm.completions import ProviderError, error_words, is_filtered, read_completion
+from memreason.llm.limited_client import LimitedClient
 from memreason.llm.meter import Meter
+from memreason.llm.waits import asked_wait, spell
 
 OPENAI = "https://api.openai.com/v1"
 STRUCTURED = ("json_schema", "json_object", "none")
 """Ways to ask for JSON, from the strictest to just asking for it in the prompt."""
 BACKOFF = 0.5
 """Seconds before the first new try; twice as long before each further one, up to a minute."""
-_LONGEST_WAIT = 60.0
+_LONGEST_BACKOFF = 60.0
+LONGEST_WAIT = 600.0
+"""Seconds that a server may ask to wait; beyond it the run stops by name."""
+_WORTH_SAYING = 3.0
+_SHORTEST_SECRET = 8
+_LOG = logging.getLogger("memreason")
 _REFUSALS = {401: "refused the key", 403: "refused access", 404: "knows no such model or address"}
 
 
@@ -41,6 +51,15 @@ class Dialect:
     structured: str = "json_schema"
     max_tokens: str = "max_tokens"
     temperature: bool = True
+
+
+class _Failure(NamedTuple):
+    """A try that failed: the HTTP status (None: there was no such reply), what was said, and the wait asked for."""
+
+    status: int | None
+    said: str
+    raw: str = ""
+    wait: float | None = None
 
 
 class OpenAIEndpoint:
@@ -57,7 +76,8 @@ class OpenAIEndpoint:
         retries: int = 6,
         down_after: int = 50,
     ):
-        self.endpoint = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+        address, query = split_address(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
+        self.endpoint = address.rstrip("/")
         if not self.endpoint.startswith(("http://", "https://")):
             raise UserError(f"--base_url {self.endpoint}: must begin with http:// or https://")
         check_address("base_url", self.endpoint)
@@ -69,15 +89,17 @@ class OpenAIEndpoint:
                 f"{self.endpoint} needs a key: set the environment variable {key_variable}, or name another endpoint "
                 "with --base_url"
             )
+        self._secrets = [self.secret, *(value for value in query.values() if len(value) >= _SHORTEST_SECRET)]
         self.client = openai.AsyncOpenAI(
-            base_url=self.endpoint, api_key=self.secret or "none", max_retries=0, timeout=timeout
-        )
+            base_url=self.endpoint, api_key=self.secret or "none", max_retries=0, timeout=timeout, default_query=query,
+            http_client=LimitedClient(timeout),
+        )  # fmt: skip
         self.dialect = Dialect("json_schema" if structured == "auto" else structured)
         self._meter = meter
         self._retries = retries
         self._down_after = down_after
         self.failed_in_a_row = 0
-        self._quiet_until = 0.0
+        self._quiet_until = self._said_until = 0.0
 
     async def complete(self, request: Request) -> Reply:
         """The reply to one request, after as many tries as it takes."""
@@ -90,22 +112,41 @@ class OpenAIEndpoint:
             try:
                 reply = await self._send(request, dialect)
             except openai.APIStatusError as error:
-                if self._learn(error, dialect):
-                    continue
-                why, wait = self._status_failure(error), _retry_after(error)
-                if error.status_code == 429 and wait is not None:
-                    self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
-            except (openai.APIError, ValueError) as error:
-                why, wait = self.clean(f"{type(error).__name__}: {error.__cause__ or error}"), None
+                raw, limited = error.response.text, error.status_code in (429, 503)
+                failure = _Failure(error.status_code, _said(error), raw, asked_wait(error.response.headers, limited))
+            except ProviderError as error:
+                failure = _Failure(error.status, str(error), str(error))
+            except (openai.APIError, OSError, ValueError, RecursionError) as error:
+                failure = _Failure(None, f"{type(error).__name__}: {error.__cause__ or error}")
             else:
                 self.failed_in_a_row = 0
                 return reply
+            if failure.status in (None, 400, 403, 422, 451) and is_filtered(failure.raw):
+                self.failed_in_a_row = 0
+                return Reply(self.clean(failure.said), "content_filter")
+            if self._learn(failure, dialect):
+                continue
+            why = self._why(failure)
             tries += 1
             if tries > self._retries:
                 self._failed(f"{why} (tried {tries} times)")
             self._meter.retries += 1
-            backoff = min(_LONGEST_WAIT, BACKOFF * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)
-            await asyncio.sleep(wait or backoff)
+            backoff = min(_LONGEST_BACKOFF, BACKOFF * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)
+            await asyncio.sleep(self._asked(failure, why) or backoff)
+
+    def _asked(self, failure: _Failure, why: str) -> float | None:
+        """The wait that was asked for; long ones are said. Raises Stopped for one that is too long."""
+        wait = failure.wait
+        if wait is None:
+            return None
+        if wait > LONGEST_WAIT:
+            raise Stopped(f"{self.endpoint} asks to wait {spell(wait)}: {why}")
+        if wait > _WORTH_SAYING and time.monotonic() + wait > self._said_until:
+            self._said_until = time.monotonic() + wait + 1
+            _LOG.info("%s asks to wait %s: %s", self.endpoint, spell(wait), why)
+        if failure.status == 429:
+            self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
+        return wait
 
     async def _send(self, request: Request, dialect: Dialect) -> Reply:
         # As `extra_body` it is sent as it is; as typed arguments, the client would first walk through all of it,
@@ -117,27 +158,29 @@ class OpenAIEndpoint:
         # Where the endpoint does not count, we do: the budget must not stand still.
         return reply if reply.prompt_tokens else replace(reply, prompt_tokens=request.prompt_tokens)
 
-    def _learn(self, error: openai.APIStatusError, sent: Dialect) -> bool:
+    def _learn(self, failure: _Failure, sent: Dialect) -> bool:
         """Whether a refused request is to be sent again in another dialect."""
-        if error.status_code not in (400, 415, 422, 501):
+        if failure.status not in (400, 415, 422, 501):
             return False
         if self.dialect != sent:  # another request learnt it in the meantime
             return True
-        found = learnt(sent, error.response.text)
+        found = learnt(sent, failure.raw)
         if found:
             self.dialect = found
         return found is not None
 
-    def _status_failure(self, error: openai.APIStatusError) -> str:
+    def _why(self, failure: _Failure) -> str:
         """Why it failed. Raises UserError, Stopped or RequestFailed where trying again is of no use."""
-        said = self.clean(_said(error))
-        if error.status_code in _REFUSALS:
-            raise UserError(f"{self.endpoint} {_REFUSALS[error.status_code]} ({error.status_code}): {said}")
-        if error.status_code == 402 or "insufficient_quota" in error.response.text:
+        status, said = failure.status, self.clean(failure.said)
+        if status in _REFUSALS:
+            raise UserError(f"{self.endpoint} {_REFUSALS[status]} ({status}): {said}")
+        if status == 402 or "insufficient_quota" in failure.raw:
             raise Stopped(f"{self.endpoint}: the account's quota is used up: {said}")
-        if error.status_code not in (408, 409, 429) and error.status_code < 500:
-            self._failed(f"refused ({error.status_code}): {said}")
-        return f"status {error.status_code}: {said}"
+        if status is None:
+            return said
+        if status not in (408, 409, 429) and status < 500:
+            self._failed(f"refused ({status}): {said}")
+        return f"status {status}: {said}"
 
     def _failed(self, why: str) -> None:
         """Give a request up; raises RequestFailed, or Stopped where none gets through any more."""
@@ -147,10 +190,10 @@ class OpenAIEndpoint:
         raise RequestFailed(why)
 
     def clean(self, text: str) -> str:
-        """A text from outside without the key in it, on one line, and not too long."""
-        text = " ".join(text.split())
-        if self.secret:
-            text = text.replace(self.secret, "[key]")
+        """A text from outside without the key in it, on one line of characters that can be shown, and not too long."""
+        text = " ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split())
+        for secret in filter(None, self._secrets):
+            text = text.replace(secret, "[key]")
         return text[:500]
 
     async def close(self) -> None:
@@ -183,37 +226,8 @@ def learnt(dialect: Dialect, refusal: str) -> Dialect | None:
     return None
 
 
-def read_completion(body: dict[str, Any]) -> Reply:
-    """A chat completion's JSON as a Reply. ValueError where it is none."""
-    try:
-        choice = body["choices"][0]
-        message = choice["message"]
-        text = message.get("content") or message.get("refusal") or ""
-        # Half of a surrogate pair, where a reply was cut within an emoji, cannot be written to a file.
-        text = text.encode("utf-8", "replace").decode()
-        usage = body.get("usage") or {"completion_tokens": len(text.encode()) // 4}
-        reason = "refusal" if message.get("refusal") else str(choice.get("finish_reason") or "stop")
-        return Reply(text, reason, int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ValueError(f"no chat completion ({type(error).__name__}: {error})") from None
-
-
 def _said(error: openai.APIStatusError) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    return str(message or error.response.text or error)
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds that the server asks to wait: a number, or a date."""
-    value = error.response.headers.get("retry-after")
-    if value is None:
-        return None
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+        return error_words(json.loads(error.response.text))
+    except (ValueError, RecursionError):  # a page in HTML, say
+        return error.response.text or str(error)

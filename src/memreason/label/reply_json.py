@@ -1,0 +1,108 @@
+"""The JSON object in a reply, whatever stands around it; in linear time, whatever the reply is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from json_repair import repair_json
+
+from memreason.label.latex_escapes import escape_latex
+from memreason.label.problems import MOST_STEPS, Problem
+
+_LONGEST = 1_000_000
+"""Characters of a reply that is read at all."""
+_LONGEST_MENDED = 20_000
+_MOST_FALSE_STARTS = 100
+"""Braces that look like an object's first and are not: each costs a look through the text."""
+
+_OBJECT = re.compile(r'\{\s*["}]')
+_BEGUN = re.compile(r"\{\s*[\"']")
+_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_DECODER = json.JSONDecoder(strict=False)  # line breaks and tabs as they are, in a text, do no harm
+
+
+def find_object(text: str, field: str) -> dict[str, Any]:
+    """The JSON object with ``field`` in ``text``, the last if there are several.
+
+    Small slips (single quotes, a comma too many, LaTeX with single backslashes) are mended, a text that breaks
+    off is not: mending it would make a shorter solution out of a longer one. Thoughts, as some models write them
+    before or after, are not read. Raises Problem.
+    """
+    if len(text) > _LONGEST:
+        raise Problem("bad_json", f"it is longer than {_LONGEST:,} characters")
+    text = _said(escape_latex(text))
+    objects = list(_objects(text))
+    whole = [(value, end) for value, _, end in objects if field in value]
+    if whole:
+        value, end = whole[-1]
+        begun = _BEGUN.search(text, end)
+        if begun and _breaks_off(text[begun.start() :]):
+            raise Problem("bad_json", "it breaks off before its end")
+        return value
+    start = text.find("{")
+    if start >= 0 and _breaks_off(text[start:]):
+        raise Problem("bad_json", "it breaks off before its end")
+    mended = _mended(text)
+    if field in mended:
+        return mended
+    if objects:
+        raise Problem("wrong_schema", f'there is no JSON object with "{field}" in it')
+    raise Problem("bad_json", "it is not one whole JSON object")
+
+
+def without_thoughts(text: str) -> str:
+    """A reply's text without the thoughts that some models write before or after it."""
+    return _THOUGHTS.sub("", text).rpartition("</think>")[2].strip()
+
+
+def _said(text: str) -> str:
+    """The text without thoughts, of which a mark within a whole object's texts is none."""
+    kept: list[str] = []
+    parts: list[str] = []
+    at = 0
+    for _, start, end in _objects(text):
+        parts += [text[at:start], f'{{"\ue000{len(kept)}\ue001"}}']  # still seen to be JSON
+        kept.append(text[start:end])
+        at = end
+    said = without_thoughts("".join([*parts, text[at:]]))
+    return re.sub(
+        r'\{"\ue000(\d{1,6})\ue001"\}', lambda mark: kept[int(mark[1])] if int(mark[1]) < len(kept) else "", said
+    )
+
+
+def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """(object, where it starts, where it ends) of each whole JSON object that is in no other."""
+    at = false_starts = 0
+    while match := _OBJECT.search(text, at):
+        try:
+            value, at = _DECODER.raw_decode(text, match.start())
+        except RecursionError:
+            raise Problem("bad_json", "its objects are nested too deeply") from None
+        except ValueError:  # no JSON, or a number of thousands of digits
+            at = match.start() + 1
+            false_starts += 1
+            if false_starts > _MOST_FALSE_STARTS:
+                raise Problem("bad_json", "it is not one whole JSON object") from None
+        else:
+            yield value, match.start(), at
+
+
+def _breaks_off(text: str) -> bool:
+    text = _STRING.sub("", text)
+    return text.count("{") > text.count("}") or text.count("[") > text.count("]")
+
+
+def _mended(text: str) -> dict[str, Any]:
+    """The JSON object that was meant, where that is clear; else an empty one."""
+    text = text[text.find("{") : text.rfind("}") + 1]
+    if len(text) > _LONGEST_MENDED or text.count("{") > 10 * MOST_STEPS:  # mending takes quadratic time
+        return {}
+    try:
+        value = repair_json(text, return_objects=True)
+    except (ValueError, RecursionError):  # nested too deeply
+        return {}
+    return value if isinstance(value, dict) else {}

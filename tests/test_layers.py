@@ -9,7 +9,11 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
     {
+        "terminal",
         "errors",
+        "endings",
+        "locks",
+        "reading",
         "neighbours",
         "folders",
         "on_disk",
@@ -22,11 +26,12 @@ LAYERS = [
     {"processes"},
     {"records"},
     {"prompt_templates"},
-    {"planning_tokens", "manifest"},
+    {"planning_tokens"},
     {"calculator", "latex", "math_worker", "answers_number"},
     {"answers_math"},
     {"config", "answers", "tasks"},
     {"variants", "demonstrations"},
+    {"manifest"},
     {"examples"},
     {"sharding"},
     {
@@ -65,7 +70,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
+TORCH_FREE = {"terminal", "errors", "endings", "locks", "reading", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",

@@ -13,6 +13,7 @@ from memreason import processes
 from memreason.base_models import load_tokenizer, multiplied_weights, resolve
 from memreason.config import DataConfig, ModelConfig
 from memreason.tasks import TaskData
+from memreason.terminal import show
 from memreason.token_rows import add_tokens
 from memreason.training_config import TrainingConfig
 from memreason.variants import VariantConfig
@@ -87,7 +88,7 @@ def foretell(
         VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
         TESTS: tests,
     })  # fmt: skip
-    console.print(str(outlook), highlight=False)
+    show(console, str(outlook))
     return outlook
 
 

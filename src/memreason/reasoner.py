@@ -14,6 +14,7 @@ from memreason.model import ModelUnit
 from memreason.planning_tokens import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
 from memreason.run_folder import CONFIG, read_config
+from memreason.terminal import show
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +86,11 @@ def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
     steps, answer = layout.read(line)
     colours = {MEMORY: "cyan", REASON: "magenta"}
     for step in steps:
-        console.print(f"[{colours.get(step.type, 'blue')}]{step.type:>8}[/]  ", end="")
-        console.print(step.text, markup=False, highlight=False)
+        show(console, f"{step.type:>8}  ", style=colours.get(step.type, "blue"), end="")
+        show(console, step.text)
     if answer:
-        console.print("[bold]  answer[/]  ", end="")
-        console.print(answer, markup=False, highlight=False, style="bold")
+        show(console, "  answer  ", style="bold", end="")
+        show(console, answer, style="bold")
 
 
 def _question(question: str | Question, options: Sequence[str] = ()) -> Question:

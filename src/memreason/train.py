@@ -29,6 +29,7 @@ from memreason.records import Verdict, read_json, write_json
 from memreason.run_checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
+from memreason.terminal import show
 from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
 from memreason.training_config import TrainingConfig, loading_device
 from memreason.variants import CONSTANT_LEN, VariantConfig
@@ -66,10 +67,10 @@ def train(
         transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
-        console.print(f"the run in {run} is finished already")
+        show(console, f"the run in {run} is finished already")
         return read_json(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
     if args.resume and not resuming:
-        console.print(f"there is no run in {run} to resume; starting one")
+        show(console, f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
     check_sharding(model_config, args, data_config.generation_backend)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
@@ -120,7 +121,7 @@ def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, c
     if checkpoint:
         check_as_many(checkpoint)
         check_same_types(checkpoint, unit.manifest)
-        console.print(f"resuming from {checkpoint}")
+        show(console, f"resuming from {checkpoint}")
     return checkpoint
 
 
@@ -139,7 +140,7 @@ def _typed_task(
     task = load_data(data_config)
     check_options(task, model_config, data_config, args)
     for note in task.notes:
-        console.print(f"{task.name}: {note}", markup=False, highlight=False)
+        show(console, f"{task.name}: {note}")
     if not (model_config.add_soft_prompts or variants.add_hard_prompts):
         return model_config, task
     check_labels(task, model_config)
@@ -178,7 +179,7 @@ def _examples(
         solutions, unit.layout, unit.tokenizer, longest, demonstrations, run / TOKENISED, progress
     )
     for line in report.lines(longest):
-        console.print(line, highlight=False)
+        show(console, line)
     account = {
         "examples": report.examples,
         "tokens": report.tokens,
@@ -189,7 +190,7 @@ def _examples(
     if variants.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         full = report.tokens / (len(examples) * longest)
-        console.print(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full", highlight=False)
+        show(console, f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full")
         account["rows"] = len(examples)
     return examples, account
 
@@ -208,7 +209,7 @@ def _before(
     if resuming and (folder / "metrics.json").exists():
         found = read_json(folder / "metrics.json")
     else:
-        console.print(f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
+        show(console, f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
         base = load_base(
             model_config.model_name_or_path, model_config.dtype, data_config.model_max_length, device=args.device
         )
@@ -246,11 +247,11 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] |
 def _describe(unit: ModelUnit, console: Console) -> None:
     parameters = list(unit.model.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
-    console.print(
+    show(
+        console,
         f"{unit.manifest.base_model} in {unit.manifest.dtype} on {unit.device}, mode "
         f"{unit.manifest.parameter_efficient_mode}: {trained:,} of {sum(p.numel() for p in parameters):,} weights "
         f"are trained, {len(unit.manifest.token_ids)} planning tokens added",
-        highlight=False,
     )
     for note in notes(unit.model):
-        console.print(note, highlight=False)
+        show(console, note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from memreason import processes
 from memreason.batches import EpochSeededSampler, PackedExamples, WithBlank
+from memreason.endings import as_os_error
 from memreason.errors import UserError
 from memreason.examples import TOKENISED, Example, Examples
 from memreason.manifest import MANIFEST
@@ -232,10 +232,7 @@ class GenerationTrainer(Trainer):
             super()._save_checkpoint(model, trial)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, RuntimeError) and "inline_container" in str(error):
-                # torch.save's writer hides the reason, which is hardly ever another one.
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
-            raise
+            raise as_os_error(error, Path(run)) or error from error
         finally:
             self.args.save_total_limit = limit
         processes.wait_for_everyone()  # each writes the state of its random draws

@@ -19,6 +19,7 @@ from memreason.step_types.describe import Use, telling_words
 from memreason.step_types.embeddings import embed_steps
 from memreason.step_types.store import RECORD, Fit, Types, fit_types, load
 from memreason.tasks import TaskData
+from memreason.terminal import show
 
 WORDS_FOR_A_ROW = 3
 _BATCH = 8
@@ -64,18 +65,17 @@ def with_inferred_types(
     # What was too long to embed has no types, and is left out; what has no steps is counted elsewhere.
     solutions = [relabelled.get(s.question.id, s) for s in train if s.question.id in relabelled or not s.steps]
     if len(solutions) < len(train):
-        console.print(
+        show(
+            console,
             f"left out of training: {len(train) - len(solutions)} solutions that were too long to embed "
             f"(--model_max_length {data.model_max_length})",
-            highlight=False,
         )
     counts = {name: types.count(name) for name in inferred.words}
     use = Use.of(list(counts.values()))
     listed = ", ".join(f"{count} {name}" for name, count in counts.items())
-    console.print(
+    show(
+        console,
         f"step types by {method}: {listed} (entropy {100 * use.entropy:.0f}% of the maximum)",
-        highlight=False,
-        markup=False,
     )
     return config.knowing(inferred), replace(task, splits={**task.splits, "train": solutions})
 

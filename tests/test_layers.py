@@ -59,6 +59,7 @@ LAYERS = [
         "generation_backends",
         "openvino_engine",
     },
+    {"training_checkpoints"},
     {"model", "run_folder"},
     {"llm"},
     {"own_decoding"},

@@ -33,6 +33,7 @@ from memreason.base_checks import (
     check_length,
     check_rows,
     check_tied,
+    check_tokens,
     check_training_dtype,
     check_vocabulary,
 )
@@ -260,9 +261,7 @@ def load(
         model_max_length=model_max_length or manifest.model_max_length,
     )
     tokenizer = load_tokenizer(str(folder))
-    found = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
-    if found != manifest.token_ids:
-        raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
+    check_tokens(str(folder), tokenizer, manifest)
     if source is None:
         model = _load_whole(folder, torch_dtype, device, bits)
         if model_max_length:

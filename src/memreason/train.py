@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,17 @@ from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_dat
 from memreason.examples import TOKENISED, Examples
 from memreason.generate import few_shot_text
 from memreason.generation_backends import check_backend
+from memreason.locks import locked_folder
 from memreason.model import ModelUnit, build, load_base
 from memreason.outlook import BEFORE, Outlook, foretell
+from memreason.reading import read_object, reading
 from memreason.records import Verdict, read_json, write_json
 from memreason.run_checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
 from memreason.terminal import show
-from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
+from memreason.trainer import GenerationTrainer
+from memreason.training_checkpoints import clean_up, newest_whole_checkpoint
 from memreason.training_config import TrainingConfig, loading_device
 from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
@@ -55,20 +59,33 @@ def train(
     them}, "validation": metrics of the weights kept, "training": what was trained on}.
     Raises UserError for every kind of bad input.
     """
-    keep_freed_memory()
     console, variants = console or Console(stderr=True), variants or VariantConfig()
     console.quiet = not processes.is_main()
+    run = Path(str(args.output_dir))
+    with locked_folder(run, f"--output_dir {run}") if processes.is_main() else nullcontext():
+        return _train(model_config, data_config, args, variants, console, run)
+
+
+def _train(
+    model_config: ModelConfig,
+    data_config: DataConfig,
+    args: TrainingConfig,
+    variants: VariantConfig,
+    console: Console,
+    run: Path,
+) -> tuple[dict[str, Any], Sequence[Verdict]]:
+    keep_freed_memory()
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
     options = _evaluation_options(data_config, args)
-    run = Path(str(args.output_dir))
     config = run_folder.frozen_config(model_config, data_config, args, variants)
     if not processes.is_main():
         transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
         show(console, f"the run in {run} is finished already")
-        return read_json(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
+        with reading(f"{run / run_folder.FINISHED} cannot be read", "delete it, and the same command writes it anew"):
+            return read_object(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
     if args.resume and not resuming:
         show(console, f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
@@ -116,8 +133,12 @@ def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, c
     """Freeze the config of a new run, or find the checkpoint that a stopped one goes on from."""
     if not resuming and processes.is_main():
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
-    newest = newest_complete_checkpoint(run) if resuming and processes.is_main() else None
+    newest = None
+    if resuming and processes.is_main():
+        newest = newest_whole_checkpoint(run, lambda message: show(console, message))
     checkpoint = processes.gather(newest)[0]
+    if resuming:
+        run_folder.check_same_base(run, checkpoint, config[run_folder.BASE], unit.manifest.base_fingerprint)
     if checkpoint:
         check_as_many(checkpoint)
         check_same_types(checkpoint, unit.manifest)

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from memreason.records import read_jsonl
+from memreason.errors import UserError
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.standard import Standard
-from memreason.step_types.store import STEPS, read_record
+from memreason.step_types.store import STEPS, read_record, read_steps
 from memreason.terminal import show
 
 _TOKEN = r"[A-Za-z]{2,}|[-+*/%$]"
@@ -86,9 +86,11 @@ def telling_words(texts: Sequence[str], types: np.ndarray, names: Sequence[str],
 def print_fit(console: Console, folder: Path, nearest: int = 10) -> None:
     """Print the types in ``folder``: use, words, and the ``nearest`` steps to each type's centre."""
     record = read_record(folder)
-    steps = [row for _, row in read_jsonl(folder / STEPS)]
+    steps = read_steps(folder)
     names = record["names"]
     counts = [sum(row["type"] == name for row in steps) for name in names]
+    if sum(counts) < len(steps):
+        raise UserError(f"{folder / STEPS}: has steps of other types than its record names; fit the types again")
     show(console, _title(record, len(steps)))
     show(console, _use_line(Use.of(counts), names))
     table = Table(box=None, padding=(0, 1), pad_edge=False)
@@ -112,10 +114,10 @@ def _title(record: dict[str, Any], steps: int) -> Text:
     source = record["source"]
     if not source:
         by = ""
-    elif source["encoder"]:
-        by = f", steps read alone by {source['encoder']}"
+    elif source.get("encoder"):
+        by = f", steps read alone by {source.get('encoder')}"
     else:
-        by = f", solutions read by {source['model']}, layer {source['layer']}"
+        by = f", solutions read by {source['model']}, layer {source.get('layer', -1)}"
     return Text.assemble((record["method"], "bold"), f" on {steps} steps of {record['dataset']}{by}")
 
 

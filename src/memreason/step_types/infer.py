@@ -11,6 +11,7 @@ from rich.console import Console
 from memreason.config import EMBEDDING_METHODS, LABELLED, SHUFFLED, DataConfig, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import Manifest, read_manifest
+from memreason.reading import reading
 from memreason.records import PLAIN
 from memreason.step_types import default_folder
 from memreason.step_types.controls import SHARED, Random, Shared, shuffled
@@ -56,7 +57,8 @@ def with_inferred_types(
     else:
         inner = method.removeprefix(SHUFFLED)
         fit, corpus = _fit_and_corpus(inner, config, data, task, seed, progress, device)
-        types = [fit.types.names[i] for i in fit.types.assign(corpus)]
+        with reading(f"the fitted types of {inner} do not fit the steps", "fit them again"):
+            types = [fit.types.names[i] for i in fit.types.assign(corpus)]
         record = fit.record
         if inner != method:
             types, record = shuffled(types, seed), {**record, "method": method, "shuffle_seed": seed}

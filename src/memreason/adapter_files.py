@@ -59,7 +59,7 @@ def check_adapter(model: PeftModel, tensors: dict[str, torch.Tensor], folder: Pa
 
 _OURS: dict[str, tuple[type[PeftConfig], dict[str, Any]]] = {
     "LORA": (LoraConfig, {
-        "r": int, "lora_alpha": int, "lora_dropout": float, "target_modules": list[str], "fan_in_fan_out": bool,
+        "r": int, "lora_alpha": int, "lora_dropout": float, "target_modules": list[str] | None, "fan_in_fan_out": bool,
         "target_parameters": list[str] | None, "trainable_token_indices": dict[str, list[int]] | list[int] | None,
     }),
     "TRAINABLE_TOKENS": (TrainableTokensConfig, {"token_indices": list[int], "target_modules": list[str]}),
@@ -89,13 +89,16 @@ def _check_config(found: dict[str, Any]) -> None:
                 raise TypeError(f"{name} is {value!r}, which is not of its type")
         elif (value and value != getattr(usual, name, None)) or (not value and getattr(usual, name, None)):
             raise ValueError(f"{name} is {value!r}, which no training here sets")
+    for name in own.keys() & {"r", "lora_alpha", "num_virtual_tokens"}:
+        if found[name] < 1:  # KeyError where it is missing: a default would scale the adapters otherwise
+            raise ValueError(f"{name} is {found[name]}")
 
 
 def _check_size(found: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     """Raise ValueError where ``found`` asks for adapters of another size than the saved ones: of any, before PEFT
     makes them."""
     ranks = {len(tensor) for name, tensor in tensors.items() if "lora_A" in name and tensor.ndim}
-    if "r" in found and (found["r"] < 1 or any(rank % found["r"] for rank in ranks)):  # experts' stand below each other
+    if "r" in found and any(rank % found["r"] for rank in ranks):  # experts' stand below each other
         raise ValueError(f"it has rank {', '.join(map(str, ranks)) or 'none'}, and r is {found['r']}")
     lengths = {len(tensor) for tensor in tensors.values() if tensor.ndim}
     if "num_virtual_tokens" in found and found["num_virtual_tokens"] not in lengths:

@@ -37,6 +37,7 @@ _OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "mod
              "checkpoint-*", "epochs", "evaluation*")  # fmt: skip
 """In a folder without a config, what may be somebody's work."""
 _OPTIONS = (ModelConfig, DataConfig, VariantConfig)
+_DATA = [field.name for field in fields(DataConfig)]
 _ALWAYS = ("dataset", "k_shot", "lora_r")
 """Every config of ours has them, and hardly anybody else's all three."""
 _DEFAULTS = {f.name: f.default for of in _OPTIONS for f in fields(of)}
@@ -90,23 +91,32 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(config, dict):
         raise UserError(f"{path}: is empty, or no list of options; the run cannot be gone on with")
-    if missing := [name for name in _ALWAYS if name not in config]:
-        raise UserError(f"{path}: is not the config of a run of memreason: it has no {missing[0]}; {_AGAIN}")
     with reading(f"{path}: not a config that memreason wrote", _AGAIN):
         for kind in _OPTIONS:
             check_fields(kind, config)
     return config
 
 
-def data_options(folder: Path) -> dict[str, Any]:
-    """The options of `DataConfig` in the frozen config of ``folder``, valid ones; UserError where they are not."""
+def _config_of_run(folder: Path) -> dict[str, Any]:
+    """The config in ``folder``; UserError where it is not of a run of ours: then nothing in the folder is."""
     config = read_config(folder)
-    values = {field.name: config[field.name] for field in fields(DataConfig) if field.name in config}
+    if missing := [name for name in _ALWAYS if name not in config]:
+        raise UserError(
+            f"{folder / CONFIG} is not the config of a run of memreason: it has no {missing[0]}; give another "
+            "--output_dir, nothing was touched here"
+        )
+    return config
+
+
+def data_options(folder: Path) -> dict[str, Any]:
+    """All options of `DataConfig`, as the frozen config of ``folder`` has them; UserError where they cannot be."""
+    path, config = Path(folder) / CONFIG, read_config(folder)
+    if "dataset" not in config:
+        raise UserError(f"{path}: says no dataset; {_AGAIN}")
     try:
-        DataConfig(**values)
+        return asdict(DataConfig(**{name: config[name] for name in _DATA if name in config}))
     except UserError as error:
-        raise UserError(f"{Path(folder) / CONFIG}: {error}; {_AGAIN}") from error
-    return values
+        raise UserError(f"{path}: {error}; {_AGAIN}") from error
 
 
 def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool) -> bool:
@@ -124,7 +134,7 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
         if others:
             raise UserError(f"--output_dir {folder} holds {', '.join(others)}, but no run; give an empty folder")
         return False
-    was = read_config(folder)  # UserError where it is not ours: then nothing here is
+    was = _config_of_run(folder)
     if resume:
         begun = {**{key: value for key, value in _DEFAULTS.items() if key in config}, **was}  # older than an option
         changed = [
@@ -189,7 +199,7 @@ def begin_run(folder: Path, config: dict[str, Any]) -> None:
     What is removed has a name that the run itself has written; all else in the folder stays.
     """
     if (folder / CONFIG).exists():
-        whole = read_config(folder).get("parameter_efficient_mode") == "none"
+        whole = _config_of_run(folder).get("parameter_efficient_mode") == "none"
         for checkpoint in checkpoints_of(folder):
             remove_checkpoint(checkpoint)
         before = config["k_shot"] and not config["use_demonstrations"]  # then it was just written

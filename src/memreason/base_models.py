@@ -133,14 +133,16 @@ def _convert_gguf(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".converting."))
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=SMOLLM2_GGUF, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, gguf_file=SMOLLM2_GGUF, dtype=torch.float32, trust_remote_code=False
+        )
         # The weights are plain tensors by now; without their quantization marks they save as such.
         model.hf_quantizer = None
         model.is_quantized = False
         del model.config.quantization_config
         model.config._name_or_path = SMOLLM2_HUB_ID
         model.to(torch.bfloat16).save_pretrained(folder)
-        AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF, trust_remote_code=False).save_pretrained(folder)
         os.chmod(folder, 0o755)
         folder.rename(target)
     except BaseException:

@@ -84,8 +84,7 @@ def _train(
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
         show(console, f"the run in {run} is finished already")
-        with reading(f"{run / run_folder.FINISHED} cannot be read", "delete it, and the same command writes it anew"):
-            return read_object(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
+        return _kept(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
     if args.resume and not resuming:
         show(console, f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
@@ -144,6 +143,12 @@ def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, c
         check_same_types(checkpoint, unit.manifest)
         show(console, f"resuming from {checkpoint}")
     return checkpoint
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Figures that the run wrote before it was stopped."""
+    with reading(f"{path} is damaged", "delete it, and the same command makes it anew"):
+        return read_object(path)
 
 
 def _finish(trainer: GenerationTrainer, run: Path, result: dict[str, Any], keep_checkpoints: bool) -> None:
@@ -228,7 +233,7 @@ def _before(
 ) -> dict[str, Any]:
     """Metrics by split of the base model, few-shot, on the same questions; kept for a resumed run."""
     if resuming and (folder / "metrics.json").exists():
-        found = read_json(folder / "metrics.json")
+        found = _kept(folder / "metrics.json")
     else:
         show(console, f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
         base = load_base(

@@ -28,7 +28,7 @@ from memreason.step_types.tensors import write_tensors
 
 RECORD, TENSORS, STEPS = "step_types.json", "step_types.safetensors", "steps.jsonl"
 FORMAT = 1
-_AGAIN = "fit the types again: memreason step-types fit … --overwrite_output_dir"
+_AGAIN = "fit it again: memreason step-types fit … --overwrite_output_dir"
 _RECORD: dict[str, Any] = {
     "method": str, "names": list[str], "dataset": str, "seed": int, "source": dict[str, Any] | None,
     "words": dict[str, list[str]], "settings": dict[str, Any],

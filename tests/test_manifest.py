@@ -80,5 +80,5 @@ def test_values_that_none_has_are_named(tmp_path: Path, entries: dict[str, Any],
 @pytest.mark.parametrize("content", [b"\xff", b"9" * 5000, b"[" * 10**5, b""], ids=["bytes", "digits", "deep", "empty"])
 def test_what_is_no_json_at_all(tmp_path: Path, content: bytes) -> None:
     (tmp_path / MANIFEST).write_bytes(content)
-    with pytest.raises(UserError, match="not a manifest that this version can read: .*; copy the checkpoint again"):
+    with pytest.raises(UserError, match=r"not a manifest that this version can read: .*; copy the checkpoint again"):
         read_manifest(tmp_path)

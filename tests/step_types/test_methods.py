@@ -217,14 +217,18 @@ class TestStore:
         else:
             of_nan = np.full_like(tensors["centres"], np.nan)
             save_file(tensors | {"centres": of_nan if damage == "not finite" else np.zeros((4, 1), np.float32)}, path)
-        with pytest.raises(UserError, match="not a fit that this version can read: .*; fit it again"):
+        with pytest.raises(UserError, match=r"not a fit that this version can read: .*; fit it again"):
             load(tmp_path)
 
     @pytest.mark.parametrize(
         "row",
-        [{"type": "kmeans_0", "text": "a"}, {"type": "kmeans_0", "text": {}, "distance": 1},
-         {"type": "kmeans_0", "text": "a", "distance": "1"}, {"type": "kmeans_0", "text": "a", "distance": float("nan")}],
-    )  # fmt: skip
+        [
+            {"type": "kmeans_0", "text": "a"},
+            {"type": "kmeans_0", "text": {}, "distance": 1},
+            {"type": "kmeans_0", "text": "a", "distance": "1"},
+            {"type": "kmeans_0", "text": "a", "distance": float("nan")},
+        ],
+    )
     def test_a_damaged_step_is_named_with_its_line(self, tmp_path: Path, row: dict[str, Any]) -> None:
         (tmp_path / STEPS).write_text('{"type": "a", "text": "b", "distance": 0}\n' + json.dumps(row) + "\n")
         with pytest.raises(UserError, match=rf"{STEPS}:2: no step with type, text and distance; fit it again"):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -189,11 +190,13 @@ def test_a_crash_and_a_log_entry_are_plain_too(capsys: pytest.CaptureFixture[str
 
     with guard():
         logging.getLogger("somebody").warning("a %s", HOSTILE)
-        logging.getLogger("somebody").handlers.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.showwarning(HOSTILE, UserWarning, "a.py", 1)
         try:
             raise ValueError(HOSTILE)
         except ValueError as error:
             sys.excepthook(type(error), error, error.__traceback__)
     sys.excepthook = sys.__excepthook__
     said = capsys.readouterr().err
-    assert "ValueError: [/]a␛" in said and is_plain(said)
+    assert "ValueError: [/]a␛" in said and "UserWarning: [/]a␛" in said and is_plain(said)

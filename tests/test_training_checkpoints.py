@@ -54,7 +54,15 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "scheduler gone": (lambda f: (f / "scheduler.pt").unlink(), "scheduler.pt is missing"),
     "state cut": (lambda f: (f / "trainer_state.json").write_text("{"), "trainer_state.json"),
     "state of another step": (
-        lambda f: (f / "trainer_state.json").write_text('{"global_step": 7}'), "is of step 7"
+        lambda f: (f / "trainer_state.json").write_text('{"global_step": 7}'), "it is of step 7"
+    ),
+    "state with a history of words": (
+        lambda f: (f / "trainer_state.json").write_text('{"global_step": 2, "log_history": ["a"]}'),
+        "trainer_state.json: log_history is",
+    ),
+    "state with what none has": (
+        lambda f: (f / "trainer_state.json").write_text('{"global_step": 2, "mine": 1}'),
+        "trainer_state.json: ",
     ),
     "manifest cut": (lambda f: (f / "memreason.json").write_text("{"), "not a manifest"),
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -239,7 +239,8 @@ class GenerationTrainer(Trainer):
         try:
             super()._save_checkpoint(model, trial)
         except BaseException as error:
-            remove_checkpoint(folder)
+            with suppress(OSError):
+                remove_checkpoint(folder)
             raise as_os_error(error, Path(run)) or error from error
         finally:
             self.args.save_total_limit = limit

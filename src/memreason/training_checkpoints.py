@@ -8,13 +8,14 @@ import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
 from memreason.errors import UserError
 from memreason.examples import TOKENISED
 from memreason.manifest import MANIFEST, is_checkpoint, read_manifest
-from memreason.reading import read_object, reason
+from memreason.reading import fits, read_object, reason
 
 COMPLETE = "complete"
 """Empty file written last into a training checkpoint; one without it was cut off while being saved."""
@@ -32,6 +33,9 @@ _FILES = (*ADAPTER_FILES, *MODEL_FILES, *RESUME_FILES, MANIFEST, STATE, "config.
 EVALUATION_FILES = ("traces.jsonl", "traces.txt", "metrics.json")
 """What an evaluation writes into its folder."""
 _SAVING = ".saving.*"
+_STATE = {"global_step": int, "epoch": float | None, "best_metric": float | None, "best_model_checkpoint": str | None,
+          "log_history": list[dict[str, Any]] | None}  # fmt: skip
+"""What a run goes on from, of the Trainer's state."""
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
@@ -108,14 +112,24 @@ def damage(folder: Path) -> str | None:
             with safe_open(path, "np"):
                 pass
         path = folder / STATE
-        if (step := read_object(path)["global_step"]) != _step(folder):
-            return f"{path.name} is of step {step!r}"
+        _check_state(read_object(path), _step(folder))
         read_manifest(folder)
     except UserError as error:
         return str(error)
     except Exception as error:  # safetensors' own among them
         return f"{path.name}: {reason(error)}"
     return None if weights else "its weights are missing"
+
+
+def _check_state(state: dict[str, Any], step: int) -> None:
+    """Raise ValueError or TypeError where the Trainer could not go on from ``state``, saved at ``step``."""
+    from transformers import TrainerState
+
+    TrainerState(**state)
+    if wrong := [name for name, hint in _STATE.items() if not fits(state.get(name), hint)]:
+        raise TypeError(f"{wrong[0]} is {state.get(wrong[0])!r}")
+    if state["global_step"] != step:
+        raise ValueError(f"it is of step {state['global_step']}")
 
 
 def rotate(run: Path, limit: int | None, best: str | None) -> None:

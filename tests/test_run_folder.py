@@ -161,6 +161,23 @@ def test_data_options_that_cannot_be_are_named_with_their_file(tmp_path: Path) -
         data_options(tmp_path)
 
 
+def test_a_config_that_unfolds_without_end_is_named_at_once(tmp_path: Path) -> None:
+    write_config(tmp_path, CONFIG_A)
+    lines = ["a0: &a0 [lol]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    with open(tmp_path / CONFIG, "a") as file:
+        file.write("\n".join(lines))
+    with pytest.raises(UserError, match=r"was begun with other options: a0 was \['lol'\] and is None"):
+        check_run(tmp_path, CONFIG_A, resume=True, overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "checkpoint-mine/a", "evaluation.txt"])
+def test_a_folder_with_somebodys_files_of_such_names_is_no_place_for_a_run(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match="but no run; give an empty folder"):
+        check_run(tmp_path, CONFIG_A, resume=False, overwrite=True)
+
+
 class TestAMovedBaseModel:
     def test_one_that_is_gone_is_named_with_the_way_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)

@@ -131,5 +131,10 @@ class TestRemoving:
         (tmp_path / "elsewhere").mkdir()
         (tmp_path / "elsewhere" / "metrics.json").touch()
         (folder / "tokenizer_dir").symlink_to(tmp_path / "elsewhere")
+        (folder / "evaluation").symlink_to(tmp_path / "elsewhere")
         remove_checkpoint(folder)
-        assert names(tmp_path / "elsewhere") == ["metrics.json"] and not folder.exists()
+        assert names(tmp_path / "elsewhere") == ["metrics.json"] and names(folder) == ["evaluation"]
+        moved = make(tmp_path / "large disk", 2)
+        (tmp_path / "run" / "checkpoint-2").symlink_to(moved)
+        remove_checkpoint(tmp_path / "run" / "checkpoint-2")
+        assert moved.is_dir() and names(tmp_path / "run") == ["checkpoint-1"]

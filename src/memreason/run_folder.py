@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import reprlib
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -34,13 +35,15 @@ BASE = "model_name_or_path"
 FINISHED = "metrics.json"
 """Written last: a run folder that has it is finished."""
 _OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "model*.safetensors*",
-             "checkpoint-*", "epochs", "evaluation*")  # fmt: skip
+             "checkpoint-*", "epochs", "evaluation*", "config.json", "tokenizer*")  # fmt: skip
 """In a folder without a config, what may be somebody's work."""
 _OPTIONS = (ModelConfig, DataConfig, VariantConfig)
 _DATA = [field.name for field in fields(DataConfig)]
 _ALWAYS = ("dataset", "k_shot", "lora_r")
 """Every config of ours has them, and hardly anybody else's all three."""
 _DEFAULTS = {f.name: f.default for of in _OPTIONS for f in fields(of)}
+_SHORT = reprlib.Repr(maxstring=300, maxother=300)
+"""A few lines of YAML, each a list of the one before, make a value of gigabytes."""
 _AGAIN = "copy the folder again, or give another one"
 _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}
 """What a run can go on without, or with another one: where it lies, and the device."""
@@ -147,7 +150,9 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
         _check_base(folder, begun.get(BASE), config.get(BASE))
         changed = [key for key in changed if key != BASE]
         if changed:
-            pairs = ", ".join(f"{key} was {begun.get(key)!r} and is {config.get(key)!r}" for key in changed)
+            pairs = ", ".join(
+                f"{key} was {_SHORT.repr(begun.get(key))} and is {_SHORT.repr(config.get(key))}" for key in changed
+            )
             raise UserError(f"--resume: the run in {folder} was begun with other options: {pairs}")
         return True
     if not overwrite:

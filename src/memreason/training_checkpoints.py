@@ -53,13 +53,16 @@ def remove_if_empty(folder: Path) -> None:
 
 def remove_evaluation(folder: Path) -> None:
     """Remove what an evaluation wrote."""
-    if folder.is_dir():
+    if folder.is_dir() and not folder.is_symlink():
         remove(folder, EVALUATION_FILES)
         remove_if_empty(folder)
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Remove what training wrote into a checkpoint, and evaluations of it."""
+    """Remove what training wrote into a checkpoint, and evaluations of it; of a link to one, the link."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
     for evaluation in folder.glob("evaluation*"):
         remove_evaluation(evaluation)
     remove(folder, _FILES)

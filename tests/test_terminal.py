@@ -190,9 +190,7 @@ def test_a_crash_and_a_log_entry_are_plain_too(capsys: pytest.CaptureFixture[str
 
     with guard():
         logging.getLogger("somebody").warning("a %s", HOSTILE)
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            warnings.showwarning(HOSTILE, UserWarning, "a.py", 1)
+        sys.stderr.write(warnings.formatwarning(HOSTILE, UserWarning, "a.py", 1))
         try:
             raise ValueError(HOSTILE)
         except ValueError as error:

@@ -42,7 +42,8 @@ _DATA = [field.name for field in fields(DataConfig)]
 _ALWAYS = ("dataset", "k_shot", "lora_r")
 """Every config of ours has them, and hardly anybody else's all three."""
 _DEFAULTS = {f.name: f.default for of in _OPTIONS for f in fields(of)}
-_SHORT = reprlib.Repr(maxstring=300, maxother=300)
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 300
 """A few lines of YAML, each a list of the one before, make a value of gigabytes."""
 _AGAIN = "copy the folder again, or give another one"
 _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}

@@ -12,6 +12,7 @@ from memreason.planning_tokens import PlanningTokens
 from memreason.run_folder import (
     BASE,
     CONFIG,
+    FINISHED,
     begin_run,
     begun_dtype,
     check_run,
@@ -185,6 +186,11 @@ class TestAMovedBaseModel:
         for said in (str(tmp_path / "base"), "base"):
             with pytest.raises(UserError, match=r"base, which is not there any more; if it lies.*--model_name_or_path"):
                 check_run(tmp_path / "run", CONFIG_A | {BASE: said}, resume=True, overwrite=False)
+
+    def test_a_finished_run_needs_none(self, tmp_path: Path) -> None:
+        begin_run(tmp_path, CONFIG_A | {BASE: str(tmp_path / "base")})
+        (tmp_path / FINISHED).touch()
+        assert check_run(tmp_path, CONFIG_A | {BASE: str(tmp_path / "base")}, resume=True, overwrite=False)
 
     def test_another_place_is_let_pass_until_its_weights_are_known(self, tmp_path: Path) -> None:
         begin_run(tmp_path / "run", CONFIG_A | {BASE: str(tmp_path / "base")})

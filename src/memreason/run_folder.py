@@ -128,8 +128,8 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
 
     A run goes on with any device, and in its own data type where `auto` is said (`begun_dtype`).
     With ``resume`` and nothing there (a run killed before it began, say), the answer is no. Raises
-    UserError where the folder holds a run and neither ``resume`` nor ``overwrite`` is said, and
-    where the run to resume was begun with other options.
+    UserError where the folder holds a run and neither ``resume`` nor ``overwrite`` is said,
+    where the run to resume was begun with other options, and where the config there is not one of ours.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--output_dir {folder} is a file; give a folder")
@@ -145,11 +145,11 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
             key
             for key in {**begun, **config}
             if begun.get(key) != config.get(key)
-            and key not in _NOT_FROZEN
+            and key not in {*_NOT_FROZEN, BASE}
             and (key, config.get(key)) != ("dtype", "auto")
         ]
-        _check_base(folder, begun.get(BASE), config.get(BASE))
-        changed = [key for key in changed if key != BASE]
+        if not (folder / FINISHED).exists():
+            _check_base(folder, begun.get(BASE), config.get(BASE))
         if changed:
             pairs = ", ".join(
                 f"{key} was {_SHORT.repr(begun.get(key))} and is {_SHORT.repr(config.get(key))}" for key in changed

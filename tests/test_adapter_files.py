@@ -153,6 +153,48 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         rf"{ADAPTER_CONFIG} has the rows of other tokens",
     ),
     "newer": (lambda folder: edit(folder / MANIFEST, format=2), "newer memreason"),
+    "rank without end": (lambda folder: edit(folder / ADAPTER_CONFIG, r=10**9), rf"{ADAPTER_WEIGHTS} does not fit"),
+    "rank of words": (lambda folder: edit(folder / ADAPTER_CONFIG, r="16"), "r is '16', which is not of its type"),
+    "another scale": (lambda folder: edit(folder / ADAPTER_CONFIG, lora_alpha=-1), "lora_alpha is -1"),
+    "modules by a pattern": (
+        lambda folder: edit(folder / ADAPTER_CONFIG, target_modules="(a+)+$"),
+        "target_modules is .*not of its type",
+    ),
+    "what is not trained here": (
+        lambda folder: edit(folder / ADAPTER_CONFIG, rank_pattern={"q_proj": 2}),
+        "rank_pattern is .*which no training here sets",
+    ),
+    "config of no object": (lambda folder: (folder / ADAPTER_CONFIG).write_text("[]"), "it holds no JSON object"),
+    "config nested": (lambda folder: (folder / ADAPTER_CONFIG).write_text("[" * 10**5), "it is nested too deeply"),
+    "whole numbers": (
+        lambda folder: edit_tensors(folder / ADAPTER_WEIGHTS, lambda t: t.update({lora_b(t): t[lora_b(t)].long()})),
+        rf"{ADAPTER_WEIGHTS} does not fit .*holds torch\.int64",
+    ),
+}
+NOT_LOADED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no tokenizer": (
+        lambda folder: [(folder / name).unlink() for name in ("tokenizer.json", "tokenizer_config.json")],
+        r"holds no tokenizer \(no tokenizer\.json\)",
+    ),
+    "tokenizer cut": (lambda folder: cut(folder / "tokenizer.json"), "holds no tokenizer that transformers can load"),
+    "tokenizer of nothing": (lambda folder: (folder / "tokenizer.json").write_text("{}"), "holds no tokenizer that"),
+    "tokenizer_config of another type": (
+        lambda folder: edit(folder / "tokenizer_config.json", tokenizer_class=3),
+        "holds no tokenizer that",
+    ),
+    "length of words": (
+        lambda folder: edit(folder / "tokenizer_config.json", model_max_length="long"),
+        "model_max_length is 'long', which is no number",
+    ),
+    "more rows than the embedding": (
+        lambda folder: edit(folder / MANIFEST, rows=10**7),
+        "tokens with a row neither in the base model nor in the checkpoint",
+    ),
+    "fewer rows than tokens": (lambda folder: edit(folder / MANIFEST, rows=3), "token_ids holds ids twice, or such"),
+    "ids of other tokens": (
+        lambda folder: edit(folder / MANIFEST, token_ids={}),
+        f"{MANIFEST} has ids of other tokens than its planning_tokens are",
+    ),
 }
 
 
@@ -185,6 +227,15 @@ class TestDamagedAdapters:
         for use in (load, load_reasoner):
             with pytest.raises(UserError, match=f"(?s){message}.*(train again|update)"):
                 use(folder)
+
+    @pytest.mark.parametrize(("damage", "message"), NOT_LOADED.values(), ids=NOT_LOADED)
+    def test_what_lies_beside_the_adapter(
+        self, saved: Path, tmp_path: Path, damage: Callable[[Path], object], message: str
+    ) -> None:
+        folder = shutil.copytree(saved, tmp_path / "checkpoint")
+        damage(folder)
+        with pytest.raises(UserError, match=rf"(?s){re.escape(str(folder))}.*{message}.*(again|another)"):
+            load(folder)
 
     @pytest.mark.parametrize("damage", ["missing", "cut", "a key less", "a key more", "not finite"])
     def test_going_on_from_one_is_refused_too(

@@ -104,6 +104,13 @@ class TestTheFile:
         assert len(sent) < 10_000
         assert pickle.loads(sent)[5] == examples[5]
 
+    @pytest.mark.parametrize("left", [0, 9, 200])
+    def test_a_damaged_file_is_made_anew(self, tmp_path: Path, left: int) -> None:
+        kept(tmp_path, "key", lambda: [ONE])
+        path = tmp_path / "key.arrow"
+        path.write_bytes(path.read_bytes()[:left])
+        assert kept(tmp_path, "key", lambda: [ONE])[0]["input_ids"] == [5, 6, 7]
+
     def test_a_killed_write_leaves_no_file_and_no_lock(self, tmp_path: Path) -> None:
         run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, timeout=120)
         assert run.returncode == -9, run.stderr

@@ -9,7 +9,11 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
     {
+        "terminal",
         "errors",
+        "endings",
+        "locks",
+        "reading",
         "neighbours",
         "folders",
         "on_disk",
@@ -22,11 +26,12 @@ LAYERS = [
     {"processes"},
     {"records"},
     {"prompt_templates"},
-    {"planning_tokens", "manifest"},
+    {"planning_tokens"},
     {"calculator", "latex", "math_worker", "answers_number"},
     {"answers_math"},
     {"config", "answers", "tasks", "recipes"},
     {"variants", "demonstrations", "training_options", "data_options"},
+    {"manifest"},
     {"examples"},
     {"sharding"},
     {
@@ -54,6 +59,7 @@ LAYERS = [
         "generation_backends",
         "openvino_engine",
     },
+    {"training_checkpoints"},
     {"model", "run_folder"},
     {"llm"},
     {"own_decoding"},
@@ -65,7 +71,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
+TORCH_FREE = {"terminal", "errors", "endings", "locks", "reading", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",

@@ -49,3 +49,36 @@ def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(UserError, match="not a manifest that this version can read"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "what"),
+    [
+        ({"rows": "400"}, "rows is '400', which is no int"),
+        ({"rows": -1}, "rows is -1, which cannot be"),
+        ({"rows": 10**12}, "which cannot be"),
+        ({"base_model": 3}, "base_model is 3, which is no str"),
+        ({"dtype": "[memory]"}, r"dtype is '\[memory\]', which is none of"),
+        ({"bits": 3}, "bits is 3, which is none of"),
+        ({"sparse_attention": "{}"}, "sparse_attention is"),
+        ({"parameter_efficient_mode": "full"}, "parameter_efficient_mode is 'full'"),
+        ({"token_ids": "<prefix_0>"}, "token_ids is '<prefix_0>'"),
+        ({"token_ids": {"a": 1, "b": 1}}, "token_ids holds ids twice"),
+        ({"token_ids": {"a": 400}}, "or such as no row has"),
+        ({"planning_tokens": {"placement": "nowhere"}}, "placement is 'nowhere'"),
+        ({"planning_tokens": {"step_types": "memory"}}, "step_types is 'memory'"),
+        ({"planning_tokens": {"num_general_prefix_tokens": 10**10}}, "which cannot be"),
+    ],
+)
+def test_values_that_none_has_are_named(tmp_path: Path, entries: dict[str, Any], what: str) -> None:
+    entries = {"planning_tokens": {"step_types": []}} | entries
+    entries["planning_tokens"] = {"step_types": []} | entries["planning_tokens"]
+    with pytest.raises(UserError, match=rf"{MANIFEST}: not a manifest that this version can read: .*{what}.*; copy"):
+        read_manifest(change(tmp_path, **entries))
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"9" * 5000, b"[" * 10**5, b""], ids=["bytes", "digits", "deep", "empty"])
+def test_what_is_no_json_at_all(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / MANIFEST).write_bytes(content)
+    with pytest.raises(UserError, match=r"not a manifest that this version can read: .*; copy the checkpoint again"):
+        read_manifest(tmp_path)

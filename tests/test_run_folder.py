@@ -1,6 +1,7 @@
 """One run, one folder: nothing of anybody else's is touched, and what was frozen comes back."""
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -8,7 +9,19 @@ from memreason.config import DataConfig, ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import Manifest
 from memreason.planning_tokens import PlanningTokens
-from memreason.run_folder import CONFIG, begin_run, begun_dtype, check_run, frozen_config, read_config
+from memreason.run_folder import (
+    BASE,
+    CONFIG,
+    FINISHED,
+    begin_run,
+    begun_dtype,
+    check_run,
+    check_same_base,
+    data_options,
+    frozen_config,
+    read_config,
+    write_config,
+)
 from memreason.training_config import TrainingConfig
 from memreason.variants import VariantConfig
 
@@ -77,3 +90,116 @@ def test_the_device_is_not_frozen(tmp_path: Path) -> None:
         training = TrainingConfig(output_dir=str(tmp_path), **options)
         config = frozen_config(ModelConfig(), DataConfig(), training, VariantConfig())
         assert not {"use_cpu", "on_device", "device"} & set(config)
+
+
+class TestOverwriting:
+    """A folder is a run only if its config is ours, and only names that a run has written go."""
+
+    FOREIGN: ClassVar = ["model.safetensors", "checkpoint-mine/model.safetensors", "checkpoint-7/optimizer.pt",
+                         "evaluation-notes/mine.txt", "epochs/mine.txt", "adapter_notes.txt"]  # fmt: skip
+
+    def with_foreign_files(self, folder: Path) -> Path:
+        for name in self.FOREIGN:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("precious")
+        return folder
+
+    def files(self, folder: Path) -> list[str]:
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+    @pytest.mark.parametrize(
+        "text",
+        ["learning_rate: 0.1\n", "model_name_or_path: a\ndataset: b\nlora_rank: 8\n", "- a\n", "", "a: [", "\xff"],
+    )
+    def test_somebody_elses_config_makes_no_run_of_a_folder(self, tmp_path: Path, text: str) -> None:
+        (self.with_foreign_files(tmp_path) / CONFIG).write_bytes(text.encode("latin-1"))
+        before = self.files(tmp_path)
+        for resume, overwrite in ((False, False), (False, True), (True, False)):
+            with pytest.raises(UserError, match=r"config\.yaml|holds a run"):
+                check_run(tmp_path, CONFIG_A, resume, overwrite)
+        assert self.files(tmp_path) == before
+
+    def test_only_its_own_files_go(self, tmp_path: Path) -> None:
+        begin_run(tmp_path, CONFIG_A | {"old": 1})
+        own = ["metrics.json", "memreason.json", "adapter_model.safetensors", "checkpoint-8/memreason.json",
+               "checkpoint-8/optimizer.pt", "checkpoint-8/evaluation/traces.jsonl", "epochs/epoch-1/traces.jsonl",
+               "evaluation/metrics.json", "evaluation-test/traces.txt"]  # fmt: skip
+        for name in own:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        self.with_foreign_files(tmp_path)
+        (tmp_path / "checkpoint-8" / "notes.txt").touch()
+        assert check_run(tmp_path, CONFIG_A, resume=False, overwrite=True) is False
+        begin_run(tmp_path, CONFIG_A)
+        assert self.files(tmp_path) == sorted([*self.FOREIGN, CONFIG, "checkpoint-8/notes.txt"])
+        assert read_config(tmp_path) == CONFIG_A
+
+    def test_a_run_of_every_weight_takes_its_weights_along(self, tmp_path: Path) -> None:
+        begin_run(tmp_path, CONFIG_A | {"parameter_efficient_mode": "none"})
+        (tmp_path / "model.safetensors").touch()
+        begin_run(tmp_path, CONFIG_A)
+        assert self.files(tmp_path) == [CONFIG]
+
+
+@pytest.mark.parametrize(
+    ("entries", "what"),
+    [
+        ({"lora_r": "16"}, "lora_r is '16', which is no int"),
+        ({"dataset": ["atlas"]}, "dataset is a list, which is no str"),
+        ({"k_shot": None}, "k_shot is None"),
+        ({"model_max_length": 1.5}, "model_max_length is 1.5"),
+    ],
+)
+def test_a_config_with_values_of_other_types_is_named(tmp_path: Path, entries: dict[str, Any], what: str) -> None:
+    write_config(tmp_path, CONFIG_A | entries)
+    with pytest.raises(UserError, match=rf"config\.yaml: not a config that memreason wrote: {what}.*; copy the folder"):
+        read_config(tmp_path)
+
+
+def test_data_options_that_cannot_be_are_named_with_their_file(tmp_path: Path) -> None:
+    write_config(tmp_path, CONFIG_A | {"num_train": -3})
+    with pytest.raises(UserError, match=r"config\.yaml: --num_train -3: must be at least"):
+        data_options(tmp_path)
+
+
+def test_a_config_that_unfolds_without_end_is_named_at_once(tmp_path: Path) -> None:
+    write_config(tmp_path, CONFIG_A)
+    lines = ["a0: &a0 [lol]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    with open(tmp_path / CONFIG, "a") as file:
+        file.write("\n".join(lines))
+    with pytest.raises(UserError, match=r"was begun with other options: a0 was \['lol'\] and is None"):
+        check_run(tmp_path, CONFIG_A, resume=True, overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "checkpoint-mine/a", "evaluation.txt"])
+def test_a_folder_with_somebodys_files_of_such_names_is_no_place_for_a_run(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match="but no run; give an empty folder"):
+        check_run(tmp_path, CONFIG_A, resume=False, overwrite=True)
+
+
+class TestAMovedBaseModel:
+    def test_one_that_is_gone_is_named_with_the_way_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        begin_run(tmp_path / "run", CONFIG_A | {BASE: str(tmp_path / "base")})
+        for said in (str(tmp_path / "base"), "base"):
+            with pytest.raises(UserError, match=r"base, which is not there any more; if it lies.*--model_name_or_path"):
+                check_run(tmp_path / "run", CONFIG_A | {BASE: said}, resume=True, overwrite=False)
+
+    def test_a_finished_run_needs_none(self, tmp_path: Path) -> None:
+        begin_run(tmp_path, CONFIG_A | {BASE: str(tmp_path / "base")})
+        (tmp_path / FINISHED).touch()
+        assert check_run(tmp_path, CONFIG_A | {BASE: str(tmp_path / "base")}, resume=True, overwrite=False)
+
+    def test_another_place_is_let_pass_until_its_weights_are_known(self, tmp_path: Path) -> None:
+        begin_run(tmp_path / "run", CONFIG_A | {BASE: str(tmp_path / "base")})
+        (tmp_path / "moved").mkdir()
+        moved = str(tmp_path / "moved")
+        assert check_run(tmp_path / "run", CONFIG_A | {BASE: moved}, resume=True, overwrite=False)
+        with pytest.raises(UserError, match="has no checkpoint yet to compare"):
+            check_same_base(tmp_path / "run", None, moved, "print")
+        Manifest("base", "", "print", "float32", "lora", PlanningTokens(), {}, 8, 8).write(tmp_path)
+        check_same_base(tmp_path / "run", tmp_path, moved, "print")
+        with pytest.raises(UserError, match="has other weights; give the right one with --model_name_or_path"):
+            check_same_base(tmp_path / "run", tmp_path, moved, "other")

@@ -18,6 +18,7 @@ from memreason.prompt_templates import CHAT, chat_text
 from memreason.records import Solution
 from memreason.run_checks import check_labels
 from memreason.step_types.infer import with_inferred_types
+from memreason.terminal import show
 from memreason.training_options import TrainingOptions
 from memreason.variants import VariantConfig
 
@@ -43,10 +44,10 @@ def print_as_trained(console: Console, model: ModelConfig, data: DataConfig, var
         shown = Demonstrations(task, data.k_shot, variants.demo_selection, data.split_seed)
     for solution in islice((one for one in task.splits["train"] if one.steps), SHOWN):
         prompt = _prompt(layout, solution, shown(solution.question) if shown else (), tokenizer)
-        console.print(Text(prompt, style="dim"), end="", soft_wrap=True)
-        console.print(Text(layout.solution_text(solution.steps, solution.question.answer)), soft_wrap=True)
-        console.print("─" * 40, style="dim")
-    console.print("dim: the prompt, without loss; below it what is learned, with the end token after it", style="dim")
+        show(console, Text(prompt, style="dim"), end="", soft_wrap=True)
+        show(console, layout.solution_text(solution.steps, solution.question.answer), soft_wrap=True)
+        show(console, "─" * 40, style="dim")
+    show(console, "dim: the prompt, without loss; below it what is learned, with the end token after it", style="dim")
 
 
 def _prompt(layout: PlanningTokens, solution: Solution, shown: Sequence[Solution], tokenizer: object) -> str:

@@ -11,11 +11,13 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from memreason.config import ModelConfig
 from memreason.errors import UserError
+from memreason.manifest import MANIFEST, Manifest
 from memreason.planning_tokens import PlanningTokens
 from memreason.records import Solution, Trace
 
 _LIMITS = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")
 """What configs call the number of positions."""
+_COPY = "copy the checkpoint again, or take another checkpoint-… folder of the run"
 _TRIED = 8
 """How many solutions go through the tokenizer and back."""
 
@@ -77,13 +79,27 @@ def check_vocabulary(
         )
 
 
+def check_tokens(folder: str, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
+    """Raise UserError where a checkpoint's tokenizer is not the one that its ``manifest`` was written with."""
+    found = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
+    if found != manifest.token_ids:
+        raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says; {_COPY}")
+    if set(found) != set(manifest.planning_tokens.names):
+        raise UserError(f"{folder}: {MANIFEST} has ids of other tokens than its planning_tokens are; {_COPY}")
+    if (last := max(tokenizer.get_vocab().values(), default=-1)) >= manifest.rows:
+        raise UserError(
+            f"{folder}: its tokenizer has a token {last}, and {MANIFEST} says {manifest.rows} rows; {_COPY}"
+        )
+
+
 def check_rows(folder: str, model: PreTrainedModel, rows: int, trained: Collection[int]) -> None:
     """Raise UserError where of the ``rows`` that a checkpoint's embedding has, some are neither in its base model nor
     among the ``trained`` ones, which it holds."""
     known = model.get_input_embeddings().weight.shape[0]
-    if lost := set(range(known, rows)) - set(trained):
+    lost = max(0, rows - known) - sum(known <= id < rows for id in set(trained))
+    if lost:
         raise UserError(
-            f"{folder}: its tokenizer has {len(lost)} tokens with a row neither in the base model nor in the "
+            f"{folder}: its tokenizer has {lost} tokens with a row neither in the base model nor in the "
             "checkpoint (they would be random, others at each load); train again from a base model with rows for "
             "all its tokens"
         )

@@ -6,13 +6,15 @@ import errno
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -27,6 +29,7 @@ from memreason.base_checks import check_loaded
 from memreason.devices import choose_device
 from memreason.errors import UserError
 from memreason.folders import cache_folder
+from memreason.reading import fits, reading
 
 SMOLLM2 = "smollm2"
 """SmolLM2-135M-Instruct: from the hub where that is reachable, else from a Python package."""
@@ -132,14 +135,16 @@ def _convert_gguf(source: Path, target: Path) -> None:
     folder = target.parent / f".converting.{os.urandom(6).hex()}"
     folder.mkdir()
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=SMOLLM2_GGUF, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, gguf_file=SMOLLM2_GGUF, dtype=torch.float32, trust_remote_code=False
+        )
         # The weights are plain tensors by now; without their quantization marks they save as such.
         model.hf_quantizer = None
         model.is_quantized = False
         del model.config.quantization_config
         model.config._name_or_path = SMOLLM2_HUB_ID
         model.to(torch.bfloat16).save_pretrained(folder)
-        AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF, trust_remote_code=False).save_pretrained(folder)
         folder.rename(target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -154,13 +159,46 @@ def absolute(name: str) -> str:
 
 # ---- loading -----------------------------------------------------------------------------------
 
+_OF_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+"""The files that tokenizers are loaded from, the usual one first."""
+_AGAIN = "fetch or copy the folder again, or take another one (of a run: another checkpoint-…)"
+
+
+@contextmanager
+def loading(path: str, what: str) -> Iterator[None]:
+    """Raise UserError where ``what`` cannot be loaded from ``path``, or only by code that lies beside it.
+
+    Such code is never run, and nobody is asked whether it may: all loading here says `trust_remote_code=False`.
+    """
+    kernels = "attn_implementation", "_attn_implementation"
+    with suppress(OSError, ValueError, RecursionError, AttributeError):  # which loading says better
+        config = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
+        if code := [config[name] for name in kernels if "/" in str(config.get(name))]:
+            raise UserError(f"{path}: its config.json asks for code from elsewhere ({code[0]}); {_NO_CODE}")
+    with reading(f"{path} holds no {what} that transformers can load", _AGAIN):
+        try:
+            yield
+        except ValueError as error:
+            if "trust_remote_code" not in str(error):
+                raise
+            raise UserError(
+                f"{path}: its {what} is not one of transformers' own but comes as code (auto_map in a .json file); "
+                f"{_NO_CODE}"
+            ) from error
+
+
+_NO_CODE = "memreason never runs code that comes with a model; use one that transformers knows by itself"
+
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
     """The tokenizer, with a pad token: its own, else its end token (padding is always masked)."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} holds no tokenizer that transformers can load: {error}") from error
+    if Path(path).is_dir() and not any(any(Path(path).glob(pattern)) for pattern in _OF_TOKENIZERS):
+        raise UserError(f"{path} holds no tokenizer (no {_OF_TOKENIZERS[0]}); {_AGAIN}")
+    with loading(path, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        if not fits(tokenizer.model_max_length, float):
+            raise TypeError(f"model_max_length is {tokenizer.model_max_length!r}, which is no number")
+        tokenizer.decode(tokenizer.encode("a b"))
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {path} has no end token; memreason needs one to end solutions with")
     if tokenizer.pad_token_id is None:
@@ -188,17 +226,16 @@ def load_causal_lm(
     if bits:
         options |= {"quantization_config": _quantization(bits, dtype, device)}
         options |= {"device_map": {"": torch.cuda.current_device() if device.type == "cuda" else device.type}}
-    try:
+    with loading(path, "causal language model"):
         if random_seed is None:
             # Weights of other shapes are let pass here so that they can be named.
-            options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+            options |= {"output_loading_info": True, "ignore_mismatched_sizes": True, "trust_remote_code": False}
             model, found = AutoModelForCausalLM.from_pretrained(path, **options)
             check_loaded(path, model, found, exact)
         else:
             torch.manual_seed(random_seed)
-            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=dtype)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{path} holds no causal language model that transformers can load: {_short(error)}") from error
+            config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     if not bits:
         model.to(device)  # type: ignore[arg-type]
     if getattr(model.config, "rescale_every", 0):
@@ -210,16 +247,9 @@ def load_causal_lm(
 
 def without_weights(path: str) -> PreTrainedModel:
     """The model's layers, with weights that have shapes and no values. Raises UserError where there is none."""
-    try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} holds no causal language model that transformers can load: {_short(error)}") from error
-
-
-def _short(error: Exception) -> str:
-    """What transformers says, without its list of all models that there are."""
-    return str(error).partition("\nModel type should be one of")[0]
+    with loading(path, "causal language model"), torch.random.fork_rng(devices=[]), torch.device("meta"):
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
 
 
 def multiplied_weights(path: str) -> int:

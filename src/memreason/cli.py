@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from memreason import processes
 from memreason.cli_help import COMMANDS, EXAMPLES, FIRST_QUESTION, HELP
+from memreason.endings import Ended, ended_by_signals, explain
 from memreason.errors import UserError, did_you_mean
+from memreason.terminal import guard, say, show
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,18 +25,23 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for the user's mistake, 1 for ours."""
+    with guard(), ended_by_signals():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
         listed = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
-        print(HELP.format(commands=listed))
+        say(HELP.format(commands=listed), sys.stdout)
         return 0
     command, rest = arguments[0], arguments[1:]
     if command == "--version":
         from importlib.metadata import version
 
-        print(f"memreason {version('memreason')}")
+        say(f"memreason {version('memreason')}", sys.stdout)
         return 0
     try:
         if command not in COMMANDS:
@@ -54,13 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         processes.say_once(f"memreason {command}: {error}")
         return 2
-    except KeyboardInterrupt:
-        hint = _AFTER_INTERRUPT.get(command, "")
-        processes.say_once(f"memreason {command}: interrupted{hint}")
-        return 130
+    except KeyboardInterrupt as error:
+        what = f"stopped by {error}" if isinstance(error, Ended) else "interrupted"
+        processes.say_once(f"memreason {command}: {what}{_AFTER_INTERRUPT.get(command, '')}")
+        return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
     except OSError as error:
-        processes.say_once(f"memreason {command}: {_explain(error)}")
-        return 1
+        message, code = explain(error)
+        processes.say_once(f"memreason {command}: {message}")
+        return code
     except RuntimeError as error:
         if not processes.lost_another(error):
             raise
@@ -79,7 +87,7 @@ class _Shown(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if (message := record.getMessage()) not in self.said and processes.is_main():
             self.said.add(message)
-            print(message, file=sys.stderr, flush=True)
+            say(message)
 
 
 def _show_choices() -> None:
@@ -96,16 +104,6 @@ _AFTER_INTERRUPT = {
     "train": "; the same command with --resume goes on from the last checkpoint",
     "label": "; the same command goes on from here",
 }
-
-
-def _explain(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        where = f" while writing {error.filename}" if error.filename else ""
-        return (
-            f"the disk is full{where}; no half-written file is left under a final name. "
-            "Free some space and run again (train: with --resume)"
-        )
-    return f"{type(error).__name__}: {error}"
 
 
 def _parser(command: str, types: tuple[type, ...], others: frozenset[str] = frozenset()) -> Parser:
@@ -163,7 +161,7 @@ def _label(argv: Sequence[str]) -> int:
     try:
         return stage(argv[1:]) if stage else _label_questions(argv)
     except Stopped as stop:
-        print(f"memreason label: stopped: {stop}; the same command goes on from here", file=sys.stderr)
+        say(f"memreason label: stopped: {stop}; the same command goes on from here")
         return 3
 
 
@@ -192,12 +190,12 @@ def _convert(argv: Sequence[str]) -> int:
     from memreason.label.convert import convert
 
     if argv in (["-h"], ["--help"]):
-        print(EXAMPLES["label convert"], end="")
+        say(EXAMPLES["label convert"].rstrip("\n"), sys.stdout)
         return 0
     if len(argv) != 2 or any(argument.startswith("-") for argument in argv):
         raise UserError("give two files: memreason label convert FROM TO (.jsonl is our form, .json the paper's)")
     for line in convert(*argv):
-        print(line)
+        say(line, sys.stdout)
     return 0
 
 
@@ -254,7 +252,7 @@ def _train(argv: Sequence[str]) -> None:
     result, verdicts = train(model, data, training, variants)
     print_traces(console, varied(verdicts, 4), 4)
     print_comparison(console, result)
-    console.print(f"run folder: {training.output_dir}", markup=False, highlight=False)
+    show(console, f"run folder: {training.output_dir}")
     print_next(console, str(training.output_dir), verdicts)
     processes.end()
 
@@ -272,9 +270,9 @@ def _evaluate(argv: Sequence[str]) -> None:
     result, verdicts, folder = evaluate(config)
     print_traces(console, varied(verdicts, config.show), config.show)
     for name, metrics in (result.get("splits") or {result["split"]: result}).items():
-        console.print(f"[bold]{name}[/bold]")
+        show(console, name, style="bold")
         print_metrics(console, metrics)
-    console.print(f"traces and metrics: {folder}", highlight=False)
+    show(console, f"traces and metrics: {folder}")
     processes.end()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from memreason.model import ModelUnit, load, load_base
 from memreason.on_disk import OnDisk
 from memreason.records import Question, Solution, Trace, Verdict
 from memreason.tasks import ALIASES, TaskData, load_task
+from memreason.variants import VariantConfig
 from memreason.verdicts import judge_trace, write_evaluation
 
 EVALUATION = "evaluation"
@@ -142,7 +143,9 @@ def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) ->
     frozen = run_folder.read_config(Path(config.model_name_or_path))
     if not frozen.get("use_demonstrations"):
         return None
-    return Demonstrations(task, data.k_shot, frozen["demo_selection"], data.split_seed)
+    return Demonstrations(
+        task, data.k_shot, frozen.get("demo_selection", VariantConfig.demo_selection), data.split_seed
+    )
 
 
 def _folder_name(config: EvaluateConfig) -> str:
@@ -174,7 +177,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
             )
     if config.k_shot:
         raise UserError("--k_shot is for base models; a trained checkpoint is asked as it was trained")
-    values = {field.name: frozen[field.name] for field in fields(DataConfig) if field.name in frozen}
+    values = run_folder.data_options(folder)
     known = ALIASES.get(values["dataset"], values["dataset"])
     if config.dataset and ALIASES.get(config.dataset, config.dataset) != known:
         values |= {"dataset": config.dataset, "data_path": None, "num_train": None, "num_countries": None}
@@ -189,7 +192,9 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     values |= {name: getattr(config, name) for name in given if getattr(config, name) is not None}
     device = choose_device(config.device)
     unit = load(folder, config.base_model_name_or_path, config.dtype, _bits(config), config.model_max_length, device)
-    return DataConfig(**values), unit, config.per_device_eval_batch_size or frozen["per_device_eval_batch_size"]
+    size = frozen.get("per_device_eval_batch_size")
+    known_size = size if isinstance(size, int) and size > 0 else BASE_BATCH_SIZE
+    return DataConfig(**values), unit, config.per_device_eval_batch_size or known_size
 
 
 def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:

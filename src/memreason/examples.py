@@ -90,13 +90,23 @@ def kept(folder: Path, key: str, batches: Callable[[], Iterable[Columns]]) -> Ex
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with WeakFileLock(folder / ".lock"):
-            if not path.exists():
+            if not _can_be_read(path):
                 _write_whole(batches(), aside, path)
                 for other in set(folder.glob("*.arrow")) - {path}:
                     other.unlink()
     except (PermissionError, NotADirectoryError) as error:
         raise UserError(f"{folder}: cannot be written to ({error.strerror}); tokenised examples go there") from error
     return Examples(Dataset.from_file(str(path)))
+
+
+def _can_be_read(path: Path) -> bool:
+    """Whether ``path`` is there and not damaged since; else it is made anew."""
+    from datasets import Dataset
+
+    try:
+        return path.exists() and bool(Dataset.from_file(str(path)).features)
+    except (OSError, ValueError, KeyError):  # pyarrow's own are among them
+        return False
 
 
 def _write_whole(batches: Iterable[Columns], aside: Path, path: Path) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from memreason.config import DTYPES, PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
-from memreason.planning_tokens import PlanningTokens
+from memreason.planning_tokens import PLACEMENTS, PlanningTokens
+from memreason.prompt_templates import PROMPT_TEMPLATES
+from memreason.reading import check_fields, read_object, reading
 from memreason.records import write_json
+from memreason.variants import ALL, STEP
 
 MANIFEST = "memreason.json"
 FORMAT = 1
+_MOST = 10**8
+"""No number of tokens or rows comes near it."""
+_AGAIN = "copy the checkpoint again, or take another checkpoint-… folder of the run"
 
 
 @dataclass(frozen=True)
@@ -61,18 +67,43 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder}: no {MANIFEST} in it, so it is not a checkpoint of memreason (or its saving was cut off); "
             "give the folder that `memreason train` wrote"
         )
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(fields, dict):
-            raise TypeError("no object")
+    with reading(f"{path}: not a manifest that this version can read", _AGAIN):
+        fields = read_object(path)
         _check_format(path, fields)
         tokens = fields.pop("planning_tokens")
+        check_fields(PlanningTokens, tokens)
         tokens["step_types"] = tuple(tokens["step_types"])
         if fields.pop("int8", False):  # as it was written before there were 4 bits
             fields["bits"] = 8
-        return Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a manifest that this version can read ({error})") from error
+        check_fields(Manifest, fields)
+        manifest = Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
+        _check_values(manifest)
+        return manifest
+
+
+def _check_values(manifest: Manifest) -> None:
+    """Raise ValueError for what no manifest says, though it is of the right type."""
+    layout, ids = manifest.planning_tokens, manifest.token_ids.values()
+    for name, value, known in (
+        ("dtype", manifest.dtype, set(DTYPES) - {"auto"}),
+        ("parameter_efficient_mode", manifest.parameter_efficient_mode, PARAMETER_EFFICIENT_MODES),
+        ("bits", manifest.bits, (None, 4, 8)),
+        ("sparse_attention", manifest.sparse_attention, ("", STEP, ALL)),
+        ("placement", layout.placement, PLACEMENTS),
+        ("prompt_template", layout.prompt_template, PROMPT_TEMPLATES),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}, which is none of {', '.join(map(repr, known))}")
+    for name, number, least in (
+        ("num_general_prefix_tokens", layout.num_general_prefix_tokens, 0),
+        ("num_special_prefix_tokens", layout.num_special_prefix_tokens, 0),
+        ("model_max_length", manifest.model_max_length, 1),
+        ("rows", manifest.rows, 1),
+    ):
+        if not least <= number < _MOST:
+            raise ValueError(f"{name} is {number}, which cannot be")
+    if not all(0 <= id < manifest.rows for id in ids) or len(set(ids)) < len(ids):
+        raise ValueError("token_ids holds ids twice, or such as no row has")
 
 
 def _check_format(path: Path, fields: dict[str, Any]) -> None:

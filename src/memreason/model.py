@@ -7,7 +7,6 @@ new is decided by token id, never by the number of rows, and the matrix never sh
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -34,12 +33,14 @@ from memreason.base_checks import (
     check_length,
     check_rows,
     check_tied,
+    check_tokens,
     check_training_dtype,
     check_vocabulary,
 )
 from memreason.base_models import absolute, base_of, fingerprint_of, load_causal_lm, load_tokenizer, resolve
 from memreason.config import PREFIX_TUNING, ModelConfig
 from memreason.dtypes import choose_dtype, dtype_name, training_dtype
+from memreason.endings import as_os_error
 from memreason.errors import UserError
 from memreason.manifest import MANIFEST, Manifest, read_manifest
 from memreason.planning_tokens import PlanningTokens
@@ -147,9 +148,7 @@ class ModelUnit:
             for file in sorted(aside.iterdir(), key=lambda file: file.name == MANIFEST):
                 os.replace(file, folder / file.name)
         except SafetensorError as error:  # which is no OSError, whatever its cause
-            if "os error 28" in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
-            raise
+            raise as_os_error(error, folder) or error from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
@@ -262,9 +261,7 @@ def load(
         model_max_length=model_max_length or manifest.model_max_length,
     )
     tokenizer = load_tokenizer(str(folder))
-    found = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
-    if found != manifest.token_ids:
-        raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says")
+    check_tokens(str(folder), tokenizer, manifest)
     if source is None:
         model = _load_whole(folder, torch_dtype, device, bits)
         if model_max_length:

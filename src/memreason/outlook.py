@@ -14,6 +14,7 @@ from memreason import processes
 from memreason.base_models import multiplied_weights, resolve
 from memreason.config import DataConfig, ModelConfig
 from memreason.tasks import TaskData
+from memreason.terminal import show
 from memreason.training_config import TrainingConfig
 from memreason.variants import VariantConfig
 
@@ -88,7 +89,7 @@ def foretell(
         VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
         TESTS: tests,
     })  # fmt: skip
-    console.print(str(outlook), highlight=False)
+    show(console, str(outlook))
     return outlook
 
 

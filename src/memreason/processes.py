@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from memreason.devices import choose_device
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
+from memreason.terminal import say
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -159,7 +160,7 @@ def say_once(message: str, if_nothing_was_said: bool = False) -> None:
     The first one speaks, not the main one: when one process ends, the launcher ends all others.
     """
     if not launched() or _is_first(message, if_nothing_was_said):
-        print(message, file=sys.stderr, flush=True)
+        say(message)
 
 
 def _is_first(message: str, to_say_anything: bool) -> bool:

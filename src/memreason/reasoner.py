@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from memreason.model import ModelUnit
 from memreason.planning_tokens import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
 from memreason.run_folder import CONFIG, read_config
+from memreason.terminal import show, show_json
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def print_json(reasoner: Reasoner, question: str, options: Sequence[str] = ()) -
     """Print a trace as one JSON object."""
     trace = reasoner.answer(question, options=options)
     steps = [{"type": step.type, "text": step.text} for step in trace.steps]
-    print(json.dumps({"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed}, ensure_ascii=False))
+    show_json({"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed})
 
 
 def print_stream(console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
@@ -118,11 +118,11 @@ def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
     steps, answer = layout.read(line)
     colours = {MEMORY: "cyan", REASON: "magenta"}
     for step in steps:
-        console.print(f"[{colours.get(step.type, 'blue')}]{step.type:>8}[/]  ", end="")
-        console.print(step.text, markup=False, highlight=False)
+        show(console, f"{step.type:>8}  ", style=colours.get(step.type, "blue"), end="")
+        show(console, step.text)
     if answer:
-        console.print("[bold]  answer[/]  ", end="")
-        console.print(answer, markup=False, highlight=False, style="bold")
+        show(console, "  answer  ", style="bold", end="")
+        show(console, answer, style="bold")
 
 
 def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:

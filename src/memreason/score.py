@@ -25,6 +25,7 @@ from memreason.show import print_metrics
 from memreason.tasks import TaskData, load_task
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
+from memreason.terminal import show
 from memreason.verdicts import judge_traces, write_evaluation
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -144,7 +145,7 @@ def score(
         ) from error
     console = console or Console()
     print_score(console, result)
-    console.print(f"written to {folder}", style="dim", highlight=False, soft_wrap=True)
+    show(console, f"written to {folder}", style="dim", soft_wrap=True)
     return result
 
 
@@ -221,9 +222,7 @@ def print_score(console: Console, result: dict[str, Any]) -> None:
     print_metrics(console, result)
     if marked := result.get("marked"):
         agreeing = f"{marked['agree']} of its marks agree with ours{_names('; not', marked['differing'])}"
-        console.print(
-            f"the file marks {marked['correct']} of {marked['n']} correct; {agreeing}", highlight=False, soft_wrap=True
-        )
+        show(console, f"the file marks {marked['correct']} of {marked['n']} correct; {agreeing}", soft_wrap=True)
     unmatched = result["unmatched"]
     notes = [
         f"texts that match no question: {unmatched} (see unmatched.jsonl)" if unmatched else "",
@@ -232,7 +231,7 @@ def print_score(console: Console, result: dict[str, Any]) -> None:
         _names("texts without an answer line", result["without_answer_line"]),
     ]
     for note in filter(None, notes):
-        console.print(note, style="yellow", highlight=False, soft_wrap=True)
+        show(console, note, style="yellow", soft_wrap=True)
 
 
 def _names(what: str, ids: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memreason.records import MEMORY, REASON, Question, Solution, Verdict
+from memreason.terminal import show
 
 LONGEST_STEP = 200
 """A step is shown up to this many characters: a model that repeats itself can fill pages."""
@@ -41,11 +42,11 @@ def print_metrics(console: Console, result: dict[str, Any]) -> None:
     table.add_column()
     for name, rate, remark in _metric_rows(result):
         shown = "–" if rate is None else f"{100 * rate:.1f}%"
-        table.add_row(name, shown, remark, style="bold" if name == "accuracy" else "")
-    console.print(table)
+        table.add_row(name, shown, Text(remark), style="bold" if name == "accuracy" else "")
+    show(console, table)
     if causes := result.get("errors_by_cause"):
         listed = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(causes.items()))
-        console.print(f"wrong answers by first cause: {listed}", highlight=False)
+        show(console, f"wrong answers by first cause: {listed}")
 
 
 def _metric_rows(result: dict[str, Any]) -> list[tuple[str, float | None, str]]:
@@ -90,12 +91,12 @@ def print_comparison(console: Console, result: dict[str, Any]) -> None:
     for split, after in splits.items():
         before = result.get("before", {}).get(split)
         table.add_row(
-            split,
+            Text(split),
             _rate_with_interval(before) if before else "not asked",
-            f"[bold]{_rate_with_interval(after)}[/bold]",
+            Text(_rate_with_interval(after), style="bold"),
             *(_percent(after.get(rate)) for rate in rates),
         )
-    console.print(table, highlight=False)
+    show(console, table)
     for split, after in splits.items():
         wrong = after["incorrect"]
         if causes := after.get("errors_by_cause"):
@@ -103,7 +104,7 @@ def print_comparison(console: Console, result: dict[str, Any]) -> None:
                 f"{count} from {_CAUSES.get(cause, cause)}"
                 for cause, count in sorted(causes.items(), key=lambda item: -item[1])
             )
-            console.print(f"{split}: of {wrong} wrong answers, {listed}", highlight=False)
+            show(console, f"{split}: of {wrong} wrong answers, {listed}")
 
 
 _CAUSES = {
@@ -138,7 +139,7 @@ def print_traces(console: Console, verdicts: Sequence[Verdict], n: int) -> None:
     for verdict in verdicts[:n]:
         _print_trace(console, verdict)
     if any(verdict.step_truth for verdict in verdicts[:n]):
-        console.print(_LEGEND, style="dim", highlight=False)
+        show(console, _LEGEND, style="dim")
 
 
 def print_solution(console: Console, solution: Solution) -> None:
@@ -146,9 +147,9 @@ def print_solution(console: Console, solution: Solution) -> None:
     grid = _question_grid(solution.question)
     for type_, text in [*((step.type, step.text) for step in solution.steps), ("answer", solution.question.answer)]:
         grid.add_row(Text(f"  {type_}", style=_COLOURS.get(type_, "blue")), "", Text(text))
-    console.print(Text(solution.question.id, style="dim"))
-    console.print(grid)
-    console.print()
+    show(console, Text(solution.question.id, style="dim"))
+    show(console, grid)
+    show(console)
 
 
 def _question_grid(question: Question) -> Table:
@@ -187,9 +188,9 @@ def _print_trace(console: Console, verdict: Verdict) -> None:
         if type_ == "answer" and verdict.outcome != "correct":
             content.append(f"  (gold: {question.answer})", style="dim")
         grid.add_row(Text(f"  {type_}", style=style), Text(mark, style=mark_style), content)
-    console.print(head)
-    console.print(grid)
-    console.print()
+    show(console, head)
+    show(console, grid)
+    show(console)
 
 
 def _cut(text: str, length: int) -> str:
@@ -204,7 +205,7 @@ def print_next(console: Console, run: str, verdicts: Iterable[Verdict]) -> None:
     right = [verdict for verdict in open_ones if verdict.outcome == "correct"]
     question = next((verdict.trace.question.text for verdict in (*right, *open_ones)), "…")
     asked = f"{program()} ask {shlex.quote(question)} --model_name_or_path {shlex.quote(run)}"
-    console.print(f"next: {asked}", markup=False, highlight=False, soft_wrap=True)
+    show(console, f"next: {asked}", soft_wrap=True)
 
 
 def program() -> str:

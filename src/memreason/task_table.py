@@ -11,6 +11,7 @@ from rich.text import Text
 from memreason.planning_tokens import PlanningTokens
 from memreason.records import MEMORY, PLAIN, REASON
 from memreason.tasks import ALIASES, TASKS, load_task
+from memreason.terminal import show
 
 LONGEST_ANSWER = 30
 """An answer is shown up to this many characters in the table: those in LaTeX can fill lines."""
@@ -22,18 +23,18 @@ def print_tasks(console: Console) -> None:
     for heading in ("name", "what", "answers", "where from"):
         table.add_column(heading)
     for name, task in TASKS.items():
-        table.add_row(f"[bold]{name}[/bold]", task.description, task.answer_kind, task.source)
-    console.print(table)
+        table.add_row(Text(name, style="bold"), task.description, task.answer_kind, task.source)
+    show(console, table)
     spellings = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
-    console.print(f"other spellings: {spellings}", style="dim", highlight=False)
+    show(console, f"other spellings: {spellings}", style="dim")
     print_task(console, "atlas")
-    console.print("memreason tasks NAME --data_path …  shows another one", style="dim", highlight=False)
+    show(console, "memreason tasks NAME --data_path …  shows another one", style="dim")
 
 
 def print_task(console: Console, name: str, data_path: str | None = None) -> None:
     """Counts by split, what was found wrong while loading, and one example as trained on."""
     task = load_task(name, data_path)
-    table = Table(box=None, padding=(0, 2), title=task.name, title_justify="left")
+    table = Table(box=None, padding=(0, 2), title=Text(task.name, style="table.title"), title_justify="left")
     types = [t for t in (MEMORY, REASON, PLAIN) if t in task.step_types]
     for heading in ("split", "questions", "with steps", *types, "answers"):
         table.add_column(heading, justify="left" if heading in ("split", "answers") else "right")
@@ -41,21 +42,21 @@ def print_task(console: Console, name: str, data_path: str | None = None) -> Non
         steps = Counter(step.type for solution in solutions for step in solution.steps)
         answers = Counter(solution.question.answer for solution in solutions)
         table.add_row(
-            split,
+            Text(split),
             str(len(solutions)),
             str(sum(bool(solution.steps) for solution in solutions)),
             *(str(steps[type_]) for type_ in types),
             Text(", ".join(f"{_short(answer)} {count}" for answer, count in answers.most_common(5))),
         )
-    console.print(table)
+    show(console, table)
     for note in task.notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
+        show(console, f"note: {note}")
     solved = next((s for s in task.splits.get("train", []) if s.steps), None)
     if solved:
         layout = PlanningTokens(1, 1, (MEMORY, REASON))
-        console.print("example (1 general and 1 special planning token):", style="dim")
+        show(console, "example (1 general and 1 special planning token):", style="dim")
         text = layout.prompt_text(solved.question) + layout.solution_text(solved.steps, solved.question.answer)
-        console.print(text, markup=False, highlight=False)
+        show(console, text)
 
 
 def _short(answer: str) -> str:

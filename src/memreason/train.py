@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,17 @@ from memreason.evaluate import EVALUATION, draw_shots, evaluate_splits, load_dat
 from memreason.examples import TOKENISED, Examples
 from memreason.generate import few_shot_text
 from memreason.generation_backends import check_backend
+from memreason.locks import locked_folder
 from memreason.model import ModelUnit, build, load_base
 from memreason.outlook import BEFORE, Outlook, foretell
+from memreason.reading import read_object, reading
 from memreason.records import Verdict, read_json, write_json
 from memreason.run_checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks import TaskData
-from memreason.trainer import GenerationTrainer, clean_up, newest_complete_checkpoint
+from memreason.terminal import show
+from memreason.trainer import GenerationTrainer
+from memreason.training_checkpoints import clean_up, newest_whole_checkpoint
 from memreason.training_config import TrainingConfig, loading_device
 from memreason.variants import CONSTANT_LEN, VariantConfig
 from memreason.verdicts import read_traces
@@ -54,22 +59,34 @@ def train(
     them}, "validation": metrics of the weights kept, "training": what was trained on}.
     Raises UserError for every kind of bad input.
     """
-    keep_freed_memory()
     console, variants = console or Console(stderr=True), variants or VariantConfig()
     console.quiet = not processes.is_main()
+    run = Path(str(args.output_dir))
+    with locked_folder(run, f"--output_dir {run}") if processes.is_main() else nullcontext():
+        return _train(model_config, data_config, args, variants, console, run)
+
+
+def _train(
+    model_config: ModelConfig,
+    data_config: DataConfig,
+    args: TrainingConfig,
+    variants: VariantConfig,
+    console: Console,
+    run: Path,
+) -> tuple[dict[str, Any], Sequence[Verdict]]:
+    keep_freed_memory()
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
     options = _evaluation_options(data_config, args)
-    run = Path(str(args.output_dir))
     config = run_folder.frozen_config(model_config, data_config, args, variants)
     if not processes.is_main():
         transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
-        console.print(f"the run in {run} is finished already")
-        return read_json(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
+        show(console, f"the run in {run} is finished already")
+        return _kept(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
     if args.resume and not resuming:
-        console.print(f"there is no run in {run} to resume; starting one")
+        show(console, f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
     check_sharding(model_config, args, data_config.generation_backend)
     model_config, task = _typed_task(model_config, data_config, args, variants, console)
@@ -115,13 +132,23 @@ def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, c
     """Freeze the config of a new run, or find the checkpoint that a stopped one goes on from."""
     if not resuming and processes.is_main():
         run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
-    newest = newest_complete_checkpoint(run) if resuming and processes.is_main() else None
+    newest = None
+    if resuming and processes.is_main():
+        newest = newest_whole_checkpoint(run, lambda message: show(console, message))
     checkpoint = processes.gather(newest)[0]
+    if resuming:
+        run_folder.check_same_base(run, checkpoint, config[run_folder.BASE], unit.manifest.base_fingerprint)
     if checkpoint:
         check_as_many(checkpoint)
         check_same_types(checkpoint, unit.manifest)
-        console.print(f"resuming from {checkpoint}")
+        show(console, f"resuming from {checkpoint}")
     return checkpoint
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Figures that the run wrote before it was stopped."""
+    with reading(f"{path} is damaged", "delete it, and the same command makes it anew"):
+        return read_object(path)
 
 
 def _finish(trainer: GenerationTrainer, run: Path, result: dict[str, Any], keep_checkpoints: bool) -> None:
@@ -139,7 +166,7 @@ def _typed_task(
     task = load_data(data_config)
     check_options(task, model_config, data_config, args)
     for note in task.notes:
-        console.print(f"{task.name}: {note}", markup=False, highlight=False)
+        show(console, f"{task.name}: {note}")
     if not (model_config.add_soft_prompts or variants.add_hard_prompts):
         return model_config, task
     check_labels(task, model_config)
@@ -178,7 +205,7 @@ def _examples(
         solutions, unit.layout, unit.tokenizer, longest, demonstrations, run / TOKENISED, progress
     )
     for line in report.lines(longest):
-        console.print(line, highlight=False)
+        show(console, line)
     account = {
         "examples": report.examples,
         "tokens": report.tokens,
@@ -189,7 +216,7 @@ def _examples(
     if variants.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         full = report.tokens / (len(examples) * longest)
-        console.print(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full", highlight=False)
+        show(console, f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full")
         account["rows"] = len(examples)
     return examples, account
 
@@ -206,9 +233,9 @@ def _before(
 ) -> dict[str, Any]:
     """Metrics by split of the base model, few-shot, on the same questions; kept for a resumed run."""
     if resuming and (folder / "metrics.json").exists():
-        found = read_json(folder / "metrics.json")
+        found = _kept(folder / "metrics.json")
     else:
-        console.print(f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
+        show(console, f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
         base = load_base(
             model_config.model_name_or_path, model_config.dtype, data_config.model_max_length, device=args.device
         )
@@ -246,11 +273,11 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] |
 def _describe(unit: ModelUnit, console: Console) -> None:
     parameters = list(unit.model.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
-    console.print(
+    show(
+        console,
         f"{unit.manifest.base_model} in {unit.manifest.dtype} on {unit.device}, mode "
         f"{unit.manifest.parameter_efficient_mode}: {trained:,} of {sum(p.numel() for p in parameters):,} weights "
         f"are trained, {len(unit.manifest.token_ids)} planning tokens added",
-        highlight=False,
     )
     for note in notes(unit.model):
-        console.print(note, highlight=False)
+        show(console, note)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,25 +24,21 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_utils import rotate_checkpoints
 
 from memreason import processes
 from memreason.batches import EpochSeededSampler, PackedExamples, WithBlank
+from memreason.endings import as_os_error
 from memreason.errors import UserError
-from memreason.examples import TOKENISED, Example, Examples
-from memreason.manifest import MANIFEST
+from memreason.examples import Example, Examples
 from memreason.model import ModelUnit
 from memreason.neighbours import considerate, share_cores
 from memreason.outlook import TRAINING, VALIDATION, Outlook, in_words
 from memreason.planning_tokens import IGNORE
+from memreason.reading import reading
 from memreason.sharding import frozen_embeddings_shown, shard_on_cpus
+from memreason.training_checkpoints import COMPLETE, remove_checkpoint, rotate
 from memreason.training_pass import TrainingPass, causal_lm
 
-COMPLETE = "complete"
-"""Empty file written last into a training checkpoint; one without it was cut off while being saved."""
-WHOLE = (COMPLETE, MANIFEST, "trainer_state.json", "optimizer.pt")
-RESUME_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", COMPLETE)
-"""What only resuming needs; removed when the run is finished."""
 WHOLE_ON_MAIN = StateDictOptions(full_state_dict=True, cpu_offload=True)
 """How the state of an optimizer whose weights are sharded is saved."""
 
@@ -212,8 +206,14 @@ class GenerationTrainer(Trainer):
             torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with _resuming(checkpoint, "optimizer.pt and scheduler.pt"):
+            self._load_states(checkpoint)
+
+    def _load_states(self, checkpoint: str | None) -> None:
         if not self.is_fsdp_enabled or checkpoint is None:
             super()._load_optimizer_and_scheduler(checkpoint)
+            if checkpoint is not None:
+                _check_optimizer(self.optimizer)
             return
         folder = Path(checkpoint)
         state = torch.load(folder / "optimizer.pt", weights_only=True) if processes.is_main() else {}
@@ -221,6 +221,14 @@ class GenerationTrainer(Trainer):
             self.model, self.optimizer, state, options=replace(WHOLE_ON_MAIN, broadcast_from_rank0=True)
         )
         self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with _resuming(checkpoint, "rng_state.pth"):
+            super()._load_rng_state(checkpoint)
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        with _resuming(checkpoint, "scaler.pt"):
+            super()._load_scaler(checkpoint)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write a training checkpoint, mark it complete, and only then remove older ones."""
@@ -231,26 +239,22 @@ class GenerationTrainer(Trainer):
         try:
             super()._save_checkpoint(model, trial)
         except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, RuntimeError) and "inline_container" in str(error):
-                # torch.save's writer hides the reason, which is hardly ever another one.
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
-            raise
+            with suppress(OSError):
+                remove_checkpoint(folder)
+            raise as_os_error(error, Path(run)) or error from error
         finally:
             self.args.save_total_limit = limit
         processes.wait_for_everyone()  # each writes the state of its random draws
         if self.args.should_save:
             if not self.args.save_only_model:  # without the optimizer's state it cannot be resumed from
                 (folder / COMPLETE).touch()
-            rotate_checkpoints(
-                output_dir=run,
-                save_total_limit=limit,
-                best_model_checkpoint=self.state.best_model_checkpoint,
-                use_mtime=True,
-            )
+            rotate(Path(run), limit, self.state.best_model_checkpoint)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        self.unit.load_weights(Path(resume_from_checkpoint))
+        try:
+            self.unit.load_weights(Path(resume_from_checkpoint))
+        except UserError as error:
+            raise UserError(f"{error}. To go on: {_without(resume_from_checkpoint)}") from error
 
     def _load_best_model(self) -> None:
         self.unit.load_weights(Path(str(self.args.output_dir)) / Path(self.state.best_model_checkpoint).name)
@@ -263,28 +267,26 @@ class GenerationTrainer(Trainer):
         return self.state.global_step
 
 
-def newest_complete_checkpoint(run: Path) -> Path | None:
-    """The newest training checkpoint whose saving was not cut off; those cut off are removed."""
-    found = sorted(run.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]))
-    for folder in [folder for folder in found if not all((folder / name).exists() for name in WHOLE)]:
-        shutil.rmtree(folder)
-        found.remove(folder)
-    for aside in run.glob(".saving.*"):
-        shutil.rmtree(aside)
-    return found[-1] if found else None
+def _without(checkpoint: str) -> str:
+    return f"delete {checkpoint}, and the same command goes on from the one before it, or from the start"
 
 
-def clean_up(run: Path, keep_checkpoints: bool) -> None:
-    """After a finished run: remove the tokenised examples, and optimizer and generator states, or the training
-    checkpoints whole."""
-    shutil.rmtree(run / TOKENISED, ignore_errors=True)
-    for folder in run.glob("checkpoint-*"):
-        if not keep_checkpoints:
-            shutil.rmtree(folder)
-            continue
-        for pattern in RESUME_FILES:
-            for file in folder.glob(pattern):
-                file.unlink()
+@contextmanager
+def _resuming(checkpoint: str | None, names: str) -> Iterator[None]:
+    """Raise UserError where the state in the files ``names`` of ``checkpoint`` cannot be gone on from."""
+    with reading(f"{checkpoint}: {names} cannot be gone on from", _without(str(checkpoint))):
+        yield
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+    """Raise ValueError where a state just loaded is not finite, or of another shape than its weight."""
+    optimizer = getattr(optimizer, "optimizer", optimizer)
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and (value.ndim and value.shape != weight.shape):
+                raise ValueError(f"{name} is {tuple(value.shape)}, and its weight {tuple(weight.shape)}")
+            if isinstance(value, torch.Tensor) and not torch.isfinite(value).all():
+                raise ValueError(f"{name} is not finite")
 
 
 def _own_forward(model: torch.nn.Module) -> Any:

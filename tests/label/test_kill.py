@@ -55,3 +55,17 @@ def test_ten_kills_change_nothing_in_the_result_and_cost_only_the_requests_in_fl
 def steady_fault(body: dict) -> str | None:
     draw = random.Random(str(body["messages"]))
     return draw.choice(CONTENT_FAULTS) if draw.random() < 0.1 else None
+
+
+def test_a_run_that_is_told_to_stop_says_how_it_goes_on(tmp_path: Path) -> None:
+    write_questions(tmp_path / "questions.jsonl", 200)
+    server = ScriptedServer(latency=0.05)
+    with server.running() as url:
+        process = subprocess.Popen(command(tmp_path, "told", url), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        while server.counts["requests"] < 20 and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+    assert said.decode().strip() == "memreason label: stopped by SIGTERM; the same command goes on from here"
+    assert process.returncode == 128 + signal.SIGTERM
+    assert 0 < len(rows_of(tmp_path / "told" / "out.jsonl")) < 200

@@ -1,9 +1,12 @@
 """The methods that are fitted, on small made-up vectors and texts: right types, all used, the same after storing."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 
 from memreason.config import EMBEDDING_METHODS, INFERRED
@@ -13,7 +16,7 @@ from memreason.step_types import kmeans, sqvae, tfidf
 from memreason.step_types.controls import Random, Shared, shuffled
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import Use, distances_to_centre, points, telling_words
-from memreason.step_types.store import Fit, fit_types, load, save
+from memreason.step_types.store import RECORD, STEPS, TENSORS, Fit, fit_types, load, read_steps, save
 
 TEXTS = ["we add 3 + 4 total", "the total grows by 5", "cost is 3 * 4 dollars", "he left with 7 - 2 minutes"]
 
@@ -176,6 +179,60 @@ class TestStore:
         (tmp_path / "step_types.json").write_text("{}")
         with pytest.raises(UserError, match="fit it again"):
             load(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("entries", "what"),
+        [
+            ({"names": "abc"}, "names is not what it should be"),
+            ({"names": []}, "names no method, no type"),
+            ({"names": ["a", "a", "b", "c"]}, "or one twice"),
+            ({"names": ["a"]}, "centres are"),
+            ({"method": "guess"}, "names no method"),
+            ({"words": {"kmeans_0": [1]}}, "words is not what"),
+            ({"source": {"layer": 1}}, "missing 1 required"),
+            ({"source": {"model": 1}}, "model is 1, which is no str"),
+            ({"settings": None}, "settings is not what"),
+            ({"format": 9}, "its format is 9"),
+        ],
+    )
+    def test_a_record_with_other_values_is_named(self, tmp_path: Path, entries: dict[str, Any], what: str) -> None:
+        corpus, _ = blobs()
+        save(Fit("k-means", fit_types("k-means", corpus, 4, seed=0), None, "made up", 0, {}), tmp_path)
+        load(tmp_path)
+        record = json.loads((tmp_path / RECORD).read_text())
+        (tmp_path / RECORD).write_text(json.dumps(record | entries))
+        with pytest.raises(UserError, match=rf"(?s){RECORD}: not a .*{what}.*; fit it again"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize("damage", ["cut", "empty", "not finite", "other centres", "gone"])
+    def test_damaged_tensors_are_named(self, tmp_path: Path, damage: str) -> None:
+        corpus, _ = blobs()
+        save(Fit("k-means", fit_types("k-means", corpus, 4, seed=0), None, "made up", 0, {}), tmp_path)
+        path = tmp_path / TENSORS
+        tensors = load_file(path)
+        if damage == "gone":
+            path.unlink()
+        elif damage in ("cut", "empty"):
+            path.write_bytes(path.read_bytes()[: -20 if damage == "cut" else 0])
+        else:
+            of_nan = np.full_like(tensors["centres"], np.nan)
+            save_file(tensors | {"centres": of_nan if damage == "not finite" else np.zeros((4, 1), np.float32)}, path)
+        with pytest.raises(UserError, match=r"not a fit that this version can read: .*; fit it again"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            {"type": "kmeans_0", "text": "a"},
+            {"type": "kmeans_0", "text": {}, "distance": 1},
+            {"type": "kmeans_0", "text": "a", "distance": "1"},
+            {"type": "kmeans_0", "text": "a", "distance": float("nan")},
+        ],
+    )
+    def test_a_damaged_step_is_named_with_its_line(self, tmp_path: Path, row: dict[str, Any]) -> None:
+        (tmp_path / STEPS).write_text('{"type": "a", "text": "b", "distance": 0}\n' + json.dumps(row) + "\n")
+        with pytest.raises(UserError, match=rf"{STEPS}:2: no step with type, text and distance; fit it again"):
+            read_steps(tmp_path)
 
     def test_fewer_steps_than_types_are_refused(self) -> None:
         corpus, _ = blobs(types=1, each=3)

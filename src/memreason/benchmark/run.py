@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from memreason.benchmark.summary import summarise
 from memreason.benchmark.table import print_report
 from memreason.benchmark.work import Work, prepare_work
 from memreason.records import write_json
+from memreason.terminal import say
 
 
 def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:
     here the turns go A B C A B C, and figures are medians over the rounds. Raises UserError for data or a
     model that cannot be had; one who fails at the work is a row that says why.
     """
-    print("loading the data and choosing a data type …", file=sys.stderr, flush=True)
+    say("loading the data and choosing a data type …")
     work = prepare_work(config)
     sections: dict[str, list[Contestant]] = {
         section: [Contestant(section, name, work) for name in config.contestants(section)] for section in config.what
@@ -62,7 +62,7 @@ def measure(
 
     def do(action: Callable[[Contestant], None], one: Contestant) -> None:
         title = SECTIONS[section][one.name].title if one is not ceiling else one.name
-        say(bar, f"{section}: {title}, {'loading' if action is Contestant.prepare else 'at work'}")
+        announce(bar, f"{section}: {title}, {'loading' if action is Contestant.prepare else 'at work'}")
         if not one.error:
             action(one)
 
@@ -75,7 +75,7 @@ def measure(
 
     try:
         if config.keep_loaded:
-            say(bar, f"{section}: starting {len(contestants)} processes")
+            announce(bar, f"{section}: starting {len(contestants)} processes")
             for one in everyone:
                 one.start()
             for one in everyone:
@@ -90,10 +90,10 @@ def measure(
             one.close()
 
 
-def say(bar: tqdm, what: str) -> None:
+def announce(bar: tqdm, what: str) -> None:
     """Show what is under way, on the bar, or a line each where there is none (in a pipe, a log file)."""
     if bar.disable:
-        print(f"{what} …", file=sys.stderr, flush=True)
+        say(f"{what} …")
     else:
         bar.set_description(what)
 

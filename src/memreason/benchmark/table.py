@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from memreason.benchmark.options import SECTIONS
+from memreason.terminal import show
 
 WIDTH = 200
 """Narrower, and the rows would be broken; a terminal that is narrower wraps them."""
@@ -17,7 +19,7 @@ WIDTH = 200
 
 def print_report(console: Console, result: dict[str, Any]) -> None:
     """Print what the machine is and could do, a table a section, and who did not take part."""
-    say = Console(file=console.file, width=max(console.width, WIDTH), highlight=False, markup=False, emoji=False).print
+    say = partial(show, Console(file=console.file, width=max(console.width, WIDTH), emoji=False))
     machine, work = result["machine"], result["work"]
     device = machine["gpu"] or f"{machine['processor']}, {machine['threads']} threads"
     say(f"{device} ({', '.join(machine['features']) or 'no features known'}), {result['options']['rounds']} rounds")

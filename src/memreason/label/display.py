@@ -9,6 +9,7 @@ from rich.table import Table
 from memreason.label.files import RunFiles, rejects_path
 from memreason.label.replies import REASONS
 from memreason.llm.meter import Meter
+from memreason.terminal import show
 
 
 class LabelProgress:
@@ -37,7 +38,7 @@ class LabelProgress:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
-        self._progress.console.print(text, highlight=False)
+        show(self._progress.console, text)
 
     def _figures(self) -> str:
         meter, rejected = self._meter, self._out.rejected.total()
@@ -55,13 +56,13 @@ def print_summary(console: Console, out: RunFiles, meter: Meter) -> None:
     rows += [(reason, count, REASONS.get(reason, "")) for reason, count in out.rejected.most_common()]
     for name, count, meaning in rows:
         table.add_row(name, f"{count:,}", f"{100 * count / max(out.done, 1):.1f}%", meaning)
-    console.print(table)
-    console.print(
+    show(console, table)
+    show(
+        console,
         f"{meter.requests:,} requests, {meter.retries:,} of them retries; {meter.tokens:,} tokens; ${meter.cost:.4f}",
-        highlight=False,
     )
     if out.rejected and not meter.requests:
-        console.print("every reply was in the request cache; other models, prompts or more --repairs ask anew")
-    console.print(f"solutions: {out.output}", highlight=False)
+        show(console, "every reply was in the request cache; other models, prompts or more --repairs ask anew")
+    show(console, f"solutions: {out.output}")
     if out.rejected:
-        console.print(f"rejects:   {rejects_path(out.output)}", highlight=False)
+        show(console, f"rejects:   {rejects_path(out.output)}")

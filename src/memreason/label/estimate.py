@@ -19,6 +19,7 @@ from memreason.label.questions import Questions
 from memreason.llm import Request
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, price_of
+from memreason.terminal import show
 
 ASSUMED = {PLANNER: 150, KNOWLEDGE: 70}
 """Tokens of a reply, where this model has not yet been seen to reply in this role."""
@@ -58,7 +59,7 @@ class Estimate:
     def print(self, console: Console, done: int) -> None:
         """The estimate as a table."""
         if done:
-            console.print(f"{done} questions are done already; {self.questions} to go", highlight=False)
+            show(console, f"{done} questions are done already; {self.questions} to go")
         if not self.questions:
             return
         table = Table(box=None, padding=(0, 2), title="estimate", title_justify="left")
@@ -67,14 +68,19 @@ class Estimate:
         for row in self.rows:
             cost = "not known" if row.cost is None else f"${row.cost:,.2f}"
             table.add_row(
-                row.role, row.model, f"{row.calls:,}", f"{row.prompt_tokens:,}", f"{row.completion_tokens:,}", cost
+                row.role,
+                Text(row.model),
+                f"{row.calls:,}",
+                f"{row.prompt_tokens:,}",
+                f"{row.completion_tokens:,}",
+                cost,
             )
-        console.print(table)
+        show(console, table)
         guessed = [row.role for row in self.rows if not row.measured]
         basis = "four bytes a token; replies as usual for such prompts" if guessed else "means of earlier replies"
-        console.print(f"without retries and repairs; from {basis}", style="dim", highlight=False)
+        show(console, f"without retries and repairs; from {basis}", style="dim")
         if self.max_cost is not None and self.cost is not None and self.cost > self.max_cost:
-            console.print(f"[yellow]--max_cost {self.max_cost:g} will stop this run before its end[/yellow]")
+            show(console, f"--max_cost {self.max_cost:g} will stop this run before its end", style="yellow")
 
 
 def estimate(questions: Questions, done: int, labeller: Labeller, config: LabelConfig, cache: RequestCache) -> Estimate:
@@ -123,6 +129,6 @@ def print_first_prompt(console: Console, questions: Questions, labeller: Labelle
     """The planner's prompt for the first question, as it would be sent."""
     for asked in islice(questions, 1):
         for message in first_ask(asked.question, labeller).messages:
-            console.print(Text(message["role"], style="bold"))
-            console.print(Text(message["content"]))
-        console.print("nothing was sent", style="dim")
+            show(console, Text(message["role"], style="bold"))
+            show(console, Text(message["content"]))
+        show(console, "nothing was sent", style="dim")

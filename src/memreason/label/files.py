@@ -17,13 +17,9 @@ from typing import Any, TextIO
 from memreason.errors import UserError
 from memreason.label.agents import Labelled, Rejection
 from memreason.label.questions import Asked
+from memreason.locks import lock
 from memreason.records import Question, read_json, write_json
 from memreason.tasks.agent_json import SPLITS
-
-try:
-    import fcntl
-except ImportError:  # Windows: two runs into one file are not told apart there
-    fcntl = None  # type: ignore[assignment]
 
 _MEASURED = "measured_dtypes"
 
@@ -117,11 +113,7 @@ class RunFiles:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         paths = (self.output, rejects_path(self.output))
         self._files = [open(path, "a", encoding="utf-8") for path in paths]  # noqa: SIM115
-        try:
-            if fcntl:
-                fcntl.flock(self._files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"--output {self.output}: another process is writing to it") from None
+        lock(self._files[0].fileno(), f"--output {self.output}")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
 from memreason.errors import UserError
@@ -33,6 +33,7 @@ from memreason.tasks.agent_json import read_array
 from memreason.tasks.agent_json import read_record as read_agent_record
 from memreason.tasks.commonsenseqa import split_options
 from memreason.tasks.jsonl import read_record as read_jsonl_record
+from memreason.terminal import show, show_json
 from memreason.verdicts import wilson
 
 READINGS = {
@@ -176,20 +177,20 @@ def inspect(config: InspectConfig, console: Console) -> dict[str, Any]:
         few = draw.sample(solutions, min(config.num_read or len(solutions), len(solutions)))
         result |= asyncio.run(read_all(config, few, Console(stderr=True)))
     if config.json:
-        print(json.dumps({**result, "not_read": remarks}, ensure_ascii=False))
+        show_json({**result, "not_read": remarks})
         return result
     for solution in draw.sample(solutions, min(config.show, len(solutions))):
         print_solution(console, solution)
     _print(console, result)
     if remarks:
-        console.print(f"{len(remarks)} rows without usable steps: {', '.join(remarks[:5])}", highlight=False)
+        show(console, f"{len(remarks)} rows without usable steps: {', '.join(remarks[:5])}")
     return result
 
 
 def _print(console: Console, result: dict[str, Any]) -> None:
     table = Table(box=None, padding=(0, 2), show_header=False)
-    table.add_row("solutions", f"{result['solutions']:,}", _listed(result["splits"]))
-    table.add_row("answers", "", _listed(result["answers"]))
+    table.add_row("solutions", f"{result['solutions']:,}", Text(_listed(result["splits"])))
+    table.add_row("answers", "", Text(_listed(result["answers"])))
     spread = result["steps_per_solution"]
     table.add_row("steps a solution", f"{spread['mean']:.1f}", f"{spread['min']} to {spread['max']}")
     total = sum(result["steps"].values())
@@ -208,20 +209,25 @@ def _print(console: Console, result: dict[str, Any]) -> None:
         ("memory_shared_between", "memory steps that other solutions have word for word"),
     ):
         table.add_row(name.replace("_", " "), f"{100 * result[name]:.0f}%", meaning)
-    console.print(table, highlight=False)
+    show(console, table)
     for text, count in result["most_shared"]:
-        console.print(f"  in {count} solutions: {text}", style="dim", highlight=False, markup=False)
+        show(console, f"  in {count} solutions: {text}", style="dim")
     if "readings" in result:
-        table = Table(box=None, padding=(0, 2), title=f"answers of {result['reader']}", title_justify="left")
+        table = Table(
+            box=None,
+            padding=(0, 2),
+            title=Text(f"answers of {result['reader']}", style="table.title"),
+            title_justify="left",
+        )
         for heading in ("given", "correct", "95% interval", "what it says"):
             table.add_column(heading)
         for reading, found in result["readings"].items():
             low, high = found["interval"]
             interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
             table.add_row(reading, f"{100 * found['accuracy']:.0f}% of {found['n']}", interval, READINGS[reading])
-        console.print(table, highlight=False, markup=False)
+        show(console, table)
         if failed := sum(found["failed"] for found in result["readings"].values()):
-            console.print(f"{failed} requests got no answer, and are left out", highlight=False)
+            show(console, f"{failed} requests got no answer, and are left out")
 
 
 def _listed(counts: dict[str, int]) -> str:

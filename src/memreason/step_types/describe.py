@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from memreason.records import read_jsonl
+from memreason.errors import UserError
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.options import StepTypesConfig
 from memreason.step_types.standard import Standard
-from memreason.step_types.store import STEPS, read_record
+from memreason.step_types.store import STEPS, read_record, read_steps
+from memreason.terminal import show
 
 _TOKEN = r"[A-Za-z]{2,}|[-+*/%$]"
 
@@ -86,11 +87,13 @@ def telling_words(texts: Sequence[str], types: np.ndarray, names: Sequence[str],
 def print_fit(console: Console, folder: Path, nearest: int = 10) -> None:
     """Print the types in ``folder``: use, words, and the ``nearest`` steps to each type's centre."""
     record = read_record(folder)
-    steps = [row for _, row in read_jsonl(folder / STEPS)]
+    steps = read_steps(folder)
     names = record["names"]
     counts = [sum(row["type"] == name for row in steps) for name in names]
-    console.print(_title(record, len(steps)), highlight=False)
-    console.print(_use_line(Use.of(counts), names), highlight=False)
+    if sum(counts) < len(steps):
+        raise UserError(f"{folder / STEPS}: has steps of other types than its record names; fit the types again")
+    show(console, _title(record, len(steps)))
+    show(console, _use_line(Use.of(counts), names))
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     table.add_column("type", style="bold cyan", no_wrap=True)
     table.add_column("steps", justify="right")
@@ -99,39 +102,40 @@ def print_fit(console: Console, folder: Path, nearest: int = 10) -> None:
     by_use = sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1])
     for name, count in by_use:
         words = ", ".join(record["words"].get(name, []))
-        table.add_row(escape(name), str(count), f"{100 * count / len(steps):.1f}%", escape(words))
-    console.print(table)
+        table.add_row(Text(name), str(count), f"{100 * count / len(steps):.1f}%", Text(words))
+    show(console, table)
     for name in [name for name, count in by_use if count and nearest]:
-        console.print(f"\n[bold cyan]{escape(name)}[/bold cyan]: nearest to its centre", highlight=False)
+        show(console, Text.assemble("\n", (name, "bold cyan"), ": nearest to its centre"))
         own = sorted((row for row in steps if row["type"] == name), key=lambda row: row["distance"])
         for text in list(dict.fromkeys(row["text"] for row in own))[:nearest]:
-            console.print(f"  {escape(text)}", highlight=False, overflow="ellipsis", no_wrap=True)
+            show(console, f"  {text}", overflow="ellipsis", no_wrap=True)
 
 
 def print_next(console: Console, folder: str, fitted: StepTypesConfig | None) -> None:
     """Print where all of it lies, and, where types were ``fitted`` just now, the command that trains with them."""
-    console.print(f"\npictures and all steps: {folder}", markup=False, highlight=False)
+    show(console, f"\npictures and all steps: {folder}")
     if fitted:
         number = f" --num_plan_types {fitted.num_types}" if fitted.selection_method != "+-*/" else ""
         place = f" --step_types_path {folder}" if fitted.output_dir or fitted.encoder else ""
         options = f"--extract_step_type_tokens {fitted.selection_method}{number}{place}"
-        console.print(f"train with them: memreason train {options} …", markup=False, highlight=False, soft_wrap=True)
+        show(console, f"train with them: memreason train {options} …", soft_wrap=True)
 
 
-def _title(record: dict[str, Any], steps: int) -> str:
+def _title(record: dict[str, Any], steps: int) -> Text:
     source = record["source"]
     if not source:
         by = ""
-    elif source["encoder"]:
-        by = f", steps read alone by {source['encoder']}"
+    elif source.get("encoder"):
+        by = f", steps read alone by {source.get('encoder')}"
     else:
-        by = f", solutions read by {source['model']}, layer {source['layer']}"
-    return f"[bold]{escape(record['method'])}[/bold] on {steps} steps of {record['dataset']}{escape(by)}"
+        by = f", solutions read by {source['model']}, layer {source.get('layer', -1)}"
+    return Text.assemble((record["method"], "bold"), f" on {steps} steps of {record['dataset']}{by}")
 
 
-def _use_line(use: Use, names: Sequence[str]) -> str:
-    dead = f"[red]never used: {', '.join(names[i] for i in use.dead)}[/red]" if use.dead else "none is dead"
-    return (
+def _use_line(use: Use, names: Sequence[str]) -> Text:
+    dead = (f"never used: {', '.join(names[i] for i in use.dead)}", "red") if use.dead else "none is dead"
+    return Text.assemble(
         f"use of the {len(names)} types: entropy {100 * use.entropy:.0f}% of the maximum, "
-        f"perplexity {use.perplexity:.2f}, {dead}"
+        f"perplexity {use.perplexity:.2f}, ",
+        dead,
     )

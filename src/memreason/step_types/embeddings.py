@@ -24,7 +24,7 @@ from safetensors import safe_open
 from tqdm.auto import tqdm
 
 from memreason import processes
-from memreason.base_models import cache_folder, load_causal_lm, load_tokenizer, resolve
+from memreason.base_models import cache_folder, load_causal_lm, load_tokenizer, loading, resolve
 from memreason.devices import choose_device
 from memreason.dtypes import choose_dtype, dtype_name
 from memreason.errors import UserError
@@ -163,7 +163,9 @@ class SentenceEncoder:
             raise UserError(
                 f"--encoder {source.encoder} needs the package sentence-transformers: pip install sentence-transformers"
             ) from error
-        self.encoder: SentenceTransformer = SentenceTransformer(self._path(source.encoder), device=str(device))
+        path = self._path(source.encoder)
+        with loading(path, "sentence encoder"):
+            self.encoder: SentenceTransformer = SentenceTransformer(path, device=str(device), trust_remote_code=False)
         self.revision, self.fingerprint = "", fingerprint(self.encoder)
 
     @staticmethod

@@ -19,6 +19,7 @@ from memreason.step_types.options import StepTypesConfig
 from memreason.step_types.picture import draw_losses, draw_steps
 from memreason.step_types.sqvae import SoftQuantizer
 from memreason.step_types.store import RECORD, STEPS, Fit, fit_types, save
+from memreason.terminal import show
 
 
 def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: bool = True) -> Path:
@@ -44,7 +45,7 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
             corpus.solutions, wanted, data.model_max_length, config.batch_size, progress, choose_device(config.device)
         )
     if left_out := total - len(corpus.solutions):
-        console.print(f"left out {left_out} solutions longer than --model_max_length {data.model_max_length}")
+        show(console, f"left out {left_out} solutions longer than --model_max_length {data.model_max_length}")
     types = fit_types(method, corpus, config.num_types, config.seed, config.train_epoch, progress)
     numbers = types.assign(corpus)
     words = telling_words(corpus.texts, numbers, types.names)
@@ -60,7 +61,7 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
     ]
     layer = f", layer {source.layer}" if source and not source.encoder else ""
     title = f"{len(numbers)} steps of {task.name} by {method}" + (f" on {source.name}{layer}" if source else "")
-    console.print("drawing the steps on a plane", style="dim")
+    show(console, "drawing the steps on a plane", style="dim")
     draw_steps(folder / "steps.png", where, numbers, labels, title)
     if isinstance(types, SoftQuantizer):
         draw_losses(folder / "losses.png", types.curves)

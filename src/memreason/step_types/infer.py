@@ -11,6 +11,7 @@ from rich.console import Console
 from memreason.config import EMBEDDING_METHODS, LABELLED, SHUFFLED, DataConfig, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.manifest import Manifest, read_manifest
+from memreason.reading import reading
 from memreason.records import PLAIN
 from memreason.step_types import default_folder
 from memreason.step_types.controls import SHARED, Random, Shared, shuffled
@@ -19,6 +20,7 @@ from memreason.step_types.describe import Use, telling_words
 from memreason.step_types.embeddings import embed_steps
 from memreason.step_types.store import RECORD, Fit, Types, fit_types, load
 from memreason.tasks import TaskData
+from memreason.terminal import show
 
 WORDS_FOR_A_ROW = 3
 _BATCH = 8
@@ -55,7 +57,8 @@ def with_inferred_types(
     else:
         inner = method.removeprefix(SHUFFLED)
         fit, corpus = _fit_and_corpus(inner, config, data, task, seed, progress, device)
-        types = [fit.types.names[i] for i in fit.types.assign(corpus)]
+        with reading(f"the fitted types of {inner} do not fit the steps", "fit them again"):
+            types = [fit.types.names[i] for i in fit.types.assign(corpus)]
         record = fit.record
         if inner != method:
             types, record = shuffled(types, seed), {**record, "method": method, "shuffle_seed": seed}
@@ -64,18 +67,17 @@ def with_inferred_types(
     # What was too long to embed has no types, and is left out; what has no steps is counted elsewhere.
     solutions = [relabelled.get(s.question.id, s) for s in train if s.question.id in relabelled or not s.steps]
     if len(solutions) < len(train):
-        console.print(
+        show(
+            console,
             f"left out of training: {len(train) - len(solutions)} solutions that were too long to embed "
             f"(--model_max_length {data.model_max_length})",
-            highlight=False,
         )
     counts = {name: types.count(name) for name in inferred.words}
     use = Use.of(list(counts.values()))
     listed = ", ".join(f"{count} {name}" for name, count in counts.items())
-    console.print(
+    show(
+        console,
         f"step types by {method}: {listed} (entropy {100 * use.entropy:.0f}% of the maximum)",
-        highlight=False,
-        markup=False,
     )
     return config.knowing(inferred), replace(task, splits={**task.splits, "train": solutions})
 

@@ -47,7 +47,10 @@ class Centres:
     @classmethod
     def from_state(cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Centres:
         """What `state` gave, alive again."""
-        return cls(names, Standard.from_tensors(tensors), tensors["centres"], tensors["prices"])
+        standard, centres, prices = Standard.from_tensors(tensors), tensors["centres"], tensors["prices"]
+        if centres.shape != (len(names), len(standard.mean)) or prices.shape != (len(names),):
+            raise ValueError(f"centres are {centres.shape}, for {len(names)} types")
+        return cls(names, standard, centres, prices)
 
 
 def fit(corpus: Corpus, num_types: int, seed: int, balanced: bool = False) -> Centres:

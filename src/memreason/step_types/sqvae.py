@@ -121,6 +121,8 @@ class SoftQuantizer:
         standard = Standard.from_tensors(tensors)
         weights = {k[len("network.") :]: torch.from_numpy(v) for k, v in tensors.items() if k.startswith("network.")}
         types, width = weights["codes"].shape
+        if types != len(names):
+            raise ValueError(f"codes are {types}, for {len(names)} types")
         network = Network(len(standard.mean), types, width, "next_decoder.straight.bias" in weights)
         network.load_state_dict(weights)
         return cls(names, standard, network.eval(), settings["curves"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,13 +20,19 @@ from safetensors.numpy import load_file
 
 from memreason.config import EMBEDDING_METHODS, INFERRED
 from memreason.errors import UserError
-from memreason.records import read_json, write_json
+from memreason.reading import check_fields, fits, read_object, reading
+from memreason.records import read_jsonl, write_json
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.embeddings import Source
 from memreason.step_types.tensors import write_tensors
 
 RECORD, TENSORS, STEPS = "step_types.json", "step_types.safetensors", "steps.jsonl"
 FORMAT = 1
+_AGAIN = "fit it again: memreason step-types fit … --overwrite_output_dir"
+_RECORD: dict[str, Any] = {
+    "method": str, "names": list[str], "dataset": str, "seed": int, "source": dict[str, Any] | None,
+    "words": dict[str, list[str]], "settings": dict[str, Any],
+}  # fmt: skip
 
 
 class Types(Protocol):
@@ -133,24 +140,47 @@ def read_record(folder: Path) -> dict[str, Any]:
     """What `step_types.json` in ``folder`` says. Raises UserError where there is none that can be read."""
     if not (folder / RECORD).is_file():
         raise UserError(f"{folder}: no {RECORD} in it; give a folder that `memreason step-types fit` wrote")
-    try:
-        record = read_json(folder / RECORD)
+    with reading(f"{folder / RECORD}: not a record that this version can read", _AGAIN):
+        record = read_object(folder / RECORD)
         if record["format"] != FORMAT:
             raise ValueError(f"its format is {record['format']}")
+        for name, hint in _RECORD.items():
+            if not fits(record[name], hint):
+                raise TypeError(f"{name} is not what it should be")
+        if record["source"]:
+            check_fields(Source, record["source"])
+            Source(**record["source"])
+        if record["method"] not in INFERRED or not record["names"] or len({*record["names"]}) < len(record["names"]):
+            raise ValueError("it names no method, no type, or one twice")
         return record
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder / RECORD}: not a record that this version can read ({error}); fit it again"
-        ) from error
+
+
+def read_steps(folder: Path) -> list[dict[str, Any]]:
+    """The rows of `steps.jsonl`: every step with its type and its distance. Raises UserError where one is damaged."""
+    path, rows = folder / STEPS, []
+    with reading(f"{path} cannot be read", _AGAIN):
+        for number, row in read_jsonl(path):
+            if not (
+                fits(row.get("type"), str)
+                and fits(row.get("text"), str)
+                and fits(row.get("distance"), float)
+                and math.isfinite(row["distance"])
+            ):
+                raise UserError(f"{path}:{number}: no step with type, text and distance; {_AGAIN}")
+            rows.append(row)
+    if not rows:
+        raise UserError(f"{path}: holds no step; {_AGAIN}")
+    return rows
 
 
 def load(folder: Path) -> Fit:
     """The fit in ``folder``. Raises UserError where there is none that can be read."""
     record = read_record(folder)
-    try:
+    with reading(f"{folder / RECORD}: not a fit that this version can read", _AGAIN):
         source = Source(**record["source"]) if record["source"] else None
         names = tuple(record["names"])
-        types = _from_state(record["method"], names, record["settings"], load_file(folder / TENSORS))
+        tensors = load_file(folder / TENSORS)
+        if wrong := [name for name, values in tensors.items() if not np.isfinite(values).all()]:
+            raise ValueError(f"{wrong[0]} in {TENSORS} is not finite")
+        types = _from_state(record["method"], names, record["settings"], tensors)
         return Fit(record["method"], types, source, record["dataset"], record["seed"], record["words"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise UserError(f"{folder / RECORD}: not a fit that this version can read ({error}); fit it again") from error

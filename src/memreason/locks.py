@@ -1,0 +1,55 @@
+"""One writer at a time: a lock that goes away with its process, however that ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from memreason.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows: two writers are not told apart there
+    fcntl = None  # type: ignore[assignment]
+
+
+def lock(handle: int, what: str) -> None:
+    """Lock the open file or folder ``handle`` until it is closed; UserError where another process holds it."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"{what}: another process is writing to it; wait for it, or name another place") from None
+    except OSError:  # a file system without locks
+        return
+
+
+@contextmanager
+def locked_folder(folder: Path, what: str) -> Iterator[None]:
+    """Hold the lock of ``folder``, which is made if need be, and removed again where nothing was put into it.
+
+    Raises UserError where another process holds it, or where it cannot be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{what} is a file; give a folder")
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = None if fcntl is None else os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"{what}: cannot be written to ({error.strerror}); give another folder") from error
+    try:
+        if handle is not None:
+            lock(handle, what)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # it is not empty
+                if new:
+                    folder.rmdir()
+    finally:
+        if handle is not None:
+            os.close(handle)

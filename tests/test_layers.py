@@ -11,6 +11,7 @@ LAYERS = [
     {
         "errors",
         "neighbours",
+        "thoughts",
         "folders",
         "on_disk",
         "allocator",
@@ -69,7 +70,7 @@ TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label", "examples", "processes", "on_disk", "devices"}  # fmt: skip
+              "label", "thoughts", "examples", "processes", "on_disk", "devices"}  # fmt: skip
 
 
 def module_of(path: Path) -> str:

@@ -14,6 +14,7 @@ from memreason.llm import Reply
 from memreason.records import MEMORY, REASON, Question, Step, one_line
 from memreason.tasks import AnswerKind
 from memreason.tasks.agent_json import LABELS
+from memreason.thoughts import without_thoughts
 
 MOST_STEPS = 20
 _LONGEST_MENDED = 20_000
@@ -93,7 +94,7 @@ def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
     Small slips (single quotes, a comma too many) are mended, a text that breaks off is not: mending
     it would make a shorter solution out of a longer one. Raises Problem.
     """
-    text = _said(reply)
+    text = without_thoughts(reply.text).strip()
     if reply.finish_reason in ("refusal", "content_filter"):
         raise Problem("refused", text[:200])
     if reply.finish_reason == "length":
@@ -125,11 +126,6 @@ def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
     raise Problem("bad_json", "it is not one whole JSON object")
 
 
-def _said(reply: Reply) -> str:
-    """A reply's text without the thoughts that some models write before it."""
-    return reply.text.rpartition("</think>")[2].partition("<think>")[0].strip()
-
-
 def _breaks_off(text: str) -> bool:
     return text.count("{") > text.count("}") or text.count("[") > text.count("]")
 
@@ -153,7 +149,7 @@ def read_plan(
     try:
         plan = read_json_object(reply, "steps")
     except Problem as problem:
-        lines = _read_lines(_said(reply)) if problem.code == "bad_json" else None
+        lines = _read_lines(without_thoughts(reply.text).strip()) if problem.code == "bad_json" else None
         if lines is None:
             raise
         plan = lines

@@ -24,7 +24,8 @@ LAYERS = [
     {"records"},
     {"prompt_templates"},
     {"planning_tokens", "manifest"},
-    {"calculator", "latex", "math_program", "math_worker", "answers_number"},
+    {"calculator", "latex", "math_notation", "math_program", "math_worker", "answer_marks"},
+    {"answers_number"},
     {"answers_math"},
     {"config", "answers", "tasks"},
     {"variants", "demonstrations"},
@@ -68,7 +69,8 @@ LAYERS = [
 ]
 TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
-              "demonstrations", "command_line", "calculator", "latex", "math_program", "math_worker", "answers_number", "answers_math",
+              "demonstrations", "command_line", "calculator", "latex", "math_notation", "math_program",
+              "math_worker", "answer_marks", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
               "label", "thoughts", "examples", "processes", "on_disk", "devices"}  # fmt: skip
 

@@ -26,7 +26,7 @@ LAYERS = [
     {"planning_tokens", "manifest"},
     {"calculator", "latex", "math_notation", "math_program", "math_worker", "answer_marks"},
     {"answers_number"},
-    {"answers_math"},
+    {"answers_math", "answers_choice"},
     {"config", "answers", "tasks"},
     {"variants", "demonstrations"},
     {"examples"},
@@ -70,7 +70,7 @@ LAYERS = [
 TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_notation", "math_program",
-              "math_worker", "answer_marks", "answers_number", "answers_math",
+              "math_worker", "answer_marks", "answers_number", "answers_math", "answers_choice",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
               "label", "thoughts", "examples", "processes", "on_disk", "devices"}  # fmt: skip
 

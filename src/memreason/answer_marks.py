@@ -22,12 +22,14 @@ _NEXT = re.compile(
     r"\n[#*\s]*(?:Question|Q|Problem|Exercise|User|Human|Instruction)\s?\d*\s?[*_]*:|<\|(?:im_end|im_start|endoftext|eot_id"
     r"|end_of_text|end)\|>|</s>"
 )
-_TAG = re.compile(r"<(?:final_)?answer>\s*([^<]*(?:<(?!/?(?:final_)?answer>)[^<]*)*)(?:</(?:final_)?answer>|$)", re.IGNORECASE)
+_TAG = re.compile(
+    r"<(?:final_)?answer>\s*([^<]*(?:<(?!/?(?:final_)?answer>)[^<]*)*)(?:</(?:final_)?answer>|$)", re.IGNORECASE
+)
 _HASHES = re.compile(r"####[ \t]*\n?([^\n]*)")
 _NAME = r"(?:\banswer|\brespuesta|\bréponse|\bantwort|\brisposta|\bresposta|\bответ)\b"
-_PHRASE = re.compile(
+PHRASE = re.compile(
     rf"{_NAME}(?: to (?:the|this) (?:question|problem))?,?(?: (?:therefore|then|thus|hence),?)?[\"'*_`)\]]*[ \t]*"
-    r"(?:(?P<is>\bis\b(?! not\b)|\bmust be\b|\bshould be\b|\bwould be\b|\bes\b|\best\b|\bist\b|\bè\b|\bé\b)[*_]*:?|(?P<colon>[:：=]))"
+    r"(?:\b(?:is(?! not\b)|(?:must|should|would|will) be|es|est|ist|è|é)\b[*_]*:?|(?P<colon>[:：=]))"
     r"|(?:正确答案|答案|正解|答え|정답)\s*(?:应该?)?\s*(?:是|为|為|は|은|는|[:：])[:：]?"
     r"|(?m:^[\W_]*(?:the |my )?(?:final |correct )?answer[*_ \t]*$)",
     re.IGNORECASE,
@@ -52,7 +54,7 @@ class Announced(NamedTuple):
 
 
 def own_part(text: str) -> str:
-    """What a text says about its own question: without planning tokens, thoughts, and the next question it goes on to."""
+    """What a text says about its own question: without planning tokens, thoughts, and a next question it goes on to."""
     text = without_thoughts(_TOKEN.sub("", text))
     for following in _NEXT.finditer(text):
         if text[: following.start()].strip():
@@ -71,9 +73,9 @@ def after_hashes(text: str) -> list[str]:
     return [line.strip()[:LONGEST] for line in _HASHES.findall(text)[-_MOST:]][::-1]
 
 
-def announced(text: str) -> Iterator[Announced]:
+def announced(text: str, phrase: re.Pattern[str] = PHRASE) -> Iterator[Announced]:
     """What follows each "answer is", "Answer:" and the like; the last first."""
-    for match in reversed(list(_PHRASE.finditer(text))[-_MOST:]):
+    for match in reversed(list(phrase.finditer(text))[-_MOST:]):
         start = _TO_ANSWER.match(text, match.end()).end()  # type: ignore[union-attr]
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
@@ -84,7 +86,7 @@ def announced(text: str) -> Iterator[Announced]:
 
 
 def undecorated(line: str) -> str:
-    """A line without what only dresses it: bold, dollar signs, quotes, a box, `\\text`, an answer's tag, a full stop."""
+    """A line without what only dresses it: bold, dollar signs, quotes, a box, `\\text`, an answer's tag, its dot."""
     line = one_line(line)
     for _ in range(6):
         if line.count("**") % 2:

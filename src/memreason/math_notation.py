@@ -7,14 +7,11 @@ import unicodedata
 
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix", strict=True))
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙₓ", "0123456789+-()nx", strict=True))
-_GREEK = dict(
-    zip(
-        "αβγδεζηθκλμνξπρστφϕχψωΓΔΘΛΞΠΣΦΨΩ",
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi phi chi psi omega "
-        "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
-        strict=True,
-    )
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi phi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 )
+_GREEK = dict(zip("αβγδεζηθκλμνξπρστφϕχψωΓΔΘΛΞΠΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
 _SIGNS = str.maketrans(
     dict.fromkeys("−–‐‑‒﹣－", "-")
     | dict.fromkeys("·⋅∙•∗", r"\cdot ")
@@ -59,7 +56,10 @@ _PLAIN = (
     (re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])"), r"\\cup "),
     (re.compile(r"(?<![A-Za-z\\])(pi|theta|alpha|beta|gamma|lambda|phi|omega)(?![A-Za-z{])"), r"\\\1 "),
     (re.compile(r"(?<![A-Za-z\\])(?:infinity|infty|inf)(?![A-Za-z])", re.IGNORECASE), r"\\infty "),
-    (re.compile(r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|ln|log|exp|arcsin|arccos|arctan)(?=\s*[\d(\\xyz])"), r"\\\1 "),
+    (
+        re.compile(r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|ln|log|exp|arcsin|arccos|arctan)(?=\s*[\d(\\xyz])"),
+        r"\\\1 ",
+    ),
     (re.compile(r"[€£¥₹]\s*(?=\d)|(?<=\d)\s*[€£¥₹]"), ""),
 )
 _POWER_OF_TEN = re.compile(

@@ -35,9 +35,13 @@ _WORD = (
 _SAID_BOOLEAN = re.compile(rf"\W*{_ADVERBS}{_WORD}", re.IGNORECASE)
 _DRESS = re.compile(r"[*_$`\"“”]|\\(?:text|textbf|mathrm|boxed|fbox)\s*\{|[{}]")
 
+_ALTERNATIVES = re.compile(r"\b(?:true|false|yes|no)\W*(?:and|n?or|/|&)\W*(?:true|false|yes|no)\b", re.IGNORECASE)
+
 # Anywhere: True and False where a clause ends, Yes and No also only with their capital.
 _LOOSE_BOOLEAN = re.compile(
-    r"(?<!not )\b([Tt]rue|TRUE|[Ff]alse|FALSE|Yes|YES|No|NO)\b(?!/\w)(?=\W*$|[.,;:!)]|\s[–—-]\s)", re.M
+    r"(?<!not )(?<!n['’]t )(?<!no longer )\b([Tt]rue|TRUE|[Ff]alse|FALSE|Yes|YES|No|NO)\b"
+    r"(?!/\w)(?=\W*$|[.,;:!)]|\s[–—-]\s)",
+    re.M,
 )
 
 
@@ -113,7 +117,7 @@ def _find_boolean(text: str) -> str | None:
         if match := _SAID_BOOLEAN.match(_DRESS.sub("", said)):
             return _BOOLEANS[(match[1] or match[2]).lower()]
     bare = _DRESS.sub("", text)
-    if found := _LOOSE_BOOLEAN.findall(bare):
+    if found := _LOOSE_BOOLEAN.findall(_ALTERNATIVES.sub("", bare)):
         return _BOOLEANS[found[-1].lower()]
     last = bare.rstrip().rpartition("\n")[2]
     match = _SAID_BOOLEAN.match(last)

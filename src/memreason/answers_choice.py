@@ -25,9 +25,9 @@ _DRESS = re.compile(r"\*\*|\$|`|\\(?:text|textbf|mathrm|mathbf|mbox|boxed|fbox)\
 
 # After a mark the letter must come at once, and its clause must end there.
 _SAID_LETTER = re.compile(
-    r"\W*(?:(?:either|both|(?:the )?(?:option|choice|letter|answer))\W+)?([A-Z])\b(?!['’]\w|-\w)", re.I
+    r"\W*(?:(?:either|both|(?:the )?(?:option|choice|letter|answer))\W+)?([A-Z])(?![A-Za-z\d_]|['’]\w|-\w)", re.I
 )
-_ENDS = re.compile(r"\s*(?:$|[^\w\s'’-])|\s+(?:-|because\b|since\b|due to\b|given\b)")
+_ENDS = re.compile(r"\s*(?:$|[^\w\s'’-]|[^\x00-\u024f])|\s+(?:-|because\b|since\b|due to\b|given\b)")
 _ENDS_IN_PROSE = re.compile(r"\s+(?:as|for|which|so|but|not|where|in|by|the|is|and not)\b")
 _JOINED = re.compile(
     r"[\s)\]*.]*(?:[,/&、和或]|\b(?:and|or|und|oder|et|ou|y|o)\b)+\s*(?:(?:also|or|and|maybe|option|choice|letter)\s+)*"
@@ -149,7 +149,9 @@ def _loose(text: str, question: Question) -> str | None:
         letter, before = match[group], text[max(0, match.start(group) - 30) : match.start(group)].rstrip("(")
         if letter not in option_letters(question) or _DENIED.search(before):
             continue
-        following = text[match.end(group) : match.end(group) + 60]
+        following = text[match.end(group) : match.end(group) + 200].split("\n")[0]
+        if _names_another(following, letter, question):
+            continue
         if _ASSERTS.search(before) or _ASSERTED.match(following):
             asserted.append(SEVERAL if _JOINED.match(following) else letter)
         others.append((letter, match.end(group)))

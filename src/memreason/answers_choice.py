@@ -31,7 +31,7 @@ _ENDS = re.compile(r"\s*(?:$|[^\w\s'’-]|[^\x00-\u024f])|\s+(?:-|because\b|sinc
 _ENDS_IN_PROSE = re.compile(r"\s+(?:as|for|which|so|but|not|where|in|by|the|is|and not)\b")
 _JOINED = re.compile(
     r"[\s)\]*.]*(?:[,/&、和或]|\b(?:and|or|und|oder|et|ou|y|o)\b)+\s*(?:(?:also|or|and|maybe|option|choice|letter)\s+)*"
-    r"[(\[]?(?:A\b(?!\s+[a-z])|[B-Z]\b)(?!['’-]\w)"
+    r"[(\[]?(?:[AI]\b(?!\s+[a-z])|[B-HJ-Z]\b)(?!['’-]\w)"
 )
 _CLAUSE_ENDS = re.compile(r"\s*(?:$|[;:!)(]|[.,](?!\d))|\s+(?:because|since|as)\b")
 
@@ -44,7 +44,9 @@ _LOOSE_LETTER = re.compile(
 )
 _ASSERTS = re.compile(r"\b(?:is|be|pick|choose|select|with)\s+(?:the )?(?:option |choice |answer )?[*\"'$]*$", re.I)
 _ASSERTED = re.compile(
-    r"[*\"')\].]*\s+(?:is|seems|must be)\s+(?:the\s+)?(?:most |only )?(?:correct|right|best|answer)\b", re.I
+    r"[*\"')\].]*\s+(?:is|seems|must be)\s+(?:[a-z]+ly\s+)?(?:the\s+)?(?:most |only )?"
+    r"(?:correct|right|best|answer|true)\b",
+    re.I,
 )
 _DENIED = re.compile(r"\b(?:not|n['’]t|than|nor|neither)\s+(?:the )?(?:option |choice )?[*\"'$]*$", re.I)
 _REASON_LINE = re.compile(r"\(?([A-Z])\)?\s+(?:because|since)\b")

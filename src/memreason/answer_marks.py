@@ -19,8 +19,8 @@ _MOST = 20
 
 _TOKEN = re.compile(r"<[^<>\s]+_\d+>")
 _NEXT = re.compile(
-    r"\n[#*\s]*(?:Question|Q|Problem|Exercise|User|Human|Instruction)\s?\d*\s?[*_]*:|<\|(?:im_end|im_start|endoftext|eot_id"
-    r"|end_of_text|end)\|>|</s>"
+    r"\n[#* \t]*(?:Question|Q|Problem|Exercise|User|Human|Instruction)\s?\d*\s?[*_]*:"
+    r"|<\|(?:im_end|im_start|endoftext|eot_id|end_of_text|end)\|>|</s>"
 )
 _TAG = re.compile(
     r"<(?:final_)?answer>\s*([^<]*(?:<(?!/?(?:final_)?answer>)[^<]*)*)(?:</(?:final_)?answer>|$)", re.IGNORECASE
@@ -31,7 +31,7 @@ PHRASE = re.compile(
     rf"{_NAME}(?: to (?:the|this) (?:question|problem))?,?(?: (?:therefore|then|thus|hence),?)?[\"'*_`)\]]*[ \t]*"
     r"(?:\b(?:is(?! not\b)|(?:must|should|would|will) be|es|est|ist|è|é)\b[*_]*:?|(?P<colon>[:：=]))"
     r"|(?:正确答案|答案|正解|答え|정답)\s*(?:应该?)?\s*(?:是|为|為|は|은|는|[:：])[:：]?"
-    r"|(?m:^[\W_]*(?:the |my )?(?:final |correct )?answer[*_ \t]*$)",
+    r"|(?m:^[*#_> \t]*(?:the |my )?(?:final |correct )?answer[*_ \t]*$)",
     re.IGNORECASE,
 )
 _TO_ANSWER = re.compile(r"(?:[*_]+(?=\s|$)|[\s:])*")

@@ -42,6 +42,7 @@ _LOOSE_LETTER = re.compile(
     r"|\b(?:[Oo]ption|[Cc]hoice|^)[ *]*([A-Z])\b(?=[ *]+is )",
     re.M,
 )
+_MOST_LETTERS = 200
 _ASSERTS = re.compile(r"\b(?:is|be|pick|choose|select|with)\s+(?:the )?(?:option |choice |answer )?[*\"'$]*$", re.I)
 _ASSERTED = re.compile(
     r"[*\"')\].]*\s+(?:is|seems|must be)\s+(?:[a-z]+ly\s+)?(?:the\s+)?(?:most |only )?"
@@ -146,7 +147,7 @@ def _option_begun(rest: str, question: Question) -> str | None:
 def _loose(text: str, question: Question) -> str | None:
     asserted: list[str] = []
     others: list[tuple[str, int]] = []
-    for match in _LOOSE_LETTER.finditer(text):
+    for match in list(_LOOSE_LETTER.finditer(text))[-_MOST_LETTERS:]:
         group = next(number for number in (1, 2, 3) if match[number])
         letter, before = match[group], text[max(0, match.start(group) - 30) : match.start(group)].rstrip("(")
         if letter not in option_letters(question) or _DENIED.search(before):

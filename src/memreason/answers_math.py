@@ -21,7 +21,10 @@ from memreason.records import one_line
 LONGEST = 400
 """Characters of the longest answer that is read as mathematics; longer ones are compared as text."""
 
-_FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^\\$])+)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)")
+_FORMULA = re.compile(
+    r"\$\$((?:(?!\$\$).)+)\$\$|(?<!\\)\$((?:\\.|[^\\$])+)\$"
+    r"|\\\[((?:(?!\\[\[\]]).)+)\\\]|\\\(((?:(?!\\[()]).)+)\\\)"
+)
 _JOINT = re.compile(r"[\s,;]*(?:and|or|[,;])[\s,;]*(?:also\s*)?")
 _WORDING = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mbox)\s*(?=\{)")
 _NO_SPACE = re.compile(r"\\!\s*|(?<=\d)(?:\{,\}|\\,)(?=\d{3})|\\\$")
@@ -127,7 +130,8 @@ def _without_glued_unit(text: str, other: str, *, is_answer: bool) -> str:
     match = _GLUED_UNIT.fullmatch(text)
     if not match:
         return text
-    certain = (is_answer and len(match[2]) > 1) or re.search(rf"(?:\{{\s*|\s){match[2]}\b", other)
+    set_off = rf"(?:\\(?:text|mathrm|mbox)\s*\{{\s*|[\d}})]\s+){match[2]}\b"
+    certain = (is_answer and len(match[2]) > 1) or re.search(set_off, other)
     return match[1] if certain else text
 
 

@@ -21,7 +21,7 @@ SIGNIFICANT = 4
 """Digits, zeros in front not counted, that it must have as well: 0.000003 stands for no other number."""
 DIGITS, MOST_DIGITS = 60, 1000
 """To so many digits unequal numbers are told apart, and those whose equality cannot be proved are compared."""
-MOST_PARTS = 50
+MOST_PARTS, DEEPEST = 50, 20
 
 _DECIMAL = re.compile(
     r"([+-]?)\s*(\d{0,400})(?:\.(\d{0,400}))?(?:\s*\\(?:times|cdot)\s*10\s*\^\s*(?:\{\s*([+-]?\d{1,3})\s*\}|(\d)))?"
@@ -159,10 +159,23 @@ def decimal(text: str) -> Decimal | None:
     return Decimal(int(match[1] + digits) * unit, unit, places, len(digits.lstrip("0")))
 
 
+def _nests_well(text: str) -> bool:
+    """Whether every bracket is closed, and none too deep: the parser takes seconds to find out. [1,2) is closed."""
+    depth = deepest = 0
+    for match in re.finditer(r"\\.|[()\[\]{}]", text, re.DOTALL):
+        depth += (match[0] in "([{") - (match[0] in ")]}")
+        deepest = max(deepest, depth)
+        if depth < 0:
+            return False
+    return depth == 0 and deepest <= DEEPEST
+
+
 def _wholes_equal(gold: str, answer: str) -> bool:
     from math_verify import verify
     from sympy import Expr, Rational
 
+    if not (_nests_well(gold) and _nests_well(answer)):
+        return False
     numbers = decimal(gold), decimal(answer)
     for text, number, other in ((answer, *numbers), (gold, *reversed(numbers))):
         if number and number.places >= PLACES and number.significant >= SIGNIFICANT:

@@ -127,7 +127,10 @@ def _find_boolean(text: str) -> str | None:
 
 
 def _find_text(text: str) -> str | None:
-    marks = [mark for mark in (last_boxed(text), tagged(text)) if mark]
-    lines = [line for line in text.split("\n") if line.strip()]
-    said = next((*marks, *(rest for rest, _, _ in announced(text)), *lines[-1:]).__iter__(), "")
-    return plain(said) or None
+    marks = [
+        last_boxed(text),
+        tagged(text),
+        *(rest for rest, _, _ in announced(text)),
+        text.strip().rpartition("\n")[2],
+    ]
+    return plain(next(filter(None, marks), "")) or None

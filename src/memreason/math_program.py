@@ -172,28 +172,34 @@ def _nests_well(text: str) -> bool:
 
 def _wholes_equal(gold: str, answer: str) -> bool:
     from math_verify import verify
-    from sympy import Expr, Rational
 
     if not (_nests_well(gold) and _nests_well(answer)):
         return False
-    numbers = decimal(gold), decimal(answer)
-    for text, number, other in ((answer, *numbers), (gold, *reversed(numbers))):
-        if number and number.places >= PLACES and number.significant >= SIGNIFICANT:
-            exact = Rational(other.value.numerator, other.value.denominator) if other else next(iter(read(text)), None)
-            if isinstance(exact, Expr) and _rounds(number, exact_form(exact)):
-                return True
-    if all(numbers):
-        return numbers[0].value == numbers[1].value  # type: ignore[union-attr]
+    one, other = decimal(gold), decimal(answer)
+    if (one and _rounds(one, other, answer)) or (other and _rounds(other, one, gold)):
+        return True
+    if one and other:
+        return one.value == other.value
     return bool(verify(list(read(gold)), list(read(answer)), timeout_seconds=None, allow_set_relation_comp=True))
 
 
-def _rounds(number: Decimal, exact: Any) -> bool:
+def _rounds(number: Decimal, other: Decimal | None, text: str) -> bool:
+    """Whether a number with enough decimals is the other one, which ``text`` spells, rounded to just these decimals."""
+    from sympy import Expr
+
+    if number.places < PLACES or number.significant < SIGNIFICANT:
+        return False
+    exact = _rational(other.value) if other else next(iter(read(text)), None)
+    exact = exact_form(exact) if isinstance(exact, Expr) else None
+    if exact is None or not exact.is_number or not exact.is_real:
+        return False
+    return bool(2 * abs((exact - _rational(number.value)).evalf(DIGITS)) <= _rational(number.unit))
+
+
+def _rational(value: Fraction) -> Any:
     from sympy import Rational
 
-    if not exact.is_number or not exact.is_real:
-        return False
-    value = Rational(number.value.numerator, number.value.denominator)
-    return bool(abs((exact - value).evalf(DIGITS)) * 2 * number.unit.denominator <= number.unit.numerator)
+    return Rational(value.numerator, value.denominator)
 
 
 def exact_form(value: Any) -> Any:

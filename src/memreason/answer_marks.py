@@ -26,11 +26,11 @@ _TAG = re.compile(
     r"<(?:final_)?answer>\s*([^<]*(?:<(?!/?(?:final_)?answer>)[^<]*)*)(?:</(?:final_)?answer>|$)", re.IGNORECASE
 )
 _HASHES = re.compile(r"####[ \t]*\n?([^\n]*)")
-_NAME = r"(?:\banswer|\brespuesta|\bréponse|\bantwort|\brisposta|\bresposta|\bответ)\b"
+_NAME = r"(?:\banswer|\brespuesta|\bréponse|\bantwort|\brisposta|\bresposta|\bответ)\b(?: correct[aeo]?\b)?"
 PHRASE = re.compile(
     rf"{_NAME}(?: to (?:the|this) (?:question|problem))?,?(?: (?:therefore|then|thus|hence),?)?[\"'*_`)\]]*[ \t]*"
     r"(?:\b(?:is(?! not\b)|(?:must|should|would|will) be|es|est|ist|è|é)\b[*_]*:?|(?P<colon>[:：=]))"
-    r"|(?:正确答案|答案|正解|答え|정답)\s*(?:应该?)?\s*(?:是|为|為|は|은|는|[:：])[:：]?"
+    r"|(?:正确答案|答案|正解|答え|回答|정답)\s*(?:应该?)?\s*(?:是|为|為|は|은|는|[:：])[:：]?"
     r"|(?m:^[*#_> \t]*(?:the |my )?(?:final |correct )?answer[*_ \t]*$)",
     re.IGNORECASE,
 )

@@ -12,13 +12,13 @@ SEVERAL = ""
 """What is read where two letters are given, or a letter and another option's text: that is no answer."""
 
 _LETTER_LINE = re.compile(r"(?:option |choice )?(?:\(([A-Z])\)|\[([A-Z])\]|([A-Z])[.):]?)", re.IGNORECASE)
-_LABELLED_OPTION = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[.):]|([A-Za-z])(?=\s+[-–—]))\s*[-–—]?\s*(.+)")
+_LABELLED_OPTION = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[.):,]|([A-Za-z])(?=\s+[-–—]))\s*[-–—]?\s*(.+)")
 _PHRASE = re.compile(
     PHRASE.pattern
     + r"|\bi(?:['’]d|['’]ll| would| will)? (?:pick|choose|select|go with|opt for)\b"
     + r"|\b(?:option|choice|letter|selection)\s*(?:\bis\b(?! not\b)|\bwould be\b|\bmust be\b)[*_]*:?"
     + r"|\b(?:correct|right|best) (?:option|choice|letter|selection)[*_]*:"
-    + r"|选(?:择|項|项)?\s*(?=[(（]?[A-Z])",
+    + r"|选(?:择|項|项)?\s*[:：]?\s*(?=[(（]?[A-Z])",
     PHRASE.flags,
 )
 _DRESS = re.compile(r"\*\*|\$|`|\\(?:text|textbf|mathrm|mathbf|mbox|boxed|fbox)\s*\{|\\[()\[\]]|[{}\"“”]")

@@ -25,6 +25,7 @@ _FORMULA = re.compile(
     r"\$\$((?:(?!\$\$).)+)\$\$|(?<!\\)\$((?:\\.|[^\\$])+)\$"
     r"|\\\[((?:(?!\\[\[\]]).)+)\\\]|\\\(((?:(?!\\[()]).)+)\\\)"
 )
+_DISPLAYED = re.compile(r"\$\$(?:(?!\$\$).)+\$\$|\\\[(?:(?!\\[\[\]]).)+\\\]", re.DOTALL)
 _JOINT = re.compile(r"[\s,;]*(?:and|or|[,;])[\s,;]*(?:also\s*)?")
 _WORDING = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mbox)\s*(?=\{)")
 _NO_SPACE = re.compile(r"\\!\s*|(?<=\d)(?:\{,\}|\\,)(?=\d{3})|\\\$")
@@ -62,6 +63,7 @@ def find_math(text: str) -> str | None:
     A sentence after "answer is" gives its first formula, or several that are joined by "and" or "or", else its first
     number. Where there is no formula either, the last number counts.
     """
+    text = _on_one_line(text)
     if said := last_boxed(text) or tagged(text):
         return clean(said)
     for said, sure, last in announced(text):
@@ -84,6 +86,11 @@ def _said(rest: str) -> str | None:
     if _is_wording(_UNIT.sub("", clean(rest))):
         return first_number(rest) or clean(rest)
     return clean(rest)
+
+
+def _on_one_line(text: str) -> str:
+    """The text with each displayed formula on one line."""
+    return _DISPLAYED.sub(lambda formula: one_line(formula[0]), text)
 
 
 def _formulas(text: str) -> list[str]:

@@ -7,6 +7,7 @@ import unicodedata
 from fractions import Fraction
 
 from memreason.answer_marks import LONGEST, after_hashes, announced, tagged, undecorated
+from memreason.calculator import evaluate
 from memreason.latex import last_boxed
 
 _LONGEST = 40
@@ -14,15 +15,15 @@ _LONGEST = 40
 _N = rf"\d{{1,{_LONGEST}}}"
 _POWER = r"(?:[eE][+-]?\d{1,2}|\s*[×*]\s*10\s*\^\s*\{?[+-]?\d{1,2}\}?)"
 _DECIMAL = rf"(?:\d{{1,3}}(?:,\d{{3}})+|{_N})(?:\.{_N})?|\.{_N}"
-_NUMBER = rf"(?:{_N} {_N}/{_N}|{_N} ?/ ?{_N}|(?:{_DECIMAL}){_POWER}?)(?!\d)"
+_NUMBER = rf"(?:{_N} {_N}/{_N}|{_N} ?/ ?{_N}|(?:{_DECIMAL}){_POWER}?)(?!\d|,\d)"
 """A mixed number, else a fraction, else an integer or decimal, with a power of ten or without."""
 _CURRENCY = "[$€£¥₹]"
 _LINE = re.compile(rf"{_CURRENCY}?\s*([-+]?)\s*{_CURRENCY}?\s*({_NUMBER})\s*(?:{_CURRENCY}|%|percent)?\s*\.?")
-_ANYWHERE = re.compile(rf"(?:(?<![\w.)])(-))?(?<![\w.]){_CURRENCY}?({_NUMBER})")
+_ANYWHERE = re.compile(rf"(?:(?<![\w.)])(-))?(?<![\w.])(?<!\d,){_CURRENCY}?({_NUMBER})")
 
 _TERM = rf"[-(]*{_CURRENCY}?{_NUMBER}[%)]*[a-z]?(?: [A-Za-z]+){{0,2}}"
 _SUM = re.compile(
-    rf"\s*(?:[A-Za-z]\w*(?: [A-Za-z]+){{0,3}}|{_TERM}(?:\s*(?:[-+*/×÷x]|times|plus|minus)\s*{_TERM})*)"
+    rf"\s*(?:[A-Za-z]\w*(?: [A-Za-z]+){{0,3}}|{_TERM}(?:\s*(?:\*\*|[-+*/×÷x^]|times|plus|minus)\s*{_TERM})*)"
     rf"\s*=\s*(?={_CURRENCY}|[-(.\d])"
 )
 """What stands before the right side of an equation: 9 * 2 =, 9 eggs x $2 =, total =."""
@@ -31,6 +32,14 @@ _WHOLE_LINE = re.compile(
 )
 """A line that begins with the answer: 18 dollars; 18 (9 eggs x $2); 18, since …; but not "3 eggs are left over, so"."""
 
+_SIGN_APART = re.compile(rf"^\s*(?:-|minus|negative)\s+(?={_CURRENCY}?\d)", re.IGNORECASE)
+_UNSUMMED = re.compile(
+    rf"[-(]*{_CURRENCY}?(?:{_DECIMAL})\)*(?:(?:\s*[*×÷+]\s*|\s+-\s+)[-(]*{_CURRENCY}?(?:{_DECIMAL})\)*)+(?=\W*$)"
+)
+_SEVERAL = re.compile(
+    rf"\W*?-?{_CURRENCY}?{_NUMBER}\s*(?:,?\s*\bor\b\s*-?{_CURRENCY}?{_NUMBER}|,\s+-?{_CURRENCY}?{_NUMBER}(?=\W*$))"
+)
+"""Two numbers, which are no answer."""
 _LINE_BEGINS = re.compile(rf"\W*?-?{_CURRENCY}?{_NUMBER}(?P<heading>[.:)]\s+[^\W\d])?")
 
 _SIGNS = str.maketrans(dict.fromkeys("−–‐‑‒﹣－", "-") | {"·": "*", "∗": "*", "⁄": "/"})
@@ -58,7 +67,7 @@ def whole_number_line(line: str) -> str | None:
 def find_number(text: str) -> str | None:
     """The number that a text gives: after its last ####, in its last box or tag, after "answer is", else its last.
 
-    Of an equation there, the right side. A line that begins with #### or "Answer:" counts where its number comes at
+    Of an equation there, the right side; two numbers, "5 or 6", are no answer. A line that begins with #### or "Answer:" counts where its number comes at
     once, and not where it is a heading or the start of a solution.
     """
     for line in after_hashes(text):
@@ -66,6 +75,9 @@ def find_number(text: str) -> str | None:
         begun = _LINE_BEGINS.match(_right_side(_plain(line)))
         if begun and not begun["heading"] and (number := first_number(line)):
             return number
+    said = next(filter(None, (last_boxed(text), tagged(text), *(rest for rest, _, _ in announced(text)))), "")
+    if _SEVERAL.match(_plain(said)):
+        return None
     for marked in (last_boxed(text), tagged(text)):
         if marked and (number := first_number(marked)):
             return number
@@ -81,7 +93,10 @@ def _begins(line: str) -> bool:
 
 def first_number(text: str) -> str | None:
     """The first number in a text, units and words around it or not; of an equation that it begins with, the result."""
-    return next(iter(_numbers(_right_side(_plain(text[:LONGEST])))), None)
+    text = _right_side(_plain(text[:LONGEST]))
+    unsummed = _UNSUMMED.match(text.strip())
+    value = evaluate(unsummed[0]) if unsummed else None
+    return spell(value) if value is not None else next(iter(_numbers(text)), None)
 
 
 def last_number(text: str) -> str | None:
@@ -92,7 +107,7 @@ def last_number(text: str) -> str | None:
 def _right_side(text: str) -> str:
     while match := _SUM.match(text):
         text = text[match.end() :]
-    return text
+    return _SIGN_APART.sub("-", text)
 
 
 def _plain(text: str) -> str:

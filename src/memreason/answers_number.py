@@ -67,8 +67,8 @@ def whole_number_line(line: str) -> str | None:
 def find_number(text: str) -> str | None:
     """The number that a text gives: after its last ####, in its last box or tag, after "answer is", else its last.
 
-    Of an equation there, the right side; two numbers, "5 or 6", are no answer. A line that begins with #### or "Answer:" counts where its number comes at
-    once, and not where it is a heading or the start of a solution.
+    Of an equation there, the right side; two numbers, "5 or 6", are no answer. A line that begins with #### or
+    "Answer:" counts where its number comes at once, and not where it is a heading or the start of a solution.
     """
     for line in after_hashes(text):
         line = re.sub(r"^\W*(?:(?:the|my|final|answer|is)\b[\s:]*)*", "", line) if line[:1].isalpha() else line

@@ -38,10 +38,10 @@ _SQUARED = r"(?:\s*\^\s*\{?[23]\}?)?"
 _NOT_A_COUNT = r"(?!\W*(?:half|dozen|hundred|thousand|[mbtz]illion)s?\b)"
 _UNIT = re.compile(
     rf"(?<=[\w}})])\s*\\(?:text|mathrm|mbox)\s*\{{{_NOT_A_COUNT}[^{{}}]*\}}{_SQUARED}$"
-    rf"|(?<=[\d}})])\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}(?:\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}){{0,3}}\.?{_SQUARED}$"
+    rf"|(?:(?<=[\d}})])|(?<=\\pi))\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}(?:\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}){{0,3}}\.?{_SQUARED}$"
 )
 """A unit that cannot be taken for variables: a text, or words after a number. "Million" is none."""
-_NUMBER = r"((?:[^A-Za-z\\]|\\[A-Za-z]{2,})*[\d})])"
+_NUMBER = r"((?:[^A-Za-z\\]|\\[A-Za-z]{2,})*(?:[\d})]|\\pi))"
 _SHORT = r"(?:[cmk]?m|k?g|ft|in|lb|oz|hr|mph)"
 _SHORT_UNIT = re.compile(rf"{_NUMBER}\s+{_SHORT}\.?{_SQUARED}")
 _GLUED_UNIT = re.compile(rf"{_NUMBER}({_SHORT})\.?{_SQUARED}")

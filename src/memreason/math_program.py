@@ -191,7 +191,7 @@ def _rounds(number: Decimal, other: Decimal | None, text: str) -> bool:
         return False
     exact = _rational(other.value) if other else next(iter(read(text)), None)
     exact = exact_form(exact) if isinstance(exact, Expr) else None
-    if exact is None or not exact.is_number or not exact.is_real:
+    if exact is None or not exact.is_number or not exact.is_real or exact.is_Integer:  # which is no approximation
         return False
     return bool(2 * abs((exact - _rational(number.value)).evalf(DIGITS)) <= _rational(number.unit))
 

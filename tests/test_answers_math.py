@@ -252,7 +252,10 @@ TYPED = {
         7 m              = 7 ; 7\text{ m} ; 7m | 8
         7\text{ m}       = 7m ; 7 m | 70m
         7                = 7cm ; 7 m ; 7 cm² ; 7\text{ cm}^3 | 7m ; 7g ; 7 million ; 7\text{ thousand}
-        8\pi\text{ cm}^3 = 8π cm³ ; 8\pi cubic inches | 8\pi c
+        8\pi\text{ cm}^3 = 8π cm³ ; 8\pi cubic centimeters | 8\pi c ; 8\pi cubic inches
+        9 meters         = 9 m ; 9\text{ metres} ; 9 ; 9m | 9 kilometers ; 9 cm ; 9\text{ ft}
+        9\text{ in}^2    = 9 square inches ; 9 in² ; 9 sq in | 9 square feet ; 9\text{ cm}^2
+        9 dollars        = \$9 ; 9 | 9 cents
         3km              = k \cdot 3m | 3
     """,
     "order": r"""

@@ -1,7 +1,7 @@
 """Answers in LaTeX: finding one in a text, and whether two are the same mathematics. Needs no torch.
 
 Equality is `math_program`'s, by way of math-verify and sympy, after `_normalise` has mended what that
-library reads wrongly. Units are not compared; a percent sign and a degree sign count as units.
+library reads wrongly. A unit may be missing, but not be another; a percent sign and a degree sign count as units.
 """
 
 from __future__ import annotations
@@ -43,9 +43,20 @@ _UNIT = re.compile(
 """A unit that cannot be taken for variables: a text, or words after a number. "Million" is none."""
 _NUMBER = r"((?:[^A-Za-z\\]|\\[A-Za-z]{2,})*(?:[\d})]|\\pi))"
 _SHORT = r"(?:[cmk]?m|k?g|ft|in|lb|oz|hr|mph)"
-_SHORT_UNIT = re.compile(rf"{_NUMBER}\s+{_SHORT}\.?{_SQUARED}")
+_SHORT_UNIT = re.compile(rf"{_NUMBER}\s+(?:(?:sq|cu)\.?\s+)?{_SHORT}\.?{_SQUARED}")
 _GLUED_UNIT = re.compile(rf"{_NUMBER}({_SHORT})\.?{_SQUARED}")
 """Where letters stand behind a number, with a space they are a unit; without one, 5m may be five times m."""
+_MEASURES = {
+    name: names.split()[0]
+    for names in (
+        "mm millimeter millimetre", "cm centimeter centimetre", "m meter metre", "km kilometer kilometre",
+        "in inch inche", "ft foot feet", "yd yard", "mi mile", "mg milligram", "g gram", "kg kilogram",
+        "lb pound", "oz ounce", "second sec", "minute min", "hour hr", "day", "week", "month", "year", "dollar",
+        "cent", "degree", "radian",
+    )
+    for name in names.split()
+}  # fmt: skip
+_LAST_WORD = re.compile(r"(?<=[\s})])([A-Za-z]+)\.?\s*(?:\^?\s*\{?[23²³]\}?)?$")
 _CLOCK = re.compile(r"\d[^\w\\]*[ap]\.?m\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(?:\\?%|percent)(?=\W*$)")
 _REPEATING = re.compile(r"(\d{0,20})\.(\d{0,20})\\overline\s*\{(\d{1,20})\}")
@@ -138,7 +149,7 @@ def _without_glued_unit(text: str, other: str, *, is_answer: bool) -> str:
     if not match:
         return text
     set_off = rf"(?:\\(?:text|mathrm|mbox)\s*\{{\s*|[\d}})]\s+){match[2]}\b"
-    certain = (is_answer and len(match[2]) > 1) or re.search(set_off, other)
+    certain = (is_answer and len(match[2]) > 1) or _measure(other) == match[2] or re.search(set_off, other)
     return match[1] if certain else text
 
 
@@ -163,6 +174,12 @@ def _wording(answer: str) -> str:
     return text.casefold() if _WORD.search(text) else text
 
 
+def _measure(answer: str) -> str | None:
+    """The unit that an answer ends in, in its short form, where it is one of `_MEASURES`."""
+    word = _LAST_WORD.search(_wording(answer)[-40:])
+    return _MEASURES.get(word[1].casefold()) or _MEASURES.get(word[1].casefold().removesuffix("s")) if word else None
+
+
 def _is_wording(text: str) -> bool:
     """Whether it is, or holds, words or a time of day, so that it is not to be read as a formula."""
     text = _NAMES.sub("", _wording(text))
@@ -185,6 +202,9 @@ def equal_math(gold: str, answer: str) -> bool:
     if len(words[0]) == len(words[1]) == 1:  # "B" and "b"
         return False
     if max(len(gold), len(answer)) > LONGEST:
+        return False
+    measures = {_measure(gold), _measure(answer)} - {None}
+    if len(measures) > 1:
         return False
     texts = _normalise(gold), _normalise(answer)
     texts = (

@@ -118,6 +118,113 @@ def test_flexible_choice_never_takes_a_letter_out_of_prose(text, answer):
     assert extract_flexible(text, CHOICE, "choice") == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"\boxed{D}", "D"),
+        (r"The answer is $\boxed{\text{D}}$.", "D"),
+        ("ANSWER: $D$", "D"),
+        ("<answer> (D) Osaka </answer>", "D"),
+        ("The answer is D because it is large.", "D"),
+        ("The answer is: D - Osaka", "D"),
+        ("The answer is: **Osaka**", "D"),
+        ("The answer is Osaka, since Kyoto was it once.", "D"),
+        ("The correct option is **D**.", "D"),
+        ("**Final Answer**\n\n**D) Osaka**", "D"),
+        ('{"answer": "D"}', "D"),
+        ("I pick (D), since (A) was it once.", "D"),
+        ("(A) was it once. (D) is correct.", "D"),
+        ("Option D is the best.", "D"),
+        ("D because it is large", "D"),
+        ("[D]", "D"),
+        ("d", "D"),
+        ("答案是D", "D"),
+        ("答えはDです", "D"),
+        ("Die Antwort ist D.", "D"),
+        ("The answer is D, not A.", "D"),
+        ("The answer is D.\n\nQuestion: And?\nThe answer is A.", "D"),
+        ("<think>The answer is A.</think>\nD", "D"),
+    ],
+)
+def test_a_plain_letter_or_option_is_read_however_it_is_dressed(text, answer):
+    assert extract_flexible(text, CHOICE, "choice") == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is (A) and (D)",
+        "The answer is A, D",
+        "The answer is A or D.",
+        "The answer is A/D",
+        "The answer is neither A nor D.",
+        "The answer is not (D).",
+        "The answer is Kyoto and Osaka",
+        "The answer is D. Kyoto",
+        "It must be (A) or (D).",
+        "A and D",
+        "(A), (D)",
+        "D) Tokyo",
+        r"\boxed{A} and \boxed{D}",
+        "A. Kyoto\nB. Tokyo\nC. A dog\nD. Osaka\nWho knows?",
+        "<think>The answer is D",
+    ],
+)
+def test_several_letters_or_a_contradiction_are_no_answer(text):
+    assert extract_flexible(text, CHOICE, "choice") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The answer is: no doubt yes", "True"),
+        ("No doubt, yes", "True"),
+        ("**Yes**, it is.", "True"),
+        ("**No**", "False"),
+        (r"\boxed{\text{No}}", "False"),
+        ("<answer>no</answer>", "False"),
+        ("The answer is definitely yes.", "True"),
+        ("The answer is no, it is not.", "False"),
+        ("No it is not", "False"),
+        ("Yes - it is", "True"),
+        ("Yes and no", None),
+        ("The answer is: True or False", None),
+        ("The answer is no one's to give", None),
+        ("There is no doubt.", None),
+        ("It is no longer true.", None),
+        ("<think>Yes.</think>No.", "False"),
+    ],
+)
+def test_yes_and_no_are_words_of_their_own(text, answer):
+    assert extract_flexible(text, BOOLEAN, "boolean") == answer
+
+
+@pytest.mark.parametrize(
+    ("line", "question", "kind", "answer"),
+    [
+        ("**False**", BOOLEAN, "boolean", "False"),
+        ('"yes"', BOOLEAN, "boolean", "True"),
+        ("**B**", CHOICE, "choice", "B"),
+        ("$B$", CHOICE, "choice", "B"),
+        (r"\boxed{\text{B}}", CHOICE, "choice", "B"),
+        ("option B", CHOICE, "choice", "B"),
+        ("B - Tokyo", CHOICE, "choice", "B"),
+        ("B - Kyoto", CHOICE, "choice", None),
+        ("B because it is", CHOICE, "choice", None),
+    ],
+)
+def test_a_dress_is_no_part_of_a_strict_answer(line, question, kind, answer):
+    assert extract_strict(line, question, kind) == answer
+
+
+@pytest.mark.parametrize(
+    "piece", ["answer is ", '{"', "(A) ", "A, ", "No, ", "\n", "no doubt ", "<answer>", r"\boxed{", "**"]
+)
+@pytest.mark.parametrize(("question", "kind"), [(BOOLEAN, "boolean"), (CHOICE, "choice"), (TEXT, "text")])
+def test_repetition_takes_no_time(piece, question, kind):
+    extract_flexible(piece * (50_000 // len(piece)), question, kind)
+
+
 def test_flexible_text_is_what_the_phrase_says_or_the_last_line():
     assert extract_flexible("Two and two.\nThe answer is: 4.", TEXT, "text") == "4"
     assert extract_flexible("Two and two.\n4\n", TEXT, "text") == "4"

@@ -211,3 +211,103 @@ def test_extraction_and_outcome() -> None:
     assert outcome("0.5", QUESTION.answer, "math") == "correct"
     assert outcome("0.4", QUESTION.answer, "math") == "incorrect"
     assert outcome(None, QUESTION.answer, "math") == "no_answer"
+
+
+# The same form: what people and models type, exact numbers, order, units.
+TYPED = {
+    "markdown and unicode": r"""
+        17               = **17** ; `17` ; 17\  | **18**
+        3\sqrt{5}        = 3√5 ; 3*sqrt(5) ; 3√(5) ; √45 | 3√6 ; 35
+        y^3              = y³ ; y**3 ; y^(3) | y² ; 3y
+        \frac{3}{4}      = ¾ ; 3⁄4 ; 3÷4 | ½ ; 34
+        \frac{5}{2}      = 2½ | 2 ; 21/2
+        -4               = –4 ; −4 ; ‐4 | 4
+        [0,\infty)       = [0, ∞) ; [0,infinity) | (0, ∞)
+        \frac{2}{\mathrm{e}} = \frac2e ; 2/e | \frac{2}{3}
+        3\pi             = 3*pi ; 3π ; 3pi | 3p
+        x\le 4           = x ≤ 4 ; x<=4 ; x\leqslant 4 | x<4
+        (0,1)\cup(2,3)   = (2,3) ∪ (0,1) ; (0,1) U (2,3) | (0,3)
+        12               = 3·4 ; 3×4 ; €12 | 34
+        45^\circ         = 45º | 54º
+        \mathbb{R}       = ℝ | ℤ
+    """,
+    "exact numbers": r"""
+        \frac{1}{3^{50}} = \frac{3}{3^{51}} ; 3^{-50} | \frac{1}{3^{51}} ; 0 ; 0.000000
+        \frac{1}{1000!}  = \frac{1001}{1001!} | \frac{1}{1001!}
+        \frac{\sqrt{2}}{10^{40}} = \frac{2}{10^{40}\sqrt{2}} | \frac{\sqrt{3}}{10^{40}}
+        e^{-90}          = \frac{1}{e^{90}} | 3e^{-90}
+        z+\frac{1}{7^{40}} = \frac{1}{7^{40}}+z | z+\frac{1}{7^{41}}
+        0.00000003       = 3\times 10^{-8} ; 3e-8 ; 3.0E-8 | 0.00000004 ; 3\times 10^{-9}
+        \frac{2}{3}      = 0.666667 ; 0.66666666667 | 0.666666 ; 0.6667
+        2^{64}           = 18446744073709551616 | 18446744073709551615 ; 1.844674\times 10^{19}
+        21               = 21.0 | 21.0000001 ; 20.9999999
+        \frac{1}{128}    = 0.0078125 ; 0.007813 | 0.0078
+        \frac{1}{999999} = 1/999999 | 0.000001
+        \sqrt{5+2\sqrt{6}} = \sqrt{2}+\sqrt{3} | \sqrt{2}+\sqrt{3}+\frac{1}{9^{99}}
+    """,
+    "variables and units": r"""
+        7m               = m \cdot 7 | 7
+        a+4m             = 4m+a | a+4
+        \frac{1}{3}g     = \frac{g}{3} | \frac{1}{3}
+        7 m              = 7 ; 7\text{ m} ; 7m | 8
+        7\text{ m}       = 7m ; 7 m | 70m
+        7                = 7cm ; 7 m ; 7 cm² ; 7\text{ cm}^3 | 7m ; 7g ; 7 million ; 7\text{ thousand}
+        8\pi\text{ cm}^3 = 8π cm³ ; 8\pi cubic centimeters | 8\pi c ; 8\pi cubic inches
+        9 meters         = 9 m ; 9\text{ metres} ; 9 ; 9m | 9 kilometers ; 9 cm ; 9\text{ ft}
+        9\text{ in}^2    = 9 square inches ; 9 in² ; 9 sq in | 9 square feet ; 9\text{ cm}^2
+        9 dollars        = \$9 ; 9 | 9 cents
+        3km              = k \cdot 3m | 3
+    """,
+    "order": r"""
+        (3,8)            = (3, 8) ; 3, 8 ; ⟨3,8⟩ ; (x,y)=(3,8) ; x=3, y=8 | \{3,8\} ; 8, 3 ; [3,8] ; x=8, y=3
+        \{3,8\}          = \{8,3\} ; 8, 3 ; 3 \text{ or } 8 | (3,8) ; (8,3) ; [3,8]
+        (1,4,9)          = (1,4,9) | \{1,4,9\} ; (9,4,1)
+        \{(1,4),(2,5)\}  = \{(2,5),(1,4)\} | \{(4,1),(2,5)\} ; \{\{1,4\},\{2,5\}\}
+        x=6, y=2         = y=2, x=6 | x=2, y=6 ; 2, 6
+        \{200,300\}      = \{300, 200\} | \{200\}
+        4,-4             = \pm 4 ; ±4 ; x=\pm4 ; $4$ or $-4$ | 4
+        x=4              = 4 | x=4 or x=-4 ; \pm 4
+    """,
+}
+TYPED_ROWS = [
+    (kind, gold.strip(), answer.strip(), equal)
+    for kind, lines in TYPED.items()
+    for line in lines.strip().splitlines()
+    for gold, _, rest in [line.partition(" = ")]
+    for side, equal in zip(rest.split(" | "), (True, False), strict=True)
+    for answer in side.split(" ; ")
+]
+
+
+@pytest.mark.parametrize(("kind", "gold", "answer", "equal"), TYPED_ROWS)
+def test_equality_of_what_is_typed(kind: str, gold: str, answer: str, equal: bool) -> None:
+    assert equal_math(gold, answer) is equal
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"So \boxed{2} or \boxed{-2}.", "2, -2"),
+        (r"So $x=\boxed{2}$, $y=\boxed{3}$, and $z=\boxed{4}$.", "2, 3, 4"),
+        (r"First \boxed{7}. In the end we have \boxed{2}.", "2"),
+        (r"That makes \boxed 2.75.", "2.75"),
+        (r"The answer is $x=2$ or $x=-2$.", "x=2, x=-2"),
+        ("The answer is: **2√3**", "2√3"),
+        ("**Final Answer**\n\n$2x$\n\nIt took $3$ lines.", "2x"),
+        ("<answer>2x</answer> as $3$ says", "2x"),
+        ("<think>The answer is 9.</think>The answer is 2x", "2x"),
+        ("<think>The answer is 9.", None),
+    ],
+)
+def test_what_marks_an_answer_is_read(text: str, answer: str | None) -> None:
+    assert extract_flexible(text, QUESTION, "math") == answer
+
+
+@pytest.mark.parametrize(
+    "piece", [r"\text{", "answer is ", r"\(", r"\boxed{", "$$ ", "{", "(", "√", "1,", "\n", "**", r"\pm "]
+)
+def test_repetition_takes_no_time(piece: str) -> None:
+    text = piece * (50_000 // len(piece))
+    find_math(text)
+    assert not equal_math("4", text)
+    assert not equal_math("4", text[:400])

@@ -62,6 +62,65 @@ def test_flexibly_a_number_is_found_in_the_text(text: str, number: str | None) -
     assert extract_flexible(text, QUESTION, "number") == number
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("7*3=21\n#### 21\n\nI looked at all 4 lines.", "21"),
+        ("7*3=21\n#### 21\n\nQ: Ann has 2 and 2?\n#### 4", "21"),
+        ("#### $1,021.00 in 4 weeks", "1021"),
+        ("It is 21.\n#### Step 2: a check\nIndeed 21.", "21"),  # a heading
+        ("It is 21.\n#### 1. Check it\nFine, 21.", "21"),
+        (r"So \boxed{21} after 4 steps", "21"),
+        (r"So \boxed{\$21\text{ dollars}} after 4 steps", "21"),
+        ("<answer>21</answer> in 4 steps", "21"),
+        ("Answer: 21 (7 bags x $3)", "21"),
+        ("**Answer:** 21\n\nTell me if 4 is meant.", "21"),
+        ("**Final Answer**\n\n$21 in 4 weeks", "21"),
+        ("Answer: 4 bags are left over, so 7 * 3 = 21", "21"),  # the start of a solution
+        ("The answer is: 7 * 3 = 21", "21"),
+        ("The answer is 7 bags x $3 = $21 in 4 weeks", "21"),
+        ("The answer is x = 21 for 4 of them", "21"),
+        ("The answer is 21, since 7 * 3 = 21", "21"),
+        ("The answer is not 4.\nIt is 21", "21"),
+        ("The answer is 7 * 3", "21"),
+        ("The answer is 21 = 7 * 3", "21"),
+        ("The answer is minus 21", "-21"),
+        ("The answer is 20 or 21 bags", None),
+        (r"\boxed{20} or \boxed{21}", None),
+        ("The answer is 20 or 21.\n#### 21", "21"),
+        ("The answer is: –21", "-21"),
+        (r"The answer is: $-\frac{1}{4}$", "-0.25"),
+        (r"The answer is \frac34 of 8", "0.75"),
+        (r"The answer is 2\frac{1}{2} of 8", "2.5"),
+        ("The answer is 2½ of 8", "2.5"),
+        ("The answer is 2.1e1 or so", "21"),
+        (r"The answer is $2.1 \times 10^{1}$", "21"),
+        ("答案是21。共4步", "21"),
+        ("La respuesta es 21, en 4 pasos", "21"),
+        ("The answer is 21<|im_end|>\n<|im_start|>user\nThe answer is 4", "21"),
+        ("<think>The answer is 4?</think>It is 21", "21"),
+        ("<think>The answer is 21. Or", None),
+        ("The answer is " + "9" * 5000, None),
+    ],
+)
+def test_the_marks_that_end_an_answer_are_minded(text: str, number: str | None) -> None:
+    assert extract_flexible(text, QUESTION, "number") == number
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [("**21**", "21"), ("$21$", "21"), (r"\boxed{21}", "21"), ("–21", "-21"), (r"\frac{1}{4}", "0.25"), ("2.1e1", "21"),
+     ("1¼", "1.25"), (r"21\%", "21"), ('"21"', "21"), ("9" * 5000, None), ("1e999", None), ("7 * 3 = 21", None)],
+)  # fmt: skip
+def test_a_line_may_be_dressed_and_typeset(line: str, number: str | None) -> None:
+    assert extract_strict(line, QUESTION, "number") == number
+
+
+@pytest.mark.parametrize("piece", ["answer is ", "#### ", "1 x ", "7 bags ", "½", "1/", "\n", "x = ", r"\boxed{"])
+def test_repetition_takes_no_time(piece: str) -> None:
+    extract_flexible(piece * (50_000 // len(piece)), QUESTION, "number")
+
+
 def test_first_and_last() -> None:
     assert (first_number("from 3 to 1,000 and 2.5"), last_number("from 3 to 1,000 and 2.5")) == ("3", "2.5")
 

@@ -15,6 +15,7 @@ LAYERS = [
         "locks",
         "reading",
         "neighbours",
+        "thoughts",
         "folders",
         "on_disk",
         "allocator",
@@ -27,8 +28,9 @@ LAYERS = [
     {"records"},
     {"prompt_templates"},
     {"planning_tokens"},
-    {"calculator", "latex", "math_worker", "answers_number"},
-    {"answers_math"},
+    {"calculator", "latex", "math_notation", "math_program", "math_worker", "answer_marks"},
+    {"answers_number"},
+    {"answers_math", "answers_choice"},
     {"config", "answers", "tasks", "recipes"},
     {"variants", "demonstrations", "training_options", "data_options"},
     {"manifest"},
@@ -73,9 +75,10 @@ LAYERS = [
 ]
 TORCH_FREE = {"terminal", "errors", "endings", "locks", "reading", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
-              "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
+              "demonstrations", "command_line", "calculator", "latex", "math_notation", "math_program",
+              "math_worker", "answer_marks", "answers_number", "answers_math", "answers_choice",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",
-              "label", "examples", "processes", "on_disk", "devices",
+              "label", "thoughts", "examples", "processes", "on_disk", "devices",
               "recipes", "training_options", "data_options"}  # fmt: skip
 
 

@@ -134,6 +134,45 @@ def test_options_may_stand_in_any_layout(tmp_path, opening):
     assert result["correct"] == 1 and result["steps"] == {"memory": 1}
 
 
+@pytest.mark.parametrize(
+    ("mark", "agrees"), [(1, 1), ("1", 1), (True, 1), ("Right", 1), (0, 0), ("wrong", 0), (False, 0)]
+)
+def test_a_row_may_be_marked_in_words_or_numbers(tmp_path, questions, mark, agrees):
+    result = run(tmp_path, questions, [{"generated_text": foreign(SHORT, "True"), "result": mark}])
+    assert (result["marked"]["correct"], result["marked"]["agree"]) == (agrees, agrees)
+
+
+@pytest.mark.parametrize("mark", ["####", None, 7, []])
+def test_what_is_no_mark_marks_nothing(tmp_path, questions, mark):
+    assert "marked" not in run(tmp_path, questions, [{"generated_text": foreign(SHORT, "True"), "result": mark}])
+
+
+def test_thoughts_are_neither_steps_nor_an_answer(tmp_path, questions):
+    rows = [
+        {
+            "question": SHORT,
+            "generated_text": "<think>\nThe answer is: False\n</think>\nIt is far.\nThe answer is: True",
+        },
+        {"question": LONG, "generated_text": "<think>\nThe answer is: False\nOr"},
+        {"question": LAST, "generated_text": "Thinking Process:\nThe answer is: False?\n\nThe answer is: True"},
+    ]
+    result = run(tmp_path, questions, rows)
+    assert (result["correct"], result["no_answer"], result["steps"]) == (2, 1, {"step": 1})
+    assert result["flexible_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_half_a_character_is_replaced(tmp_path, questions):
+    text = "It is far \ud83d, \ud83d\ude00.\nThe answer is: True"
+    assert run(tmp_path, questions, [{"question": SHORT, "generated_text": text}])["correct"] == 1
+    assert "far \ufffd, \U0001f600." in (tmp_path / "texts-score/traces.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", [7, [[]], [1, 2], {"A": "x"}])
+def test_options_of_another_form_do_not_keep_a_row_from_its_question(tmp_path, questions, options):
+    row = {"question": SHORT, "options": options, "generated_text": "The answer is: True"}
+    assert run(tmp_path, questions, [row])["correct"] == 1
+
+
 def test_errors_say_what_to_do(tmp_path, questions):
     right = [{"generated_text": foreign(SHORT, "True")}]
     with pytest.raises(UserError, match=r"no text is about.*begins with none.*--dataset"):

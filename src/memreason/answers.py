@@ -10,29 +10,37 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
+from memreason.answer_marks import announced, own_part, tagged, undecorated
+from memreason.answers_choice import find_letter, option_letters, plain, whole_letter_line
 from memreason.answers_math import clean, equal_math, find_math
-from memreason.answers_number import first_number, last_number, whole_number_line
+from memreason.answers_number import find_number, whole_number_line
+from memreason.latex import last_boxed
 from memreason.records import Outcome, Question, one_line
 
 if TYPE_CHECKING:
     from memreason.tasks import AnswerKind
 
-_BOOLEANS = {"true": "True", "yes": "True", "false": "False", "no": "False"}
-_TOKEN = re.compile(r"<[^<>\s]+_\d+>")
-_PHRASE = re.compile(r"\banswer is\b:?[ \t]*", re.IGNORECASE)
-_LETTER_LINE = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[.)]?)")
-_LABELLED_OPTION = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[.):])\s*(.+)")
+__all__ = ["extract_flexible", "extract_strict", "kind_of", "normalise_gold", "option_letters", "outcome"]
 
-# After "answer is": the answer must come at once, and a letter must end there.
-_SAID_BOOLEAN = re.compile(r"\W*(true|false|yes|no)\b", re.IGNORECASE)
-_SAID_LETTER = re.compile(r"\W*(?:option |choice )?\W*([A-Z])(?=[^\w\s'’-]|\s*$)", re.IGNORECASE)
+_BOOLEANS = {"true": "True", "yes": "True", "false": "False", "no": "False"}
+_ADVERBS = (
+    r"(?:(?:(?:there is )?no (?:doubt|question)(?: about it)?|without (?:a |any )?doubt|of course|definitely|certainly|"
+    r"clearly|absolutely|obviously|indeed|probably|(?:most )?likely|simply|surely|a|an|well)\b\W*)*"
+)
+# "No" is a word of its own only where its clause ends or a new one begins: no doubt, no one, no evidence are none.
+_WORD = (
+    r"(?:(true|false|yes)\b(?!\W*(?:and|or|/|&)\W*(?:true|false|yes|no)\b)(?!-\w)"
+    r"|(no)\b(?!\W*(?:and|or|/|&)\W*yes\b)(?!-\w)(?=\W*$|\s?[^\w\s]|\s+(?:because|since|as|it|he|she|they|this|that|there|the|we|you|but|so)\b))"
+)
+_SAID_BOOLEAN = re.compile(rf"\W*{_ADVERBS}{_WORD}", re.IGNORECASE)
+_DRESS = re.compile(r"[*_$`\"“”]|\\(?:text|textbf|mathrm|boxed|fbox)\s*\{|[{}]")
+
+_ALTERNATIVES = re.compile(r"\b(?:true|false|yes|no)\W*(?:and|n?or|/|&)\W*(?:true|false|yes|no)\b", re.IGNORECASE)
 
 # Anywhere: True and False where a clause ends, Yes and No also only with their capital.
-_LOOSE_BOOLEAN = re.compile(r"(?<!not )\b([Tt]rue|TRUE|[Ff]alse|FALSE|Yes|YES|No|NO)\b(?=\W*$|[.,;:!])", re.M)
-# Anywhere: (B); or B. / B) / B and the line's end, but only where the line begins or after a word
-# that announces an option, so that "vitamin C." and "Samuel L. Jackson" stay prose.
-_LOOSE_LETTER = re.compile(
-    r"\(([A-Z])\)|(?:^|[:=]|\b(?:is|option|choice|answer))[ \t*\"']*([A-Z])(?:[.)](?=\s|$)|[*\"']*[ \t]*$)",
+_LOOSE_BOOLEAN = re.compile(
+    r"(?<!not )(?<!n['’]t )(?<!no longer )\b([Tt]rue|TRUE|[Ff]alse|FALSE|Yes|YES|No|NO)\b"
+    r"(?!/\w)(?=\W*$|[.,;:!)]|\s[–—-]\s)",
     re.M,
 )
 
@@ -42,11 +50,6 @@ def kind_of(question: Question, kind: AnswerKind) -> Literal["boolean", "choice"
     if kind == "mixed":
         return "choice" if question.options else "boolean"
     return kind
-
-
-def option_letters(question: Question) -> str:
-    """The letters that can be an answer: one an option, or all where the options are not known."""
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(question.options) or None]
 
 
 def normalise_gold(answer: object, question: Question, kind: AnswerKind) -> str | None:
@@ -65,54 +68,37 @@ def extract_strict(line: str | None, question: Question, kind: AnswerKind) -> st
     """The answer, where the whole answer line is an answer and nothing else; else None.
 
     True/False or yes/no; a letter among the options, alone, with dot or parentheses, or before
-    its own option's text; a number with or without currency, percent sign and commas. A dot at the end is allowed. In
-    mathematics and text anything can be an answer, so there any line is one.
+    its own option's text; a number with or without currency, percent sign and commas. A dot at the end, bold,
+    quotes, dollar signs and a box around the whole are allowed. In mathematics and text anything can be an
+    answer, so there any line is one.
     """
     line = one_line(line or "")
     kind = kind_of(question, kind)
     if kind == "text":
-        return _plain(line) or None
+        return plain(line) or None
     if kind == "math":
         return clean(line) or None
     if kind == "boolean":
-        return _BOOLEANS.get(_plain(line))
-    if kind == "number":
-        return whole_number_line(line)
-    if match := _LETTER_LINE.fullmatch(line):
-        return _known((match[1] or match[2]).upper(), question)
-    if match := _LABELLED_OPTION.fullmatch(line):
-        letter = _known((match[1] or match[2]).upper(), question)
-        return letter if letter and letter == _option_named(match[3], question) else None
-    return None
+        return _BOOLEANS.get(plain(undecorated(line)))
+    return whole_number_line(line) if kind == "number" else whole_letter_line(line, question)
 
 
 def extract_flexible(text: str, question: Question, kind: AnswerKind) -> str | None:
-    """The answer that the whole text gives: what follows its last "answer is …", else what stands last.
+    """The answer that the whole text gives, thoughts and a next question that it goes on to left out.
 
-    Without that phrase: the last True/False/Yes/No that ends a clause; an option's exact text as
-    the last line, or the last option letter in parentheses, with a dot, or at a line's end; the last
-    number; for mathematics what `find_math` finds; for the text kind the last line. A next "Question:"
-    that the model went on to write is not read.
+    What stands in its last box or between `<answer>` tags; what follows its last "answer is …" or "Answer:". Without
+    such a mark: the last True/False/Yes/No that ends a clause; for the other kinds what `find_letter`,
+    `find_number` and `find_math` find; for the text kind the last line.
     """
-    text = _TOKEN.sub("", text).split("\nQuestion:")[0]
+    text = own_part(text)
     kind = kind_of(question, kind)
     if kind == "math":
         return find_math(text)
-    for match in reversed(list(_PHRASE.finditer(text))):
-        if said := _said(text[match.end() :].split("\n")[0], question, kind):
-            return said
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if kind == "text":
-        return _plain(lines[-1]) or None if lines else None
     if kind == "number":
-        return last_number(text)
-    if kind == "boolean":
-        found = _LOOSE_BOOLEAN.findall(text)
-        return _BOOLEANS[found[-1].lower()] if found else None
-    if lines and (letter := _option_named(lines[-1], question)):
-        return letter
-    letters = [known for pair in _LOOSE_LETTER.findall(text) if (known := _known(pair[0] or pair[1], question))]
-    return letters[-1] if letters else None
+        return find_number(text)
+    if kind == "choice":
+        return find_letter(text, question)
+    return _find_boolean(text) if kind == "boolean" else _find_text(text)
 
 
 def outcome(extracted: str | None, gold: str, kind: AnswerKind) -> Outcome:
@@ -121,35 +107,30 @@ def outcome(extracted: str | None, gold: str, kind: AnswerKind) -> Outcome:
         return "no_answer"
     if kind == "math":
         return "correct" if equal_math(gold, extracted) else "incorrect"
-    same = _plain(extracted) == _plain(gold) if kind == "text" else extracted == gold
+    same = plain(extracted) == plain(gold) if kind == "text" else extracted == gold
     return "correct" if same else "incorrect"
 
 
-def _said(rest: str, question: Question, kind: AnswerKind) -> str | None:
-    """The answer at the start of what follows "answer is"."""
-    if kind == "text":
-        return _plain(rest) or None
-    if kind == "number":
-        return first_number(rest)
-    if kind == "boolean":
-        match = _SAID_BOOLEAN.match(rest)
-        return _BOOLEANS[match[1].lower()] if match else None
-    if letter := _option_named(rest, question):
-        return letter
-    match = _SAID_LETTER.match(rest)
-    return _known(match[1].upper(), question) if match else None
+def _find_boolean(text: str) -> str | None:
+    marks = [mark for mark in (last_boxed(text), tagged(text)) if mark]
+    for said in (*marks, *(rest for rest, _, _ in announced(text))):
+        if match := _SAID_BOOLEAN.match(_DRESS.sub("", said)):
+            return _BOOLEANS[(match[1] or match[2]).lower()]
+    bare = _DRESS.sub("", text)
+    if found := _LOOSE_BOOLEAN.findall(_ALTERNATIVES.sub("", bare)):
+        return _BOOLEANS[found[-1].lower()]
+    last = bare.rstrip().rpartition("\n")[2]
+    match = _SAID_BOOLEAN.match(last)
+    return (
+        _BOOLEANS[(match[1] or match[2]).lower()] if match and (match[1] or match[2]).lower() in ("yes", "no") else None
+    )
 
 
-def _known(letter: str, question: Question) -> str | None:
-    return letter if letter in option_letters(question) else None
-
-
-def _option_named(text: str, question: Question) -> str | None:
-    """The letter of the only option with exactly this text."""
-    named = [i for i, option in enumerate(question.options) if _plain(option) == _plain(text)]
-    return option_letters(question)[named[0]] if len(named) == 1 else None
-
-
-def _plain(text: str) -> str:
-    """For comparison: one line, no case, no closing dot, no commas inside numbers."""
-    return re.sub(r"(?<=\d),(?=\d{3})", "", one_line(text).removesuffix(".").rstrip().casefold())
+def _find_text(text: str) -> str | None:
+    marks = [
+        last_boxed(text),
+        tagged(text),
+        *(rest for rest, _, _ in announced(text)),
+        text.strip().rpartition("\n")[2],
+    ]
+    return plain(next(filter(None, marks), "")) or None

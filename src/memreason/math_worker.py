@@ -1,7 +1,7 @@
 """math-verify in a process of its own, which can be stopped: an answer such as 9^{9^{9^9}} never ends.
 
 The library's own time limit is an alarm signal: it works in the main thread alone, and not inside one
-long multiplication. This file is also the program that the process runs; it imports nothing of ours.
+long multiplication.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import logging
 import subprocess
 import sys
-from contextlib import suppress
+from pathlib import Path
 from threading import Lock, Timer
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,9 @@ class MathWorker:
 
     def _start(self) -> None:
         check_installed()
-        # -P: the modules that lie beside this file are not to be imported under their bare names.
+        # -P: the modules that lie beside the program are not to be imported under their bare names.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", __file__],
+            [sys.executable, "-P", Path(__file__).with_name("math_program.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,36 +86,3 @@ class MathWorker:
             return None
         finally:
             timer.cancel()
-
-
-def main() -> None:
-    """Answer each line [gold, answer] with true or false."""
-    from latex2sympy2_extended import NormalizationConfig
-    from math_verify import LatexExtractionConfig, parse, verify
-
-    with suppress(ImportError, ValueError):  # not everywhere
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-
-    # Its own list of units takes the t off 3t, and the ab off 2ab.
-    latex = LatexExtractionConfig(
-        normalization_config=NormalizationConfig(units=False, malformed_operators=True, nits=True, boxed="none")
-    )
-
-    def read(text: str) -> list[object]:
-        found: list[object] = parse(f"${text}$", [latex], parsing_timeout=None)
-        return found
-
-    print("ready", flush=True)
-    for line in sys.stdin:
-        try:
-            gold, answer = json.loads(line)
-            equal = verify(read(gold), read(answer), timeout_seconds=None, allow_set_relation_comp=True)
-        except Exception:  # whatever a parser says of garbage
-            equal = False
-        print(json.dumps(bool(equal)), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from memreason.errors import UserError
 from memreason.prompt_templates import ALPACA, ANSWER_PHRASE, CHAT, PLAIN_TEMPLATE, alpaca_text, chat_end_id, chat_text
 from memreason.records import MEMORY, PLAIN, Question, Solution, Step, Trace
+from memreason.thoughts import without_thoughts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -267,11 +268,12 @@ def parse_text(text: str) -> tuple[tuple[Step, ...], str | None]:
     memory there, and spaces may stand between tokens). A line's type is that of its first token
     that is not a general prefix; a line without one is a plain `step`. The answer is what follows
     "The answer is:" on the first line that begins so; None where there is none. Lines after the
-    answer line are not read.
+    answer line are not read, nor what a reasoning model thinks before (`without_thoughts`).
 
     A first line of nothing but tokens, the answer line's among them, is a plan: it gives the types
     of the plain lines that follow, or steps without text where none do.
     """
+    text = without_thoughts(text)
     first, *rest = text.split("\n")
     lead = _LEAD.fullmatch(first.rstrip())
     types = [name for name, number in _TOKEN.findall(first) if name != PREFIX and number == "0"]

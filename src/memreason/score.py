@@ -30,6 +30,10 @@ from memreason.verdicts import judge_traces, write_evaluation
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5
+_MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
+    ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
+)
+"""How files mark a text as correct or wrong; anything else is no mark."""
 
 
 class Unmatched(NamedTuple):
@@ -69,7 +73,9 @@ class QuestionIndex:
 
     def _find_asked(self, row: dict[str, Any]) -> Question | None:
         """By the row's id, where the question is the same too, else by its question."""
-        key = question_key(Question("", row["question"], "", tuple(row.get("options") or ())))
+        options = row.get("options")
+        options = options if isinstance(options, list) and all(isinstance(option, str) for option in options) else ()
+        key = question_key(Question("", row["question"], "", tuple(options)))
         named = self._by_id.get(str(row.get("id")))
         if named and question_key(named) == key:
             return named
@@ -164,6 +170,7 @@ def _read_traces(
     marks: list[bool | None] = []
     unmatched: list[Unmatched] = []
     for place, row in rows:
+        row = {key: whole_characters(value) if isinstance(value, str) else value for key, value in row.items()}
         found = index.find(row)
         if isinstance(found, str):
             unmatched.append(Unmatched(place, found, str(row.get("generated_text", ""))[:200]))
@@ -184,8 +191,13 @@ def _read_traces(
                 bool(row.get("truncated", answer is None)),
             )
         )
-        marks.append(None if "result" not in row else str(row["result"]).lower() in ("correct", "true"))
+        marks.append(_MARKS.get(str(row.get("result")).strip().lower()))
     return traces, marks, unmatched
+
+
+def whole_characters(text: str) -> str:
+    """The text with its halves of a character put together, and � for one that stands alone: no file can hold it."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _account(

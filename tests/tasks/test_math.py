@@ -41,6 +41,13 @@ def test_the_released_folders(released):
     assert task.answer_kind == "math"
 
 
+def test_boxes_joined_by_a_word_are_one_answer(tmp_path):
+    row = CIRCLE | {"solution": "So $x=\\boxed{2}$ or $x=\\boxed{-2}.$"}
+    (tmp_path / "test.jsonl").write_text(json.dumps(row))
+    (solution,) = load_task("math", str(tmp_path / "test.jsonl")).splits["test"]
+    assert solution.question.answer == "2, -2"
+
+
 def test_the_last_box_is_the_answer_and_sentences_are_steps_with_formulas_whole(released):
     solution = load_task("math", str(released)).splits["test"][1]
     assert solution.question.answer == "\\frac{9\\pi}{4}"

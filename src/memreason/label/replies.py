@@ -10,11 +10,12 @@ from memreason.answers import extract_strict, outcome
 from memreason.answers_number import whole_number_line
 from memreason.label.no_facts import what_it_lacks
 from memreason.label.problems import MOST_STEPS, REASONS, Problem
-from memreason.label.reply_json import find_object, without_thoughts
+from memreason.label.reply_json import find_object
 from memreason.llm import ELSEWHERE, Reply
 from memreason.records import MEMORY, REASON, Question, Step, one_line
 from memreason.tasks import AnswerKind
 from memreason.tasks.agent_json import LABELS
+from memreason.thoughts import without_thoughts
 
 __all__ = ["MOST_STEPS", "REASONS", "Problem", "read_answer", "read_facts", "read_plan"]
 
@@ -79,7 +80,7 @@ def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
             "not_in_content",
             f"the reply had no content, its text stood in {reply.finish_reason}; let the endpoint not parse it",
         )
-    said = without_thoughts(text)
+    said = without_thoughts(text).strip()
     try:
         return find_object(text, field)
     except Problem as problem:
@@ -100,7 +101,7 @@ def read_plan(
     try:
         plan = read_json_object(reply, "steps")
     except Problem as problem:
-        lines = _read_lines(without_thoughts(reply.text)) if problem.code == "bad_json" else None
+        lines = _read_lines(without_thoughts(reply.text).strip()) if problem.code == "bad_json" else None
         if lines is None:
             raise
         plan = lines

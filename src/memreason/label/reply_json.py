@@ -11,6 +11,7 @@ from json_repair import repair_json
 
 from memreason.label.latex_escapes import escape_latex
 from memreason.label.problems import MOST_STEPS, Problem
+from memreason.thoughts import without_thoughts
 
 _LONGEST = 1_000_000
 """Characters of a reply that is read at all."""
@@ -20,7 +21,6 @@ _MOST_FALSE_STARTS = 100
 
 _OBJECT = re.compile(r'\{\s*["}]')
 _BEGUN = re.compile(r"\{\s*[\"']")
-_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)  # line breaks and tabs as they are, in a text, do no harm
 
@@ -52,11 +52,6 @@ def find_object(text: str, field: str) -> dict[str, Any]:
     if objects:
         raise Problem("wrong_schema", f'there is no JSON object with "{field}" in it')
     raise Problem("bad_json", "it is not one whole JSON object")
-
-
-def without_thoughts(text: str) -> str:
-    """A reply's text without the thoughts that some models write before or after it."""
-    return _THOUGHTS.sub("", text).rpartition("</think>")[2].strip()
 
 
 def _said(text: str) -> str:

@@ -19,7 +19,7 @@ LAYERS = [
         "attention_masks",
         "devices",
     },
-    {"processes"},
+    {"processes", "reading"},
     {"records"},
     {"prompt_templates"},
     {"planning_tokens", "manifest"},
@@ -65,7 +65,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "allocator", "records", "prompt_templates",
+TORCH_FREE = {"errors", "allocator", "reading", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",

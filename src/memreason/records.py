@@ -6,6 +6,7 @@ Plain frozen dataclasses, and JSONL in and out. Nothing here imports torch.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from memreason.errors import UserError
+from memreason.reading import parse_json, read_lines, reading
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step that carries no label."""
@@ -147,27 +149,31 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def spelled(value: str | bool | int | float) -> str:
+    """A text or number as it is written: 2.0 is 2, as a table with a gap in it turns one into the other.
+
+    Not a number, and none that ends, is the empty text.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return ""
+        if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+    return str(value)
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object) for each non-empty line.
 
     Raises UserError naming file:line for a line that is not a JSON object.
     """
-    try:
-        with open(path, encoding="utf-8-sig") as file:  # with or without a byte order mark
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise UserError(
-                        f"{path}:{number}: not valid JSON ({error}); each line must be one JSON object"
-                    ) from error
-                if not isinstance(row, dict):
-                    raise UserError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
-                yield number, row
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text ({error})") from error
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        row = parse_json(line, f"{path}:{number}", "each line must be one JSON object")
+        if not isinstance(row, dict):
+            raise UserError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
+        yield number, row
 
 
 @contextmanager
@@ -209,6 +215,10 @@ def write_json(path: Path, value: Any) -> None:
         file.write("\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read one JSON document."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_json(path: Path, remedy: str = "restore the file, or take it away") -> dict[str, Any]:
+    """Read one JSON object. Raises UserError that names the file and ends in ``remedy``."""
+    with reading(path, remedy):
+        value = parse_json(path.read_text(encoding="utf-8"), path, remedy)
+        if not isinstance(value, dict):
+            raise ValueError(f"expected a JSON object, got {type(value).__name__}")
+        return value

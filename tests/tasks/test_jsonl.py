@@ -149,8 +149,12 @@ def test_memory_does_not_grow_with_what_rows_hold(tmp_path):
     assert most < path.stat().st_size / 3
 
 
-def test_half_a_character_is_a_text_like_any_other(tmp_path):
-    path = tmp_path / "half.jsonl"
-    rows = [{"question": f"Is it \ud83d{i}?", "answer": "True", "split": "test"} for i in range(2)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [s.question.text for s in load_task("jsonl", str(path)).splits["test"]] == [row["question"] for row in rows]
+@pytest.mark.parametrize(
+    "change",
+    [{"question": "Is it \ud83d?"}, {"id": "\ude00"}, {"steps": ["[memory]: \ud83d"]}, {"answer": "x\udfff"},
+     {"options": ["x", "\ud83d"], "answer": "A"}],
+)  # fmt: skip
+def test_half_a_character_is_no_text(tmp_path, change):
+    with pytest.raises(UserError, match=r"mine\.jsonl:2: half of a surrogate pair"):
+        load(tmp_path, {"question": "Who?", "answer": "B", "options": ["x", "y"]} if "options" in change else
+             {"question": "Who?", "answer": "Ann"}, {"question": "Is it?", "answer": "Bob"} | change)  # fmt: skip

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from memreason.answers import normalise_gold
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
+from memreason.reading import has_half_characters
 from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
 from memreason.tasks import AnswerKind, TaskData
 
@@ -84,6 +85,9 @@ def assemble(
     counts: dict[str, int] = defaultdict(int)
     ids: dict[int, int] = {}  # hash of an id → number of the record that has it
     for number, record in enumerate(records):
+        if blemish := _unusable(record):
+            notes.add(f"{record.split} records left out, {blemish}", record.place)
+            continue
         solution = _solution(name, record, counts[record.split])
         counts[record.split] += 1
         gold = normalise_gold(record.answer, solution.question, kind)
@@ -143,6 +147,18 @@ def _solution(name: str, record: Record, index: int) -> Solution:
         split=record.split,
     )
     return Solution(question, () if record.broken else record.steps)
+
+
+def _unusable(record: Record) -> str:
+    """What makes a record no question at all; empty where it is one. Raises UserError for text that is none."""
+    texts = (record.question, *record.options, str(record.answer), record.id, record.split)
+    if any(map(has_half_characters, (*texts, *(step.text for step in record.steps)))):
+        raise UserError(
+            f"{record.place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character or none"
+        )
+    if not record.question.strip():
+        return "question blank"
+    return "" if all(map(str.strip, record.options)) else "an option blank"
 
 
 def _left_out_of_train(record: Record, notes: Notes) -> bool:

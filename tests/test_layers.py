@@ -9,7 +9,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "memreason"
 
 LAYERS = [
     {
+        "terminal",
         "errors",
+        "reading",
         "neighbours",
         "folders",
         "on_disk",
@@ -19,7 +21,7 @@ LAYERS = [
         "attention_masks",
         "devices",
     },
-    {"processes", "reading"},
+    {"processes", "data_files"},
     {"records"},
     {"prompt_templates"},
     {"planning_tokens", "manifest"},
@@ -65,7 +67,7 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"errors", "allocator", "reading", "records", "prompt_templates",
+TORCH_FREE = {"terminal", "errors", "reading", "data_files", "allocator", "records", "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_worker", "answers_number", "answers_math",
               "answers", "tasks", "verdicts", "show", "task_table", "score", "cli", "cli_help", "folders", "llm",

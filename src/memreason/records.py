@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from memreason.data_files import parse_json, read_lines
 from memreason.errors import UserError
-from memreason.reading import parse_json, read_lines, reading
+from memreason.reading import reading
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step that carries no label."""
@@ -217,7 +218,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path, remedy: str = "restore the file, or take it away") -> dict[str, Any]:
     """Read one JSON object. Raises UserError that names the file and ends in ``remedy``."""
-    with reading(path, remedy):
+    with reading(str(path), remedy):
         value = parse_json(path.read_text(encoding="utf-8"), path, remedy)
         if not isinstance(value, dict):
             raise ValueError(f"expected a JSON object, got {type(value).__name__}")

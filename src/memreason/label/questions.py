@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.answers import normalise_gold
+from memreason.data_files import has_half_characters, listed, shown
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.reading import has_half_characters, listed, reading, shown
+from memreason.reading import reading
 from memreason.records import Question, one_line
 from memreason.tasks import AnswerKind, load_task
 from memreason.tasks.agent_json import read_array, stem

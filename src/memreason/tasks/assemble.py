@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from memreason.answers import normalise_gold
+from memreason.data_files import has_half_characters
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
-from memreason.reading import has_half_characters
 from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
 from memreason.tasks import AnswerKind, TaskData
 

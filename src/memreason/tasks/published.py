@@ -8,10 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from memreason.data_files import listed
 from memreason.errors import UserError
 from memreason.math_worker import check_installed
 from memreason.on_disk import OnDisk
-from memreason.reading import listed, reading
+from memreason.reading import reading
 from memreason.tasks import (
     AnswerKind,
     TaskData,

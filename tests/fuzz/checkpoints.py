@@ -1,0 +1,114 @@
+"""Kinds of file in fits, runs and checkpoints, on a tiny model."""
+
+import functools
+import io
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from fuzz.mutate import as_bytes, as_json, as_jsonl, as_safetensors, as_yaml
+from rich.console import Console
+from tiny import SOLUTIONS, make_base
+
+from memreason.config import DataConfig, ModelConfig
+from memreason.model import build, load
+from memreason.records import MEMORY, REASON
+from memreason.run_folder import check_run, frozen_config, read_config, write_config
+from memreason.step_types.describe import print_fit
+from memreason.step_types.fit import fit
+from memreason.step_types.options import StepTypesConfig
+from memreason.step_types.store import load as load_fit
+from memreason.tasks.jsonl import export_jsonl
+from memreason.training_config import TrainingConfig
+from memreason.variants import VariantConfig
+
+CPU = torch.device("cpu")
+
+
+@functools.cache
+def template(what: str) -> Path:
+    """A folder with a valid base model, checkpoint, fit or run, made once a process."""
+    folder = Path(tempfile.mkdtemp(prefix="memreason-fuzz-"))
+    torch.set_num_threads(1)
+    if what == "base":
+        return make_base(folder, "tied")
+    base = str(template("base"))
+    config = ModelConfig(
+        model_name_or_path=base, num_general_prefix_tokens=1, num_special_prefix_tokens=2, dtype="float32"
+    )
+    if what == "checkpoint":
+        build(config, 128, device=CPU).save(folder / "checkpoint")
+        return folder / "checkpoint"
+    if what == "fit":
+        export_jsonl((s for s in SOLUTIONS * 1), folder / "train.jsonl")
+        data = DataConfig(dataset="jsonl", data_path=str(folder / "train.jsonl"), model_max_length=128)
+        options = StepTypesConfig("k-means", 2, base, dtype="float32", device="cpu", output_dir=str(folder / "fit"))
+        return fit(options, data, _nowhere(), progress=False)
+    data = DataConfig(dataset="jsonl", data_path=base, model_max_length=128)
+    write_config(folder, _frozen(config, data, folder))
+    return folder
+
+
+def _frozen(config: ModelConfig, data: DataConfig, folder: Path) -> dict[str, Any]:
+    return frozen_config(config, data, TrainingConfig(output_dir=str(folder), use_cpu=True), VariantConfig())
+
+
+def _nowhere() -> Console:
+    return Console(file=io.StringIO(), width=100)
+
+
+def copy_of(what: str) -> Any:
+    return lambda folder: shutil.copytree(template(what), folder, dirs_exist_ok=True) and None
+
+
+def read_checkpoint(folder: Path) -> Any:
+    return load(folder, device=CPU)
+
+
+def odd_unit(unit: Any) -> str:
+    layout = unit.manifest.planning_tokens
+    if {MEMORY, REASON} != set(layout.step_types) or (layout.num_prefix, layout.num_special) != (1, 2):
+        return f"the planning tokens {layout}"
+    if not all(weight.isfinite().all() for weight in unit.model.parameters() if weight.is_floating_point()):
+        return "weights that are not finite"
+    return ""
+
+
+def read_fit(folder: Path) -> Any:
+    print_fit(_nowhere(), folder)
+    return load_fit(folder)
+
+
+def read_run(folder: Path) -> Any:
+    found = read_config(folder)
+    base = str(template("base"))
+    model = ModelConfig(
+        model_name_or_path=base, num_general_prefix_tokens=1, num_special_prefix_tokens=2, dtype="float32"
+    )
+    data = DataConfig(dataset="jsonl", data_path=base, model_max_length=128)
+    check_run(folder, _frozen(model, data, folder), resume=True, overwrite=False)
+    return found
+
+
+def of_checkpoint(file: str, form: Any) -> dict[str, Any]:
+    return dict(make=copy_of("checkpoint"), file=file, form=form, read=read_checkpoint, nonsense=odd_unit, share=0.04)
+
+
+def of_fit(file: str, form: Any) -> dict[str, Any]:
+    return dict(make=copy_of("fit"), file=file, form=form, read=read_fit, share=0.3, place="step")
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "step types": of_fit("step_types.json", as_json),
+    "step types' tensors": of_fit("step_types.safetensors", as_safetensors),
+    "step types' steps": of_fit("steps.jsonl", as_jsonl),
+    "frozen config": dict(make=copy_of("run"), file="config.yaml", form=as_yaml, read=read_run, share=0.3),
+    "manifest": of_checkpoint("memreason.json", as_json),
+    "adapter config": of_checkpoint("adapter_config.json", as_json),
+    "adapter weights": of_checkpoint("adapter_model.safetensors", as_safetensors),
+    "tokenizer": of_checkpoint("tokenizer.json", as_json),
+    "tokenizer config": of_checkpoint("tokenizer_config.json", as_json),
+    "any byte of a checkpoint": of_checkpoint("adapter_config.json", as_bytes),
+}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, get_args
 
 from memreason.data_files import parse_json, read_lines
 from memreason.errors import UserError
@@ -115,8 +115,24 @@ class Verdict:
         }
 
 
+def _check_row(row: dict[str, Any]) -> None:
+    """Raise KeyError for a missing field of `Verdict.to_json`, TypeError for one of another type."""
+    texts = all(isinstance(row[name], str) for name in ("id", "question", "gold", "dataset", "split", "generated_text"))
+    perhaps = all(isinstance(row[name], str | None) for name in ("answer", "strict", "flexible", "cause"))
+    flags = all(isinstance(row[name], bool) for name in ("well_formed", "truncated"))
+    outcomes = all(row[name] in get_args(Outcome) for name in ("outcome", "flexible_outcome"))
+    options = isinstance(row["options"], list) and all(isinstance(option, str) for option in row["options"])
+    steps = isinstance(row["steps"], list) and all(
+        isinstance(step, dict) and all(isinstance(text, str) for text in step.values()) for step in row["steps"]
+    )
+    truth = row["step_truth"] is None or all(truth in (True, False, None) for truth in row["step_truth"])
+    if not (texts and perhaps and flags and outcomes and options and steps and truth):
+        raise TypeError("of another type than it is written with")
+
+
 def verdict_from_json(row: dict[str, Any]) -> Verdict:
-    """Read back what `Verdict.to_json` wrote; KeyError names a missing field."""
+    """Read back what `Verdict.to_json` wrote; KeyError names a missing field, TypeError says that one is no such."""
+    _check_row(row)
     question = Question(
         id=row["id"],
         text=row["question"],

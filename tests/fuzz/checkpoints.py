@@ -35,20 +35,23 @@ def template(what: str) -> Path:
     if what == "base":
         return make_base(folder, "tied")
     base = str(template("base"))
-    config = ModelConfig(
-        model_name_or_path=base, num_general_prefix_tokens=1, num_special_prefix_tokens=2, dtype="float32"
-    )
+    config = _config(base)
     if what == "checkpoint":
         build(config, 128, device=CPU).save(folder / "checkpoint")
         return folder / "checkpoint"
     if what == "fit":
-        export_jsonl((s for s in SOLUTIONS * 1), folder / "train.jsonl")
+        export_jsonl(SOLUTIONS * 4, folder / "train.jsonl")
         data = DataConfig(dataset="jsonl", data_path=str(folder / "train.jsonl"), model_max_length=128)
         options = StepTypesConfig("k-means", 2, base, dtype="float32", device="cpu", output_dir=str(folder / "fit"))
         return fit(options, data, _nowhere(), progress=False)
     data = DataConfig(dataset="jsonl", data_path=base, model_max_length=128)
     write_config(folder, _frozen(config, data, folder))
     return folder
+
+
+def _config(base: str) -> ModelConfig:
+    tokens = {"num_general_prefix_tokens": 1, "num_special_prefix_tokens": 2}
+    return ModelConfig(model_name_or_path=base, dtype="float32", **tokens)
 
 
 def _frozen(config: ModelConfig, data: DataConfig, folder: Path) -> dict[str, Any]:
@@ -69,7 +72,8 @@ def read_checkpoint(folder: Path) -> Any:
 
 def odd_unit(unit: Any) -> str:
     layout = unit.manifest.planning_tokens
-    if {MEMORY, REASON} != set(layout.step_types) or (layout.num_prefix, layout.num_special) != (1, 2):
+    numbers = (layout.num_general_prefix_tokens, layout.num_special_prefix_tokens)
+    if {MEMORY, REASON} != set(layout.step_types) or numbers != (1, 2):
         return f"the planning tokens {layout}"
     if not all(weight.isfinite().all() for weight in unit.model.parameters() if weight.is_floating_point()):
         return "weights that are not finite"
@@ -84,11 +88,8 @@ def read_fit(folder: Path) -> Any:
 def read_run(folder: Path) -> Any:
     found = read_config(folder)
     base = str(template("base"))
-    model = ModelConfig(
-        model_name_or_path=base, num_general_prefix_tokens=1, num_special_prefix_tokens=2, dtype="float32"
-    )
     data = DataConfig(dataset="jsonl", data_path=base, model_max_length=128)
-    check_run(folder, _frozen(model, data, folder), resume=True, overwrite=False)
+    check_run(folder, _frozen(_config(base), data, folder), resume=True, overwrite=False)
     return found
 
 

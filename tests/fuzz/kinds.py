@@ -146,7 +146,7 @@ DATASETS = {
     "agents' strategyqa": dataset("strategyqa", agents("Is it {}?", True)),
     "agents' commonsenseqa": dataset("commonsenseqa", agents("Which is {}? Options: A. one B. two C. three", "B")),
     "agents' truthfulqa": dataset("truthfulqa", agents("Which is {}? A. One. B. Two. C. Three.", "B")),
-    "gsm8k": dataset("gsm8k", lambda n: {"question": f"What is {n}+1?", "answer": f"It is <<{n}+1={n + 1}>>.\n#### {n}"}),
+    "gsm8k": dataset("gsm8k", lambda n: {"question": f"What is {n}+1?", "answer": f"<<{n}+1={n + 1}>>\n#### {n + 1}"}),
     "aqua": dataset("aqua", algebra),
     "commonsenseqa": dataset("commonsenseqa", commonsense),
     "commonsenseqa of the hub": dataset("commonsenseqa", commonsense_hub),
@@ -204,13 +204,11 @@ def odd_traces(verdicts: Any) -> str:
 
 
 def make_generations(folder: Path) -> None:
-    (folder / "gsm.jsonl").write_bytes(
-        jsonl(*({"question": f"What is {n}+1?", "answer": f"So.\n#### {n + 1}"} for n in range(4)))
-    )
-    texts = (
-        {"id": f"gsm8k-train-{n}", "question": f"What is {n}+1?", "generated_text": f"So.\nThe answer is: {n + 1}"}
-        for n in range(4)
-    )
+    asked = [{"question": f"What is {n}+1?", "answer": f"So.\n#### {n + 1}"} for n in range(4)]
+    (folder / "gsm.jsonl").write_bytes(jsonl(*asked))
+    texts = [
+        {"question": row["question"], "generated_text": f"So.\nThe answer is: {n + 1}"} for n, row in enumerate(asked)
+    ]
     (folder / "texts.json").write_bytes(jsonl(*texts))
 
 

@@ -179,6 +179,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "batch line": dict(make=one("line.json", json.dumps(LINE).encode()), file="line.json", form=as_json,
                        read=read_batch_line, nonsense=lambda found: odd_reply(found.reply),
                        refusals=(json.JSONDecodeError, UnicodeDecodeError, RecursionError)),
-    "request cache": dict(make=make_cache, file="replies.sqlite", form=as_bytes, read=read_cache, place="replies.sqlite",
+    "request cache": dict(make=make_cache, file="replies.sqlite", form=as_bytes, read=read_cache, place="sqlite",
                           nonsense=lambda found: next(filter(None, map(odd_reply, found)), "")),
 }  # fmt: skip

@@ -113,7 +113,8 @@ def _repeated(piece: str) -> str:
 _NESTED = re.compile(r"""["']@nested (\d+) (.)@["']""")
 _SPLICES: list[Callable[[], bytes]] = [
     lambda: b"9" * 5000, lambda: b"[" * 5000, lambda: b'{"a":' * 5000, lambda: b"\xff", lambda: b"\\ud83d",
-    lambda: b"NaN", lambda: b"-Infinity", lambda: b'"', lambda: b",", lambda: b"null", lambda: b"\n---\n", lambda: b"&a [*a, *a]",
+    lambda: b"NaN", lambda: b"-Infinity", lambda: b'"', lambda: b",", lambda: b"null", lambda: b"\n---\n",
+    lambda: b"&a [*a, *a]",
     lambda: b"!!python/object:os.system {}", lambda: b"\0", lambda: b"1e999", lambda: b'{"' * 10_000,
     lambda: b"\x1b]0;",
 ]  # fmt: skip

@@ -5,6 +5,8 @@ takes 10 seconds or a gigabyte, and what is read is no nonsense.
 """
 
 import argparse
+import logging
+import os
 import resource
 import signal
 import sys
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzz.kinds import KINDS, Kind
@@ -105,6 +108,7 @@ def main() -> int:
     options = parser.parse_args()
     whole = sum(KINDS[name].share for name in options.kinds)
     total: Counter[str] = Counter()
+    logging.disable()
     print(f"{'kind':<26}{'inputs':>8}{'accepted':>10}{'refused':>9}{'failed':>8}", flush=True)
     for name in options.kinds:
         count = round(options.inputs * KINDS[name].share / whole)

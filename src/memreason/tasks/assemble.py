@@ -74,11 +74,11 @@ def _places(places: list[str]) -> str:
 
 
 def assemble(
-    name: str, kind: AnswerKind, records: Sequence[Record], notes: Notes, *, seed: int, num_validation: int
+    name: str, kind: AnswerKind, records: Sequence[Record], notes: Notes, *, source: str, seed: int, num_validation: int
 ) -> TaskData:
     """Check gold answers, drop repeated questions, keep the splits apart, and fill in missing splits.
 
-    A record whose gold answer is none is left out; one whose steps are broken is left out of train
+    ``source`` is what messages call the data. A record whose gold answer is none is left out; one whose steps are broken is left out of train
     and tested on without steps. Raises UserError where nothing is left, or an id stands twice.
     """
     splits: dict[str, _Split] = {}
@@ -105,9 +105,9 @@ def assemble(
             solution = replace(solution, question=replace(solution.question, answer=gold))
             splits.setdefault(record.split, _Split()).add(solution, key)
     if not splits:
-        raise UserError(f"{name}: no usable records: {'; '.join(notes.lines) or 'the source is empty'}")
+        raise UserError(f"{source}: no usable records of {name}: {'; '.join(notes.lines) or 'the source is empty'}")
     kept = _keep_apart(splits, notes)
-    _fill_in(kept, notes, seed, num_validation)
+    _fill_in(kept, notes, source, seed, num_validation)
     _describe(kept, notes)
     order = sorted(kept, key=lambda split: (split != "train", split != "validation"))
     return TaskData(name, kind, {split: kept[split] for split in order}, notes.lines)
@@ -187,7 +187,7 @@ def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, OnDisk[Sol
     return {split: kept[split] for split in splits}
 
 
-def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, seed: int, num_validation: int) -> None:
+def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, source: str, seed: int, num_validation: int) -> None:
     """Carve the splits that the source lacks out of train: test a fifth, validation at most a tenth."""
     if not splits.get("train"):
         notes.say("there is no train split: the data can be evaluated on, not trained on")

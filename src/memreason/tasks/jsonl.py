@@ -56,7 +56,7 @@ def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> 
     kind = _answer_kind(records)
     for record in records:
         _check_answer(record, kind)
-    return assemble("jsonl", kind, records, notes, seed=seed, num_validation=num_validation)
+    return assemble("jsonl", kind, records, notes, source=str(path), seed=seed, num_validation=num_validation)
 
 
 def _files(path: Path) -> list[Path]:

@@ -89,7 +89,8 @@ def load(name: str, data_path: str | None, *, seed: int = 0, num_validation: int
     for place, split, row in _rows(name, source, data_path):
         with reading(place, "correct the row or leave it out"):
             records.append(_record(name, source, place, split, row))
-    return assemble(name, source.kind, records, notes, seed=seed, num_validation=num_validation)
+    place = data_path or source.hub_id
+    return assemble(name, source.kind, records, notes, source=place, seed=seed, num_validation=num_validation)
 
 
 def _record(name: str, source: Source, place: str, split: str, row: dict[str, Any]) -> Record:

@@ -221,7 +221,7 @@ TEXTS = {
     "recipe": Kind(one_file("recipe.yaml", RECIPE), "recipe.yaml", as_yaml, read_recipe),
     "traces": Kind(one_file("traces.jsonl", jsonl(TRACE, TRACE | {"id": "q2"})), "traces.jsonl", as_jsonl,
                    lambda folder: read_traces(folder / "traces.jsonl"), odd_traces, place="traces.jsonl"),
-    "generations": Kind(make_generations, "texts.json", as_jsonl, read_generations, place="texts.json", share=0.5),
+    "generations": Kind(make_generations, "texts.json", as_jsonl, read_generations, place="texts.json", share=0.2),
 }  # fmt: skip
 
 KINDS: dict[str, Kind] = (

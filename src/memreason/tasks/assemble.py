@@ -78,8 +78,9 @@ def assemble(
 ) -> TaskData:
     """Check gold answers, drop repeated questions, keep the splits apart, and fill in missing splits.
 
-    ``source`` is what messages call the data. A record whose gold answer is none is left out; one whose steps are broken is left out of train
-    and tested on without steps. Raises UserError where nothing is left, or an id stands twice.
+    ``source`` is what messages call the data. A record whose gold answer is none is left out; one whose steps are
+    broken is left out of train and tested on without steps. Raises UserError where nothing is left, or an id stands
+    twice.
     """
     splits: dict[str, _Split] = {}
     counts: dict[str, int] = defaultdict(int)
@@ -195,7 +196,7 @@ def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, source: str, see
     alone = list(splits) == ["train"]
     if alone and len(splits["train"]) < 3:
         raise UserError(
-            f"{splits['train'][0].question.dataset}: {len(splits['train'])} questions are too few to split "
+            f"{source}: {len(splits['train'])} questions are too few to split "
             "into train, validation and test; give more, or give each record a split"
         )
     if alone:

@@ -54,7 +54,7 @@ SOURCES = {
         "tau/commonsense_qa",
         commonsenseqa.FORM,
         commonsenseqa.read_released,
-        stems=("randsplit",),
+        stems=("randsplit", "qtokensplit"),
         split_options=commonsenseqa.split_options,
     ),
     "truthfulqa": Source(

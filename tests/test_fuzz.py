@@ -9,7 +9,7 @@ from fuzz.run import attempt, inputs, run
 
 INPUTS = 100
 LATER = {
-    "recipe", "label output", "label rejects", "label settings", "plan", "facts", "completion", "batch line",
+    "recipe", "generations", "label output", "label rejects", "label settings", "plan", "facts", "completion", "batch line",
     "request cache", "step types", "step types' tensors", "step types' steps", "frozen config",
 }  # fmt: skip
 """Kinds whose readers do not yet keep the rule."""

@@ -11,7 +11,7 @@ from memreason.tasks.agent_json import SPLITS, Row, is_data
 
 
 def is_hub_layout(folder: Path) -> bool:
-    """Whether a folder is for `datasets` to read: parquet files, or a data/ folder and no file of questions beside it."""
+    """Whether a folder is for `datasets` to read: parquet files, or a data/ folder and no questions beside it."""
     if any(folder.rglob("*.parquet")):
         return True
     return (folder / "data").is_dir() and not any(map(is_data, folder.iterdir()))

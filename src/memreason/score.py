@@ -68,7 +68,9 @@ class QuestionIndex:
 
     def _find_asked(self, row: dict[str, Any]) -> Question | None:
         """By the row's id, where the question is the same too, else by its question."""
-        key = question_key(Question("", row["question"], "", tuple(row.get("options") or ())))
+        options = row.get("options")
+        texts = isinstance(options, list) and all(isinstance(option, str) for option in options)
+        key = question_key(Question("", row["question"], "", tuple(options) if options and texts else ()))
         named = self._by_id.get(str(row.get("id")))
         if named and question_key(named) == key:
             return named

@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -28,7 +29,7 @@ _UNSEEN = [*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x
 _PLAIN = _PICTURES | dict.fromkeys([*_UNSEEN, *range(0xD800, 0xE000)], 0xFFFD)
 _IN_ASCII = str.maketrans({
     "✓": "+", "✗": "x", "○": "o", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "×": "x", "≤": "<=", "≥": ">=",
-    "·": ".", "’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ",
+    "·": ".", "’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\ufffd": "?",
 })  # fmt: skip
 _ERRORS = "memreason"
 
@@ -119,10 +120,12 @@ def guard() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # not a text stream of a file, in tests say
             stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]
-    factory = logging.getLogRecordFactory()
+    factory, format_warning = logging.getLogRecordFactory(), warnings.formatwarning
     logging.setLogRecordFactory(_Record)
+    warnings.formatwarning = lambda *args, **kwargs: plain(format_warning(*args, **kwargs))
     sys.excepthook = _crash
     try:
         yield
     finally:
         logging.setLogRecordFactory(factory)
+        warnings.formatwarning = format_warning

@@ -1,9 +1,12 @@
 """Kinds of file in fits, runs and checkpoints, on a tiny model."""
 
+import contextlib
 import functools
 import io
 import shutil
+import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,12 @@ from memreason.step_types.fit import fit
 from memreason.step_types.options import StepTypesConfig
 from memreason.step_types.store import load as load_fit
 from memreason.tasks.jsonl import export_jsonl
+from memreason.train import train
 from memreason.training_config import TrainingConfig
 from memreason.variants import VariantConfig
 
 CPU = torch.device("cpu")
+CHECKPOINT = "checkpoint-2"
 
 
 @functools.cache
@@ -80,6 +85,65 @@ def odd_unit(unit: Any) -> str:
     return ""
 
 
+@functools.cache
+def _options() -> dict[str, Any]:
+    """The options of the run that `stopped` begins."""
+    folder = Path(tempfile.mkdtemp(prefix="memreason-fuzz-"))
+    for split in ("train", "validation", "test"):
+        asked = [
+            replace(s.question, id=f"{split}-{s.question.id}", text=f"{split}: {s.question.text}") for s in SOLUTIONS
+        ]
+        solutions = (replace(s, question=question) for s, question in zip(SOLUTIONS, asked, strict=True))
+        export_jsonl(solutions, folder / f"{split}.jsonl")
+    return {"data_path": str(folder)}
+
+
+def go_on(run: Path, resume: bool = True) -> Any:
+    """Train, or go on training, for two short epochs."""
+    data = DataConfig(dataset="jsonl", model_max_length=96, **_options())
+    training = TrainingConfig(
+        output_dir=str(run), num_train_epochs=2, per_device_train_batch_size=2, gradient_accumulation_steps=1,
+        disable_tqdm=True, use_cpu=True, resume=resume, learning_rate=1e-2,
+    )  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return train(_config(str(template("base"))), data, training)
+
+
+def stopped(folder: Path) -> None:
+    """A run that was interrupted in the evaluation at its second epoch's end."""
+    module = sys.modules["memreason.train"]
+    whole = module.evaluate_splits
+
+    def interrupted(unit: Any, task: Any, names: Any, at: Path, **rest: Any) -> Any:
+        if at.name == "epoch-2":
+            raise KeyboardInterrupt
+        return whole(unit, task, names, at, **rest)
+
+    module.evaluate_splits = interrupted
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            go_on(folder / "run", resume=False)
+    finally:
+        module.evaluate_splits = whole
+    (checkpoint,) = (folder / "run").glob("checkpoint-*")
+    checkpoint.rename(folder / "run" / CHECKPOINT)
+    shutil.move(folder / "run", folder / "kept")
+    shutil.copytree(folder / "kept" / CHECKPOINT, folder / "damaged")
+
+
+def read_stopped(folder: Path) -> Any:
+    run = folder / "run"
+    shutil.rmtree(run, ignore_errors=True)
+    shutil.copytree(folder / "kept", run)
+    shutil.rmtree(run / CHECKPOINT)
+    shutil.copytree(folder / "damaged", run / CHECKPOINT)
+    return go_on(run)
+
+
+def of_stopped(file: str, form: Any) -> dict[str, Any]:
+    return dict(make=stopped, file=f"damaged/{file}", form=form, read=read_stopped, share=0.01, place="checkpoint-")
+
+
 def read_fit(folder: Path) -> Any:
     print_fit(_nowhere(), folder)
     return load_fit(folder)
@@ -94,7 +158,7 @@ def read_run(folder: Path) -> Any:
 
 
 def of_checkpoint(file: str, form: Any) -> dict[str, Any]:
-    return dict(make=copy_of("checkpoint"), file=file, form=form, read=read_checkpoint, nonsense=odd_unit, share=0.04)
+    return dict(make=copy_of("checkpoint"), file=file, form=form, read=read_checkpoint, nonsense=odd_unit, share=0.1)
 
 
 def of_fit(file: str, form: Any) -> dict[str, Any]:
@@ -111,5 +175,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "adapter weights": of_checkpoint("adapter_model.safetensors", as_safetensors),
     "tokenizer": of_checkpoint("tokenizer.json", as_json),
     "tokenizer config": of_checkpoint("tokenizer_config.json", as_json),
-    "any byte of a checkpoint": of_checkpoint("adapter_config.json", as_bytes),
+    "state of a run": of_stopped("trainer_state.json", as_json),
+    "state of an optimizer": of_stopped("optimizer.pt", as_bytes),
+    "state of random draws": of_stopped("rng_state.pth", as_bytes),
 }

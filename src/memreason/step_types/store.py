@@ -134,7 +134,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not (folder / RECORD).is_file():
         raise UserError(f"{folder}: no {RECORD} in it; give a folder that `memreason step-types fit` wrote")
     try:
-        record = read_json(folder / RECORD, "fit it again")
+        record = read_json(folder / RECORD)
         if record["format"] != FORMAT:
             raise ValueError(f"its format is {record['format']}")
         return record

@@ -35,7 +35,7 @@ def _suffix(path: Path) -> str:
 def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     import datasets
 
-    with reading(path, "give a whole Parquet file"):
+    with reading(str(path), "give a whole Parquet file"):
         # Row by row, so that no copy of it stays in a cache.
         for index, row in enumerate(
             datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)

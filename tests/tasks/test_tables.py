@@ -75,7 +75,7 @@ def test_a_folder_of_tables(tmp_path, expected):
 
 
 def test_cells_are_text_and_empty_ones_are_none(tmp_path):
-    path = write_csv(tmp_path / "mine.csv", [{"question": "Q?", "answer": "NA", "id": "007", "options": ""}])
+    path = write_csv(tmp_path / "mine.csv", [{"question": "Q?", " answer": "NA", "id": "007", "options": ""}])
     assert [row for _, row in read_table(path)] == [{"question": "Q?", "answer": "NA", "id": "007", "options": None}]
 
 

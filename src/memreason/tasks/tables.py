@@ -48,7 +48,7 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     first = next(lines, "")
     separator = max(",;\t", key=first.count)
     rows = csv.reader(lines, delimiter=separator, strict=True)
-    names = next(csv.reader([first], delimiter=separator), [])
+    names = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
     if len(set(names)) < len(names):
         raise UserError(f"{path}:1: a column's name stands twice: {listed(names)}; rename one")
     while True:

@@ -11,8 +11,8 @@ INPUTS = 100
 LATER = {
     "recipe", "generations", "label output", "label rejects", "label settings", "plan", "facts", "completion",
     "batch line", "request cache", "step types", "step types' tensors", "step types' steps", "frozen config",
-    "adapter config", "adapter weights", "tokenizer", "tokenizer config", "state of a run", "state of an optimizer",
-    "state of random draws",
+    "manifest", "adapter config", "adapter weights", "tokenizer", "tokenizer config", "state of a run",
+    "state of an optimizer", "state of random draws",
 }  # fmt: skip
 """Kinds whose readers do not yet keep the rule."""
 

@@ -78,7 +78,7 @@ def read_checkpoint(folder: Path) -> Any:
 def odd_unit(unit: Any) -> str:
     layout = unit.manifest.planning_tokens
     numbers = (layout.num_general_prefix_tokens, layout.num_special_prefix_tokens)
-    if {MEMORY, REASON} != set(layout.step_types) or numbers != (1, 2):
+    if layout.step_types != (MEMORY, REASON) or numbers != (1, 2):
         return f"the planning tokens {layout}"
     if not all(weight.isfinite().all() for weight in unit.model.parameters() if weight.is_floating_point()):
         return "weights that are not finite"

@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test quick bench format constraints clean
+.PHONY: demo test quick bench fuzz format constraints clean
 
 demo: .venv/installed
 	$(BIN)/memreason train --config recipes/demo.yaml --overwrite_output_dir
@@ -16,6 +16,10 @@ test: .venv/ready
 
 quick: .venv/ready
 	$(BIN)/pytest -n auto -m "not slow"
+
+# 50,000 damaged files through every reader, with a count by kind.
+fuzz: .venv/ready
+	$(BIN)/python tests/fuzz/run.py
 
 # Training and generation beside other ways to do the same work, after `make demo`.
 bench: .venv/ready

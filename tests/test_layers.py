@@ -24,7 +24,7 @@ LAYERS = [
         "attention_masks",
         "devices",
     },
-    {"processes"},
+    {"processes", "data_files"},
     {"records"},
     {"prompt_templates"},
     {"planning_tokens"},
@@ -73,7 +73,8 @@ LAYERS = [
     {"cli"},
     {"__main__", "__init__"},
 ]
-TORCH_FREE = {"terminal", "errors", "endings", "locks", "reading", "allocator", "records", "prompt_templates",
+TORCH_FREE = {"terminal", "errors", "endings", "locks", "reading", "data_files", "allocator", "records",
+              "prompt_templates",
               "planning_tokens", "manifest", "config", "variants",
               "demonstrations", "command_line", "calculator", "latex", "math_notation", "math_program",
               "math_worker", "answer_marks", "answers_number", "answers_math", "answers_choice",

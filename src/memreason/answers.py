@@ -15,7 +15,7 @@ from memreason.answers_choice import find_letter, option_letters, plain, whole_l
 from memreason.answers_math import clean, equal_math, find_math
 from memreason.answers_number import find_number, whole_number_line
 from memreason.latex import last_boxed
-from memreason.records import Outcome, Question, one_line
+from memreason.records import Outcome, Question, one_line, spelled
 
 if TYPE_CHECKING:
     from memreason.tasks import AnswerKind
@@ -58,7 +58,7 @@ def normalise_gold(answer: object, question: Question, kind: AnswerKind) -> str 
     Booleans and yes/no in any case become True or False, choices become a capital letter,
     numbers one spelling (1,000.50 → 1000.5); mathematics and text keep their wording.
     """
-    text = one_line(str(answer)) if isinstance(answer, str | bool | int | float) else ""
+    text = one_line(spelled(answer)) if isinstance(answer, str | bool | int | float) else ""
     if kind_of(question, kind) in ("math", "text"):
         return text or None
     return extract_strict(text, question, kind)

@@ -6,14 +6,17 @@ Plain frozen dataclasses, and JSONL in and out. Nothing here imports torch.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, get_args
 
+from memreason.data_files import parse_json, read_lines
 from memreason.errors import UserError
+from memreason.reading import reading
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step that carries no label."""
@@ -111,8 +114,24 @@ class Verdict:
         }
 
 
+def _check_row(row: dict[str, Any]) -> None:
+    """Raise KeyError for a missing field of `Verdict.to_json`, TypeError for one of another type."""
+    texts = all(isinstance(row[name], str) for name in ("id", "question", "gold", "dataset", "split", "generated_text"))
+    perhaps = all(isinstance(row[name], str | None) for name in ("answer", "strict", "flexible", "cause"))
+    flags = all(isinstance(row[name], bool) for name in ("well_formed", "truncated"))
+    outcomes = all(row[name] in get_args(Outcome) for name in ("outcome", "flexible_outcome"))
+    options = isinstance(row["options"], list) and all(isinstance(option, str) for option in row["options"])
+    steps = isinstance(row["steps"], list) and all(
+        isinstance(step, dict) and all(isinstance(text, str) for text in step.values()) for step in row["steps"]
+    )
+    truth = row["step_truth"] is None or all(truth in (True, False, None) for truth in row["step_truth"])
+    if not (texts and perhaps and flags and outcomes and options and steps and truth):
+        raise TypeError("of another type than it is written with")
+
+
 def verdict_from_json(row: dict[str, Any]) -> Verdict:
-    """Read back what `Verdict.to_json` wrote; KeyError names a missing field."""
+    """Read back what `Verdict.to_json` wrote; KeyError names a missing field, TypeError says that one is no such."""
+    _check_row(row)
     question = Question(
         id=row["id"],
         text=row["question"],
@@ -146,27 +165,31 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def spelled(value: str | bool | int | float) -> str:
+    """A text or number as it is written: 2.0 is 2, as a table with a gap in it turns one into the other.
+
+    Not a number, and none that ends, is the empty text.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return ""
+        if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+    return str(value)
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object) for each non-empty line.
 
     Raises UserError naming file:line for a line that is not a JSON object.
     """
-    try:
-        with open(path, encoding="utf-8-sig") as file:  # with or without a byte order mark
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise UserError(
-                        f"{path}:{number}: not valid JSON ({error}); each line must be one JSON object"
-                    ) from error
-                if not isinstance(row, dict):
-                    raise UserError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
-                yield number, row
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text ({error})") from error
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        row = parse_json(line, f"{path}:{number}", "each line must be one JSON object")
+        if not isinstance(row, dict):
+            raise UserError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
+        yield number, row
 
 
 @contextmanager
@@ -213,6 +236,10 @@ def write_json(path: Path, value: Any) -> None:
         file.write("\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read one JSON document."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_json(path: Path, remedy: str = "restore the file, or take it away") -> dict[str, Any]:
+    """Read one JSON object. Raises UserError that names the file and ends in ``remedy``."""
+    with reading(str(path), remedy):
+        value = parse_json(path.read_text(encoding="utf-8"), path, remedy)
+        if not isinstance(value, dict):
+            raise ValueError(f"expected a JSON object, got {type(value).__name__}")
+        return value

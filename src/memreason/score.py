@@ -55,7 +55,7 @@ class QuestionIndex:
         for question in questions:
             for opening in _openings(question):
                 self._by_opening[opening].append(question)
-        self._longest = max(map(len, self._by_opening), default=0)
+        self._lengths = sorted(set(map(len, self._by_opening)), reverse=True)
 
     def find(self, row: dict[str, Any]) -> tuple[Question, str] | str:
         """(question, text after the question) of a row; or in words why there is none."""
@@ -84,9 +84,9 @@ class QuestionIndex:
 
     def _find_opening(self, text: str) -> tuple[Question, str] | str:
         words = list(_WORD.finditer(text))
-        spelled = [word[0].casefold() for word in words[: self._longest + 2]]
+        spelled = [word[0].casefold() for word in words[: max(self._lengths, default=0) + 2]]
         skip = 2 if spelled[:2] == ["question", ":"] else 0
-        for length in range(len(spelled) - skip, 0, -1):
+        for length in (length for length in self._lengths if 0 < length <= len(spelled) - skip):
             found = self._by_opening.get(tuple(spelled[skip : skip + length]), ())
             if len(found) > 1:
                 return f"{len(found)} questions begin like it"

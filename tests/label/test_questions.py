@@ -1,5 +1,6 @@
 """The questions to label: of a task, of any JSONL file, of a hub dataset; bad rows are named with their place."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,44 @@ class TestHub:
     def test_what_the_hub_does_not_give_is_explained(self) -> None:
         with pytest.raises(UserError, match="nobody/nothing: could not be loaded from the hub"):
             questions("hf://nobody/nothing")
+
+
+class TestOtherFiles:
+    def test_tables_arrays_and_compressed_files_are_read_too(self, tmp_path: Path) -> None:
+        rows = [{"id": 0, "question": "Is it?", "answer": True}, {"id": "b", "question": "Who?", "answer": 2.0}]
+        lines = write(tmp_path / "mine.jsonl", *rows)
+        packed = tmp_path / "mine.jsonl.gz"
+        packed.write_bytes(gzip.compress(lines.read_bytes()))
+        array = write(tmp_path / "mine.json", json.dumps(rows))
+        table = write(tmp_path / "mine.csv", "id,question,answer", "0,Is it?,True", "b,Who?,2")
+        found = [questions(path) for path in (lines, packed, array, table)]
+        assert [(q.id, q.answer) for q, _ in found[0]] == [("0", "True"), ("b", "2")]
+        assert all(others == found[0] for others in found)
+
+    def test_without_ids_rows_are_numbered_as_they_stand(self, tmp_path: Path) -> None:
+        path = write(
+            tmp_path / "mine.jsonl", {"question": "Is it?", "answer": "no"}, "", {"question": "Q?", "answer": 1}
+        )
+        assert [asked.question.id for asked in questions(path)] == ["mine-1", "mine-3"]
+
+    def test_options_lose_their_letters(self, tmp_path: Path) -> None:
+        row = {"question": "Which?", "answer": "B", "options": ["(A) Paris", "(B) Rome"]}
+        ((question, kind),) = questions(write(tmp_path / "mine.jsonl", row))
+        assert (question.options, question.answer, kind) == (("Paris", "Rome"), "B", "choice")
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"answer": float("nan")}, '"answer" is NaN'),
+            ({"answer": float("inf")}, '"answer" is Infinity'),
+            ({"id": ["a"]}, '"id" must be a text or a number'),
+            ({"id": "\ud83d"}, "surrogate"),
+            ({"split": ["train"]}, '"split" must be a text'),
+        ],
+    )
+    def test_what_is_no_answer_id_or_split_is_said(self, tmp_path: Path, change: dict[str, Any], says: str) -> None:
+        with pytest.raises(UserError, match=rf"mine\.jsonl:1: .*{says}"):
+            questions(write(tmp_path / "mine.jsonl", ROW | change))
 
 
 class TestTasks:

@@ -51,7 +51,23 @@ def test_a_last_line_that_only_says_the_letter_is_no_step(line):
     assert [step.text for step in record.steps] == ["60 * 540 = 32400"]
 
 
-@pytest.mark.parametrize("line", ["Answer: A) 32400", "So x is A", "= 32400. Answer: A", "Total is 50."])
+@pytest.mark.parametrize(
+    "line",
+    ["Answer: A) 32400", "Answer A)32400", "Answer: (A) 32400 miles", "The answer is A. 32400",
+     "Option A) 32400 is correct.",
+     "Final answer:\nA", "FINAL ANSWER\n(A)", "Answer: A\nA"],
+)  # fmt: skip
+def test_nor_is_one_that_repeats_its_option_or_announces_it_on_a_line_of_its_own(line):
+    record = read_released("place", "test", row(f"60 * 540 = 32400\n{line}"))
+    assert [step.text for step in record.steps] == ["60 * 540 = 32400"]
+
+
+@pytest.mark.parametrize("line", ["so " * 60 + "x", "A" + "!" * 100_000 + "x", "answer " * 100_000])
+def test_a_long_last_line_is_a_step_like_any_other(line):
+    assert len(read_released("place", "test", row(f"60 * 540 = 32400\n{line}")).steps) == 2
+
+
+@pytest.mark.parametrize("line", ["Answer: A) 32401", "So x is A", "= 32400. Answer: A", "Total is 50."])
 def test_a_last_line_that_says_more_stays(line):
     assert read_released("place", "test", row(f"60 * 540 = 32400\n{line}")).steps[-1].text == line
 

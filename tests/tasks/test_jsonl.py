@@ -94,6 +94,11 @@ def test_a_folder_has_a_file_a_split(tmp_path):
         ({"steps": ["[reason] and [rag]: A fact."]}, r"mine\.jsonl:2: steps\[0\] has the unknown type"),
         ({"steps": ["[memory]: A.", "[memory]: "]}, r'mine\.jsonl:2: field "steps\[1\]\.text" is empty'),
         ({"steps": [{"type": "memory"}]}, r"mine\.jsonl:2: steps\[0\] must be"),
+        ({"answer": float("nan")}, r'mine\.jsonl:2: field "answer" is NaN'),
+        ({"answer": float("-inf")}, r'mine\.jsonl:2: field "answer" is -Infinity'),
+        ({"answer": ["yes"]}, r'mine\.jsonl:2: field "answer" must be a non-empty text'),
+        ({"id": ["q"]}, r'mine\.jsonl:2: field "id" must be a text or a number'),
+        ({"split": ["train"]}, r'mine\.jsonl:2: field "split" must be train, validation or test, got \[\'train\'\]'),
         ({"split": "exam"}, r'mine\.jsonl:2: field "split" must be train, validation or test, got \'exam\''),
     ],
 )
@@ -149,8 +154,29 @@ def test_memory_does_not_grow_with_what_rows_hold(tmp_path):
     assert most < path.stat().st_size / 3
 
 
-def test_half_a_character_is_a_text_like_any_other(tmp_path):
-    path = tmp_path / "half.jsonl"
-    rows = [{"question": f"Is it \ud83d{i}?", "answer": "True", "split": "test"} for i in range(2)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [s.question.text for s in load_task("jsonl", str(path)).splits["test"]] == [row["question"] for row in rows]
+@pytest.mark.parametrize(
+    "change",
+    [{"question": "Is it \ud83d?"}, {"id": "\ude00"}, {"steps": ["[memory]: \ud83d"]}, {"answer": "x\udfff"},
+     {"options": ["x", "\ud83d"], "answer": "A"}],
+)  # fmt: skip
+def test_half_a_character_is_no_text(tmp_path, change):
+    with pytest.raises(UserError, match=r"mine\.jsonl:2: half of a surrogate pair"):
+        load(tmp_path, {"question": "Who?", "answer": "B", "options": ["x", "y"]} if "options" in change else
+             {"question": "Who?", "answer": "Ann"}, {"question": "Is it?", "answer": "Bob"} | change)  # fmt: skip
+
+
+def test_zero_is_an_id_and_a_whole_number_has_no_point(tmp_path):
+    task = load(tmp_path, ROW | {"id": 0, "answer": 2.0}, ROW | {"id": 1, "question": "Who?", "answer": "Ann"})
+    assert [(s.question.id, s.question.answer) for s in task.splits["test"]] == [("0", "2"), ("1", "Ann")]
+
+
+def test_options_that_carry_their_letters_lose_them_and_it_is_noted(tmp_path):
+    task = load(tmp_path, ROW | {"options": ["A. Paris", "B. Rome"], "answer": "B. Rome"})
+    assert (only(task).question.options, only(task).question.answer) == (("Paris", "Rome"), "B")
+    assert any("options carried their letters, which were taken off: 1 (mine.jsonl:1)" in note for note in task.notes)
+
+
+def test_what_a_table_leaves_empty_is_not_given(tmp_path):
+    empty = dict.fromkeys(("id", "options", "split", "steps"))
+    task = load(tmp_path, *({"question": f"Is it {n}?", "answer": "yes"} | empty for n in range(3)))
+    assert sum(map(len, task.splits.values())) == 3

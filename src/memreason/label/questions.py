@@ -5,16 +5,21 @@ A file is read line by line, each time anew, so that its size costs no memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.answers import normalise_gold
+from memreason.data_files import has_half_characters, listed, shown
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.records import Question, one_line, read_jsonl
+from memreason.reading import reading
+from memreason.records import Question, one_line
 from memreason.tasks import AnswerKind, load_task
+from memreason.tasks.agent_json import read_array, stem
+from memreason.tasks.fields import MOST_OPTIONS, answer_of, identifier, without_letters
 
 
 class Asked(NamedTuple):
@@ -48,10 +53,10 @@ class Questions:
         """(place, default id, split, row)"""
         source = str(self._config.input)
         if not source.startswith("hf://"):
-            stem = Path(source).stem
-            for number, row in read_jsonl(Path(source)):
+            for place, row in read_array(Path(source)):
                 if self._config.split is None or row.get("split", self._config.split) == self._config.split:
-                    yield f"{source}:{number}", f"{stem}-{number}", str(row.get("split") or ""), row
+                    number = re.search(r"(\d*)\]?$", place)[1]  # type: ignore[index]
+                    yield place, f"{stem(Path(source))}-{number or 1}", row.get("split") or "", row
             return
         name = source.removeprefix("hf://")
         if self._hub is None:
@@ -76,20 +81,22 @@ def _of_task(config: LabelConfig) -> list[Asked]:
 def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dict[str, Any]) -> Asked:
     for flag, column in (("question_column", config.question_column), ("answer_column", config.answer_column)):
         if column not in row:
-            raise UserError(f'{place}: field "{column}" is missing; --{flag} names it (fields: {", ".join(row)})')
-    text, answer = row[config.question_column], row[config.answer_column]
+            raise UserError(f'{place}: field "{column}" is missing; --{flag} names it (fields: {listed(row)})')
+    text = row[config.question_column]
+    with reading(place, "correct the row, or leave it out"):
+        answer, id = answer_of(row, config.answer_column), identifier(row.get(config.id_column)) or default_id
     if not isinstance(text, str) or not text.strip():
-        raise UserError(f'{place}: field "{config.question_column}" must be a non-empty text, got {text!r}')
+        raise UserError(f'{place}: field "{config.question_column}" must be a non-empty text, got {shown(text)}')
     options = row.get(config.options_column) or []
     texts = isinstance(options, list) and all(isinstance(option, str) and option.strip() for option in options)
-    if not texts or len(options) == 1 or len(options) > 26:
-        raise UserError(f'{place}: field "{config.options_column}" must be a list of 2 to 26 texts, got {options!r}')
-    try:
-        "".join((text, *options, str(answer))).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{place}: half of a surrogate pair, which no UTF-8 file can hold ({error})") from None
-    given = row.get(config.id_column)
-    id = default_id if given in (None, "") else str(given)
+    if not texts or len(options) == 1 or len(options) > MOST_OPTIONS:
+        wanted = f"a list of 2 to {MOST_OPTIONS} texts"
+        raise UserError(f'{place}: field "{config.options_column}" must be {wanted}, got {shown(options)}')
+    if not isinstance(split, str):
+        raise UserError(f'{place}: field "split" must be a text, got {shown(split)}')
+    if has_half_characters("".join((text, *options, str(answer), id, split))):
+        raise UserError(f"{place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character")
+    options, _ = without_letters(options)
     question = Question(id, one_line(text), "", tuple(one_line(option) for option in options), "", split)
     kind: AnswerKind = "choice" if options else "boolean"
     gold = normalise_gold(answer, question, kind)
@@ -97,5 +104,5 @@ def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dic
         kind, gold = "text", normalise_gold(answer, question, "text")
     if gold is None:
         wanted = f"a letter from A to {chr(64 + len(options))}" if options else "a non-empty text"
-        raise UserError(f'{place}: field "{config.answer_column}" must be {wanted}, got {answer!r}')
+        raise UserError(f'{place}: field "{config.answer_column}" must be {wanted}, got {shown(answer)}')
     return Asked(Question(id, question.text, gold, question.options, "", split), kind)

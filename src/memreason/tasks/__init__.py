@@ -77,7 +77,8 @@ TASKS: dict[str, Task] = {
     "jsonl": Task(
         "Your own questions, with steps labelled memory or reason",
         "by the data",
-        "--data_path: a .jsonl file, or a folder with train.jsonl, validation.jsonl, test.jsonl",
+        "--data_path: a .jsonl file (.json, .csv, .parquet and .gz do too), or a folder with train.jsonl, "
+        "validation.jsonl, test.jsonl",
     ),
 }
 """The tasks that `load_task` knows, by name."""

@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from memreason.data_files import listed, parse_json, read_lines, read_text, shown
 from memreason.errors import UserError
 from memreason.planning_tokens import SPELLINGS
+from memreason.reading import reading
 from memreason.records import MEMORY, REASON, Solution, Step, one_line, read_jsonl, write_json
 from memreason.tasks.assemble import Record
+from memreason.tasks.fields import identifier
+from memreason.tasks.tables import is_table, read_table
 
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation",
           "dev": "validation", "test": "test"}  # fmt: skip
@@ -35,10 +39,10 @@ Row = tuple[str, str, dict[str, Any]]
 """(place, split that the file's name says or "", the row)"""
 
 
-def read_rows(path: Path, name: str) -> Iterator[Row]:
+def read_rows(path: Path, name: str, stems: Sequence[str] = ()) -> Iterator[Row]:
     """The rows of one file, or of the folder's files of this dataset. UserError where there are none."""
-    for file in [path] if path.is_file() else dataset_files(path, name):
-        parts = [file.stem.replace("_", " "), *file.relative_to(path).parts[:-1]]
+    for file in [path] if path.is_file() else dataset_files(path, name, stems):
+        parts = [stem(file).replace("_", " "), *file.relative_to(path).parts[:-1]]
         match = next(filter(None, map(_SPLIT_WORD.search, parts)), None)
         split = SPLITS[match[1].lower()] if match else ""
         for place, row in read_array(file):
@@ -46,53 +50,70 @@ def read_rows(path: Path, name: str) -> Iterator[Row]:
 
 
 def read_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, object) of a JSONL file, a JSON array, an object with one under "examples", or a single object."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            first = next(filter(str.strip, file), "").strip()
-            file.seek(0)
-            whole = first.startswith("[") or (first and path.suffix != ".jsonl" and not _is_row(first))
-            document = json.load(file) if whole else None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid JSON ({error}); give a JSON array or one object a line") from error
-    if document is None:
+    """(place, object) of a file's rows, compressed (.gz) or not.
+
+    JSONL, a JSON array, an object with one under "examples", a single object; or a table (`tables.is_table`).
+    """
+    if is_table(path):
+        yield from read_table(path)
+        return
+    first = next((line for _, line in read_lines(path) if line.strip()), "").strip()
+    of_lines = ".jsonl" in path.suffixes[-2:]
+    if not (first.startswith("[") or (first and not of_lines and not _is_row(first))):
         yield from ((f"{path}:{number}", row) for number, row in read_jsonl(path))
         return
+    document = parse_json(read_text(path), path, "give a JSON array, or one object a line")
     if isinstance(document, dict) and "examples" not in document:
         yield str(path), document
         return
     rows = document["examples"] if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise UserError(f"{path}: expected a JSON array, got {shown(rows)}; give one, or one object a line")
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise UserError(f"{path}[{index}]: expected a JSON object, got {type(row).__name__}")
+            raise UserError(
+                f"{path}[{index}]: expected a JSON object, got {type(row).__name__}; correct it or leave it out"
+            )
         yield f"{path}[{index}]", row
 
 
 def _is_row(line: str) -> bool:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(row, dict) and "examples" not in row
 
 
-def dataset_files(folder: Path, name: str) -> list[Path]:
+def stem(path: Path) -> str:
+    """A file's name without its ending, or its two where it is compressed."""
+    return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
+
+
+def is_data(path: Path) -> bool:
+    """Whether a file of a folder holds questions, by its name."""
+    name = path.with_suffix("") if path.suffix == ".gz" else path
+    return (name.suffix in (".json", ".jsonl") or is_table(path)) and not _plain(name.stem).endswith("paragraphs")
+
+
+def dataset_files(folder: Path, name: str, stems: Sequence[str] = ()) -> list[Path]:
     """The folder's files of the dataset: by name, or, in a folder of its own, by split alone.
 
-    "truthful_qa_train_clean_CC.json" is one of truthfulqa; "train.jsonl" belongs to any dataset, and
+    "truthful_qa_train_clean_CC.json" is one of truthfulqa; ``stems`` are names without the dataset's, under which it
+    was released. "train.jsonl" belongs to any dataset, and
     so do all files below folders named train, validation and test; all files of a folder
-    "StrategyQA" are strategyqa's.
+    "StrategyQA" are strategyqa's, but for the paragraphs that its facts were taken from.
     """
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jsonl"))
-    named = [path for path in files if name in _plain(path.stem)]
-    found = named or [path for path in files if path.stem.lower() in SPLITS]
+    files = sorted(filter(is_data, folder.iterdir()))
+    named = [path for path in files if any(known in _plain(stem(path)) for known in (name, *stems))]
+    found = named or [path for path in files if stem(path).lower() in SPLITS]
     found = found or [path for split in SPLITS for path in sorted((folder / split).rglob("*.json*"))]
     if not found and name in _plain(folder.resolve().name):
         found = files
     if not found:
-        there = ", ".join(path.name for path in files) or "no .json or .jsonl file"
+        there = listed(path.name for path in files) or "no .json, .jsonl or .csv file"
         raise UserError(
-            f"--data_path {folder}: looked for .json or .jsonl files with {name} in their name (any case, "
+            f"--data_path {folder}: looked for .json, .jsonl or .csv files with {name} in their name (any case, "
             f"underscores allowed), or train/validation/test files or folders; found {there}"
         )
     return found
@@ -112,11 +133,21 @@ def read_record(
             raise UserError(f'{place}: field "{field}" {what}; the agent-labelled form is {FORM}')
     text, options = split_options(_PROMPT.sub("", row["question"]))
     steps, blemishes, broken = read_steps(row["cot_steps"])
-    named = str(row.get("split") or "").lower()
-    return Record(
-        place, text, options, row["answer"], steps, SPLITS.get(named, named) or split or "train",
-        str(row.get("id") or ""), blemishes, broken,
-    )  # fmt: skip
+    with reading(place, "correct it, or leave it out"):
+        return Record(
+            place, text, options, row["answer"], steps, split_named(row.get("split")) or split or "train",
+            identifier(row.get("id")), blemishes, broken,
+        )  # fmt: skip
+
+
+def split_named(value: object) -> str:
+    """The split that a row names, by our name for it; empty where it names none. Raises ValueError."""
+    if value is None or value == "":
+        return ""
+    known = SPLITS.get(value.strip().lower()) if isinstance(value, str) else None
+    if known is None:
+        raise ValueError(f'field "split" must be train, validation or test, got {shown(value)}')
+    return known
 
 
 def read_steps(texts: Iterable[object]) -> tuple[tuple[Step, ...], tuple[str, ...], bool]:
@@ -139,8 +170,8 @@ def read_steps(texts: Iterable[object]) -> tuple[tuple[Step, ...], tuple[str, ..
 
 
 def _label(text: object) -> str:
-    label, colon, _ = str(text).partition(":")
-    return f'"{label.strip()}"' if colon and label.strip().startswith("[") else "with nothing"
+    label, colon, _ = text.partition(":") if isinstance(text, str) else ("", "", "")
+    return f'"{label.strip()[:40]}"' if colon and label.strip().startswith("[") else "with nothing"
 
 
 def export_agent_json(solutions: Iterable[Solution], path: Path) -> None:

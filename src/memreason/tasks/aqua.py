@@ -1,7 +1,8 @@
 """AQuA-RAT (arXiv 1705.04146): five-way algebra questions, each line of the rationale one step.
 
-A last line that says which letter is right and nothing else ("Answer: B", "Hence option B") is what
-our answer line says, so it is no step. Where it names another letter than the gold one, that is noted.
+A last line that says which letter is right and nothing else ("Answer: B", "Hence option B", "Answer: B) 20%"
+where that is the option) is what our answer line says, so it is no step. Where it names another letter than the
+gold one, that is noted.
 """
 
 from __future__ import annotations
@@ -10,27 +11,63 @@ import re
 from typing import Any
 
 from memreason.tasks.assemble import Record, plain_steps
+from memreason.tasks.fields import enough, text_of, texts_of
 
 FORM = '{"question": …, "options": ["A)…", "B)…", …], "rationale": "a step\\nanother step", "correct": "A"}'
 
+LONGEST_LAST_LINE = 200
+"""Characters: a longer line says more than the answer."""
 _LETTER = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
+_WORD = r"(?:(?:so|hence|therefore|thus|ans|answer|the|correct|right|final|option|choice|is|will|be)\b\W*)"
 _SAYS_LETTER = re.compile(
-    r"\W*(?:(?:so|hence|therefore|thus|ans|answer|the|correct|right|final|option|choice|is|will|be)\b\W*)*"
-    r"\(?\b([A-E])\b\W*(?:is (?:the )?(?:correct|right)? ?(?:answer|option|choice)?)?\W*",
-    re.IGNORECASE,
+    rf"\W*{_WORD}*\(?\b([A-E])\b\W*(?:\bis (?:the )?(?:correct|right)? ?(?:answer|option|choice)?\W*)?", re.IGNORECASE
 )
+_SAYS_OPTION = re.compile(rf"\W*{_WORD}+\(?\b([A-E])\b\s*[).:,-]*\s*(?=\S)", re.IGNORECASE)
+_ANNOUNCES = re.compile(rf"\W*{_WORD}+", re.IGNORECASE)
+_UNIT = re.compile(r"\W*[^\W\d]*\W*(?:is (?:the )?(?:correct|right)? ?(?:answer|option|choice)?\W*)?", re.IGNORECASE)
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     """A row of the released files, or of the hub's config raw: ``{question, options, rationale, correct}``."""
     if not isinstance(row.get("options"), list) or not isinstance(row.get("rationale"), str):
         return None
-    options = tuple(_without_letter(option, chr(65 + i)) for i, option in enumerate(row["options"]))
+    options = enough([_without_letter(option, chr(65 + i)) for i, option in enumerate(texts_of(row, "options"))])
     lines = [line for line in row["rationale"].splitlines() if line.strip()]
-    said = _SAYS_LETTER.fullmatch(lines[-1]) if len(lines) > 1 else None
-    blemishes = () if not said or said[1].upper() == row["correct"] else ("a rationale that ends in another letter",)
-    steps = plain_steps(lines[:-1] if said else lines)
-    return Record(place, row["question"], options, row["correct"], steps, split or "train", blemishes=blemishes)
+    letter = None
+    while len(lines) > 1 and (said := _said_letter(lines[-1], options)):
+        letter = letter or said
+        lines.pop()
+        if len(lines) > 1 and len(lines[-1]) <= LONGEST_LAST_LINE and _ANNOUNCES.fullmatch(lines[-1]):
+            lines.pop()
+    blemishes = () if letter in (None, row["correct"]) else ("a rationale that ends in another letter",)
+    return Record(
+        place,
+        text_of(row, "question"),
+        options,
+        row["correct"],
+        plain_steps(lines),
+        split or "train",
+        blemishes=blemishes,
+    )
+
+
+def _said_letter(line: str, options: tuple[str, ...]) -> str | None:
+    """The letter that a line gives as the answer, alone or before its option's text and a unit; else None."""
+    if len(line) > LONGEST_LAST_LINE:
+        return None
+    if match := _SAYS_LETTER.fullmatch(line):
+        return match[1].upper()
+    if match := _SAYS_OPTION.match(line):
+        letter = match[1].upper()
+        option, rest = (" ".join(part.split()).casefold() for part in (_of(options, letter), line[match.end() :]))
+        if option and rest.startswith(option) and _UNIT.fullmatch(rest, len(option)):
+            return letter
+    return None
+
+
+def _of(options: tuple[str, ...], letter: str) -> str:
+    number = ord(letter) - 65
+    return options[number] if number < len(options) else ""
 
 
 def _without_letter(option: str, letter: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from memreason.answers import normalise_gold
+from memreason.data_files import has_half_characters
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
 from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
@@ -73,17 +74,21 @@ def _places(places: list[str]) -> str:
 
 
 def assemble(
-    name: str, kind: AnswerKind, records: Sequence[Record], notes: Notes, *, seed: int, num_validation: int
+    name: str, kind: AnswerKind, records: Sequence[Record], notes: Notes, *, source: str, seed: int, num_validation: int
 ) -> TaskData:
     """Check gold answers, drop repeated questions, keep the splits apart, and fill in missing splits.
 
-    A record whose gold answer is none is left out; one whose steps are broken is left out of train
-    and tested on without steps. Raises UserError where nothing is left, or an id stands twice.
+    ``source`` is what messages call the data. A record whose gold answer is none is left out; one whose steps are
+    broken is left out of train and tested on without steps. Raises UserError where nothing is left, or an id stands
+    twice.
     """
     splits: dict[str, _Split] = {}
     counts: dict[str, int] = defaultdict(int)
     ids: dict[int, int] = {}  # hash of an id → number of the record that has it
     for number, record in enumerate(records):
+        if blemish := _unusable(record):
+            notes.add(f"{record.split} records left out, {blemish}", record.place)
+            continue
         solution = _solution(name, record, counts[record.split])
         counts[record.split] += 1
         gold = normalise_gold(record.answer, solution.question, kind)
@@ -101,9 +106,9 @@ def assemble(
             solution = replace(solution, question=replace(solution.question, answer=gold))
             splits.setdefault(record.split, _Split()).add(solution, key)
     if not splits:
-        raise UserError(f"{name}: no usable records: {'; '.join(notes.lines) or 'the source is empty'}")
+        raise UserError(f"{source}: no usable records of {name}: {'; '.join(notes.lines) or 'the source is empty'}")
     kept = _keep_apart(splits, notes)
-    _fill_in(kept, notes, seed, num_validation)
+    _fill_in(kept, notes, source, seed, num_validation)
     _describe(kept, notes)
     order = sorted(kept, key=lambda split: (split != "train", split != "validation"))
     return TaskData(name, kind, {split: kept[split] for split in order}, notes.lines)
@@ -145,6 +150,18 @@ def _solution(name: str, record: Record, index: int) -> Solution:
     return Solution(question, () if record.broken else record.steps)
 
 
+def _unusable(record: Record) -> str:
+    """What makes a record no question at all; empty where it is one. Raises UserError for text that is none."""
+    texts = (record.question, *record.options, str(record.answer), record.id, record.split)
+    if any(map(has_half_characters, (*texts, *(step.text for step in record.steps)))):
+        raise UserError(
+            f"{record.place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character or none"
+        )
+    if not record.question.strip():
+        return "question blank"
+    return "" if all(map(str.strip, record.options)) else "an option blank"
+
+
 def _left_out_of_train(record: Record, notes: Notes) -> bool:
     left_out = record.broken and record.split == "train"
     for blemish in record.blemishes:
@@ -171,7 +188,7 @@ def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, OnDisk[Sol
     return {split: kept[split] for split in splits}
 
 
-def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, seed: int, num_validation: int) -> None:
+def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, source: str, seed: int, num_validation: int) -> None:
     """Carve the splits that the source lacks out of train: test a fifth, validation at most a tenth."""
     if not splits.get("train"):
         notes.say(
@@ -183,7 +200,7 @@ def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, seed: int, num_v
     alone = list(splits) == ["train"]
     if alone and len(splits["train"]) < 3:
         raise UserError(
-            f"{splits['train'][0].question.dataset}: {len(splits['train'])} questions are too few to split "
+            f"{source}: {len(splits['train'])} questions are too few to split "
             "into train, validation and test: 3 are enough, different ones; or give each record a split"
             + "".join(f" ({note})" for note in notes.lines)
         )

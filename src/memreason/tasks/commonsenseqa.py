@@ -11,11 +11,13 @@ from itertools import pairwise
 from string import ascii_uppercase
 from typing import Any
 
+from memreason.data_files import shown
 from memreason.tasks.assemble import Record
+from memreason.tasks.fields import enough, identifier, text_of, texts_of
 
 FORM = '{"question": {"stem": …, "choices": [{"label": "A", "text": …}, …]}, "answerKey": "A"}'
 
-_MARK = re.compile(r"\s*\bOptions\s*:\s*", re.IGNORECASE)
+_MARK = re.compile(r"\bOptions\s{0,9}:\s*", re.IGNORECASE)
 _LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.\s*")
 
 
@@ -26,16 +28,20 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     """
     question, choices = row.get("question"), row.get("choices")
     if isinstance(question, dict):
-        stem, choices = question["stem"], question["choices"]
-        pairs = [(choice["label"], choice["text"]) for choice in choices]
+        stem = text_of(question, "stem")
+        pairs = [(text_of(choice, "label"), text_of(choice, "text")) for choice in question["choices"]]
     elif isinstance(choices, dict):
-        stem = row["question"]
-        pairs = list(zip(choices["label"], choices["text"], strict=True))
+        stem = text_of(row, "question")
+        pairs = list(zip(texts_of(choices, "label"), texts_of(choices, "text"), strict=True))
     else:
         return None
-    options = tuple(text.strip() for _, text in sorted(pairs))
-    split = {"validation": "test", "test": "unanswered"}.get(split, split) or "train"
-    return Record(place, stem, options, row.get("answerKey"), split=split, id=str(row.get("id") or ""))
+    labels, options = zip(*sorted(pairs), strict=True) if pairs else ((), ())
+    if "".join(labels) != ascii_uppercase[: len(labels)]:
+        raise ValueError(f"the choices are labelled {shown(labels)}, not A, B, C, …")
+    answer = row.get("answerKey")
+    if split in ("validation", "test"):
+        split = "test" if answer or split == "validation" else "unanswered"
+    return Record(place, stem, enough(options), answer, split=split or "train", id=identifier(row.get("id")))
 
 
 def split_options(text: str) -> tuple[str, tuple[str, ...]]:
@@ -46,7 +52,7 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
     mark = _MARK.search(text)
     if not mark:
         return text, ()
-    stem, tail = text[: mark.start()], text[mark.end() :]
+    stem, tail = text[: mark.start()].rstrip(), text[mark.end() :]
     found = list(_LETTER.finditer(tail))
     letters = "".join(match[1] for match in found)
     if len(found) < 2 or not ascii_uppercase.startswith(letters) or found[0].start() > 0:

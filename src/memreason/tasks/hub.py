@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from memreason.errors import UserError
-from memreason.tasks.agent_json import SPLITS, Row
+from memreason.tasks.agent_json import SPLITS, Row, is_data
 
 _PATIENCE = 5.0
 """Seconds within which the hub must answer at all."""
 
 
 def is_hub_layout(folder: Path) -> bool:
-    """Whether a folder is for `datasets` to read: parquet files, or a data/ folder and no JSON beside it."""
+    """Whether a folder is for `datasets` to read: parquet files, or a data/ folder and no questions beside it."""
     if any(folder.rglob("*.parquet")):
         return True
-    return (folder / "data").is_dir() and not any(folder.glob("*.json*"))
+    return (folder / "data").is_dir() and not any(map(is_data, folder.iterdir()))
 
 
 def read_rows(path: str, configs: tuple[str, ...] = ()) -> Iterator[Row]:

@@ -10,25 +10,31 @@
 - ``id`` and ``split`` (train, validation or test) are optional.
 - ``cot_steps`` stands for ``steps`` and `[rag]` for `[memory]`, so agent-labelled rows read as well.
 
-``--data_path`` is one such file (a JSON array does too), or a folder with train.jsonl,
-validation.jsonl, test.jsonl. The
+``--data_path`` is one such file, or a folder with train.jsonl, validation.jsonl, test.jsonl. A JSON array, CSV
+and Parquet do too, and all but the last compressed (.gz); in a CSV, steps and options are JSON, or stand one a line in
+their cell. The
 answer kind follows from the data: all True/False (or yes/no) → boolean; all with options → choice;
-some of both → mixed; else text. Nothing is repaired: the first bad line is an error that names it.
+some of both → mixed; else text. The first bad line is an error that names it. Nothing is repaired but options that
+carry their letters ("A. Paris", "B. Rome"): those are taken off, and it is noted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from memreason.answers import normalise_gold
+from memreason.data_files import listed, shown
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
+from memreason.reading import reading
 from memreason.records import Question, Solution, Step, one_line, write_jsonl
 from memreason.tasks import AnswerKind, TaskData
-from memreason.tasks.agent_json import LABELS, SPLITS, read_array
+from memreason.tasks.agent_json import LABELS, SPLITS, is_data, read_array, split_named, stem
 from memreason.tasks.assemble import Notes, Record, assemble
+from memreason.tasks.fields import MOST_OPTIONS, answer_of, identifier, without_letters
 
 
 def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:
@@ -36,17 +42,21 @@ def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> 
     if data_path is None:
         raise UserError("--dataset jsonl needs --data_path: a .jsonl file, or a folder with train.jsonl, …")
     path = Path(data_path).expanduser()
-    records = OnDisk(
-        read_record(place, SPLITS.get(file.stem.lower(), "train"), row)
-        for file in _files(path)
-        for place, row in read_array(file)
-    )
+    records: OnDisk[Record] = OnDisk()
+    notes = Notes()
+    for file in _files(path):
+        for place, row in read_array(file):
+            record = read_record(place, SPLITS.get(stem(file).lower(), "train"), row)
+            options, carried = without_letters(record.options)
+            if carried:
+                notes.add("records whose options carried their letters, which were taken off", place)
+            records.append(replace(record, options=options))
     if not records:
         raise UserError(f"{path}: the dataset is empty; write one JSON object a line, with question, answer and steps")
     kind = _answer_kind(records)
     for record in records:
         _check_answer(record, kind)
-    return assemble("jsonl", kind, records, Notes(), seed=seed, num_validation=num_validation)
+    return assemble("jsonl", kind, records, notes, source=str(path), seed=seed, num_validation=num_validation)
 
 
 def _files(path: Path) -> list[Path]:
@@ -54,10 +64,13 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"--data_path {path}: no such file or folder")
-    files = sorted(file for file in path.glob("*.jsonl") if file.stem.lower() in SPLITS)
+    there = sorted(path.iterdir())
+    files = [file for file in there if file.suffix != ".json" and is_data(file) and stem(file).lower() in SPLITS]
     if not files:
-        there = ", ".join(sorted(file.name for file in path.iterdir())) or "nothing"
-        raise UserError(f"--data_path {path}: looked for train.jsonl, validation.jsonl and test.jsonl; found {there}")
+        raise UserError(
+            f"--data_path {path}: looked for train.jsonl, validation.jsonl and test.jsonl (or .csv, .parquet, .gz); "
+            f"found {listed(file.name for file in there) or 'nothing'}"
+        )
     return files
 
 
@@ -67,20 +80,17 @@ def read_record(place: str, split: str, row: dict[str, Any]) -> Record:
         if field not in row:
             raise UserError(f'{place}: field "{field}" is missing; give each line a question and an answer')
     question = _text(place, "question", row["question"])
-    if not isinstance(row["answer"], str | bool | int | float) or str(row["answer"]).strip() == "":
-        raise UserError(f'{place}: field "answer" must be a non-empty text, True or False, got {row["answer"]!r}')
     options = row.get("options") or []
-    if not isinstance(options, list) or len(options) == 1 or len(options) > 26:
-        raise UserError(f'{place}: field "options" must be a list of 2 to 26 texts')
+    if not isinstance(options, list) or len(options) == 1 or len(options) > MOST_OPTIONS:
+        raise UserError(f'{place}: field "options" must be a list of 2 to {MOST_OPTIONS} texts, got {shown(options)}')
     options = tuple(_text(place, f"options[{i}]", option) for i, option in enumerate(options))
     steps = row.get("steps", row.get("cot_steps")) or []
     if not isinstance(steps, list):
         raise UserError(f'{place}: field "steps" must be a list, got {type(steps).__name__}')
     steps = tuple(_step(place, f"steps[{i}]", step) for i, step in enumerate(steps))
-    named = row.get("split", split)
-    if named not in SPLITS:
-        raise UserError(f'{place}: field "split" must be train, validation or test, got {named!r}')
-    return Record(place, question, options, row["answer"], steps, SPLITS[named], str(row.get("id") or ""))
+    with reading(place, "correct it, or leave it out"):
+        named = split_named(row.get("split")) or split
+        return Record(place, question, options, answer_of(row, "answer"), steps, named, identifier(row.get("id")))
 
 
 def _step(place: str, field: str, step: object) -> Step:
@@ -93,7 +103,7 @@ def _step(place: str, field: str, step: object) -> Step:
         raise UserError(f'{place}: {field} must be {{"type": …, "text": …}} or "[memory]: …"')
     label = str(step["type"]).strip().lower()
     if label not in LABELS:
-        raise UserError(f'{place}: {field} has the unknown type "{step["type"]}"; use memory or reason')
+        raise UserError(f'{place}: {field} has the unknown type "{label[:40]}"; use memory or reason')
     return Step(LABELS[label], _text(place, f"{field}.text", step["text"]))
 
 
@@ -120,7 +130,7 @@ def _answer_kind(records: Iterable[Record]) -> AnswerKind:
     if with_options:
         raise UserError(
             f"{unclear.place}: some records have options, so one without must be answered True or False, "
-            f"got {unclear.answer!r}; give it options, or keep it in a dataset of its own"
+            f"got {shown(unclear.answer)}; give it options, or keep it in a dataset of its own"
         )
     return "text"
 
@@ -128,7 +138,7 @@ def _answer_kind(records: Iterable[Record]) -> AnswerKind:
 def _check_answer(record: Record, kind: AnswerKind) -> None:
     if normalise_gold(record.answer, _question(record), kind) is None:
         letters = f"a letter from A to {chr(64 + len(record.options))}" if record.options else "True or False"
-        raise UserError(f'{record.place}: field "answer" must be {letters}, got {record.answer!r}')
+        raise UserError(f'{record.place}: field "answer" must be {letters}, got {shown(record.answer)}')
 
 
 def _question(record: Record) -> Question:

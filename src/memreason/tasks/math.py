@@ -11,6 +11,7 @@ from typing import Any
 
 from memreason.latex import last_boxed
 from memreason.tasks.assemble import Record, plain_steps
+from memreason.tasks.fields import identifier
 from memreason.tasks.sentences import sentences
 
 FORM = '{"problem": …, "solution": "… \\\\boxed{…}"}'
@@ -30,6 +31,7 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     if not isinstance(problem, str) or not isinstance(solution, str):
         return None
     released = _RELEASED.search(place)
-    id_ = str(row.get("unique_id", "")).removesuffix(".json") or (released[0] if released else "")
-    answer = row.get("answer") or last_boxed(solution)
+    id_ = identifier(row.get("unique_id"), "unique_id").removesuffix(".json") or (released[0] if released else "")
+    answer = row.get("answer")
+    answer = last_boxed(solution) if answer in (None, "") else answer
     return Record(place, problem, (), answer, plain_steps(sentences(solution)), split or "train", id_)

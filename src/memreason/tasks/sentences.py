@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-_WHOLE = re.compile(
-    r"""\$\$.*?\$\$ | \$(?:\\.|[^\\$])*\$ | \\\[.*?\\\] | \\\(.*?\\\) | \[asy\].*?\[/asy\]
-      | (?P<open>\\begin\{(?P<name>\w+\*?)\}) | \\\$""",
-    re.DOTALL | re.VERBOSE,
-)
-"""What no sentence ends inside of: formulas, drawings, environments (from their opening on)."""
+_OPENING = re.compile(r"\$\$|\$|\\\[|\\\(|\[asy\]|\\begin\{(?P<name>\w+\*?)\}|\\\$")
+"""What no sentence ends inside of: formulas, drawings, environments (to the end, where they are not closed)."""
+_CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "[asy]": "[/asy]"}
+_FORMULA = re.compile(r"\$(?:\\.|[^\\$])*\$", re.DOTALL)
+_LOOK_BACK = 80
+"""Characters."""
 _GAP = re.compile(r"\s+")
 _ENDS = re.compile(r"(?:[.!?](?:[\"'”’)\]}*]|\$|\\\]|\\\)|\\end\{\w+\*?\}|\s)*|\[/asy\])$")
 _BEGINS = re.compile(r"[\"'“‘(*]*[A-Z0-9]|\([a-z]\)|[\"'“‘(]*(?:\$|\\\[|\\\(|\\begin|\[asy\])|\\(?:text|boxed|frac)")
@@ -28,34 +29,54 @@ def sentences(text: str) -> list[str]:
     formula. None ends inside a formula, environment or drawing, after an abbreviation or an
     initial, or after a numbering such as "1.".
     """
-    inside = _spans(text)
+    spans = iter(_spans(text))
+    begin, end = next(spans, (0, 0))
     found: list[str] = []
     start = 0
     for gap in _GAP.finditer(text):
-        if any(begin < gap.start() < end for begin, end in inside):
+        while end <= gap.start() and end:
+            begin, end = next(spans, (0, 0))
+        if begin < gap.start() < end:
             continue
-        before = text[start : gap.start()].strip()
-        ends = _ENDS.search(before) and not _ABBREVIATION.search(before) and not _NUMBERING.fullmatch(before)
+        # What follows is decided by the last few characters: looking at all of them each time takes quadratic time.
+        before = text[max(start, gap.start() - _LOOK_BACK) : gap.start()].strip()
+        numbering = gap.start() - start < _LOOK_BACK and _NUMBERING.fullmatch(before)
+        ends = _ENDS.search(before) and not _ABBREVIATION.search(before) and not numbering
         if ends and _BEGINS.match(text, gap.end()):
-            found.append(before)
+            found.append(text[start : gap.start()].strip())
             start = gap.end()
     return [*found, last] if (last := text[start:].strip()) else found
 
 
-def _spans(text: str) -> list[tuple[int, int]]:
+def _spans(text: str) -> Iterator[tuple[int, int]]:
     """(start, end) of every formula, drawing and environment; environments may lie inside one another."""
-    found = []
+    missing: set[str] = set()  # closings that do not come any more
     position = 0
-    while match := _WHOLE.search(text, position):
-        position = _environment_end(text, match) if match["open"] else match.end()
-        found.append((match.start(), position))
-    return found
+    while match := _OPENING.search(text, position):
+        start, opening = match.start(), match[0]
+        end = -1
+        if match["name"]:
+            end = _environment_end(text, match)
+        elif opening == "\\$":
+            end = match.end()
+        elif (closing := _CLOSING.get(opening)) and closing not in missing:
+            close = text.find(closing, match.end())
+            end = close + len(closing) if close >= 0 else -1
+            if close < 0:
+                missing.add(closing)
+        if end < 0 and opening in ("$", "$$") and (formula := _FORMULA.match(text, start)):
+            end = formula.end()
+        if end < 0:
+            position = start + 1
+            continue
+        yield start, end
+        position = end
 
 
 def _environment_end(text: str, opening: re.Match[str]) -> int:
     depth = 1
-    for mark in re.finditer(rf"\\(begin|end)\{{{re.escape(opening['name'])}\}}", text[opening.end() :]):
+    for mark in re.compile(rf"\\(begin|end)\{{{re.escape(opening['name'])}\}}").finditer(text, opening.end()):
         depth += 1 if mark[1] == "begin" else -1
         if depth == 0:
-            return opening.end() + mark.end()
+            return mark.end()
     return len(text)

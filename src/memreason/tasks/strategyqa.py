@@ -10,24 +10,34 @@ import re
 from typing import Any
 
 from memreason.tasks.assemble import Record, plain_steps
+from memreason.tasks.fields import identifier, text_of, texts_of
 from memreason.tasks.sentences import sentences
 
 FORM = '{"question": …, "answer": true or false, "facts": […]}'
 
-_VERDICT = re.compile(r"\s*(yes|no)\.?\s*", re.IGNORECASE)
+_VERDICT = re.compile(r"\s*(?:yes|no)\b\.?\s*", re.IGNORECASE)
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     """A row ``{qid?, question, answer: bool, facts?}`` as released (facts: a list, or one text as on the hub).
 
-    Or an example of BIG-bench's strategyqa: ``{input, target_scores: {Yes, No}, target: "Yes. The facts."}``.
+    Its test questions were released without answers. Or an example of BIG-bench's strategyqa: ``{input,
+    target_scores: {Yes, No}, target: "Yes. The facts."}``.
     """
-    if isinstance(row.get("target_scores"), dict):
-        steps = plain_steps(sentences(_VERDICT.sub("", row["target"], count=1)))
-        answer = max(row["target_scores"], key=row["target_scores"].get)
-        return Record(place, row["input"], (), answer, steps, split or "train")
-    if not isinstance(row.get("question"), str) or not isinstance(row.get("answer"), bool):
+    scores = row.get("target_scores")
+    if isinstance(scores, dict):
+        target = text_of(row, "target")
+        verdict = _VERDICT.match(target)
+        steps = plain_steps(sentences(target[verdict.end() :] if verdict else target))
+        best = [name for name, score in scores.items() if score == max(scores.values())]
+        answer = best[0] if len(best) == 1 else None
+        return Record(place, text_of(row, "input"), (), answer, steps, split or "train")
+    if not isinstance(row.get("question"), str):
         return None
-    facts: str | list[str] = row.get("facts") or []
-    steps = plain_steps(sentences(facts) if isinstance(facts, str) else facts)
-    return Record(place, row["question"], (), row["answer"], steps, split or "train", str(row.get("qid") or ""))
+    if row.get("answer") is None and "qid" in row:
+        return Record(place, row["question"], (), None, (), "unanswered", identifier(row["qid"], "qid"))
+    if not isinstance(row.get("answer"), bool):
+        return None
+    facts = row.get("facts")
+    steps = plain_steps(sentences(facts) if isinstance(facts, str) else texts_of(row, "facts") if facts else ())
+    return Record(place, row["question"], (), row["answer"], steps, split or "train", identifier(row.get("qid"), "qid"))

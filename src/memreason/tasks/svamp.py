@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from memreason.tasks.assemble import Record, plain_steps
+from memreason.tasks.fields import identifier, text_of
 
 FORM = '{"ID": …, "Body": …, "Question": …, "Equation": "( 76.0 - 25.0 )", "Answer": 51.0}'
 
@@ -16,7 +17,6 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     """A row of the released file, or of the hub: ``{ID, Body, Question, Equation, Answer}``."""
     if not {"Body", "Question", "Equation", "Answer"} <= row.keys():
         return None
-    question = f"{row['Body']} {row['Question']}"
-    return Record(
-        place, question, (), row["Answer"], plain_steps([row["Equation"]]), split or "train", str(row.get("ID", ""))
-    )
+    question = f"{text_of(row, 'Body')} {text_of(row, 'Question')}"
+    steps = plain_steps([text_of(row, "Equation")])
+    return Record(place, question, (), row["Answer"], steps, split or "train", identifier(row.get("ID"), "ID"))

@@ -240,7 +240,7 @@ def _train(argv: Sequence[str]) -> None:
     parser = _parser("train", (ModelConfig, VariantConfig, DataConfig, TrainingConfig))
     if "--help-all" in argv:
         light.print_help()
-        parser.print_beyond(light)
+        say(f"\n{parser.help_beyond(light)}".rstrip("\n"), sys.stdout)
         return
     model, variants, data, training = parser.parse(argv)
     if training.output_dir == UNNAMED:

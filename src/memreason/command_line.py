@@ -154,13 +154,13 @@ class Parser(HfArgumentParser):
         if {"on_device", "dtype"} <= self._ours:  # a field of the training's, where it is not looked for
             self._move("on_device", beside="dtype")
 
-    def print_beyond(self, other: Parser) -> None:
-        """Print the help of the options that ``other`` does not show."""
+    def help_beyond(self, other: Parser) -> str:
+        """The help of the options that ``other`` does not show."""
         formatter = self._get_formatter()
         formatter.start_section("the rest of Hugging Face's TrainingArguments")
         formatter.add_arguments([action for action in self._actions if action.dest in self._ours - other._ours])
         formatter.end_section()
-        print(f"\n{formatter.format_help()}", end="")
+        return formatter.format_help()
 
     def _move(self, name: str, beside: str) -> None:
         """Show an option after another one, in its group."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -9,10 +10,10 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 try:
     import resource
@@ -61,6 +62,37 @@ def ended_by_signals() -> Iterator[None]:
         for number, handler in before.items():
             if signal.getsignal(number) is end:
                 signal.signal(number, handler)
+
+
+def run_until_ended(main: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.run`, in which a signal that raises `Ended` cancels what is under way first, as Ctrl-C does.
+
+    Raised from within a task, it would leave others with exceptions that nobody looks at, which asyncio complains of.
+    """
+    handled = {number: signal.getsignal(number) for name in _SIGNALS if (number := getattr(signal, name, None))}
+    handled = {number: handler for number, handler in handled.items() if callable(handler)}
+    ended: list[int] = []
+
+    async def cancellable() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def end(number: int) -> None:
+            ended.append(number)
+            task.cancel()
+
+        with contextlib.suppress(NotImplementedError):  # on Windows
+            for number in handled:
+                loop.add_signal_handler(number, end, number)
+        await main
+
+    try:
+        asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        raise Ended(ended[0]) from None
+    finally:
+        for number, handler in handled.items():  # the loop has left the system's own
+            signal.signal(number, handler)
 
 
 def explain(error: OSError) -> tuple[str, int]:

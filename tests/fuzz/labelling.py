@@ -16,8 +16,9 @@ from memreason.label.replies import Problem, read_facts, read_plan
 from memreason.llm import Reply
 from memreason.llm.batch_api import _answered
 from memreason.llm.cache import RequestCache
+from memreason.llm.completions import read_completion
 from memreason.llm.meter import FREE, Meter
-from memreason.llm.openai_api import OpenAIEndpoint, read_completion
+from memreason.llm.openai_api import OpenAIEndpoint
 from memreason.records import Question
 
 SOLVED = [

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from rich.console import Console
 
+from memreason.endings import run_until_ended
 from memreason.errors import UserError
 from memreason.folders import cache_folder
 from memreason.label import estimate
@@ -194,7 +195,7 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
         out.keep_dtypes({client.endpoint: client.dtype for client in clients if hasattr(client, "dtype")})
         agents = Agents(config, by_role, cache, meter)
         with LabelProgress(console, out, meter, total.questions + out.done) as progress:
-            asyncio.run(_label(config, questions, labeller, agents, out, progress))
+            run_until_ended(_label(config, questions, labeller, agents, out, progress))
         print_summary(console, out, meter)
     return out
 

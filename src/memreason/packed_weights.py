@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -111,16 +112,20 @@ def packed_weights(model: nn.Module, with_gradients: bool = False) -> Iterator[N
     try:
         for one in linear:
             _unpack(one)
-        for one in layers:
-            one.packed = pack(one.weight)
-            one.back = pack(one.weight.T) if with_gradients and _packs_back(one.weight) else None
-            one.__class__ = PackedLinear
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # PyTorch transposes by one thread
+            list(pool.map(partial(_pack_layer, with_gradients=with_gradients), layers))
         yield
     finally:
         for one, (kind, packed, back) in zip(linear, before, strict=True):
             _unpack(one)
             if kind is PackedLinear:
                 one.__class__, one.packed, one.back = kind, packed, back
+
+
+def _pack_layer(layer: Any, with_gradients: bool) -> None:
+    layer.packed = pack(layer.weight)
+    layer.back = pack(layer.weight.T) if with_gradients and _packs_back(layer.weight) else None
+    layer.__class__ = PackedLinear
 
 
 def _unpack(layer: Any) -> None:

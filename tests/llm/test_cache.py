@@ -142,6 +142,9 @@ class TestBadFiles:
             database.execute("CREATE TABLE replies (id INTEGER)")
         with pytest.raises(UserError, match="--request_cache"):
             RequestCache(path)
+        database = sqlite3.connect(path, timeout=0)
+        database.execute("PRAGMA journal_mode = DELETE")  # which it would refuse if we still had it open
+        database.close()
 
     def test_so_is_one_whose_table_is_a_view_or_has_other_columns(self, cache: RequestCache) -> None:
         cache.close()

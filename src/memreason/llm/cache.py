@@ -58,16 +58,23 @@ class RequestCache:
         with self._explained():
             _make_private(path)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=60)
-            self._db.execute("PRAGMA trusted_schema = OFF")
-            # A kill loses nothing; a power cut may lose the last moments, the file stays whole.
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_TABLES)
-            for table, columns in _COLUMNS.items():
-                made_of = [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]
-                kind = self._db.execute("SELECT type FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-                if made_of != columns.split() or kind != ("table",):
-                    raise ValueError(f"its table {table} is not one of ours")
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()  # else what it has locked stays so
+                raise
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA trusted_schema = OFF")
+        # A kill loses nothing; a power cut may lose the last moments, the file stays whole.
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(_TABLES)
+        for table, columns in _COLUMNS.items():
+            made_of = [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]
+            kind = self._db.execute("SELECT type FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+            if made_of != columns.split() or kind != ("table",):
+                raise ValueError(f"its table {table} is not one of ours")
 
     def get(self, key: str) -> Reply | None:
         """The reply on file, if there is one."""

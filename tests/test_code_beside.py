@@ -74,6 +74,25 @@ def test_a_model_that_is_code_is_refused_and_one_of_transformers_loads_without_i
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("use", [use for name, use in USES.items() if name != "layers"])
+def test_an_adapter_beside_a_model_is_not_put_onto_it(base: Path, use: Callable[[Path], object]) -> None:
+    edit(base / ADAPTER_CONFIG, peft_type="LORA", base_model_name_or_path="elsewhere", r=2, target_modules=["q_proj"])
+    with pytest.raises(UserError, match=r"holds an adapter \(adapter_config\.json\).*merge the two.*take .* away"):
+        use(base)
+
+
+def test_pickled_weights_that_are_code_are_refused_without_advice_to_run_them(base: Path, tmp_path: Path) -> None:
+    class Code:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
+
+    (base / "model.safetensors").unlink()
+    torch.save({"model.embed_tokens.weight": Code()}, base / "pytorch_model.bin")
+    with pytest.raises(UserError, match="a pickle that holds more than tensors, which could be code; fetch"):
+        load_causal_lm(str(base), torch.float32)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_tokenizer_that_is_code(base: Path, tmp_path: Path) -> None:
     for entries in ({"tokenizer_class": "BesideTokenizer"}, {"auto_map": MAPS["AutoTokenizer"]}):
         edit(base / "tokenizer_config.json", **({"auto_map": MAPS} | entries))

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from memreason.batches import encode_solutions
 from memreason.demonstrations import Demonstrations
 from memreason.errors import UserError
-from memreason.examples import Columns, fingerprint, in_memory, kept
+from memreason.examples import Columns, discard, fingerprint, in_memory, kept
 from memreason.planning_tokens import FRONT, IGNORE, PlanningTokens
 from memreason.records import Question, Solution, Step
 from memreason.tasks import TaskData
@@ -104,6 +104,19 @@ class TestTheFile:
         assert len(sent) < 10_000
         assert pickle.loads(sent)[5] == examples[5]
 
+    def test_what_is_not_of_its_making_stays(self, tmp_path: Path) -> None:
+        for name in ("mine.arrow", "notes.txt"):
+            (tmp_path / name).touch()
+        for key in ("0" * 24, "1" * 24):
+            kept(tmp_path, key, lambda: [ONE])
+        assert {path.name for path in tmp_path.glob("*.arrow")} == {"mine.arrow", f"{'1' * 24}.arrow"}
+        discard(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.arrow", "notes.txt"]
+        kept(tmp_path / "tokenised", "2" * 24, lambda: [ONE])
+        discard(tmp_path / "tokenised")
+        discard(tmp_path / "tokenised")
+        assert not (tmp_path / "tokenised").exists()
+
     @pytest.mark.parametrize("left", [0, 9, 200])
     def test_a_damaged_file_is_made_anew(self, tmp_path: Path, left: int) -> None:
         kept(tmp_path, "key", lambda: [ONE])
@@ -149,9 +162,9 @@ class TestTheFile:
         assert [list(examples) for examples in found] == [list(in_memory([ONE]))] * 2
 
     def test_a_folder_holds_the_newest_only(self, tmp_path: Path) -> None:
-        for key in ("old", "new"):
+        for key in ("0" * 24, "a" * 24):
             kept(tmp_path, key, lambda: [ONE])
-        assert [path.name for path in tmp_path.glob("*.arrow")] == ["new.arrow"]
+        assert [path.stem for path in tmp_path.glob("*.arrow")] == ["a" * 24]
 
     def test_a_folder_that_cannot_be_written_to_is_an_error_that_names_it(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")

@@ -67,6 +67,8 @@ def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
         ({"token_ids": {"a": 400}}, "or such as no row has"),
         ({"planning_tokens": {"placement": "nowhere"}}, "placement is 'nowhere'"),
         ({"planning_tokens": {"step_types": "memory"}}, "step_types is 'memory'"),
+        ({"planning_tokens": {"step_types": ["memory", "reason", "reason"]}}, "step_types has 'reason' twice"),
+        ({"planning_tokens": {"step_types": ["memory", "answer"], "words": True}}, "step_types has 'answer' twice"),
         ({"planning_tokens": {"num_general_prefix_tokens": 10**10}}, "which cannot be"),
     ],
 )

@@ -118,6 +118,17 @@ def test_a_tokenizer_without_chat_template_is_refused(bases: dict[str, Path]) ->
         build(ModelConfig(model_name_or_path=str(bases["tied"])), 64, 0, VariantConfig(prompt_template=CHAT))
 
 
+@pytest.mark.parametrize(
+    "template",
+    ["{{ messages.x.y }}", "{% for", "{{ raise_exception('no') }}", "{{ ''.__class__.__mro__ }}", "{{ 1/0 }}"],
+)
+def test_a_chat_template_that_cannot_be_used_is_named(base: Path, template: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = template
+    with pytest.raises(UserError, match=r"the chat template of .* cannot be used: .*; use another model"):
+        PlanningTokens(prompt_template=CHAT).encode_prompt(tokenizer, SOLUTIONS[0].question)
+
+
 def test_a_chat_model_stops_at_the_end_of_its_turn_and_a_checkpoint_remembers(base: Path, tmp_path: Path) -> None:
     unit = build(ModelConfig(model_name_or_path=str(base), dtype="float32"), 96, 0, VariantConfig(prompt_template=CHAT))
     unit.save(tmp_path / "checkpoint")

@@ -1,6 +1,8 @@
 """Recipes → options, each with its line."""
 
+from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 
@@ -38,6 +40,12 @@ def test_values_are_what_is_written_with_the_line_that_they_stand_in(tmp_path: P
         ("", "expected a mapping"),
         ("train --seed 1", "expected a mapping"),
         ("a: !!python/object:os.system {}\n", "cannot be read"),
+        ("a: &a {b: *a}\n", r"more than 100,000 values \(an alias"),
+        (
+            "a: &a {x: 1}\n" + "".join(f"{b}: &{b} {{k: *{a}, l: *{a}}}\n" for a, b in pairwise(ascii_lowercase)),
+            r"more than 100,000 values \(an alias",
+        ),
+        (f"a: [&a {'x' * 200_000}{', *a' * 1000}]\n", r"more than 100,000 values \(an alias"),
     ],
 )
 def test_what_cannot_be_read_is_named(text: str | bytes, message: str, tmp_path: Path) -> None:

@@ -186,8 +186,17 @@ def test_errors_say_what_to_do(tmp_path, questions):
     with pytest.raises(UserError, match="no such file"):
         score("strategyqa", str(questions), str(tmp_path / "nothing.json"))
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot be written to.*--output_dir"):
+    with pytest.raises(UserError, match=r"--output_dir .*cannot be written to"):
         run(tmp_path, questions, right, output_dir=str(tmp_path / "file" / "out"))
+
+
+def test_the_texts_are_not_written_over(tmp_path, questions):
+    path = tmp_path / "traces.jsonl"
+    path.write_text(json.dumps({"id": "s0", "generated_text": "The answer is: True"}) + "\n")
+    before = path.read_text()
+    with pytest.raises(UserError, match=r"traces\.jsonl there is the --generations file"):
+        score("strategyqa", str(questions), str(path), str(tmp_path / "." / ""))
+    assert path.read_text() == before
 
 
 def test_scoring_needs_no_torch():

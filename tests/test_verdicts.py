@@ -8,7 +8,7 @@ from memreason.errors import UserError
 from memreason.planning_tokens import PLAN_ONLY, PlanningTokens
 from memreason.records import Question, Solution, Step
 from memreason.tasks import Judgement
-from memreason.verdicts import judge_traces, metrics, read_traces, write_evaluation
+from memreason.verdicts import check_folder, judge_traces, metrics, read_traces, write_evaluation
 
 LAYOUT = PlanningTokens(1, 1, ("memory", "reason"))
 LYON = Question("q1", "Is Lyon the capital of France?", "False", dataset="made", split="test")
@@ -129,3 +129,19 @@ def test_metrics_by_split_are_those_of_each_splits_verdicts(tmp_path):
     result = write_evaluation(tmp_path, verdicts, solutions, layout=LAYOUT, splits={"a": 1, "b": 2})
     assert result["splits"] == {"a": metrics(of_a), "b": metrics(of_b)}
     assert result["n"] == 3
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "memreason.json"])
+def test_a_runs_own_folder_takes_no_evaluation(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=f"holds a run .{name}.*give another folder"):
+        check_folder(tmp_path)
+    check_folder(tmp_path / "in" / "it")
+    assert not (tmp_path / "in" / "it").exists()
+
+
+def test_where_nothing_can_be_written_is_told_before(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "in"):
+        with pytest.raises(UserError, match=r"cannot be written to \(.*\); give another folder"):
+            check_folder(folder)

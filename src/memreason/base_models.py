@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -161,6 +162,8 @@ def absolute(name: str) -> str:
 
 _OF_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
 """The files that tokenizers are loaded from, the usual one first."""
+_ADAPTER = "adapter_config.json"
+"""By this file transformers knows an adapter."""
 _AGAIN = "fetch or copy the folder again, or take another one (of a run: another checkpoint-…)"
 
 
@@ -178,6 +181,8 @@ def loading(path: str, what: str) -> Iterator[None]:
     with reading(f"{path} holds no {what} that transformers can load", _AGAIN):
         try:
             yield
+        except UnpicklingError as error:  # whose words tell how to let the code run
+            raise ValueError("its weights are a pickle that holds more than tensors, which could be code") from error
         except ValueError as error:
             if "trust_remote_code" not in str(error):
                 raise
@@ -223,6 +228,7 @@ def load_causal_lm(
     """
     options: dict[str, Any] = {"dtype": dtype}
     device = device or choose_device()
+    _check_no_adapter(path)
     if bits:
         options |= {"quantization_config": _quantization(bits, dtype, device)}
         options |= {"device_map": {"": torch.cuda.current_device() if device.type == "cuda" else device.type}}
@@ -243,6 +249,16 @@ def load_causal_lm(
     # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     return model
+
+
+def _check_no_adapter(path: str) -> None:
+    """Raise UserError where transformers would put an adapter onto the model, which training and merging then miss."""
+    if (Path(path) / _ADAPTER).exists():
+        raise UserError(
+            f"{path} holds an adapter ({_ADAPTER}), and a model by itself is needed: merge the two into another folder "
+            "(PEFT: AutoPeftModelForCausalLM.from_pretrained, merge_and_unload, save_pretrained) and give that one; "
+            f"where the adapter is not meant, take {_ADAPTER} away"
+        )
 
 
 def without_weights(path: str) -> PreTrainedModel:

@@ -23,7 +23,7 @@ from memreason.on_disk import OnDisk
 from memreason.records import Question, Solution, Trace, Verdict
 from memreason.tasks import ALIASES, TaskData, load_task
 from memreason.variants import VariantConfig
-from memreason.verdicts import judge_trace, write_evaluation
+from memreason.verdicts import check_folder, judge_trace, write_evaluation
 
 EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
@@ -115,6 +115,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     """
     keep_freed_memory()
     trained = is_checkpoint(config.model_name_or_path)
+    if config.output_dir and processes.is_main():
+        check_folder(Path(config.output_dir))
     data, unit, batch_size = _checkpoint(config) if trained else _base(config)
     task = load_data(data)
     demonstrations = _demonstrations(config, task, data) if trained else None

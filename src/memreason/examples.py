@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, overload
 
@@ -35,6 +37,7 @@ the index of the solution that each was made from."""
 TOKENISED = "tokenised"
 """The folder, in a run's, of what is kept here."""
 _CANARIES = 16
+_KEY = re.compile("[0-9a-f]{24}")
 
 
 class Examples(Sequence[Example]):
@@ -92,11 +95,23 @@ def kept(folder: Path, key: str, batches: Callable[[], Iterable[Columns]]) -> Ex
         with WeakFileLock(folder / ".lock"):
             if not _can_be_read(path):
                 _write_whole(batches(), aside, path)
-                for other in set(folder.glob("*.arrow")) - {path}:
+                for other in set(_ours(folder)) - {path}:
                     other.unlink()
     except (PermissionError, NotADirectoryError) as error:
         raise UserError(f"{folder}: cannot be written to ({error.strerror}); tokenised examples go there") from error
     return Examples(Dataset.from_file(str(path)))
+
+
+def discard(folder: Path) -> None:
+    """Remove what `kept` put into ``folder``, and the folder unless somebody else's file is in it."""
+    for path in (*_ours(folder), folder / ".lock", folder / ".making"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _ours(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("*.arrow") if _KEY.fullmatch(path.stem))
 
 
 def _can_be_read(path: Path) -> bool:

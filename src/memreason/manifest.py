@@ -9,7 +9,7 @@ from typing import Any
 
 from memreason.config import DTYPES, PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
-from memreason.planning_tokens import PLACEMENTS, PlanningTokens
+from memreason.planning_tokens import ANSWER, PLACEMENTS, PREFIX, PlanningTokens
 from memreason.prompt_templates import PROMPT_TEMPLATES
 from memreason.reading import check_fields, read_object, reading
 from memreason.records import write_json
@@ -104,6 +104,9 @@ def _check_values(manifest: Manifest) -> None:
             raise ValueError(f"{name} is {number}, which cannot be")
     if not all(0 <= id < manifest.rows for id in ids) or len(set(ids)) < len(ids):
         raise ValueError("token_ids holds ids twice, or such as no row has")
+    types = [*layout.step_types, PREFIX, ANSWER]
+    if twice := sorted({type_ for type_ in types if types.count(type_) > 1}):
+        raise ValueError(f"step_types has {twice[0]!r} twice, or as a name of its own")
 
 
 def _check_format(path: Path, fields: dict[str, Any]) -> None:

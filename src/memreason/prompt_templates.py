@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memreason.errors import UserError
+from memreason.reading import reading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,7 +46,14 @@ def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Sequence[str], answerin
             "use an instruction-tuned model, or --prompt_template plain or alpaca"
         )
     messages = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(turns)]
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answering)
+    with reading(
+        f"the chat template of {tokenizer.name_or_path or 'this model'} cannot be used",
+        "use another model, or --prompt_template plain or alpaca",
+    ):
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answering)
+        if not isinstance(text, str):
+            raise TypeError(f"it gives a {type(text).__name__}")
+        return text
 
 
 def chat_end_id(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -10,6 +10,9 @@ import yaml
 
 from memreason.errors import UserError
 
+_MOST_NODES = 100_000
+_NODE_LENGTH = 1000
+"""So many characters of a text count as one value more."""
 _NULL, _MAP = "tag:yaml.org,2002:null", "tag:yaml.org,2002:map"
 
 
@@ -31,6 +34,7 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
         raise UserError(f"--config {path}: not valid YAML: {error}") from error
     if not isinstance(document, yaml.MappingNode):
         raise UserError(f"--config {path}: expected a mapping of option names to values, one `name: value` a line")
+    _check_size(path, document)
     _check_once(path, document)
     for key, value in document.value:
         place = f"{path}:{key.start_mark.line + 1}"
@@ -50,6 +54,23 @@ def _values(place: str, name: str, node: yaml.Node) -> list[str]:
         return [json.dumps(yaml.SafeLoader("").construct_document(node))]
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{place}: option {name}: a mapping that cannot be read: {error}") from error
+
+
+def _check_size(path: Path, document: yaml.Node) -> None:
+    """Raise UserError where the document, with every alias written out, is larger than any recipe, or endless."""
+    left, nodes = _MOST_NODES, [document]
+    while nodes:
+        node = nodes.pop()
+        left -= 1 + (len(node.value) // _NODE_LENGTH if isinstance(node, yaml.ScalarNode) else 0)
+        if left < 0:
+            raise UserError(
+                f"--config {path}: holds more than {_MOST_NODES:,} values (an alias stands for all that it names); "
+                "write out those that are meant"
+            )
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            nodes += [part for pair in node.value for part in pair]
 
 
 def _check_once(path: Path, node: yaml.Node) -> None:

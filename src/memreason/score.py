@@ -26,10 +26,11 @@ from memreason.tasks import TaskData, load_task
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
 from memreason.terminal import show
-from memreason.verdicts import judge_traces, write_evaluation
+from memreason.verdicts import EVALUATION_FILES, check_folder, judge_traces, write_evaluation
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5
+_UNMATCHED = "unmatched.jsonl"
 _MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
     ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
 )
@@ -128,6 +129,9 @@ def score(
     if not path.is_file():
         raise UserError(f"--generations {generations}: no such file")
     folder = Path(output_dir).expanduser() if output_dir else path.with_name(f"{path.stem}-score")
+    if path.resolve() in [folder.resolve() / name for name in (*EVALUATION_FILES, _UNMATCHED)]:
+        raise UserError(f"--output_dir {folder}: {path.name} there is the --generations file; give another folder")
+    check_folder(folder)
     solutions = _solutions(task, split)
     rows = list(read_array(path))
     traces, marks, unmatched = _read_traces(rows, QuestionIndex(solutions), task)
@@ -144,7 +148,7 @@ def score(
         by_id = {solution.question.id: solution for solution in solutions}
         truths = (by_id[trace.question.id] for trace in traces)
         result = write_evaluation(folder, verdicts, truths, layout=layout, extra=extra)
-        write_jsonl(folder / "unmatched.jsonl", (u._asdict() for u in unmatched))
+        write_jsonl(folder / _UNMATCHED, (u._asdict() for u in unmatched))
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written to ({error.strerror}); give another folder with --output_dir"

@@ -13,9 +13,10 @@ from typing import Any
 from safetensors import safe_open
 
 from memreason.errors import UserError
-from memreason.examples import TOKENISED
+from memreason.examples import TOKENISED, discard
 from memreason.manifest import MANIFEST, is_checkpoint, read_manifest
 from memreason.reading import fits, read_object, reason
+from memreason.verdicts import EVALUATION_FILES
 
 COMPLETE = "complete"
 """Empty file written last into a training checkpoint; one without it was cut off while being saved."""
@@ -30,8 +31,6 @@ _FILES = (*ADAPTER_FILES, *MODEL_FILES, *RESUME_FILES, MANIFEST, STATE, "config.
           "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model",
           "chat_template.jinja", "additional_chat_templates", ".saving.*")  # fmt: skip
 """What is written into a checkpoint, by us, transformers and PEFT."""
-EVALUATION_FILES = ("traces.jsonl", "traces.txt", "metrics.json")
-"""What an evaluation writes into its folder."""
 _SAVING = ".saving.*"
 _STATE = {"global_step": int, "epoch": float | None, "best_metric": float | None, "best_model_checkpoint": str | None,
           "log_history": list[dict[str, Any]] | None}  # fmt: skip
@@ -147,7 +146,7 @@ def rotate(run: Path, limit: int | None, best: str | None) -> None:
 def clean_up(run: Path, keep_checkpoints: bool) -> None:
     """After a finished run: remove the tokenised examples, and optimizer and generator states, or the training
     checkpoints whole."""
-    shutil.rmtree(run / TOKENISED, ignore_errors=True)
+    discard(run / TOKENISED)
     for folder in checkpoints_of(run):
         if keep_checkpoints:
             remove(folder, RESUME_FILES)

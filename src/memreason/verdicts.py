@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from memreason import processes
 from memreason.answers import extract_flexible, extract_strict, outcome
 from memreason.errors import UserError
+from memreason.manifest import MANIFEST
 from memreason.on_disk import OnDisk
 from memreason.planning_tokens import ANSWER, PlanningTokens
 from memreason.records import (
@@ -22,6 +24,7 @@ from memreason.records import (
     Trace,
     Verdict,
     atomic_write,
+    create_beside,
     json_line,
     read_jsonl,
     verdict_from_json,
@@ -30,6 +33,9 @@ from memreason.records import (
 
 if TYPE_CHECKING:
     from memreason.tasks import AnswerKind, Judgement
+
+EVALUATION_FILES = ("traces.jsonl", "traces.txt", "metrics.json")
+"""What an evaluation writes into its folder."""
 
 
 def judge_traces(
@@ -138,6 +144,28 @@ def wilson(successes: int, n: int) -> list[float]:
 
     interval = binomtest(successes, n).proportion_ci(method="wilson")
     return [float(interval.low), float(interval.high)]
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError where no evaluation can be written into ``folder``, or where its files would take the place of
+    a run's own: before anything is spent on it."""
+    if held := [name for name in ("config.yaml", MANIFEST) if (folder / name).exists()]:
+        raise UserError(
+            f"--output_dir {folder} holds a run ({held[0]}), which has a metrics.json of its own; give another folder, "
+            "one within it, say"
+        )
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = create_beside(folder / "metrics.json")
+        os.close(handle)
+        name.unlink()
+        if new:
+            folder.rmdir()
+    except OSError as error:
+        raise UserError(
+            f"--output_dir {folder}: cannot be written to ({error.strerror}); give another folder, or make it writable"
+        ) from error
 
 
 def write_evaluation(

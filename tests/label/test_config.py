@@ -118,6 +118,13 @@ class TestCommandLine:
         assert "would write into --input" in self.fails(capsys, *argv)
         assert len(Path("mine.jsonl").read_text().splitlines()) == 4
 
+    def test_nor_is_the_data_of_a_task(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.input()
+        Path("link.jsonl").hardlink_to("mine.jsonl")
+        for output in ("mine.jsonl", "link.jsonl"):
+            argv = ["--task", "jsonl", "--data_path", "mine.jsonl", "--planner", "scripted", "--output", output]
+            assert "would write into --data_path mine.jsonl" in self.fails(capsys, *argv, "--overwrite_output")
+
     def test_nor_are_the_rejects_that_are_labelled_again(self, capsys: pytest.CaptureFixture[str]) -> None:
         Path(self.input()).rename("o.rejects.jsonl")
         argv = ["--input", "o.rejects.jsonl", "--planner", "scripted", "--output", "o.jsonl"]

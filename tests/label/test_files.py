@@ -183,8 +183,9 @@ class TestSettings:
     def test_a_file_of_another_origin_is_left_as_it_is(self, output: Path) -> None:
         output.parent.mkdir()
         output.write_text("my notes, without an end of line")
-        with pytest.raises(UserError, match="not of a run of `memreason label`"):
-            sitting(output, 0)
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match="not of a run of `memreason label`"):
+                sitting(output, 0, overwrite=overwrite)
         assert output.read_text() == "my notes, without an end of line"
 
 

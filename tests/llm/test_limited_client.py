@@ -104,6 +104,18 @@ def test_a_compressed_reply_is_read() -> None:
         assert ask(url) == "hi"
 
 
+@pytest.mark.parametrize("charset", [b"base64", b"rot13", b"undefined", b"idna", b"nothing", b"gbk"])
+@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad"])
+def test_an_encoding_that_is_none_of_texts(status: bytes, charset: bytes) -> None:
+    head = b"HTTP/1.1 %s\r\nContent-Type: application/json; charset=%s\r\n" % (status, charset)
+    with sending(head + b"Content-Length: %d\r\n\r\n" % len(GOOD) + GOOD) as url:
+        if status == b"200 OK":
+            assert ask(url) == "hi"
+        else:
+            with pytest.raises(RequestFailed, match=r"refused \(400"):
+                ask(url)
+
+
 def test_a_redirect_is_followed_and_a_circle_is_not() -> None:
     with sending(HEAD + b"Content-Length: %d\r\n\r\n" % len(GOOD) + GOOD) as there:
         moved = b"HTTP/1.1 307 Moved\r\nLocation: %s/chat/completions\r\nContent-Length: 0\r\n\r\n" % there.encode()

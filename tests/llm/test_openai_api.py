@@ -371,10 +371,10 @@ class TestSettings:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with pytest.raises(RequestFailed) as failed:
-            complete(f"http://127.0.0.1:{server.server_port}/v1/?key=planted-9876&version=2", retries=0)
+            complete(f"http://127.0.0.1:{server.server_port}/v1/?key=planted%2F9876%3D&version=2", retries=0)
         server.shutdown()
         server.server_close()
-        assert seen == ["/v1/chat/completions?key=planted-9876&version=2"]
+        assert seen == ["/v1/chat/completions?key=planted%2F9876%3D&version=2"]
         assert "planted" not in str(failed.value) and "[key]" in str(failed.value)
 
     def test_an_address_without_a_scheme_is_refused_before_the_first_request(self) -> None:

@@ -51,15 +51,16 @@ class RunFiles:
     def begin(self, settings: dict[str, Any], overwrite: bool) -> None:
         """Start the files, or make sure that they were begun with the same settings. Raises UserError."""
         path = settings_path(self.output)
+        begun = any(os.fstat(file.fileno()).st_size for file in self._files)
+        if begun and not path.exists():  # also where we are told to overwrite: it may be all that somebody has
+            raise UserError(
+                f"--output {self.output}: there already, and not of a run of `memreason label`; name another file"
+            )
         if overwrite:
             path.unlink(missing_ok=True)
             for file in self._files:
                 file.truncate(0)
-        begun = any(os.fstat(file.fileno()).st_size for file in self._files)
-        if begun and not path.exists():
-            raise UserError(
-                f"--output {self.output}: there already, and not of a run of `memreason label`; name another file"
-            )
+            begun = False
         for file in self._files:
             _drop_torn_line(Path(file.name))
         if not begun:

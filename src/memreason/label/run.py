@@ -169,8 +169,9 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
     labeller = Labeller(config.order, load_prompts(config.order, config.prompts), config.repairs, config.need_both)
     questions = Questions(config)
     out = RunFiles(Path(config.output))
-    if config.input and Path(config.input).resolve() in (out.output.resolve(), rejects_path(out.output).resolve()):
-        raise UserError(f"--output {config.output}: would write into --input {config.input}; name another file")
+    for flag, read in (("input", config.input), ("data_path", config.data_path)):
+        if read and any(_same_file(Path(read), path) for path in (out.output, rejects_path(out.output))):
+            raise UserError(f"--output {config.output}: would write into --{flag} {read}; name another file")
     with ExitStack() as files:
         cache = files.enter_context(closing(RequestCache(_cache_path(config))))
         if not config.dry_run:
@@ -198,6 +199,10 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
             run_until_ended(_label(config, questions, labeller, agents, out, progress))
         print_summary(console, out, meter)
     return out
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (one.is_file() and other.is_file() and one.samefile(other))
 
 
 async def _label(

@@ -59,4 +59,9 @@ def _read(response: Any, body: bytes) -> Any:
     """A response like this one with ``body`` as its content, decompressed."""
     left_out = ("content-encoding", "content-length", "transfer-encoding")
     headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in left_out]
-    return type(response)(response.status_code, headers=headers, content=body, request=response.request)
+    whole = type(response)(response.status_code, headers=headers, content=body, request=response.request)
+    try:
+        b" ".decode(whole.encoding or "utf-8", "replace")
+    except (LookupError, ValueError):  # `base64`, say, is an encoding, but none of texts
+        whole.encoding = "utf-8"
+    return whole

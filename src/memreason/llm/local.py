@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from memreason.errors import UserError
 from memreason.llm import Message, Reply, Request
 from memreason.llm.meter import Meter
+from memreason.reading import reading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -105,12 +106,13 @@ class LocalModel:
         from jinja2 import TemplateError
 
         render: Any = self._tokenizer.apply_chat_template
-        try:
-            return render(messages, tokenize=False, add_generation_prompt=True)
-        except TemplateError:  # some chat models know no system role
-            system, user, *rest = messages
-            user = {"role": "user", "content": f"{system['content']}\n\n{user['content']}"}
-            return render([user, *rest], tokenize=False, add_generation_prompt=True)
+        with reading(f"the chat template of {self.endpoint} cannot be used", "take another model"):
+            try:
+                return render(messages, tokenize=False, add_generation_prompt=True)
+            except TemplateError:  # some chat models know no system role
+                system, user, *rest = messages
+                user = {"role": "user", "content": f"{system['content']}\n\n{user['content']}"}
+                return render([user, *rest], tokenize=False, add_generation_prompt=True)
 
     async def close(self) -> None:
         """Stop answering."""

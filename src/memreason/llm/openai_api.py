@@ -20,6 +20,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
 
 import openai
 
@@ -89,7 +90,8 @@ class OpenAIEndpoint:
                 f"{self.endpoint} needs a key: set the environment variable {key_variable}, or name another endpoint "
                 "with --base_url"
             )
-        self._secrets = [self.secret, *(value for value in query.values() if len(value) >= _SHORTEST_SECRET)]
+        secrets = [self.secret, *(value for value in query.values() if len(value) >= _SHORTEST_SECRET)]
+        self._secrets = sorted({form for secret in secrets for form in _spellings(secret)}, key=len, reverse=True)
         self.client = openai.AsyncOpenAI(
             base_url=self.endpoint, api_key=self.secret or "none", max_retries=0, timeout=timeout, default_query=query,
             http_client=LimitedClient(timeout),
@@ -192,13 +194,18 @@ class OpenAIEndpoint:
     def clean(self, text: str) -> str:
         """A text from outside without the key in it, on one line of characters that can be shown, and not too long."""
         text = " ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split())
-        for secret in filter(None, self._secrets):
+        for secret in self._secrets:
             text = text.replace(secret, "[key]")
         return text[:500]
 
     async def close(self) -> None:
         """Close the connections."""
         await self.client.close()
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as it is, and as it stands in an address or in JSON."""
+    return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]} - {""}
 
 
 def request_body(request: Request, dialect: Dialect) -> dict[str, Any]:

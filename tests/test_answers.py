@@ -252,3 +252,41 @@ def test_no_answer_is_not_a_wrong_answer():
     assert outcome(None, "True", "boolean") == "no_answer"
     assert outcome("False", "True", "boolean") == "incorrect"
     assert outcome("True", "True", "boolean") == "correct"
+
+
+CITIES = Question("q", "Where?", "C", ("Oslo", "Bern", "Rome"))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("A. Oslo\nB. Bern\nC. Rome", None),  # the options again are no answer
+        ("Options: A. Oslo B. Bern C. Rome", None),
+        ("Answer: A. Oslo B. Bern C. Rome", None),
+        ("A. Oslo\nB. Bern\nC. Rome\nC", "C"),
+        ("The answer cannot be C.", None),
+        ("C is wrong.", None),
+        ("(C) isn't it", None),
+        ("C is right", "C"),
+    ],
+)
+def test_what_lists_or_rejects_a_letter_does_not_give_it(text: str, answer: str | None) -> None:
+    assert extract_flexible(text, CITIES, "choice") == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("That can't be true.", None),
+        ("That would not be true.", None),
+        ("It is hardly true.", None),
+        ("This is far from true.", None),
+        ("It was never false.", None),
+        ("The answer is No. 1", None),
+        ("No. 1 is Bern.", None),
+        ("If not, then it is true.", "True"),
+        ("No. It is 1.", "False"),
+    ],
+)
+def test_a_denied_truth_value_is_no_answer(text: str, answer: str | None) -> None:
+    assert extract_flexible(text, Question("q", "Is it?", "True"), "boolean") == answer

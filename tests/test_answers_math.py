@@ -311,3 +311,34 @@ def test_repetition_takes_no_time(piece: str) -> None:
     find_math(text)
     assert not equal_math("4", text)
     assert not equal_math("4", text[:400])
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "equal"),
+    [
+        (r"7\text{ m}", r"7\text{km}", False),
+        (r"7~\text{m}", r"7\,\mathrm{ft}", False),
+        (r"7\ \text{litres}", r"7\ \text{gallons}", False),
+        (r"7\text{ m/s}", r"7\text{ km/h}", False),
+        (r"7\text{ miles per hour}", "7 mph", True),
+        (r"7\text{ cm}^2", r"7\text{ cm}^3", False),
+        (r"7\text{ cm}^2", "7 square centimeters", True),
+        (r"\$7", "7 cents", False),
+        (r"\$7", "7 dollars", True),
+        (r"70^\circ", r"70\text{ radians}", False),
+        (r"70^\circ\text{C}", r"70^\circ\text{F}", False),
+        (r"70\%", r"70^\circ", False),
+        (r"70\%", "70 percent", True),
+        ("7'", '7"', False),
+        ("6'2\"", "62", False),
+        ("y'", "y", False),
+        ("g''(x)", "g'(x)", False),
+        ("y'=3x", "3x", True),
+        (r"x\in\{2,7\}", "(2,7)", False),
+        (r"S=(2,7)", r"\{2,7\}", False),
+        (r"S=\{2,7\}", r"\{7,2\}", True),
+        (r"x\in(2,7)", "(2,7)", True),
+    ],
+)
+def test_other_units_primes_and_brackets_are_other_answers(gold: str, answer: str, equal: bool) -> None:
+    assert equal_math(gold, answer) is equal

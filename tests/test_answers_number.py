@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
-from memreason.answers_number import first_number, last_number, spell
+from memreason.answers_number import find_number, first_number, last_number, spell
 from memreason.records import Question
 
 QUESTION = Question("q", "How many?", "5")
@@ -158,3 +158,7 @@ def test_commas_currency_and_zeros_change_nothing(value) -> None:
 def test_any_text_will_do(text: str) -> None:
     extract_strict(text, QUESTION, "number")
     extract_flexible(text, QUESTION, "number")
+
+
+def test_a_reason_after_the_number_is_not_read() -> None:
+    assert find_number("Answer: 12 because 4 * 3 = 12; 2 are left") == "12"

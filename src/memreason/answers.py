@@ -30,7 +30,7 @@ _ADVERBS = (
 # "No" is a word of its own only where its clause ends or a new one begins: no doubt, no one, no evidence are none.
 _WORD = (
     r"(?:(true|false|yes)\b(?!\W*(?:and|or|/|&)\W*(?:true|false|yes|no)\b)(?!-\w)"
-    r"|(no)\b(?!\W*(?:and|or|/|&)\W*yes\b)(?!-\w)(?=\W*$|\s?[^\w\s]|\s+(?:because|since|as|it|he|she|they|this|that|there|the|we|you|but|so)\b))"
+    r"|(no)\b(?!\W*(?:and|or|/|&)\W*yes\b)(?!-\w)(?!\.\s?\d)(?=\W*$|\s?[^\w\s]|\s+(?:because|since|as|it|he|she|they|this|that|there|the|we|you|but|so)\b))"
 )
 _SAID_BOOLEAN = re.compile(rf"\W*{_ADVERBS}{_WORD}", re.IGNORECASE)
 _DRESS = re.compile(r"[*_$`\"“”]|\\(?:text|textbf|mathrm|boxed|fbox)\s*\{|[{}]")
@@ -39,9 +39,12 @@ _ALTERNATIVES = re.compile(r"\b(?:true|false|yes|no)\W*(?:and|n?or|/|&)\W*(?:tru
 
 # Anywhere: True and False where a clause ends, Yes and No also only with their capital.
 _LOOSE_BOOLEAN = re.compile(
-    r"(?<!not )(?<!n['’]t )(?<!no longer )\b([Tt]rue|TRUE|[Ff]alse|FALSE|Yes|YES|No|NO)\b"
-    r"(?!/\w)(?=\W*$|[.,;:!)]|\s[–—-]\s)",
-    re.M,
+    r"\b([Tt]rue|TRUE|[Ff]alse|FALSE|Yes|YES|No|NO)\b(?!/\w)(?!\.\s?\d)(?=\W*$|[.,;:!)]|\s[–—-]\s)", re.M
+)
+_DENIED = re.compile(
+    r"(?:\b(?:not|cannot|no longer|never|hardly|scarcely|neither|nor|far from|anything but|less than)|n['’]t)"
+    r"(?:\s+(?:be|been|a|an|the|entirely|quite|really|actually|necessarily|at all|strictly|simply|always))*\s+$",
+    re.IGNORECASE,
 )
 
 
@@ -117,7 +120,9 @@ def _find_boolean(text: str) -> str | None:
         if match := _SAID_BOOLEAN.match(_DRESS.sub("", said)):
             return _BOOLEANS[(match[1] or match[2]).lower()]
     bare = _DRESS.sub("", text)
-    if found := _LOOSE_BOOLEAN.findall(_ALTERNATIVES.sub("", bare)):
+    said = _ALTERNATIVES.sub("", bare)
+    found = [match[1] for match in _LOOSE_BOOLEAN.finditer(said) if not _DENIED.search(said[: match.start()][-40:])]
+    if found:
         return _BOOLEANS[found[-1].lower()]
     last = bare.rstrip().rpartition("\n")[2]
     match = _SAID_BOOLEAN.match(last)

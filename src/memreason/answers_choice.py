@@ -49,7 +49,14 @@ _ASSERTED = re.compile(
     r"(?:correct|right|best|answer|true)\b",
     re.I,
 )
-_DENIED = re.compile(r"\b(?:not|n['’]t|than|nor|neither)\s+(?:the )?(?:option |choice )?[*\"'$]*$", re.I)
+_DENIED = re.compile(
+    r"(?:\b(?:not|cannot|never|than|nor|neither)|n['’]t)\s+(?:be )?(?:the )?(?:option |choice )?[*\"'$]*$", re.I
+)
+_REJECTED = re.compile(
+    r"[*\"')\].]*\s+(?:(?:is|are|was|seems|looks|must be)\s+(?:\w+ly\s+|also\s+)?(?:not|wrong|incorrect|false|out"
+    r"|eliminated|ruled out)\b|(?:isn|can|cannot|couldn|doesn)(?:['’]t)?\b)",
+    re.I,
+)
 _REASON_LINE = re.compile(r"\(?([A-Z])\)?\s+(?:because|since)\b")
 
 
@@ -84,11 +91,27 @@ def find_letter(text: str, question: Question) -> str | None:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
         return None
+    if _is_listing(lines, question):
+        return None
     if letter := whole_letter_line(lines[-1], question) or option_named(undecorated(lines[-1]), question):
         return letter
     if (match := _REASON_LINE.match(lines[-1])) and (letter := _known(match, question)):
         return letter
     return _loose(text, question)
+
+
+def _is_listing(lines: list[str], question: Question) -> bool:
+    """Whether a text ends in the question's own options, one a line."""
+    if len(lines) < 2 or not all(_LABELLED_OPTION.fullmatch(undecorated(line)) for line in lines[-2:]):
+        return False
+    before, last = (whole_letter_line(line, question) for line in lines[-2:])
+    return bool(before and last) and ord(last or "A") - ord(before or "A") == 1
+
+
+def _lists(letter: str, following: str, question: Question) -> bool:
+    """Whether a letter opens a list of the options in one line: A. Paris B. Rome."""
+    listed = re.match(rf"\s*[).:]?\s+(.*?)[,;]?\s+\(?{chr(ord(letter) + 1)}[).:]\s", following)
+    return bool(listed) and option_named(listed[1], question) == letter  # type: ignore[index]
 
 
 def option_named(text: str, question: Question) -> str | None:
@@ -115,7 +138,7 @@ def _said(rest: str, question: Question) -> str | None:
     match = _SAID_LETTER.match(rest)
     if match and (letter := _known(match, question)):
         following = rest[match.end() :]
-        if _JOINED.match(following):
+        if _JOINED.match(following) or _lists(letter, following, question):
             return SEVERAL
         in_prose = match[1].isupper() and match[1] not in "AI" and _ENDS_IN_PROSE.match(following)
         if in_prose or _ENDS.match(following):
@@ -153,7 +176,9 @@ def _loose(text: str, question: Question) -> str | None:
         if letter not in option_letters(question) or _DENIED.search(before):
             continue
         following = text[match.end(group) : match.end(group) + 200].split("\n")[0]
-        if _names_another(following, letter, question):
+        if _names_another(following, letter, question) or _REJECTED.match(following):
+            continue
+        if _lists(letter, following, question):
             continue
         if _ASSERTS.search(before) or _ASSERTED.match(following):
             asserted.append(SEVERAL if _JOINED.match(following) else letter)

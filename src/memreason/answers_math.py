@@ -15,6 +15,7 @@ from memreason.answer_marks import after_hashes, announced, tagged, undecorated
 from memreason.answers_number import first_number, last_number
 from memreason.latex import closing_brace, last_boxed
 from memreason.math_notation import power_of_ten, to_latex
+from memreason.math_units import Measure, conflict, measure
 from memreason.math_worker import MathWorker
 from memreason.records import one_line
 
@@ -29,6 +30,10 @@ _DISPLAYED = re.compile(r"\$\$(?:(?!\$\$).)+\$\$|\\\[(?:(?!\\[\[\]]).)+\\\]", re
 _JOINT = re.compile(r"[\s,;]*(?:and|or|[,;])[\s,;]*(?:also\s*)?")
 _WORDING = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mbox)\s*(?=\{)")
 _NO_SPACE = re.compile(r"\\!\s*|(?<=\d)(?:\{,\}|\\,)(?=\d{3})|\\\$")
+_NO_SPACE_BUT_MONEY = re.compile(r"\\!\s*|(?<=\d)(?:\{,\}|\\,)(?=\d{3})")
+_UPRIGHT = re.compile(r"\\(?:text|textbf|textrm|textnormal|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
+_PRIME = re.compile(r"(?<=[A-Za-z})'])\s*\^?\{?(?:'(?='*))")
+_FEET_AND_INCHES = re.compile(r"\d\s*['′]\s*\d")
 _SPACE = re.compile(r"(?<!\\)\\[,;:> ]|~|\\q?quad\b|(?<!\\)\\$")
 _NAMES = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
 _WORD = re.compile(
@@ -46,17 +51,6 @@ _SHORT = r"(?:[cmk]?m|k?g|ft|in|lb|oz|hr|mph)"
 _SHORT_UNIT = re.compile(rf"{_NUMBER}\s+(?:(?:sq|cu)\.?\s+)?{_SHORT}\.?{_SQUARED}")
 _GLUED_UNIT = re.compile(rf"{_NUMBER}({_SHORT})\.?{_SQUARED}")
 """Where letters stand behind a number, with a space they are a unit; without one, 5m may be five times m."""
-_MEASURES = {
-    name: names.split()[0]
-    for names in (
-        "mm millimeter millimetre", "cm centimeter centimetre", "m meter metre", "km kilometer kilometre",
-        "in inch inche", "ft foot feet", "yd yard", "mi mile", "mg milligram", "g gram", "kg kilogram",
-        "lb pound", "oz ounce", "second sec", "minute min", "hour hr", "day", "week", "month", "year", "dollar",
-        "cent", "degree", "radian",
-    )
-    for name in names.split()
-}  # fmt: skip
-_LAST_WORD = re.compile(r"(?<=[\s})])([A-Za-z]+)\.?\s*(?:\^?\s*\{?[23²³]\}?)?$")
 _CLOCK = re.compile(r"\d[^\w\\]*[ap]\.?m\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(?:\\?%|percent)(?=\W*$)")
 _REPEATING = re.compile(r"(\d{0,20})\.(\d{0,20})\\overline\s*\{(\d{1,20})\}")
@@ -149,7 +143,7 @@ def _without_glued_unit(text: str, other: str, *, is_answer: bool) -> str:
     if not match:
         return text
     set_off = rf"(?:\\(?:text|mathrm|mbox)\s*\{{\s*|[\d}})]\s+){match[2]}\b"
-    certain = (is_answer and len(match[2]) > 1) or _measure(other) == match[2] or re.search(set_off, other)
+    certain = (is_answer and len(match[2]) > 1) or _measure(other).unit == match[2] or re.search(set_off, other)
     return match[1] if certain else text
 
 
@@ -174,16 +168,21 @@ def _wording(answer: str) -> str:
     return text.casefold() if _WORD.search(text) else text
 
 
-def _measure(answer: str) -> str | None:
-    """The unit that an answer ends in, in its short form, where it is one of `_MEASURES`."""
-    word = _LAST_WORD.search(_wording(answer)[-40:])
-    return _MEASURES.get(word[1].casefold()) or _MEASURES.get(word[1].casefold().removesuffix("s")) if word else None
+def _measure(answer: str) -> Measure:
+    """The unit that an answer ends in."""
+    text = _SPACE.sub(" ", _NO_SPACE_BUT_MONEY.sub("", clean(answer)))
+    return measure(_UPRIGHT.sub(r" \1 ", text))
+
+
+def _primes(answer: str) -> int:
+    """How many primes stand on the right side: x' is not x, which the parser does not tell apart. A foot's is none."""
+    return len(_PRIME.findall(answer.rpartition("=")[2].replace("\\prime", "'").replace("′", "'").replace("″", "''")))
 
 
 def _is_wording(text: str) -> bool:
     """Whether it is, or holds, words or a time of day, so that it is not to be read as a formula."""
     text = _NAMES.sub("", _wording(text))
-    return bool(_WORD.search(text) or _CLOCK.search(text))
+    return bool(_WORD.search(text) or _CLOCK.search(text) or _FEET_AND_INCHES.search(text))
 
 
 @lru_cache(maxsize=4096)
@@ -203,8 +202,8 @@ def equal_math(gold: str, answer: str) -> bool:
         return False
     if max(len(gold), len(answer)) > LONGEST:
         return False
-    measures = {_measure(gold), _measure(answer)} - {None}
-    if len(measures) > 1:
+    measures = _measure(gold), _measure(answer)
+    if conflict(*measures) or _primes(gold) != _primes(answer):
         return False
     texts = _normalise(gold), _normalise(answer)
     texts = (

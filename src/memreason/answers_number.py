@@ -28,7 +28,7 @@ _SUM = re.compile(
 )
 """What stands before the right side of an equation: 9 * 2 =, 9 eggs x $2 =, total =."""
 _WHOLE_LINE = re.compile(
-    rf"\W*?-?{_CURRENCY}?{_NUMBER}\s*%?(?:(?:\s+[^\W\d]+){{0,3}}\s*(?:\(.*|[.!]?\W*$)|\s*[,;:–—]\s.*)"
+    rf"\W*?-?{_CURRENCY}?{_NUMBER}\s*%?(?:(?:\s+[^\W\d]+){{0,3}}\s*(?:\(.*|[.!]?\W*$|\b(?:because|since)\b.*)|\s*[,;:–—]\s.*)"
 )
 """A line that begins with the answer: 18 dollars; 18 (9 eggs x $2); 18, since …; but not "3 eggs are left over, so"."""
 

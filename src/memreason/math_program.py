@@ -33,6 +33,7 @@ _SEPARATOR = re.compile(
 _OPENING, _CLOSING = set("([{⟨") | {"\\{"}, set(")]}⟩") | {"\\}"}
 _NAMED = re.compile(r"([A-Za-z](?:_\{?\w+\}?)?)\s*=(?!=).*", re.DOTALL)
 _TUPLE_OF_NAMES = re.compile(r"\(\s*[A-Za-z](?:\s*,\s*[A-Za-z])+\s*\)\s*=\s*(?=\()")
+_NAME_OF_BRACKETS = re.compile(r"\s*([A-Za-z](?:_\{?\w+\}?)?)\s*(?:=|\\in\b)\s*(?=[(\[⟨]|\\\{)")
 
 
 class Parts(NamedTuple):
@@ -59,6 +60,7 @@ def equal(gold: str, answer: str) -> bool:
     """
     if "=" not in gold or "=" not in answer:
         gold, answer = _TUPLE_OF_NAMES.sub("", gold), _TUPLE_OF_NAMES.sub("", answer)
+    gold, answer = _unnamed(gold, answer), _unnamed(answer, gold)
     one, other = parts(gold), parts(answer)
     if one is None or other is None:
         alone = one or other
@@ -70,6 +72,15 @@ def equal(gold: str, answer: str) -> bool:
         ordered = kinds == {"list"} and _names(one) != _names(other)
         return (_in_order if ordered else _in_any_order)(one.texts, other.texts)
     return (one.kind == other.kind or kinds == {"()", "list"}) and _in_order(one.texts, other.texts)
+
+
+def _unnamed(text: str, other: str) -> str:
+    """`S=\\{1,2\\}` and `x\\in(1,2)` without what stands before the bracket, unless the other one has another name."""
+    match, named = _NAME_OF_BRACKETS.match(text), _NAME_OF_BRACKETS.match(other)
+    if not match or (named and named[1] != match[1]):
+        return text
+    found = parts(text[match.end() :])
+    return text[match.end() :] if found and found.kind != "list" else text
 
 
 def parts(text: str) -> Parts | None:

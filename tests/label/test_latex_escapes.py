@@ -65,3 +65,7 @@ def test_a_command_that_no_list_knows_is_one_before_a_brace() -> None:
 @pytest.mark.parametrize("half", [r"\ud83d", r"\ude00", r"\uDFFF \uD800"])
 def test_half_of_a_surrogate_pair_becomes_a_question_mark(half: str) -> None:
     assert set(decoded(f"{half}")) <= {"?", " "}
+
+
+def test_rarer_commands_are_no_line_breaks() -> None:
+    assert decoded(r"\noindent a \nRightarrow b") == r"\noindent a \nRightarrow b"

@@ -52,3 +52,22 @@ FACTS = [
 )  # fmt: skip
 def test_what_a_text_lacks(text: str, lacks: str | None) -> None:
     assert what_it_lacks(text) == lacks
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["We do not have that data.", "Nothing is known about it.", "(unknown)", "Error: quota", "Please provide details.",
+     "The passage doesn't mention this.", "The search found no results.", "That is beyond my expertise.", "n.a.",
+     "The query cannot be answered.", "There's no information about that.", "This prompt violates the rules."],
+)  # fmt: skip
+def test_more_words_for_no_fact(text: str) -> None:
+    assert what_it_lacks(text) in ("unknown_fact", "refused")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The text of the law does not mention dogs.", "Errors are human.", "Searching is slow.", "[1, 2] is an interval.",
+     "Nothing is known of Homer's birth.", "The document does not give women the vote."],
+)  # fmt: skip
+def test_facts_that_hold_such_words(text: str) -> None:
+    assert what_it_lacks(text) is None

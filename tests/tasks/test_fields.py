@@ -44,3 +44,15 @@ def test_letters_in_order_come_off(options):
 )  # fmt: skip
 def test_what_is_no_row_of_letters_stays(options):
     assert without_letters(options) == (tuple(options), False)
+
+
+@pytest.mark.parametrize(
+    ("options", "bare"),
+    [
+        (("**A.** Oslo", "**B.** Bern"), ("Oslo", "Bern")),
+        (("A、Oslo", "B、Bern"), ("Oslo", "Bern")),
+        (("A.D. 50", "B.C. 50"), ("A.D. 50", "B.C. 50")),
+    ],
+)
+def test_letters_in_other_dress_and_abbreviations(options: tuple[str, ...], bare: tuple[str, ...]) -> None:
+    assert without_letters(options)[0] == bare

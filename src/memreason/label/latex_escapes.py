@@ -18,8 +18,8 @@ _BEGINS = re.compile(r"(?<!\\)\\(?:begin|end)\b")
 # Commands that begin with a letter which JSON knows as an escape for white space. No text has a form feed, a
 # backspace, or a carriage return before a letter: whatever begins with one of those is a command.
 _COMMANDS = re.compile(
-    "nabla|natural|ncong|nearrow|neg|neq|newcommand|newline|ngeq|ngtr|nleftarrow|nleq|nobreak|nolimits|nonumber|norm"
-    "|normalsize|not|notag|notin|nparallel|nprec|nrightarrow|nsim|nsubseteq|nsucc|nsupseteq|ntriangle(?:left|right)|nvdash"
+    "nabla|natural|ncong|nearrow|neg|neq|newcommand|newline|ngeq|ngtr|nleftarrow|nLeftarrow|n[lL]eftrightarrow|nRightarrow|nleq|nobreak|noindent|nolinebreak|newpage|nolimits|nonumber|norm"
+    "|normalsize|not|notag|notin|nparallel|nprec|nrightarrow|nsim|nsubset|nsupset|nsubseteq|nsucc|nsupseteq|ntriangle(?:left|right)|n[vV][dD]ash"
     "|nwarrow|tag|tanh|tau|tbinom|text(?:asciitilde|backslash|bf|color|degree|it|md|normal|quotesingle|rm|sc|sf|style"
     "|subscript|superscript|tt|up|width)?|tfrac|therefore|theta|thetasym|thick(?:approx|sim)|thinspace|tilde|times|tiny|top"
     "|triangle(?:down|left|lefteq|q|right|righteq)?|tt|twoheadrightarrow"

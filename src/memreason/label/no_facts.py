@@ -44,7 +44,8 @@ _AS_A_MODEL = re.compile(
     re.IGNORECASE,
 )
 _REFUSED_OUTRIGHT = re.compile(
-    r"[Ss]orry\W*|I(?:['’]m| am) (?:\w+ )?sorry\W*|(?:很?抱歉|对不起|我(?:无法|不能)|申し訳).*"
+    r"(?:this|the|your) (?:request|prompt|question|query) (?:violates|goes against|is against)\b.*"
+    r"|[Ss]orry\W*|I(?:['’]m| am) (?:\w+ )?sorry\W*|(?:很?抱歉|对不起|我(?:无法|不能)|申し訳).*"
     r"|(?:es )?tut mir leid\b.*|je suis désolée?\b.*|lo siento\b.*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -57,13 +58,24 @@ _GOT = (
     r"|clear|sure|certain)"
 )
 _UNKNOWN = re.compile(
-    r"(?:null|nil|none|n\.?/a\.?|(?-i:N\.?A\.?)|idk|no (?:idea|clue|comment)|no ?(?:one|body) knows"
-    r"|(?:i )?(?:do not|don['’]?t) know"
+    r"(?:null|nil|none|n\.?/a\.?|(?-i:N\.?A\.?)|n\.a\.|idk|no (?:idea|clue|comment)|no ?(?:one|body) knows"
+    r"|(?:(?:i|we) )?(?:do not|don['’]?t) know(?: (?:this|that|it))?|we (?:do not|don['’]?t) have .*"
+    r"|(?:not|un)[ -]?sure(?: (?:about|of) (?:this|that|it))?"
+    r"|nothing (?:is|was) known(?: (?:about|of) (?:this|that|it))?|(?:error|failed)(?:: .*)?"
+    r"|(?:the )?(?:search|query|lookup|request) (?:returned|found|gave|yielded) (?:no|nothing)\b.*"
+    r"|(?:please|(?:could|can|would) you(?: please)?) (?:provide|clarify|specify|give|share)\b.*"
+    r"|(?:the|this|your) (?:given |provided )?(?:context|text|passage|document|input|source|question|query)"
+    r" (?:does not|doesn['’]t|cannot|can['’]t) (?:be answered.*"
+    r"|(?:provide|mention|contain|specify|state|say|include|give)"
+    r"(?: (?:this|that|it|any|enough|the (?:answer|required|requested|necessary|needed))\b.*|.*\binformation\b.*)?)"
+    r"|(?:it|this|that|(?:the|this) (?:question|topic|query))(?: is|['’]s) (?:outside|beyond) my\b.*"
+    r"|(?:it|that)['’]s (?:not |un)(?:known|clear|certain|available)"
+    rf"|{_WHAT} (?:about|on|regarding) (?:this|that|it) (?:is|are|was|were) (?:not |un)available"
     # Not available; information unavailable; it is not known; the requested data could not be found
     rf"|(?:(?:it|this|that|(?:\w+ ){{0,2}}{_WHAT})(?: (?:is|was|are|were|can|could|has|have))? )?(?:\w+ly )?"
     rf"(?:not|un)[ -]?(?:(?:\w+ly|yet|be|been) )*{_GOT}(?: to me)?"
     # No information about that; there is no reliable data available on …
-    rf"|(?:there (?:is|was|are) )?no (?:\w+ )?{_WHAT}(?: (?:(?:is |was |are |were )?{_GOT}\b.*"
+    rf"|(?:there (?:is|was|are) |there['’]s )?no (?:\w+ )?{_WHAT}(?: (?:(?:is |was |are |were )?{_GOT}\b.*"
     rf"|(?:about|on|regarding|concerning|for) (?:.*\b{_GOT}|this|that|it|the (?:topic|subject|query|question))))?"
     rf"|(?:there (?:is|was|are) )?(?:insufficient|not enough) (?:\w+ )?{_WHAT}\b.*"
     r"|(?:cannot|can not|can['’]t|could not|couldn['’]t|unable to) (?:be )?(?:determine|sa(?:y|id)|tell|know"
@@ -97,6 +109,8 @@ _SLOT = re.compile(r"<[^<>]{1,80}>|\{+[^{}]{1,80}\}+")
 def what_it_lacks(text: str) -> str | None:
     """What is wrong with a one-line text in the place of a fact: `refused`, `unknown_fact`, `placeholder`; or None."""
     text = _unquoted(text)
+    if bracketed := re.fullmatch(r"[(\[]([^()\[\]]+)[)\]]", text):
+        text = bracketed[1]
     if _is_placeholder(text):
         return "placeholder"
     if _REFUSED_OUTRIGHT.fullmatch(text):

@@ -58,10 +58,10 @@ _STATED = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 """Control characters, what turns a line's direction around, and what is no character."""
-_PLANNING_TOKEN = re.compile(r"<(?:prefix|answer|memory|reason|rag)_\d+>", re.IGNORECASE)
+_PLANNING_TOKEN = re.compile(r"<(?:prefix|answer|memory|reason|rag|step|kmeans|sqvae)_\d+>", re.IGNORECASE)
 _FRAME = re.compile(
     r"(\*\*|\*|__|_|`|\"|'|\$)(?P<inner>.+)\1|[“‘](?P<quoted>.+)[”’]|\\\((?P<maths>.+)\\\)"
-    r"|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)\s*\{(?P<boxed>[^{}]+)\}|(?P<ended>.+)\."
+    r"|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)\s*\{(?P<boxed>[^{}]+)\}|\((?P<aside>[^()]+)\)|(?P<ended>.+)[.!]"
 )
 _SAID_BEFORE = re.compile(
     r"(?:the )?(?:final |correct |given )?(?:answer|option|choice)(?: is)?\b[:\s]*", re.IGNORECASE

@@ -13,7 +13,10 @@ from memreason.records import one_line, spelled
 
 MOST_OPTIONS = 26
 """Options have letters."""
-_LETTER = re.compile(r"\s*(?:option|choice)?\s*[(\[]?([A-Za-z])\s*(?:[.):\]]|\s[-–—](?=\s))\s*(?=\S)", re.IGNORECASE)
+_LETTER = re.compile(
+    r"\s*\*{0,2}(?:option|choice)?\s*[(\[（]?([A-Za-z])\s*\*{0,2}(?:[.):\]、．：）](?![A-Za-z]\.)|\s[-–—](?=\s))\*{0,2}\s*(?=\S)",
+    re.IGNORECASE,
+)
 
 
 def text_of(row: dict[str, Any], name: str) -> str:

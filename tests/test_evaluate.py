@@ -58,7 +58,7 @@ def test_examples_for_a_base_model_are_drawn_from_all_of_train_however_few_the_q
     for name, there in (("train", SOLUTIONS), ("test", solutions("test", 2))):
         export_jsonl(there, tmp_path / f"{name}.jsonl")
     config = EvaluateConfig(
-        str(bases["tied"]), dataset="jsonl", data_path=str(tmp_path), num_validation=0, num_test=1, k_shot=2,
+        str(bases["tied"]), dataset="jsonl", data_path=str(tmp_path), num_validation=1, num_test=1, k_shot=2,
         model_max_length=192, output_dir=str(tmp_path / "out"),
     )  # fmt: skip
     result, _, _ = evaluate(config, progress=False)

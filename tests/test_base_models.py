@@ -36,7 +36,7 @@ def test_a_folder_is_taken_as_it_is(bases: dict[str, Path]) -> None:
 
 
 def test_a_name_that_is_nothing_says_what_can_be_done() -> None:
-    with pytest.raises(UserError, match=r"hub cannot be reached.*--model_name_or_path smollm2"):
+    with pytest.raises(UserError, match=r"hub cannot be reached.*take smollm2"):
         resolve("someone/something")
 
 

@@ -170,7 +170,10 @@ class TestFlags:
         [
             (["--learnin_rate", "1"], "unknown flag --learnin_rate; did you mean --learning_rate?"),
             (["--parameter_efficient_mode", "prefix"], "invalid choice: 'prefix'"),
-            (["--num_test", "many"], "invalid int value"),
+            (["--num_test", "many"], "--num_test: 'many' is no whole number"),
+            (["--learning_rate", "0,01"], "--learning_rate: '0,01' is no number"),
+            (["--output_dir", ""], "--output_dir: the value is empty"),
+            (["--device", "gpu"], "--device: invalid choice: 'gpu'"),
             (["--num_test", "-1"], "--num_test -1: must be at least 0"),
             (["--hf_hub_token", "hf_x"], "set the environment variable HF_TOKEN"),
             (["stray"], "unexpected argument 'stray'"),

@@ -87,11 +87,13 @@ def test_the_options_of_hugging_face_are_known_without_importing_them() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("lora_r: four", r"recipe\.yaml:2: --lora_r: invalid int value: 'four'"),
+        ("lora_r: four", r"recipe\.yaml:2: --lora_r: 'four' is no whole number"),
         ("add_soft_prompts: maybe", r"recipe\.yaml:2: --add_soft_prompts: 'maybe' is neither True nor False"),
         ("lora_rank: 4", r"recipe\.yaml:2: unknown option: lora_rank; say lora_r"),
-        ("help: true", r"recipe\.yaml:2: unknown option: help"),
-        ("config: other.yaml", r"recipe\.yaml:2: unknown option: config"),
+        ("help: true", r"recipe\.yaml:2: help is for the command line only"),
+        ("config: other.yaml", r"recipe\.yaml:2: config is for the command line only"),
+        ("data_path: ''", r"recipe\.yaml:2: --data_path: the value is empty"),
+        ("device: gpu", r"recipe\.yaml:2: --device: invalid choice: 'gpu' .*did you mean cuda\?"),
         ("hub_token: hf_x", r"recipe\.yaml:2: option hub_token: keys are never"),
     ],
 )

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tiny import SOLUTIONS
 
-from memreason.config import ModelConfig
-from memreason.evaluate import evaluate_splits
+from memreason.config import EvaluateConfig, ModelConfig
+from memreason.evaluate import evaluate, evaluate_splits
 from memreason.model import build
 from memreason.on_disk import OnDisk
 from memreason.records import Question, Solution, Trace
 from memreason.tasks import Judgement, TaskData
+from memreason.tasks.jsonl import export_jsonl
 
 
 def solutions(split: str, count: int) -> list[Solution]:
@@ -49,3 +50,16 @@ def test_no_more_traces_exist_than_have_just_ended(bases: dict[str, Path], tmp_p
     _, verdicts = evaluate_splits(unit, task, ["test"], tmp_path, 3, progress=False)
     assert len(there) == len(verdicts) == 12
     assert max(there) - before <= 3
+
+
+def test_examples_for_a_base_model_are_drawn_from_all_of_train_however_few_the_questions(
+    bases: dict[str, Path], tmp_path: Path
+) -> None:
+    for name, there in (("train", SOLUTIONS), ("test", solutions("test", 2))):
+        export_jsonl(there, tmp_path / f"{name}.jsonl")
+    config = EvaluateConfig(
+        str(bases["tied"]), dataset="jsonl", data_path=str(tmp_path), num_validation=1, num_test=1, k_shot=2,
+        model_max_length=192, output_dir=str(tmp_path / "out"),
+    )  # fmt: skip
+    result, _, _ = evaluate(config, progress=False)
+    assert result["n"] == 1

@@ -44,7 +44,8 @@ def test_options_become_part_of_the_question(reasoner: Reasoner) -> None:
 
 
 def test_a_stream_adds_up_to_the_answer(reasoner: Reasoner) -> None:
-    assert "".join(reasoner.stream("Is Rome old?")) == reasoner.answer("Is Rome old?").text
+    pieces = list(reasoner.stream("Is Rome old?"))
+    assert "".join(pieces) == reasoner.answer("Is Rome old?").text and all(pieces)
 
 
 def test_a_question_over_several_lines_is_asked_as_one(reasoner: Reasoner) -> None:
@@ -73,6 +74,7 @@ LONG = "Is Rome old? " * 40
         (["Is it?", ""], (), "question 1: the question is empty"),
         (["Is it?", LONG], (), "question 1 has .* tokens"),
         (["Is it?", 7], (), "question 1: a question is a text or a Question, and not int"),
+        (None, (), "or a list of them, and not NoneType"),
         (["Is it?"], ["a", "b"], "options belong to one question"),
     ],
 )

@@ -175,7 +175,9 @@ def test_options_of_another_form_do_not_keep_a_row_from_its_question(tmp_path, q
 
 def test_errors_say_what_to_do(tmp_path, questions):
     right = [{"generated_text": foreign(SHORT, "True")}]
-    with pytest.raises(UserError, match=r"no text is about.*begins with none.*--dataset"):
+    with pytest.raises(
+        UserError, match=r"no text is about.*has no .question., and its text begins with none.*--dataset"
+    ):
         run(tmp_path, questions, [{"generated_text": foreign("Is it unheard of?", "True")}])
     with pytest.raises(UserError, match="the file is empty"):
         run(tmp_path, questions, [])

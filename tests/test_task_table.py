@@ -10,8 +10,8 @@ from memreason.task_table import print_task, print_tasks
 from memreason.tasks import ALIASES, TASKS
 
 
-def printed(function, *args: str) -> str:
-    console = Console(file=io.StringIO(), width=400)
+def printed(function, *args: str, width: int = 400) -> str:
+    console = Console(file=io.StringIO(), width=width)
     function(console, *args)
     return console.file.getvalue()
 
@@ -20,6 +20,10 @@ def test_every_dataset_is_listed_with_what_it_is_and_every_other_spelling() -> N
     page = printed(print_tasks)
     assert all(f" {name} " in page and task.source in page for name, task in TASKS.items())
     assert all(f"{alias} = {name}" in page for alias, name in ALIASES.items())
+
+
+def test_nothing_is_cut_off_where_the_terminal_is_narrow() -> None:
+    assert "…" not in printed(print_tasks, width=60).partition("other spellings")[0]
 
 
 def test_only_the_step_types_that_occur_have_a_column(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from memreason.training_options import TrainingOptions
         ({"learning_rate": float("inf")}, "--learning_rate inf"),
         ({"num_train_epochs": -1}, "--num_train_epochs -1: must be above 0"),
         ({"num_train_epochs": 0}, "nothing would be trained"),
+        ({"max_steps": 0}, "--max_steps 0: nothing would be trained"),
         ({"per_device_train_batch_size": 0}, "--per_device_train_batch_size 0: must be at least 1"),
         ({"per_device_eval_batch_size": 0}, "--per_device_eval_batch_size 0"),
         ({"gradient_accumulation_steps": 0}, "--gradient_accumulation_steps 0"),

@@ -111,7 +111,7 @@ def _from_hub(name: str, revision: str) -> BaseModel:
             raise
         raise UserError(
             f"model {name} is not a folder, and the hub cannot be reached ({type(error).__name__}); give a local "
-            f"folder, or use --model_name_or_path {SMOLLM2}, which needs no hub"
+            f"folder, or take {SMOLLM2}, which needs no hub"
         ) from error
     return BaseModel(path, Path(path).name, name, Path(path).name)
 

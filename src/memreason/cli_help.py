@@ -87,14 +87,14 @@ A switch takes True or False (--add_soft_prompts False); alone it means True.
   memreason evaluate --model_name_or_path smollm2 --dataset atlas --k_shot 4 --output_dir runs/base
 """,
     "ask": f"""examples:
-  memreason ask "{FIRST_QUESTION}"      # of the checkpoint in runs/demo
+  memreason ask "{FIRST_QUESTION}"              # of the checkpoint in runs/demo
   memreason ask "{UNSEEN_QUESTION}"              # a country that the demo never saw: see what it recalls
   memreason ask "{FIRST_QUESTION}" --model_name_or_path runs/demo
   memreason ask "Which city is the capital of Japan?" --options Seoul Tokyo Beijing Osaka
 """,
     "score": """examples:
   memreason score --dataset strategyqa --data_path data/agent --generations texts.json
-  memreason score --dataset atlas --num_countries 45 --num_train 900 --num_validation 60 --num_test 100 \\
+  memreason score --dataset atlas --num_countries 45 --num_train 800 --num_validation 60 --num_test 100 \\
       --generations runs/demo/evaluation/traces.jsonl
 """,
     "benchmark": """Training: the same optimizer steps on the same examples, from the same base model with the same

@@ -83,6 +83,7 @@ ELSEWHERE = {
 """What other tools, and other commands, call an option → what it may be here; the first that the command has."""
 _WORDS = {**dict.fromkeys(("yes", "true", "t", "y", "1", "on"), True),
           **dict.fromkeys(("no", "false", "f", "n", "0", "off"), False)}  # fmt: skip
+_NUMBERS = {"int": "whole number", "float": "number"}
 _SHOWN_AS = {"on_device": "--device"}
 """Fields that could not have their flag's name, because TrainingArguments has a property of it."""
 
@@ -146,6 +147,8 @@ class Parser(HfArgumentParser):
         for action in self._actions:
             if action.type is string_to_bool:
                 action.type, action.nargs, action.const = _boolean, "?", True
+            elif action.type is str and action.default != "":  # where that is the default, it is checked for
+                action.type = _text
             if action.option_strings and action.option_strings[0].startswith("--no_"):
                 action.help = SUPPRESS
         self._ours = {action.dest for action in self._actions} - {"help", "config"}
@@ -173,7 +176,8 @@ class Parser(HfArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UserError instead of printing the usage of two hundred flags."""
-        message = re.sub(r"^argument (--[\w-]+)\S*: ", r"\1: ", message)
+        message = re.sub(r"^argument --([\w-]+)\S*: ", lambda it: f"{_SHOWN_AS.get(it[1], '--' + it[1])}: ", message)
+        message = re.sub(r"invalid (int|float) value: ('.*')$", lambda it: f"{it[2]} is no {_NUMBERS[it[1]]}", message)
         if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
             message += did_you_mean(found[1], [choice.strip(" '") for choice in found[2].split(",")])
         if self._positional == "question" and "neither True nor False" in message:
@@ -229,7 +233,9 @@ class Parser(HfArgumentParser):
         if plain in REFUSED:
             raise UserError(f"{what}: {REFUSED[plain]}")
         known = [flag[2:] for flag in self._option_string_actions if flag.startswith("--")]
-        if name in known and not (place and name in ("help", "config")):
+        if place and name in ("help", "config"):
+            self.error(f"{place}: {name} is for the command line only; take it out")
+        if name in known:
             return
         choices = [one for one in known if "-" not in one and not one.startswith("no_")]
         dashes = "" if place else "--"
@@ -266,6 +272,13 @@ def _without_config(argv: Sequence[str]) -> tuple[list[str], str | None]:
             raise UserError(f"--config {value} and --config {recipe}: give one recipe")
         recipe = value
     return rest, recipe
+
+
+def _text(text: str) -> str:
+    """A value that says something: an empty one (of a variable that is not set, say) would mean the folder here."""
+    if not text.strip():
+        raise ArgumentTypeError("the value is empty; give one, or leave the flag out")
+    return text
 
 
 def _boolean(text: str) -> bool:

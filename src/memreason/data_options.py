@@ -35,7 +35,11 @@ class ScoreConfig:
 
     _argument_group_name: ClassVar[str] = "scoring"
 
-    generations: str = option("", 'file of texts: our traces.jsonl, or a JSON array of {"generated_text": …}')
+    generations: str = option(
+        "",
+        'file of texts: our traces.jsonl, or a JSON array (or lines) of {"question": …, "generated_text": …}; without '
+        '"question", the text begins with it',
+    )
     dataset: str = option("", "the dataset that the questions are from")
     data_path: str | None = option(None, "file, folder or hub id that holds the questions")
     split: str | None = option(None, "split of the questions (default: all of them)")

@@ -120,6 +120,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     data, unit, batch_size = _checkpoint(config) if trained else _base(config)
     task = load_data(data)
     demonstrations = _demonstrations(config, task, data) if trained else None
+    shots = [] if trained else draw_shots(task, config.k_shot, data.split_seed)
     if config.num_test:  # atlas is made as it was for training, and drawn from
         splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
         task = replace(task, splits=splits)
@@ -131,10 +132,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
         raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
     if not trained:
         check_texts(unit.layout, unit.tokenizer, _solutions(task, list(task.splits)))
-    shots = "" if trained else few_shot_text(unit, draw_shots(task, config.k_shot, data.split_seed))
+    shown = "" if trained else few_shot_text(unit, shots)
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
     result, verdicts = evaluate_splits(
-        unit, task, names, folder, batch_size, shots, progress, demonstrations, data.use_calculator,
+        unit, task, names, folder, batch_size, shown, progress, demonstrations, data.use_calculator,
         data.generation_backend,
     )  # fmt: skip
     return result, verdicts, folder

@@ -168,7 +168,8 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
     try:
         yield "".join(unit.layout.prefix)
         for piece in streamer:
-            yield piece.removesuffix(unit.tokenizer.convert_ids_to_tokens(unit.end_id))
+            if said := piece.removesuffix(unit.tokenizer.convert_ids_to_tokens(unit.end_id)):
+                yield said
     finally:  # also where the caller stops listening
         stop.set()
         thread.join()

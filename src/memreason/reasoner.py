@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -57,6 +57,8 @@ class Reasoner:
             raise UserError("options belong to one question; in a batch, give Question records with their own")
         if batch_size < 1:
             raise UserError(f"batch_size {batch_size}: must be at least 1")
+        if not isinstance(question, str | Question | Iterable):
+            raise UserError(f"a question is a text or a Question, or a list of them, and not {type(question).__name__}")
         asked: Sequence[str | Question] = [question] if isinstance(question, str | Question) else list(question)
         questions = [_question(one, options, "" if alone else f"question {i}: ") for i, one in enumerate(asked)]
         for i, one in enumerate(questions):

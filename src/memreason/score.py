@@ -2,9 +2,9 @@
 
 ``generations`` is our own traces.jsonl, or a JSON array (or JSONL) of
 ``{"generated_text": …[, "result": "correct" or "wrong"]}`` whose texts begin with their question,
-as the paper's authors published them. A row finds its question by its ``id``, else by its
-``question``, else by the longest question that its text begins with; letters' case and white space
-do not matter, and options may follow the question in our layout or in the published ones.
+as the paper's authors published them. A row finds its question by its ``question`` (an ``id`` beside it
+chooses among equal ones), else by the longest question that its text begins with; letters' case and white space do not
+matter, and options may follow the question in our layout or in the published ones.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class QuestionIndex:
                 return f"{len(found)} questions begin like it"
             if found:
                 return found[0], text[words[skip + length - 1].end() :].strip()
-        return "its text begins with none of the questions"
+        return 'it has no "question", and its text begins with none of the questions'
 
 
 def _openings(question: Question) -> set[tuple[str, ...]]:

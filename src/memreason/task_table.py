@@ -21,7 +21,7 @@ def print_tasks(console: Console) -> None:
     """List all datasets, with counts where they need no file."""
     table = Table(box=None, padding=(0, 2), title="datasets", title_justify="left")
     for heading in ("name", "what", "answers", "where from"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for name, task in TASKS.items():
         table.add_row(Text(name, style="bold"), task.description, task.answer_kind, task.source)
     show(console, table)

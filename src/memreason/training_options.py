@@ -69,6 +69,8 @@ class TrainingOptions:
             check_at_least(flag, getattr(self, flag), least)
         if not 0 < self.num_train_epochs < float("inf"):
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0, or nothing would be trained")
+        if self.max_steps == 0:
+            raise UserError("--max_steps 0: nothing would be trained; -1 is as many as --num_train_epochs says")
         if self.seed >= 2**32:
             raise UserError(f"--seed {self.seed}: must be below 2 to the 32nd")
         if self.learning_rate == float("inf"):

@@ -64,7 +64,7 @@ class Estimate:
             return
         table = Table(box=None, padding=(0, 2), title="estimate", title_justify="left")
         for heading in ("agent", "model", "calls", "tokens read", "tokens written", "cost"):
-            table.add_column(heading, justify="left" if heading in ("agent", "model") else "right")
+            table.add_column(heading, justify="left" if heading in ("agent", "model") else "right", overflow="fold")
         for row in self.rows:
             cost = "not known" if row.cost is None else f"${row.cost:,.2f}"
             table.add_row(

@@ -177,3 +177,9 @@ class TestPrice:
     def test_what_is_no_price_is_named_with_its_flag(self, given: str) -> None:
         with pytest.raises(UserError, match="--knowledge_price"):
             price_of("m", None, given, "knowledge_price")
+
+
+def test_what_is_not_known_to_cost_anything_is_not_said_to_cost_nothing() -> None:
+    assert Meter(cost=0.5).dollars(2) == "$0.50"
+    assert Meter(priced=False).dollars(2) == "unknown cost"
+    assert Meter(cost=0.5, priced=False).dollars(2) == "$0.50 + unknown cost"

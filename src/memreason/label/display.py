@@ -42,7 +42,7 @@ class LabelProgress:
 
     def _figures(self) -> str:
         meter, rejected = self._meter, self._out.rejected.total()
-        return f"{meter.tokens:,} tokens  ${meter.cost:.2f}  {rejected} rejected  {meter.retries} retries"
+        return f"{meter.tokens:,} tokens  {meter.dollars(2)}  {rejected} rejected  {meter.retries} retries"
 
 
 def print_summary(console: Console, out: RunFiles, meter: Meter) -> None:
@@ -59,7 +59,7 @@ def print_summary(console: Console, out: RunFiles, meter: Meter) -> None:
     show(console, table)
     show(
         console,
-        f"{meter.requests:,} requests, {meter.retries:,} of them retries; {meter.tokens:,} tokens; ${meter.cost:.4f}",
+        f"{meter.requests:,} requests, {meter.retries:,} of them retries; {meter.tokens:,} tokens; {meter.dollars(4)}",
     )
     if out.rejected and not meter.requests:
         show(console, "every reply was in the request cache; other models, prompts or more --repairs ask anew")

@@ -56,6 +56,7 @@ def open_client(
     known = price_of(name, base_url, price, flag)
     if known is None and meter.max_cost is not None:
         raise UserError(f"--max_cost needs the price of {name}, which is not listed; give it with --{flag} IN,OUT")
+    meter.priced &= known is not None
     from memreason.llm.openai_api import OpenAIEndpoint
 
     client = OpenAIEndpoint(

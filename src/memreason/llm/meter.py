@@ -67,7 +67,8 @@ class Meter:
 
     ``max_cost`` (dollars) is never passed: each request sets aside what it may cost at most, and the
     unused part comes back with its reply. ``max_requests`` counts every request sent, retries too.
-    Both are over the life of a run: ``cost`` and ``requests`` start at what earlier sittings used.
+    Both are over the life of a run: ``cost`` and ``requests`` start at what earlier sittings used. Where some model's
+    price is not known (``priced``), ``cost`` is that of the others.
     """
 
     max_requests: int | None = None
@@ -75,6 +76,7 @@ class Meter:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     cost: float = 0.0
+    priced: bool = True
     requests: int = 0
     tokens: int = 0
     retries: int = 0
@@ -88,6 +90,11 @@ class Meter:
             self._by_request = _limiter(self.requests_per_minute, 1 / 20)
         if self.tokens_per_minute:
             self._by_token = _limiter(self.tokens_per_minute, 1 / 4)
+
+    def dollars(self, decimals: int) -> str:
+        """What was spent, as far as that is known."""
+        spent = f"${self.cost:.{decimals}f}" if self.cost or self.priced else ""
+        return spent if self.priced else f"{spent} + unknown cost".removeprefix(" + ")
 
     def reserve(self, request: Request, price: Price) -> float:
         """Set aside what a request may cost at most, for `settle`. Raises Stopped where the budget lacks it."""

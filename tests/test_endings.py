@@ -59,8 +59,11 @@ def test_other_errors_are_nobodys_disk(tmp_path: Path) -> None:
 
 
 WAIT = """
-import sys, time
+import signal, sys, time
 import memreason.cli as cli
+for number in (signal.SIGTERM, signal.SIGHUP):  # which whoever runs the tests in the background may have ignored
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def wait(argv):
     print("waiting", flush=True)
     time.sleep(60)

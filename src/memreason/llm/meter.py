@@ -76,10 +76,10 @@ class Meter:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     cost: float = 0.0
-    priced: bool = True
     requests: int = 0
     tokens: int = 0
     retries: int = 0
+    priced: bool = True
     _reserved: float = 0.0
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
     _by_request: AsyncLimiter | None = None

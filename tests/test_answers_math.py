@@ -103,17 +103,20 @@ TABLE = {
         1011_2           = 1011_{2} | 1011_3 ; 1101_2 ; 1011
     """,
 }  # fmt: skip
-ROWS = [
-    (kind, gold.strip(), answer.strip(), equal)
-    for kind, lines in TABLE.items()
-    for line in lines.strip().splitlines()
-    for gold, _, rest in [line.partition(" = ")]
-    for side, equal in zip(rest.split("|"), (True, False), strict=True)
-    for answer in side.split(" ; ")
-]
 
 
-@pytest.mark.parametrize(("kind", "gold", "answer", "equal"), ROWS)
+def rows(table: dict[str, str]) -> list[tuple[str, str, str, bool]]:
+    return [
+        (kind, gold.strip(), answer.strip(), equal)
+        for kind, lines in table.items()
+        for line in lines.strip().splitlines()
+        for gold, _, rest in [line.partition(" = ")]
+        for side, equal in zip(rest.split(" | "), (True, False), strict=True)
+        for answer in side.split(" ; ")
+    ]
+
+
+@pytest.mark.parametrize(("kind", "gold", "answer", "equal"), rows(TABLE))
 def test_equality(kind: str, gold: str, answer: str, equal: bool) -> None:
     assert equal_math(gold, answer) is equal
 
@@ -269,17 +272,9 @@ TYPED = {
         x=4              = 4 | x=4 or x=-4 ; \pm 4
     """,
 }
-TYPED_ROWS = [
-    (kind, gold.strip(), answer.strip(), equal)
-    for kind, lines in TYPED.items()
-    for line in lines.strip().splitlines()
-    for gold, _, rest in [line.partition(" = ")]
-    for side, equal in zip(rest.split(" | "), (True, False), strict=True)
-    for answer in side.split(" ; ")
-]
 
 
-@pytest.mark.parametrize(("kind", "gold", "answer", "equal"), TYPED_ROWS)
+@pytest.mark.parametrize(("kind", "gold", "answer", "equal"), rows(TYPED))
 def test_equality_of_what_is_typed(kind: str, gold: str, answer: str, equal: bool) -> None:
     assert equal_math(gold, answer) is equal
 

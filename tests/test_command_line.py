@@ -59,7 +59,7 @@ def test_the_originals_booleans(value: str) -> None:
         (["--prediction_loss_only", "True"], "by generation"),
         (["--deepspeed", "zero3.json"], "not supported yet"),
         (["--metric_for_best_model", "loss"], "must be one of eval_acc"),
-        (["--save_strategy", "steps"], "save and eval strategy to match"),
+        (["--save_strategy", "steps"], "save and eval strategy have to match"),
         (["--label_smoothing_factor", "5"], "--label_smoothing_factor 5.0: must be at least 0 and below 1"),
         (["--adam_beta1", "2"], "--adam_beta1 2.0"),
         (["--dataloader_num_workers", "-1"], "--dataloader_num_workers -1: must be at least 0"),

@@ -4,8 +4,9 @@ import gzip
 
 import pytest
 
-from memreason.data_files import DEEPEST, listed, parse_json, read_lines, read_text, shown
+from memreason.data_files import DEEPEST, listed, parse_json, read_lines, read_text
 from memreason.errors import UserError
+from memreason.reading import shown
 from memreason.records import read_json, read_jsonl
 
 

@@ -44,7 +44,8 @@ _WRAPPED = re.compile(
 
 
 class Announced(NamedTuple):
-    """``rest``: what the line says after a mark, or the next line where it says nothing more; at most `LONGEST` signs.
+    """``rest``: what the line says after a mark, or the next line where it says nothing more, up to `LONGEST`
+    characters.
     ``sure``: by words ("the answer is", "final answer:"), not by a bare "Answer:", which can open a solution.
     ``last``: nothing but that line follows."""
 

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
-import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from memreason.errors import UserError
-from memreason.reading import reading
+from memreason.reading import reading, shown
 
 DEEPEST = 100
 """Lists and objects within one another; what is nested deeper cannot be written or compared again everywhere."""
 LONGEST = 1 << 28
 """Characters of a line or document: a compressed file of a few megabytes can hold gigabytes."""
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
-
-
-def shown(value: object) -> str:
-    """A value as a message quotes it: short, whatever it holds."""
-    try:
-        text = _SHORT.repr(value)
-    except Exception:  # an integer that Python will not spell
-        return f"a value of type {type(value).__name__}"
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:
@@ -81,6 +68,12 @@ def has_half_characters(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def check_whole_characters(place: str, text: str) -> None:
+    """Raise UserError where half of a surrogate pair is in ``text``."""
+    if has_half_characters(text):
+        raise UserError(f"{place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character")
 
 
 def parse_json(text: str, place: object, remedy: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import os
@@ -13,7 +12,9 @@ import threading
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+Result = TypeVar("Result")
 
 try:
     import resource
@@ -64,16 +65,18 @@ def ended_by_signals() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def run_until_ended(main: Coroutine[Any, Any, None]) -> None:
+def run_until_ended(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run`, in which a signal that raises `Ended` cancels what is under way first, as Ctrl-C does.
 
     Raised from within a task, it would leave others with exceptions that nobody looks at, which asyncio complains of.
     """
+    import asyncio  # which a command without it need not wait for
+
     handled = {number: signal.getsignal(number) for name in _SIGNALS if (number := getattr(signal, name, None))}
     handled = {number: handler for number, handler in handled.items() if callable(handler)}
     ended: list[int] = []
 
-    async def cancellable() -> None:
+    async def cancellable() -> Result:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
@@ -84,10 +87,10 @@ def run_until_ended(main: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(NotImplementedError):  # on Windows
             for number in handled:
                 loop.add_signal_handler(number, end, number)
-        await main
+        return await main
 
     try:
-        asyncio.run(cancellable())
+        return asyncio.run(cancellable())
     except asyncio.CancelledError:
         raise Ended(ended[0]) from None
     finally:

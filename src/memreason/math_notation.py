@@ -70,6 +70,7 @@ _BARE_ROOTS = (
     (re.compile(r"(?<![\\A-Za-z])sqrt|\\sqrt(?=\s*[(\d])"), "√"),
     (re.compile(r"(?<![\\A-Za-z])cbrt"), "∛"),
 )
+_POWER = re.compile(r"\^\s*\(")
 _UNDER_ROOT = re.compile(r"\s*(\d+(?:\.\d+)?|[A-Za-z]|\\[A-Za-z]+)")
 
 
@@ -120,7 +121,7 @@ def _rooted(text: str) -> str:
 def _raised(text: str) -> str:
     """`x^(2n)` → `x^{2n}`."""
     at = 0
-    while match := re.compile(r"\^\s*\(").search(text, at):
+    while match := _POWER.search(text, at):
         start = match.end() - 1
         end = _closing(text[start:])
         if not end:

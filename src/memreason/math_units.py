@@ -68,7 +68,5 @@ def conflict(one: Measure, other: Measure) -> bool:
 
 
 def _name(word: str | None) -> str | None:
-    if not word:
-        return None
-    found = _NAMES.get(word) or _NAMES.get(word.casefold()) or _NAMES.get(word.casefold().removesuffix("s"))
-    return found
+    spellings = (word, word.casefold(), word.casefold().removesuffix("s")) if word else ()
+    return next((_NAMES[one] for one in spellings if one in _NAMES), None)

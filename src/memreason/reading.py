@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import reprlib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ _LONGEST = 400
 """Of a library's own words so many characters are quoted."""
 _NOT_THE_FILES = ("OutOfMemoryError", "DistBackendError")
 """torch's errors that say nothing about a file."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def check_fields(kind: type, values: Mapping[str, Any]) -> None:
     """Raise TypeError where a field of the dataclass ``kind`` has in ``values`` another type than it declares."""
     for name, hint in typing.get_type_hints(kind).items():
         if name in values and not fits(values[name], hint):
-            raise TypeError(f"{name} is {_shown(values[name])}, which is no {_named(hint)}")
+            raise TypeError(f"{name} is {shown(values[name])}, which is no {_named(hint)}")
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -93,6 +96,10 @@ def _named(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value) if not isinstance(value, dict | list | tuple) else f"a {type(value).__name__}"
-    return text if len(text) < 100 else f"{text[:100]} …"
+def shown(value: object) -> str:
+    """A value as a message quotes it: short, whatever it holds."""
+    try:
+        text = _SHORT.repr(value)
+    except Exception:  # an integer that Python will not spell
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:200]}…"

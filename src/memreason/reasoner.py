@@ -20,6 +20,7 @@ from memreason.model import ModelUnit
 from memreason.planning_tokens import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
 from memreason.run_folder import CONFIG, read_config
+from memreason.tasks.fields import MOST_OPTIONS
 from memreason.terminal import show, show_json
 
 logger = logging.getLogger(__name__)
@@ -137,8 +138,8 @@ def _question(question: object, options: Sequence[str] = (), name: str = "") -> 
         raise UserError(f"{name}the question is empty")
     if isinstance(options, str) or not all(isinstance(option, str) and option.strip() for option in options):
         raise UserError(f'{name}options {options!r}: give a list of texts, options=["Seoul", "Tokyo"]')
-    if len(options) == 1 or len(options) > 26:
-        raise UserError(f"{name}options: {len(options)} of them; give 2 to 26 (A to Z), or none")
+    if len(options) == 1 or len(options) > MOST_OPTIONS:
+        raise UserError(f"{name}options: {len(options)} of them; give 2 to {MOST_OPTIONS} (A to Z), or none")
     return Question("asked", one_line(question), "", tuple(one_line(option) for option in options))
 
 

@@ -86,8 +86,8 @@ class TrainingOptions:
         ):
             raise UserError(
                 f"--eval_strategy {self.eval_strategy} with --save_strategy {self.save_strategy}: to end with the best "
-                "weights, these must be saved when they are evaluated, so the save and eval strategy to match; say "
-                f"--save_strategy {self.eval_strategy} too, or --load_best_model_at_end False"
+                "weights, these must be saved when they are evaluated, so the save and eval strategy have to match; "
+                f"say --save_strategy {self.eval_strategy} too, or --load_best_model_at_end False"
             )
         self._check_tracker()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from memreason.data_files import has_half_characters
+from memreason.data_files import check_whole_characters
 from memreason.errors import UserError
 from memreason.planning_tokens import SPELLINGS
 from memreason.records import write_json, write_jsonl
@@ -52,8 +52,7 @@ def convert(source: str, target: str) -> list[str]:
 
 
 def _check(place: str, row: dict[str, Any]) -> None:
-    if has_half_characters(json.dumps(row, ensure_ascii=False)):
-        raise UserError(f"{place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character")
+    check_whole_characters(place, json.dumps(row, ensure_ascii=False))
     if not isinstance(row.get("steps", row.get("cot_steps")), list):
         raise UserError(f'{place}: has neither a list of "steps" (our form) nor of "cot_steps" (the paper\'s)')
     for field, type_ in (("question", str), ("answer", str | bool | int | float)):

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
+from memreason.endings import run_until_ended
 from memreason.errors import UserError
 from memreason.folders import cache_folder
 from memreason.label.config import InspectConfig
@@ -175,7 +176,7 @@ def inspect(config: InspectConfig, console: Console) -> dict[str, Any]:
     draw = random.Random(config.seed)
     if config.reader:
         few = draw.sample(solutions, min(config.num_read or len(solutions), len(solutions)))
-        result |= asyncio.run(read_all(config, few, Console(stderr=True)))
+        result |= run_until_ended(read_all(config, few, Console(stderr=True)))
     if config.json:
         show_json({**result, "not_read": remarks})
         return result

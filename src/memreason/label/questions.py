@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.answers import normalise_gold
-from memreason.data_files import has_half_characters, listed, shown
+from memreason.data_files import check_whole_characters, listed
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.reading import reading
+from memreason.reading import reading, shown
 from memreason.records import Question, one_line
 from memreason.tasks import AnswerKind, load_task
 from memreason.tasks.agent_json import read_array, stem
@@ -94,8 +94,7 @@ def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dic
         raise UserError(f'{place}: field "{config.options_column}" must be {wanted}, got {shown(options)}')
     if not isinstance(split, str):
         raise UserError(f'{place}: field "split" must be a text, got {shown(split)}')
-    if has_half_characters("".join((text, *options, str(answer), id, split))):
-        raise UserError(f"{place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character")
+    check_whole_characters(place, " ".join((text, *options, str(answer), id, split)))
     options, _ = without_letters(options)
     question = Question(id, one_line(text), "", tuple(one_line(option) for option in options), "", split)
     kind: AnswerKind = "choice" if options else "boolean"

@@ -93,8 +93,10 @@ class Meter:
 
     def dollars(self, decimals: int) -> str:
         """What was spent, as far as that is known."""
-        spent = f"${self.cost:.{decimals}f}" if self.cost or self.priced else ""
-        return spent if self.priced else f"{spent} + unknown cost".removeprefix(" + ")
+        known = f"${self.cost:.{decimals}f}"
+        if self.priced:
+            return known
+        return f"{known} + unknown cost" if self.cost else "unknown cost"
 
     def reserve(self, request: Request, price: Price) -> float:
         """Set aside what a request may cost at most, for `settle`. Raises Stopped where the budget lacks it."""

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from memreason.data_files import listed, parse_json, read_lines, read_text, shown
+from memreason.data_files import listed, parse_json, read_lines, read_text
 from memreason.errors import UserError
 from memreason.planning_tokens import SPELLINGS
-from memreason.reading import reading
+from memreason.reading import reading, shown
 from memreason.records import MEMORY, REASON, Solution, Step, one_line, read_jsonl, write_json
 from memreason.tasks.assemble import Record
 from memreason.tasks.fields import identifier

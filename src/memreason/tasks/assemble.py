@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from memreason.answers import normalise_gold
-from memreason.data_files import has_half_characters
+from memreason.data_files import check_whole_characters
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
 from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
@@ -153,10 +153,7 @@ def _solution(name: str, record: Record, index: int) -> Solution:
 def _unusable(record: Record) -> str:
     """What makes a record no question at all; empty where it is one. Raises UserError for text that is none."""
     texts = (record.question, *record.options, str(record.answer), record.id, record.split)
-    if any(map(has_half_characters, (*texts, *(step.text for step in record.steps)))):
-        raise UserError(
-            f"{record.place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character or none"
-        )
+    check_whole_characters(record.place, " ".join((*texts, *(step.text for step in record.steps))))
     if not record.question.strip():
         return "question blank"
     return "" if all(map(str.strip, record.options)) else "an option blank"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from memreason.data_files import shown
+from memreason.reading import shown
 from memreason.records import one_line, spelled
 
 MOST_OPTIONS = 26

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from memreason.answers import normalise_gold
-from memreason.data_files import listed, shown
+from memreason.data_files import listed
 from memreason.errors import UserError
 from memreason.on_disk import OnDisk
-from memreason.reading import reading
+from memreason.reading import reading, shown
 from memreason.records import Question, Solution, Step, one_line, write_jsonl
 from memreason.tasks import AnswerKind, TaskData
 from memreason.tasks.agent_json import LABELS, SPLITS, is_data, read_array, split_named, stem

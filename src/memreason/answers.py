@@ -118,7 +118,7 @@ def _find_boolean(text: str) -> str | None:
     marks = [mark for mark in (last_boxed(text), tagged(text)) if mark]
     for said in (*marks, *(rest for rest, _, _ in announced(text))):
         if match := _SAID_BOOLEAN.match(_DRESS.sub("", said)):
-            return _BOOLEANS[(match[1] or match[2]).lower()]
+            return _BOOLEANS[_word(match)]
     bare = _DRESS.sub("", text)
     said = _ALTERNATIVES.sub("", bare)
     found = [match[1] for match in _LOOSE_BOOLEAN.finditer(said) if not _DENIED.search(said[: match.start()][-40:])]
@@ -126,9 +126,11 @@ def _find_boolean(text: str) -> str | None:
         return _BOOLEANS[found[-1].lower()]
     last = bare.rstrip().rpartition("\n")[2]
     match = _SAID_BOOLEAN.match(last)
-    return (
-        _BOOLEANS[(match[1] or match[2]).lower()] if match and (match[1] or match[2]).lower() in ("yes", "no") else None
-    )
+    return _BOOLEANS[_word(match)] if match and _word(match) in ("yes", "no") else None
+
+
+def _word(match: re.Match[str]) -> str:
+    return (match[1] or match[2]).lower()
 
 
 def _find_text(text: str) -> str | None:

@@ -75,13 +75,13 @@ def find_number(text: str) -> str | None:
         begun = _LINE_BEGINS.match(_right_side(_plain(line)))
         if begun and not begun["heading"] and (number := first_number(line)):
             return number
-    said = next(filter(None, (last_boxed(text), tagged(text), *(rest for rest, _, _ in announced(text)))), "")
-    if _SEVERAL.match(_plain(said)):
+    marks, lines = [mark for mark in (last_boxed(text), tagged(text)) if mark], list(announced(text))
+    if _SEVERAL.match(_plain(next(iter([*marks, *(line.rest for line in lines)]), ""))):
         return None
-    for marked in (last_boxed(text), tagged(text)):
-        if marked and (number := first_number(marked)):
+    for marked in marks:
+        if number := first_number(marked):
             return number
-    for said, sure, _ in announced(text):
+    for said, sure, _ in lines:
         if (sure or _begins(said)) and (number := first_number(said)):
             return number
     return last_number(text)

@@ -34,7 +34,7 @@ CONFIG = "config.yaml"
 BASE = "model_name_or_path"
 FINISHED = "metrics.json"
 """Written last: a run folder that has it is finished."""
-_OF_A_RUN = (FINISHED, "memreason.json", "trainer_state.json", "adapter_*", "model*.safetensors*",
+_OF_A_RUN = (FINISHED, MANIFEST, STATE, "adapter_*", "model*.safetensors*",
              "checkpoint-*", "epochs", "evaluation*", "config.json", "tokenizer*")  # fmt: skip
 """In a folder without a config, what may be somebody's work."""
 _OPTIONS = (ModelConfig, DataConfig, VariantConfig)
@@ -213,8 +213,8 @@ def begin_run(folder: Path, config: dict[str, Any]) -> None:
             for evaluation in folder.glob(pattern):
                 remove_evaluation(evaluation)
         remove_if_empty(folder / "epochs")
-        kept = (FINISHED, MANIFEST, STATE, *ADAPTER_FILES, *(MODEL_FILES if whole else ()), ".saving.*", CONFIG)
-        remove(folder, kept)
+        written = (FINISHED, MANIFEST, STATE, *ADAPTER_FILES, *(MODEL_FILES if whole else ()), ".saving.*", CONFIG)
+        remove(folder, written)
     try:
         write_config(folder, config)
     except OSError as error:

@@ -145,7 +145,7 @@ class TestOverwriting:
     ("entries", "what"),
     [
         ({"lora_r": "16"}, "lora_r is '16', which is no int"),
-        ({"dataset": ["atlas"]}, "dataset is a list, which is no str"),
+        ({"dataset": ["atlas"]}, r"dataset is \['atlas'\], which is no str"),
         ({"k_shot": None}, "k_shot is None"),
         ({"model_max_length": 1.5}, "model_max_length is 1.5"),
     ],

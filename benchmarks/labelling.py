@@ -40,7 +40,7 @@ def throughput(folder: Path, rows: int, repeats: int) -> None:
     """Part 1."""
     write_questions(folder / "questions.jsonl", rows)
     server = subprocess.Popen(
-        [sys.executable, "-m", "memreason.llm.server", "--latency", str(LATENCY), "--port", str(PORT)],
+        [sys.executable, "-m", "memreason.llm.fake_server", "--latency", str(LATENCY), "--port", str(PORT)],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -16,18 +16,18 @@ import time
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig
 
-from memreason.adapters import with_adapters
-from memreason.base_models import SMOLLM2, load_tokenizer, resolve
 from memreason.benchmark.ceiling import synchronize
-from memreason.config import ModelConfig
-from memreason.continuous_batching import decode
-from memreason.manifest import Manifest
-from memreason.model import ModelUnit
-from memreason.packed_weights import packed_weights
-from memreason.planning_tokens import IGNORE
-from memreason.token_rows import add_tokens
-from memreason.training_pass import TrainingPass
-from memreason.variants import VariantConfig
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import ModelConfig
+from memreason.generation.scheduler import decode
+from memreason.kernels.prepacked_linear import packed_weights
+from memreason.models.adapters import with_adapters
+from memreason.models.base import SMOLLM2, load_tokenizer, resolve
+from memreason.models.manifest import Manifest
+from memreason.models.token_embeddings import add_tokens
+from memreason.models.unit import ModelUnit
+from memreason.planning_tokens.layout import IGNORE
+from memreason.training.loss import TrainingPass
 
 SHAPES = {
     "8b": dict(hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32,

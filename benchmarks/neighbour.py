@@ -28,8 +28,8 @@ def work(what: str, model: str, all_threads: bool) -> None:
     """In a process: make the work ready and measure it."""
     import torch
 
-    from memreason.allocator import keep_freed_memory
-    from memreason.neighbours import considerate
+    from memreason.runtime.allocator import keep_freed_memory
+    from memreason.runtime.cpu_threads import considerate
 
     if all_threads:
         os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
@@ -57,10 +57,10 @@ def training(model: str, stack: ExitStack) -> Callable[[], object]:
     """One forward and backward pass over eight texts of 70 tokens."""
     import torch
 
-    from memreason.config import ModelConfig
-    from memreason.model import build
-    from memreason.neighbours import share_cores
-    from memreason.training_pass import TrainingPass
+    from memreason.config.model import ModelConfig
+    from memreason.models.unit import build
+    from memreason.runtime.cpu_threads import share_cores
+    from memreason.training.loss import TrainingPass
 
     unit = build(ModelConfig(model_name_or_path=model, lora_module="all", dtype="float32"), 128)
     ids = torch.randint(1000, (8, 70), generator=torch.Generator().manual_seed(0)).tolist()
@@ -79,9 +79,9 @@ def training(model: str, stack: ExitStack) -> Callable[[], object]:
 
 def evaluation(model: str) -> Callable[[], object]:
     """Eight questions answered at once, in at most 60 tokens each."""
-    from memreason.config import ModelConfig
-    from memreason.generate import generate
-    from memreason.model import build
+    from memreason.config.model import ModelConfig
+    from memreason.generation.answer import generate
+    from memreason.models.unit import build
     from memreason.records import Question
 
     unit = build(ModelConfig(model_name_or_path=model, dtype="float32"), 80)

@@ -33,8 +33,8 @@ BATCH, LENGTH = 8, 256
 
 def write_dataset(folder: Path, train: int, test: int) -> None:
     """Solutions of atlas, as often as needed, each with a number in its question so that none stands twice."""
-    from memreason.tasks import load_task
     from memreason.tasks.jsonl import export_jsonl
+    from memreason.tasks.registry import load_task
 
     solutions = load_task("atlas").splits["train"]
 
@@ -56,7 +56,7 @@ def make_model(folder: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from memreason.tasks import load_task
+    from memreason.tasks.registry import load_task
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -98,10 +98,10 @@ def timed(module: Any, name: str, note: Callable[[float], None]) -> Callable[...
 
 def measure_training(folder: Path, model: str, size: int, steps: int) -> dict[str, float]:
     """Figures of one run of `memreason train`."""
-    from memreason import train as module
-    from memreason.config import DataConfig, ModelConfig
-    from memreason.trainer import GenerationTrainer
-    from memreason.training_config import TrainingConfig
+    from memreason.config.model import DataConfig, ModelConfig
+    from memreason.training import train as module
+    from memreason.training.config import TrainingConfig
+    from memreason.training.trainer import GenerationTrainer
 
     found: dict[str, float] = {}
     timed(module, "load_data", lambda seconds: found.update(load=1e3 * seconds / size))
@@ -140,10 +140,10 @@ def measure_training(folder: Path, model: str, size: int, steps: int) -> dict[st
 
 def measure_evaluation(folder: Path, model: str, size: int, _: int) -> dict[str, float]:
     """Figures of one evaluation of an untrained model, 20 new tokens or so a question."""
-    from memreason.config import ModelConfig
-    from memreason.evaluate import evaluate_splits
-    from memreason.model import build
-    from memreason.tasks import load_task
+    from memreason.config.model import ModelConfig
+    from memreason.evaluation.evaluate import evaluate_splits
+    from memreason.models.unit import build
+    from memreason.tasks.registry import load_task
 
     task = load_task("jsonl", str(folder))
     # In fp32: in bf16, oneDNN keeps some 200 MB of kernels for the shapes it has met, however many questions there are.

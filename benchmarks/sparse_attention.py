@@ -16,12 +16,12 @@ from dataclasses import replace
 
 import torch
 
-from memreason.batches import collate, encode_solutions
-from memreason.config import ModelConfig
-from memreason.model import ModelUnit, build
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import ModelConfig
+from memreason.models.unit import ModelUnit, build
 from memreason.records import Solution
-from memreason.tasks import load_task
-from memreason.variants import VariantConfig
+from memreason.tasks.registry import load_task
+from memreason.training.encoding import collate, encode_solutions
 
 ROUNDS = 5
 LONG = 2048

@@ -15,17 +15,17 @@ import torch
 from peft.tuners.lora.layer import Linear as LoraLinear
 from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 
-from memreason.allocator import keep_freed_memory
-from memreason.batches import encode_solutions
-from memreason.config import ModelConfig
-from memreason.fused_layers import fused
-from memreason.lora_layers import LoraBesideFrozen
-from memreason.model import ModelUnit, build
-from memreason.packed_weights import packed_weights
-from memreason.planning_tokens import IGNORE
-from memreason.tasks import load_task
-from memreason.token_rows import NewRowsBesideFrozen
-from memreason.training_pass import TrainingPass
+from memreason.config.model import ModelConfig
+from memreason.kernels.lora import LoraBesideFrozen
+from memreason.kernels.prepacked_linear import packed_weights
+from memreason.kernels.rms_norm_rope import fused
+from memreason.models.token_embeddings import NewRowsBesideFrozen
+from memreason.models.unit import ModelUnit, build
+from memreason.planning_tokens.layout import IGNORE
+from memreason.runtime.allocator import keep_freed_memory
+from memreason.tasks.registry import load_task
+from memreason.training.encoding import encode_solutions
+from memreason.training.loss import TrainingPass
 
 ROUNDS = 7
 VARIANTS = {

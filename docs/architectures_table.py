@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from architectures import ARCHITECTURES, Architecture, answers, make, train_a_little  # noqa: E402
+from helpers.architectures import ARCHITECTURES, Architecture, answers, make, train_a_little  # noqa: E402
 
 from memreason.errors import UserError  # noqa: E402
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from memreason.show import print_comparison, print_traces, varied
-from memreason.verdicts import read_traces
+from memreason.cli.display import print_comparison, print_traces, varied
+from memreason.evaluation.judge import read_traces
 
 run = Path(sys.argv[1])
 console = Console(record=True, width=88, file=io.StringIO())

@@ -11,14 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from test_train import data, options  # noqa: F401
+from helpers.runs import options
 
-from memreason import allocator, packed_weights, processes
 from memreason.benchmark.machine import describe, peak_memory
-from memreason.config import EvaluateConfig
-from memreason.evaluate import evaluate
+from memreason.config.model import EvaluateConfig
+from memreason.evaluation.evaluate import evaluate
+from memreason.kernels import prepacked_linear
 from memreason.label import files
-from memreason.train import train
+from memreason.runtime import allocator, distributed
+from memreason.training.train import train
 
 
 @pytest.fixture
@@ -45,17 +46,17 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         patch.setitem(sys.modules, "resource", None)
         patch.delattr(os, "register_at_fork")
         patch.delattr(os, "sysconf")
-        packed_weights._works.cache_clear()
+        prepacked_linear._works.cache_clear()
         yield
-    packed_weights._works.cache_clear()
+    prepacked_linear._works.cache_clear()
 
 
 @pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "auto"])
-def test_a_model_trains_and_is_evaluated(bases: dict[str, Path], data: Path, tmp_path: Path, dtype: str) -> None:  # noqa: F811
+def test_a_model_trains_and_is_evaluated(bases: dict[str, Path], data: Path, tmp_path: Path, dtype: str) -> None:
     run = tmp_path / "run"
     result, _ = train(*options(bases["tied"], data, run, dtype=dtype, num_train_epochs=1))
-    assert not packed_weights._works()
+    assert not prepacked_linear._works()
     again, _, _ = evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
     assert again == result["after"]["test"]
     assert again["dtype"] in (("float32", "bfloat16") if dtype == "auto" else (dtype,))
@@ -84,5 +85,5 @@ def test_files_of_labelled_solutions_are_written(tmp_path: Path, monkeypatch: py
 @pytest.mark.usefixtures("bare")
 def test_signals_are_left_alone_where_they_are_not_unixs() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    processes.say_when_ended("ended")
+    distributed.say_when_ended("ended")
     assert signal.getsignal(signal.SIGTERM) is before

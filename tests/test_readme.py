@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from memreason.cli import COMMANDS
-from memreason.cli_help import FIRST_QUESTION, UNSEEN_QUESTION
-from memreason.tasks import load_task
+from memreason.cli.help import FIRST_QUESTION, UNSEEN_QUESTION
+from memreason.cli.main import COMMANDS
+from memreason.tasks.registry import load_task
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -35,7 +35,7 @@ def test_its_commands_have_the_flags_that_it_shows(line: str) -> None:
     import io
     from contextlib import redirect_stdout, suppress
 
-    from memreason.cli import main
+    from memreason.cli.main import main
 
     words = shlex.split(line.replace("…", "X"))[1:]
     assert words[0] in COMMANDS

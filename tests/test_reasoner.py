@@ -4,13 +4,13 @@ import warnings
 from pathlib import Path
 
 import pytest
-from tiny import SOLUTIONS
+from helpers.tiny import SOLUTIONS
 
 import memreason
 from memreason import Reasoner, load
-from memreason.config import ModelConfig
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
-from memreason.model import build
+from memreason.models.unit import build
 from memreason.records import Question, Trace
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from memreason.cli import main
+from memreason.cli.main import main
 
 if __name__ == "__main__":  # engines start processes of their own, which import this again
     sys.exit(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from memreason.terminal import plain
+from memreason.runtime.terminal import plain
 
 LONGEST = 2500
 """A message is cut in its middle beyond so many characters: it may quote a file, and ends with what to do."""

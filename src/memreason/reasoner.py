@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, overload
 
 from transformers.utils import logging as transformers_logging
 
-from memreason import model
-from memreason.devices import choose_device
 from memreason.errors import UserError, did_you_mean
-from memreason.generate import generate, stream
-from memreason.manifest import is_checkpoint
-from memreason.model import ModelUnit
-from memreason.planning_tokens import EACH_STEP, FRONT, PlanningTokens
+from memreason.generation.answer import generate, stream
+from memreason.models import unit as model_unit
+from memreason.models.manifest import is_checkpoint
+from memreason.models.unit import ModelUnit
+from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Trace, one_line
-from memreason.run_folder import CONFIG, read_config
+from memreason.runtime.devices import choose_device
+from memreason.runtime.terminal import show, show_json
 from memreason.tasks.fields import MOST_OPTIONS
-from memreason.terminal import show, show_json
+from memreason.training.run_folder import CONFIG, read_config
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     """
     _check_checkpoint(Path(path))
     with _quietly():
-        unit = model.load(Path(path), base, dtype, device=choose_device(device))
+        unit = model_unit.load(Path(path), base, dtype, device=choose_device(device))
     config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else {}
     if config.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
-from memreason.data_files import parse_json, read_lines
 from memreason.errors import UserError
-from memreason.reading import reading
+from memreason.runtime.files import parse_json, read_lines
+from memreason.runtime.reading import reading
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step that carries no label."""

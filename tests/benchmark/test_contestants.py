@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmark_work import small, write_data
-from tiny import make_base, teach
+from helpers.benchmark_work import small, write_data
+from helpers.tiny import make_base, teach
 
 from memreason.benchmark import generation, training
-from memreason.benchmark.options import GENERATION, TRAINING
-from memreason.benchmark.work import Turn, Unsuited, Work, fastest, prepare_work, spread
+from memreason.benchmark.config import GENERATION, TRAINING
+from memreason.benchmark.workload import Turn, Unsuited, Work, fastest, prepare_work, spread
 from memreason.errors import UserError
 
 pytestmark = pytest.mark.slow

@@ -6,11 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from benchmark_work import small, write_data
+from helpers.benchmark_work import small, write_data
 
-from memreason.benchmark.processes import CEILING, Contestant
-from memreason.benchmark.work import prepare_work
-from memreason.cli import main
+from memreason.benchmark.contestants import CEILING, Contestant
+from memreason.benchmark.workload import prepare_work
+from memreason.cli.main import main
 
 pytestmark = pytest.mark.slow
 

@@ -1,8 +1,8 @@
 """From turns to figures."""
 
-from memreason.benchmark.processes import Contestant
+from memreason.benchmark.contestants import Contestant
 from memreason.benchmark.summary import summarise
-from memreason.benchmark.work import Turn
+from memreason.benchmark.workload import Turn
 
 CEILINGS = [
     {"bfloat16": 1000.0, "float32": 200.0, "bandwidth": 50.0},

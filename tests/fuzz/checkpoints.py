@@ -12,21 +12,21 @@ from typing import Any
 
 import torch
 from fuzz.mutate import as_bytes, as_json, as_jsonl, as_safetensors, as_yaml
+from helpers.tiny import SOLUTIONS, make_base
 from rich.console import Console
-from tiny import SOLUTIONS, make_base
 
-from memreason.config import DataConfig, ModelConfig
-from memreason.model import build, load
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import DataConfig, ModelConfig
+from memreason.models.unit import build, load
 from memreason.records import MEMORY, REASON
-from memreason.run_folder import check_run, frozen_config, read_config, write_config
+from memreason.step_types.config import StepTypesConfig
 from memreason.step_types.describe import print_fit
 from memreason.step_types.fit import fit
-from memreason.step_types.options import StepTypesConfig
 from memreason.step_types.store import load as load_fit
 from memreason.tasks.jsonl import export_jsonl
-from memreason.train import train
-from memreason.training_config import TrainingConfig
-from memreason.variants import VariantConfig
+from memreason.training.config import TrainingConfig
+from memreason.training.run_folder import check_run, frozen_config, read_config, write_config
+from memreason.training.train import train
 
 CPU = torch.device("cpu")
 CHECKPOINT = "checkpoint-2"
@@ -111,7 +111,7 @@ def go_on(run: Path, resume: bool = True) -> Any:
 
 def stopped(folder: Path) -> None:
     """A run that was interrupted in the evaluation at its second epoch's end."""
-    module = sys.modules["memreason.train"]
+    module = sys.modules["memreason.training.train"]
     whole = module.evaluate_splits
 
     def interrupted(unit: Any, task: Any, names: Any, at: Path, **rest: Any) -> Any:

@@ -10,11 +10,11 @@ from fuzz import checkpoints, labelling
 from fuzz.mutate import Mutator, as_bytes, as_jsonl, as_yaml
 from rich.console import Console
 
-from memreason.command_line import Parser
-from memreason.config import DataConfig, ModelConfig
-from memreason.score import score
-from memreason.tasks import TaskData, load_task
-from memreason.verdicts import read_traces
+from memreason.cli.parser import Parser
+from memreason.config.model import DataConfig, ModelConfig
+from memreason.evaluation.judge import read_traces
+from memreason.evaluation.score import score
+from memreason.tasks.registry import TaskData, load_task
 
 Form = Callable[[Mutator, bytes], bytes]
 

@@ -13,7 +13,7 @@ from memreason.label.files import RunFiles, rejects_path, settings_path
 from memreason.label.inspect import figures, read_solutions
 from memreason.label.questions import Asked, Questions
 from memreason.label.replies import Problem, read_facts, read_plan
-from memreason.llm import Reply
+from memreason.llm.base import Reply
 from memreason.llm.batch_api import _answered
 from memreason.llm.cache import RequestCache
 from memreason.llm.completions import read_completion

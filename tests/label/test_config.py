@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from memreason.cli import main
+from memreason.cli.main import main
 from memreason.errors import UserError
 from memreason.label.config import InspectConfig, LabelConfig
-from memreason.llm.server import ScriptedServer
+from memreason.llm.fake_server import ScriptedServer
 
 GOOD: dict[str, Any] = {"task": "atlas", "output": "o.jsonl", "planner": "scripted"}
 

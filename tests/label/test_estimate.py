@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from memreason.errors import UserError
-from memreason.label.agents import KNOWLEDGE, PLANNER, Labeller
 from memreason.label.config import LabelConfig
+from memreason.label.dialogue import KNOWLEDGE, PLANNER, Labeller
 from memreason.label.estimate import ASSUMED, ENOUGH, Estimate, estimate, print_first_prompt
 from memreason.label.prompts import load_prompts
 from memreason.label.questions import Questions
-from memreason.llm import Reply
+from memreason.llm.base import Reply
 from memreason.llm.cache import RequestCache
 
 

@@ -4,14 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from label_runs import rows_of, write_questions
+from helpers.label_runs import rows_of, write_questions
 
 from memreason.label.config import LabelConfig
 from memreason.label.files import rejects_path
 from memreason.label.replies import REASONS
 from memreason.label.run import run
-from memreason.llm.server import FAULTS, ScriptedServer
-from memreason.tasks import load_task
+from memreason.llm.fake_server import FAULTS, ScriptedServer
+from memreason.tasks.registry import load_task
 
 
 @pytest.fixture

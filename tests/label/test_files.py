@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memreason.errors import UserError
-from memreason.label.agents import Labelled, Rejection
+from memreason.label.dialogue import Labelled, Rejection
 from memreason.label.files import RunFiles, rejects_path, settings_path
 from memreason.label.questions import Asked
 from memreason.records import MEMORY, REASON, Question, Solution, Step

@@ -11,8 +11,8 @@ from rich.console import Console
 from memreason.errors import UserError
 from memreason.label.config import InspectConfig
 from memreason.label.inspect import READINGS, figures, inspect, read_solutions
-from memreason.llm import Stopped
-from memreason.llm.server import ScriptedServer
+from memreason.llm.base import Stopped
+from memreason.llm.fake_server import ScriptedServer
 from memreason.records import MEMORY, REASON, Question, Solution, Step
 
 

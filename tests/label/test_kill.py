@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from label_runs import rows_of, write_questions
+from helpers.label_runs import rows_of, write_questions
 
 from memreason.label.files import rejects_path
-from memreason.llm.server import CONTENT_FAULTS, ScriptedServer
+from memreason.llm.fake_server import CONTENT_FAULTS, ScriptedServer
 
 IN_FLIGHT = 8
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memreason.label.replies import MOST_STEPS, REASONS, Problem, check_steps, read_answer, read_facts, read_plan
-from memreason.llm import Reply
+from memreason.llm.base import Reply
 from memreason.records import MEMORY, REASON, Question, Step
-from memreason.tasks import AnswerKind
+from memreason.tasks.registry import AnswerKind
 
 BOOLEAN = Question("q", "Is Lyon the capital of France?", "False")
 CHOICE = Question("q", "What writes?", "B", ("spoon", "pen", "hat"))

@@ -7,19 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from label_runs import rows_of, write_questions
+from helpers.label_runs import rows_of, write_questions
 from rich.console import Console
 
-from memreason.cli import main
+from memreason.cli.main import main
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
 from memreason.label.files import RunFiles, rejects_path, settings_path
 from memreason.label.run import run
-from memreason.llm import Stopped
+from memreason.llm.base import Stopped
 from memreason.llm.cache import RequestCache
-from memreason.llm.server import ScriptedServer
+from memreason.llm.fake_server import ScriptedServer
 from memreason.records import MEMORY, REASON
-from memreason.tasks import load_task
+from memreason.tasks.registry import load_task
 
 
 @pytest.fixture

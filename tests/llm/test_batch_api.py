@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 
 from memreason.errors import UserError
-from memreason.llm import Request
+from memreason.llm.base import Request
 from memreason.llm.batch_api import batch_line, collect, find, submit, wait
+from memreason.llm.fake_server import ScriptedServer
 from memreason.llm.meter import Meter
 from memreason.llm.openai_api import OpenAIEndpoint
-from memreason.llm.server import ScriptedServer
 
 
 def request(answer: str) -> Request:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request
+from memreason.llm.base import Reply, Request
 from memreason.llm.cache import RequestCache, Spent
 
 REPLY = Reply("text with ünïcödé 🦒 and\nlines", "stop", 10, 20)

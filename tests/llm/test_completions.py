@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from memreason.llm import Reply
+from memreason.llm.base import Reply
 from memreason.llm.completions import ProviderError, error_words, is_filtered, read_completion
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4}

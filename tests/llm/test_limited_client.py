@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from memreason.errors import UserError
-from memreason.llm import Request, RequestFailed, limited_client
+from memreason.llm import limited_client
+from memreason.llm.base import Request, RequestFailed
 from memreason.llm.meter import Meter
 from memreason.llm.openai_api import OpenAIEndpoint
 

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request
+from memreason.llm.base import Reply, Request
 from memreason.llm.local import LocalModel
 from memreason.llm.meter import Meter
 

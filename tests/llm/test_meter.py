@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request, Stopped
+from memreason.llm.base import Reply, Request, Stopped
 from memreason.llm.meter import FREE, Meter, Price, price_of
 
 PRICE = Price(1.0, 2.0)

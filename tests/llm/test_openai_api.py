@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request, RequestFailed, Stopped
+from memreason.llm.base import Reply, Request, RequestFailed, Stopped
+from memreason.llm.fake_server import ScriptedServer
 from memreason.llm.meter import Meter
 from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, read_completion, request_body
-from memreason.llm.server import ScriptedServer
 
 KEY = "sk-secret-0123456789"
 PROMPT = ({"role": "system", "content": 'reply {"answer": …}'}, {"role": "user", "content": "in favour of B."})

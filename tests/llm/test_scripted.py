@@ -7,7 +7,7 @@ import pytest
 
 from memreason.label.prompts import ORDERS, answer_value, load_prompts, question_values
 from memreason.label.replies import ANSWER_SCHEMA, check_steps, read_answer, read_facts, read_plan
-from memreason.llm import Reply, Request
+from memreason.llm.base import Reply, Request
 from memreason.llm.meter import Meter
 from memreason.llm.scripted import ScriptedAgent, scripted_reply
 from memreason.records import Question

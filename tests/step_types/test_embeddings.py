@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.tiny import SOLUTIONS, make_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
-from tiny import SOLUTIONS, make_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from memreason import dtypes
-from memreason.base_models import cache_folder
 from memreason.errors import UserError
+from memreason.models import dtypes
+from memreason.models.base import cache_folder
 from memreason.records import PLAIN, Question, Solution, Step
 from memreason.step_types import embeddings
 from memreason.step_types.embeddings import MINILM, Source, embed_steps, solution_text, tokens_of_steps

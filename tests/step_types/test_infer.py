@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.tiny import SOLUTIONS
 from rich.console import Console
-from tiny import SOLUTIONS
 
-from memreason.cli import main
-from memreason.config import CONTROLS, INFERRED, DataConfig, InferredTypes, ModelConfig
+from memreason.cli.main import main
+from memreason.config.model import CONTROLS, INFERRED, DataConfig, InferredTypes, ModelConfig
 from memreason.errors import UserError
-from memreason.manifest import read_manifest
-from memreason.model import build
-from memreason.planning_tokens import parse_text
+from memreason.models.manifest import read_manifest
+from memreason.models.unit import build
+from memreason.planning_tokens.layout import parse_text
 from memreason.records import PLAIN, Question, Solution, Step
 from memreason.step_types import default_folder
 from memreason.step_types.arithmetic import NAMES
 from memreason.step_types.infer import check_same_types, with_inferred_types
-from memreason.tasks import TaskData
 from memreason.tasks.jsonl import export_jsonl
+from memreason.tasks.registry import TaskData
 
 QUICK = ("+-*/", "k-means", "vae-next-step")
 """Everyday tests do without the other methods' commands; their fits are tested beside this file."""

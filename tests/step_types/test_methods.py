@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 
-from memreason.config import EMBEDDING_METHODS, INFERRED
+from memreason.config.model import EMBEDDING_METHODS, INFERRED
 from memreason.errors import UserError
 from memreason.records import PLAIN, Question, Solution, Step
 from memreason.step_types import kmeans, sqvae, tfidf

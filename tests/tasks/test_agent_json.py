@@ -7,8 +7,8 @@ import pytest
 
 from memreason.errors import UserError
 from memreason.records import Step
-from memreason.tasks import load_task
 from memreason.tasks.agent_json import export_agent_json
+from memreason.tasks.registry import load_task
 
 DATA = Path(__file__).parents[2] / "../shared/data/agent"
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real data is not here (../shared/data)")

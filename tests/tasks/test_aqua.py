@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from memreason.tasks import load_task
 from memreason.tasks.aqua import read_released
+from memreason.tasks.registry import load_task
 
 DATA = Path(__file__).parents[2] / "../shared/data/raw/aqua"
 

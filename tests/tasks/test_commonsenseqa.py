@@ -7,8 +7,8 @@ import pytest
 
 from memreason.errors import UserError
 from memreason.records import Question, Solution
-from memreason.tasks import load_task
 from memreason.tasks.commonsenseqa import split_options
+from memreason.tasks.registry import load_task
 
 DATA = Path(__file__).parents[2] / "../shared/data/raw/commonsense_qa"
 

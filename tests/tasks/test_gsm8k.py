@@ -7,7 +7,7 @@ import pytest
 
 from memreason.errors import UserError
 from memreason.records import Step
-from memreason.tasks import load_task
+from memreason.tasks.registry import load_task
 
 DATA = Path(__file__).parents[2] / "../shared/data/raw/gsm8k"
 CLIPS = {

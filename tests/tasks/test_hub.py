@@ -10,7 +10,7 @@ from huggingface_hub.errors import GatedRepoError
 
 from memreason.errors import UserError
 from memreason.records import Step
-from memreason.tasks import load_task
+from memreason.tasks.registry import load_task
 
 STRATEGYQA = [
     {"qid": f"q{n}", "term": "t", "question": f"Is {n} even?", "answer": n % 2 == 0, "facts": "A fact. Another one."}

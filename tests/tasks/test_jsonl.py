@@ -7,8 +7,8 @@ import pytest
 
 from memreason.errors import UserError
 from memreason.records import Question, Solution, Step
-from memreason.tasks import load_task
 from memreason.tasks.jsonl import export_jsonl
+from memreason.tasks.registry import load_task
 
 ROW = {
     "id": "q1",

@@ -6,7 +6,7 @@ import pytest
 
 from memreason.errors import UserError
 from memreason.records import Step
-from memreason.tasks import load_task
+from memreason.tasks.registry import load_task
 
 CIRCLE = {
     "problem": "A circle has radius $\\frac{3}{2}$.\nWhat is its area?",

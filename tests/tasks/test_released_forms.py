@@ -6,7 +6,7 @@ import json
 import pytest
 
 from memreason.errors import UserError
-from memreason.tasks import load_task
+from memreason.tasks.registry import load_task
 from memreason.tasks.sentences import sentences
 
 ROWS = {

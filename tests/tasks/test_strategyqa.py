@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from memreason.tasks import load_task
+from memreason.tasks.registry import load_task
 
 DATA = Path(__file__).parents[2] / "../shared/data/raw/strategyqa"
 

@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from memreason.errors import UserError
-from memreason.tasks import load_task
+from memreason.tasks.registry import load_task
 from memreason.tasks.tables import read_table
 
 STEPS = [{"type": "memory", "text": "A fact, with a comma."}, {"type": "reason", "text": "So."}]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from memreason.benchmark.work import Unsuited, Work
+from memreason.benchmark.workload import Unsuited, Work
 
 
 def llama_cpp(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:

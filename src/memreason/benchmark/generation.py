@@ -11,14 +11,14 @@ import torch
 from peft import PeftModel
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
-from memreason.allocator import keep_freed_memory
 from memreason.benchmark import engines
 from memreason.benchmark.ceiling import synchronize
-from memreason.benchmark.options import FLOAT32, GENERATION
-from memreason.benchmark.work import Turn, Unsuited, Work, fastest, spread
-from memreason.generate import generate
-from memreason.model import ModelUnit
+from memreason.benchmark.config import FLOAT32, GENERATION
+from memreason.benchmark.workload import Turn, Unsuited, Work, fastest, spread
+from memreason.generation.answer import generate
+from memreason.models.unit import ModelUnit
 from memreason.records import Trace
+from memreason.runtime.allocator import keep_freed_memory
 
 ALONE = ("one-by-one", "one-by-one-float32", "llama.cpp")
 """Those that answer one question at a time, and so only a sample."""

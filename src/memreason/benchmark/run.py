@@ -10,14 +10,14 @@ from typing import Any
 from rich.console import Console
 from tqdm.auto import tqdm
 
+from memreason.benchmark.config import SECTIONS, BenchmarkConfig
+from memreason.benchmark.contestants import CEILING, Contestant
 from memreason.benchmark.machine import describe
-from memreason.benchmark.options import SECTIONS, BenchmarkConfig
-from memreason.benchmark.processes import CEILING, Contestant
 from memreason.benchmark.summary import summarise
 from memreason.benchmark.table import print_report
-from memreason.benchmark.work import Work, prepare_work
+from memreason.benchmark.workload import Work, prepare_work
 from memreason.records import write_json
-from memreason.terminal import say
+from memreason.runtime.terminal import say
 
 
 def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:

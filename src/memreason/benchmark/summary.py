@@ -5,9 +5,9 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from memreason.benchmark.options import SECTIONS
-from memreason.benchmark.processes import Contestant
-from memreason.benchmark.work import Turn
+from memreason.benchmark.config import SECTIONS
+from memreason.benchmark.contestants import Contestant
+from memreason.benchmark.workload import Turn
 
 
 def summarise(section: str, contestants: list[Contestant], ceilings: list[dict[str, float]]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from memreason.benchmark.options import SECTIONS
-from memreason.terminal import show
+from memreason.benchmark.config import SECTIONS
+from memreason.runtime.terminal import show
 
 WIDTH = 200
 """Narrower, and the rows would be broken; a terminal that is narrower wraps them."""

@@ -19,18 +19,18 @@ from transformers import (
     set_seed,
 )
 
-from memreason.allocator import keep_freed_memory
-from memreason.base_models import load_causal_lm, load_tokenizer, resolve
-from memreason.batches import Example
 from memreason.benchmark.ceiling import synchronize
-from memreason.benchmark.options import BFLOAT16, FLOAT32, TRAINING
-from memreason.benchmark.work import Turn, Unsuited, Work, fastest
-from memreason.lora_targets import lora_targets
-from memreason.model import build
-from memreason.token_rows import add_tokens, initialise_rows, resize
-from memreason.trainer import GenerationTrainer
-from memreason.training_config import TrainingConfig
-from memreason.variants import VariantConfig
+from memreason.benchmark.config import BFLOAT16, FLOAT32, TRAINING
+from memreason.benchmark.workload import Turn, Unsuited, Work, fastest
+from memreason.config.ablations import VariantConfig
+from memreason.models.base import load_causal_lm, load_tokenizer, resolve
+from memreason.models.lora_targets import lora_targets
+from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
+from memreason.models.unit import build
+from memreason.runtime.allocator import keep_freed_memory
+from memreason.training.config import TrainingConfig
+from memreason.training.encoding import Example
+from memreason.training.trainer import GenerationTrainer
 
 TakeTurn = Callable[[], Turn]
 BATCH = 4

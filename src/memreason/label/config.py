@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from memreason.config import DTYPES, check_at_least, check_choice, option
-from memreason.devices import DEVICE_HELP, DEVICES
+from memreason.config.model import DTYPES, check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.label.prompts import ORDERS
-from memreason.llm import check_address
+from memreason.llm.base import check_address
+from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 STRUCTURED_CHOICES = ("auto", "json_schema", "json_object", "none")
 _MODEL = (

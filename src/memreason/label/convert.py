@@ -12,10 +12,10 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from memreason.data_files import check_whole_characters
 from memreason.errors import UserError
-from memreason.planning_tokens import SPELLINGS
+from memreason.planning_tokens.layout import SPELLINGS
 from memreason.records import write_json, write_jsonl
+from memreason.runtime.files import check_whole_characters
 from memreason.tasks import commonsenseqa, truthfulqa
 from memreason.tasks.agent_json import LABELS, read_array
 

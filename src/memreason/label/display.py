@@ -9,7 +9,7 @@ from rich.table import Table
 from memreason.label.files import RunFiles, rejects_path
 from memreason.label.replies import REASONS
 from memreason.llm.meter import Meter
-from memreason.terminal import show
+from memreason.runtime.terminal import show
 
 
 class LabelProgress:

@@ -12,14 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from memreason.errors import UserError
-from memreason.label.agents import KNOWLEDGE, PLANNER, Labeller, first_ask
 from memreason.label.config import LabelConfig
-from memreason.label.open_client import LOCAL, SCRIPTED
+from memreason.label.dialogue import KNOWLEDGE, PLANNER, Labeller, first_ask
 from memreason.label.questions import Questions
-from memreason.llm import Request
+from memreason.llm.base import Request
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, price_of
-from memreason.terminal import show
+from memreason.llm.open_client import LOCAL, SCRIPTED
+from memreason.runtime.terminal import show
 
 ASSUMED = {PLANNER: 150, KNOWLEDGE: 70}
 """Tokens of a reply, where this model has not yet been seen to reply in this role."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from memreason.errors import UserError
-from memreason.label.agents import Labelled, Rejection
+from memreason.label.dialogue import Labelled, Rejection
 from memreason.label.questions import Asked
-from memreason.locks import lock
 from memreason.records import Question, read_json, write_json
+from memreason.runtime.locks import lock
 from memreason.tasks.agent_json import SPLITS
 
 _MEASURED = "measured_dtypes"

@@ -16,26 +16,26 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from memreason.answers import extract_flexible, extract_strict, normalise_gold, outcome
-from memreason.endings import run_until_ended
+from memreason.answers.extract import extract_flexible, extract_strict, normalise_gold, outcome
+from memreason.cli.display import print_solution
 from memreason.errors import UserError
-from memreason.folders import cache_folder
+from memreason.evaluation.judge import wilson
 from memreason.label.config import InspectConfig
-from memreason.label.open_client import open_client
 from memreason.label.prompts import load_prompts, question_values
 from memreason.label.replies import ANSWER_SCHEMA, Problem, read_answer
-from memreason.llm import Request, RequestFailed
+from memreason.llm.base import Request, RequestFailed
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, Meter
+from memreason.llm.open_client import open_client
 from memreason.records import MEMORY, REASON, Question, Solution, one_line
-from memreason.show import print_solution
-from memreason.tasks import AnswerKind
+from memreason.runtime.cache_dir import cache_folder
+from memreason.runtime.interruptions import run_until_ended
+from memreason.runtime.terminal import show, show_json
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.agent_json import read_record as read_agent_record
 from memreason.tasks.commonsenseqa import split_options
 from memreason.tasks.jsonl import read_record as read_jsonl_record
-from memreason.terminal import show, show_json
-from memreason.verdicts import wilson
+from memreason.tasks.registry import AnswerKind
 
 READINGS = {
     "question alone": "what the reader knows without the solution",

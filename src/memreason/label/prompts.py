@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from memreason.errors import UserError
-from memreason.llm import Message
+from memreason.llm.base import Message
 from memreason.records import Question
 
 ORDERS = ("interleaved", "memory_first", "single")

@@ -11,15 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memreason.answers import normalise_gold
-from memreason.data_files import check_whole_characters, listed
+from memreason.answers.extract import normalise_gold
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.reading import reading, shown
 from memreason.records import Question, one_line
-from memreason.tasks import AnswerKind, load_task
+from memreason.runtime.files import check_whole_characters, listed
+from memreason.runtime.reading import reading, shown
 from memreason.tasks.agent_json import read_array, stem
 from memreason.tasks.fields import MOST_OPTIONS, answer_of, identifier, without_letters
+from memreason.tasks.registry import AnswerKind, load_task
 
 
 class Asked(NamedTuple):

@@ -6,16 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from memreason.answers import extract_strict, outcome
-from memreason.answers_number import whole_number_line
+from memreason.answers.extract import extract_strict, outcome
+from memreason.answers.number import whole_number_line
+from memreason.answers.thoughts import without_thoughts
 from memreason.label.no_facts import what_it_lacks
 from memreason.label.problems import MOST_STEPS, REASONS, Problem
 from memreason.label.reply_json import find_object
-from memreason.llm import ELSEWHERE, Reply
+from memreason.llm.base import ELSEWHERE, Reply
 from memreason.records import MEMORY, REASON, Question, Step, one_line
-from memreason.tasks import AnswerKind
 from memreason.tasks.agent_json import LABELS
-from memreason.thoughts import without_thoughts
+from memreason.tasks.registry import AnswerKind
 
 __all__ = ["MOST_STEPS", "REASONS", "Problem", "read_answer", "read_facts", "read_plan"]
 

@@ -13,20 +13,20 @@ from weakref import WeakValueDictionary
 
 from rich.console import Console
 
-from memreason.endings import run_until_ended
 from memreason.errors import UserError
-from memreason.folders import cache_folder
 from memreason.label import estimate
-from memreason.label.agents import KNOWLEDGE, PLANNER, Ask, Labelled, Labeller, Rejection, label
 from memreason.label.config import LabelConfig
+from memreason.label.dialogue import KNOWLEDGE, PLANNER, Ask, Labelled, Labeller, Rejection, label
 from memreason.label.display import LabelProgress, print_summary
 from memreason.label.files import RunFiles, rejects_path
-from memreason.label.open_client import open_client
 from memreason.label.prompts import load_prompts
 from memreason.label.questions import Asked, Questions
-from memreason.llm import Client, Reply, Request, RequestFailed, Stopped, split_address
+from memreason.llm.base import Client, Reply, Request, RequestFailed, Stopped, split_address
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, Meter, Price
+from memreason.llm.open_client import open_client
+from memreason.runtime.cache_dir import cache_folder
+from memreason.runtime.interruptions import run_until_ended
 
 WINDOW = 32
 """Results may wait for this many times `concurrency` questions until an earlier question has ended."""
@@ -216,7 +216,7 @@ async def _label(
     rest = islice(questions, out.done, None)
     try:
         if config.batch:
-            from memreason.label.batch import label_batched
+            from memreason.label.batches import label_batched
 
             await label_batched(questions, labeller, agents, out, config, progress)
         else:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import openai
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request
+from memreason.llm.base import Reply, Request
 from memreason.llm.completions import error_words, is_filtered, read_completion
 from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, request_body
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memreason.errors import UserError
-from memreason.llm import Reply
+from memreason.llm.base import Reply
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS replies (

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from memreason.llm import ELSEWHERE, Reply
+from memreason.llm.base import ELSEWHERE, Reply
 
 _FINISHED = {
     "length": ("max_tokens", "model_length", "max_output_tokens", "token_limit"),

@@ -7,9 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from memreason.errors import UserError
-from memreason.llm import Message, Reply, Request
+from memreason.llm.base import Message, Reply, Request
 from memreason.llm.meter import Meter
-from memreason.reading import reading
+from memreason.runtime.reading import reading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -25,9 +25,9 @@ class LocalModel:
     def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto", device: str = "auto"):
         from transformers import GenerationConfig
 
-        from memreason.base_models import load_causal_lm, load_tokenizer, resolve
-        from memreason.devices import choose_device
-        from memreason.dtypes import choose_dtype, dtype_name
+        from memreason.models.base import load_causal_lm, load_tokenizer, resolve
+        from memreason.models.dtypes import choose_dtype, dtype_name
+        from memreason.runtime.devices import choose_device
 
         base = resolve(name).path
         self.endpoint = f"local:{name}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aiolimiter import AsyncLimiter
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request, Stopped
+from memreason.llm.base import Reply, Request, Stopped
 
 _NOTHING = 1e-9
 """Dollars that sums of floats may leave over."""

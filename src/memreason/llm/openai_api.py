@@ -25,7 +25,7 @@ from urllib.parse import quote, quote_plus
 import openai
 
 from memreason.errors import UserError
-from memreason.llm import Reply, Request, RequestFailed, Stopped, check_address, split_address
+from memreason.llm.base import Reply, Request, RequestFailed, Stopped, check_address, split_address
 from memreason.llm.completions import ProviderError, error_words, is_filtered, read_completion
 from memreason.llm.limited_client import LimitedClient
 from memreason.llm.meter import Meter

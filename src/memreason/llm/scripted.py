@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from memreason.llm import Message, Reply, Request
+from memreason.llm.base import Message, Reply, Request
 from memreason.llm.meter import Meter
 
 _FIELD = r"^{}: *(.+)$"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from memreason.config import EMBEDDING_METHODS
+from memreason.config.model import EMBEDDING_METHODS
 
 
 def default_folder(dataset: str, method: str, num_types: int, model: str) -> str:

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from memreason.errors import UserError
+from memreason.runtime.terminal import show
+from memreason.step_types.config import StepTypesConfig
 from memreason.step_types.corpus import Corpus
-from memreason.step_types.options import StepTypesConfig
-from memreason.step_types.standard import Standard
+from memreason.step_types.standardize import Standard
 from memreason.step_types.store import STEPS, read_record, read_steps
-from memreason.terminal import show
 
 _TOKEN = r"[A-Za-z]{2,}|[-+*/%$]"
 

@@ -23,13 +23,13 @@ import torch
 from safetensors import safe_open
 from tqdm.auto import tqdm
 
-from memreason import processes
-from memreason.base_models import cache_folder, load_causal_lm, load_tokenizer, loading, resolve
-from memreason.devices import choose_device
-from memreason.dtypes import choose_dtype, dtype_name
 from memreason.errors import UserError
-from memreason.planning_tokens import PlanningTokens
+from memreason.models.base import cache_folder, load_causal_lm, load_tokenizer, loading, resolve
+from memreason.models.dtypes import choose_dtype, dtype_name
+from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import Question, Solution
+from memreason.runtime import distributed
+from memreason.runtime.devices import choose_device
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.tensors import write_tensors
 
@@ -268,7 +268,7 @@ def _places(
         return source, paths("float32")
     if source.dtype == "auto":
         begun = [dtype for dtype in ("float32", "bfloat16") if any(path.exists() for path in paths(dtype))]
-        dtype = processes.gather(begun[0] if begun else "auto")[0]
+        dtype = distributed.gather(begun[0] if begun else "auto")[0]
         base = resolve(source.model, source.revision)
         source = replace(source, dtype=dtype_name(choose_dtype(dtype, base.path, device)))
     return source, paths(source.dtype)

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from memreason.config import EMBEDDING_METHODS, DataConfig
-from memreason.devices import choose_device
+from memreason.config.model import EMBEDDING_METHODS, DataConfig
 from memreason.errors import UserError
-from memreason.evaluate import load_data
+from memreason.evaluation.evaluate import load_data
 from memreason.records import write_jsonl
+from memreason.runtime.devices import choose_device
+from memreason.runtime.terminal import show
 from memreason.step_types import default_folder
+from memreason.step_types.config import StepTypesConfig
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import distances_to_centre, points, telling_words
 from memreason.step_types.embeddings import Source, embed_steps
-from memreason.step_types.options import StepTypesConfig
-from memreason.step_types.picture import draw_losses, draw_steps
+from memreason.step_types.plots import draw_losses, draw_steps
 from memreason.step_types.sqvae import SoftQuantizer
 from memreason.step_types.store import RECORD, STEPS, Fit, fit_types, save
-from memreason.terminal import show
 
 
 def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: bool = True) -> Path:

@@ -8,19 +8,19 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from memreason.config import EMBEDDING_METHODS, LABELLED, SHUFFLED, DataConfig, InferredTypes, ModelConfig
+from memreason.config.model import EMBEDDING_METHODS, LABELLED, SHUFFLED, DataConfig, InferredTypes, ModelConfig
 from memreason.errors import UserError
-from memreason.manifest import Manifest, read_manifest
-from memreason.reading import reading
+from memreason.models.manifest import Manifest, read_manifest
 from memreason.records import PLAIN
+from memreason.runtime.reading import reading
+from memreason.runtime.terminal import show
 from memreason.step_types import default_folder
 from memreason.step_types.controls import SHARED, Random, Shared, shuffled
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import Use, telling_words
 from memreason.step_types.embeddings import embed_steps
 from memreason.step_types.store import RECORD, Fit, Types, fit_types, load
-from memreason.tasks import TaskData
-from memreason.terminal import show
+from memreason.tasks.registry import TaskData
 
 WORDS_FOR_A_ROW = 3
 _BATCH = 8

@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 
 from memreason.step_types.corpus import Corpus
-from memreason.step_types.standard import Standard
+from memreason.step_types.standardize import Standard
 
 COOLING = 0.5 ** np.arange(2, 16)
 """Temperatures of Sinkhorn's iteration, as shares of what a step's other types cost more than its cheapest."""

@@ -34,7 +34,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from memreason.step_types.corpus import Corpus
-from memreason.step_types.standard import Standard
+from memreason.step_types.standardize import Standard
 
 WIDTH, HIDDEN = 16, 256
 BATCH, LEARNING_RATE, EPOCHS = 64, 1e-3, 50

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 from safetensors.numpy import load_file
 
-from memreason.config import EMBEDDING_METHODS, INFERRED
+from memreason.config.model import EMBEDDING_METHODS, INFERRED
 from memreason.errors import UserError
-from memreason.reading import check_fields, fits, read_object, reading
 from memreason.records import read_jsonl, write_json
+from memreason.runtime.reading import check_fields, fits, read_object, reading
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.embeddings import Source
 from memreason.step_types.tensors import write_tensors

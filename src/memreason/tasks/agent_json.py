@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from memreason.data_files import listed, parse_json, read_lines, read_text
 from memreason.errors import UserError
-from memreason.planning_tokens import SPELLINGS
-from memreason.reading import reading, shown
+from memreason.planning_tokens.layout import SPELLINGS
 from memreason.records import MEMORY, REASON, Solution, Step, one_line, read_jsonl, write_json
+from memreason.runtime.files import listed, parse_json, read_lines, read_text
+from memreason.runtime.reading import reading, shown
 from memreason.tasks.assemble import Record
 from memreason.tasks.fields import identifier
 from memreason.tasks.tables import is_table, read_table

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from memreason.answers import normalise_gold
-from memreason.data_files import check_whole_characters
+from memreason.answers.extract import normalise_gold
 from memreason.errors import UserError
-from memreason.on_disk import OnDisk
 from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
-from memreason.tasks import AnswerKind, TaskData
+from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.files import check_whole_characters
+from memreason.tasks.registry import AnswerKind, TaskData
 
 TEST_SHARE = 0.2
 _PLACES_SHOWN = 25

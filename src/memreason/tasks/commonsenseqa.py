@@ -11,7 +11,7 @@ from itertools import pairwise
 from string import ascii_uppercase
 from typing import Any
 
-from memreason.reading import shown
+from memreason.runtime.reading import shown
 from memreason.tasks.assemble import Record
 from memreason.tasks.fields import enough, identifier, text_of, texts_of
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from memreason.reading import shown
 from memreason.records import one_line, spelled
+from memreason.runtime.reading import shown
 
 MOST_OPTIONS = 26
 """Options have letters."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from memreason.latex import last_boxed
+from memreason.answers.latex import last_boxed
 from memreason.tasks.assemble import Record, plain_steps
 from memreason.tasks.fields import identifier
 from memreason.tasks.sentences import sentences

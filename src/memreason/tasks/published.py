@@ -8,25 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memreason.data_files import listed
+from memreason.answers.math_worker import check_installed
 from memreason.errors import UserError
-from memreason.math_worker import check_installed
-from memreason.on_disk import OnDisk
-from memreason.reading import reading
-from memreason.tasks import (
-    AnswerKind,
-    TaskData,
-    agent_json,
-    aqua,
-    commonsenseqa,
-    gsm8k,
-    hub,
-    math,
-    strategyqa,
-    svamp,
-    truthfulqa,
-)
+from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.files import listed
+from memreason.runtime.reading import reading
+from memreason.tasks import agent_json, aqua, commonsenseqa, gsm8k, hub, math, strategyqa, svamp, truthfulqa
 from memreason.tasks.assemble import Notes, Record, assemble
+from memreason.tasks.registry import AnswerKind, TaskData
 
 
 class Source(NamedTuple):

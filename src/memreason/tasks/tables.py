@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from memreason.data_files import listed, read_lines
 from memreason.errors import UserError
-from memreason.reading import reading
+from memreason.runtime.files import listed, read_lines
+from memreason.runtime.reading import reading
 
 LISTS = ("options", "steps", "cot_steps")
 """Columns that hold lists; in a CSV written as JSON, as Python writes lists, or an entry a line."""

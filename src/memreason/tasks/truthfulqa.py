@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from memreason.reading import shown
+from memreason.runtime.reading import shown
 from memreason.tasks.assemble import Record
 from memreason.tasks.fields import enough, text_of, texts_of
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from random import Random
 
 from memreason.errors import UserError
-from memreason.tasks import TaskData
 from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.judge import facts_of, judge
 from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
+from memreason.tasks.registry import TaskData
 
 __all__ = ["build", "facts_of", "judge"]
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Literal
 
 from memreason.records import MEMORY, REASON, Step, Trace
-from memreason.tasks import Judgement
 from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, conclude
 from memreason.tasks.atlas.facts import Fact, world
 from memreason.tasks.atlas.wording import (
@@ -22,6 +21,7 @@ from memreason.tasks.atlas.wording import (
     read_question,
     read_reason,
 )
+from memreason.tasks.registry import Judgement
 
 
 def facts_of(steps: Iterable[Step]) -> list[Fact]:

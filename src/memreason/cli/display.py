@@ -1,0 +1,222 @@
+"""Traces and metrics on the terminal, in colour: `memory` cyan, `reason` magenta."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from memreason.records import MEMORY, REASON, Question, Solution, Verdict
+from memreason.runtime.terminal import show
+
+LONGEST_STEP = 200
+"""A step is shown up to this many characters: a model that repeats itself can fill pages."""
+MOST_STEPS = 12
+"""Of a trace so many steps are shown."""
+LONGEST_TRACE, SHORTEST_STEP = 600, 60
+"""After so many characters of a trace, its steps are shown up to fewer."""
+_COLOURS = {MEMORY: "cyan", REASON: "magenta", "answer": "bold"}
+_MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
+_LEGEND = "✓ true (memory), valid (reason), follows (answer)   ✗ does not   ? could not be judged"
+_OUTCOMES = {
+    "correct": ("✓ correct", "green"),
+    "incorrect": ("✗ incorrect", "red"),
+    "no_answer": ("○ no answer", "yellow"),
+}
+
+
+def print_metrics(console: Console, result: dict[str, Any]) -> None:
+    """Print what `metrics` gave as a small table."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column()
+    for name, rate, remark in _metric_rows(result):
+        shown = "–" if rate is None else f"{100 * rate:.1f}%"
+        table.add_row(name, shown, Text(remark), style="bold" if name == "accuracy" else "")
+    show(console, table)
+    if causes := result.get("errors_by_cause"):
+        listed = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(causes.items()))
+        show(console, f"wrong answers by first cause: {listed}")
+
+
+def _metric_rows(result: dict[str, Any]) -> list[tuple[str, float | None, str]]:
+    """(name, rate, remark) of what to show; what a judge says only where there was one."""
+    low, high = result["interval"]
+    flexible_low, flexible_high = result["flexible_interval"]
+    n, no_answer = result["n"], result["no_answer"]
+    steps = ", ".join(f"{count} {type_}" for type_, count in result["steps"].items())
+    rows: list[tuple[str, float | None, str]] = [
+        ("accuracy", result["accuracy"], f"[{100 * low:.1f}, {100 * high:.1f}]  {result['correct']} of {n}"),
+        (
+            "accuracy, flexible",
+            result["flexible_accuracy"],
+            f"[{100 * flexible_low:.1f}, {100 * flexible_high:.1f}]",
+        ),
+        ("no answer", no_answer / n, f"{no_answer} of {n}"),
+        ("well formed", result["well_formed"], f"steps: {steps or 'none'}"),
+        ("truncated", result["truncated"], ""),
+    ]
+    if "memory_true" not in result:
+        return rows
+    return [
+        *rows,
+        ("memory steps true", result["memory_true"], _unreadable(result["memory_unreadable"])),
+        ("reason steps valid", result["reason_valid"], _unreadable(result["reason_unreadable"])),
+        ("answers that follow", result["answer_follows"], ""),
+    ]
+
+
+def _unreadable(rate: float | None) -> str:
+    return f"{100 * rate:.1f}% unreadable" if rate else ""
+
+
+def print_comparison(console: Console, result: dict[str, Any]) -> None:
+    """Print a run's `metrics.json`: accuracy by split before and after, and what the errors are."""
+    splits = {name: found for name, found in result["after"].items() if isinstance(found, dict) and "n" in found}
+    judged = any("memory_true" in found for found in splits.values())
+    rates = ("well_formed", *(("memory_true", "reason_valid") if judged else ()))
+    table = Table(title="accuracy, with 95% intervals", title_justify="left", box=None, padding=(0, 1))
+    for heading in ("split", "before", "after", *(rate.replace("_", "\n") for rate in rates)):
+        table.add_column(heading, justify="left" if heading == "split" else "right", no_wrap=True)
+    for split, after in splits.items():
+        before = result.get("before", {}).get(split)
+        table.add_row(
+            Text(split),
+            _rate_with_interval(before) if before else "not asked",
+            Text(_rate_with_interval(after), style="bold"),
+            *(_percent(after.get(rate)) for rate in rates),
+        )
+    show(console, table)
+    for split, after in splits.items():
+        wrong = after["incorrect"]
+        if causes := after.get("errors_by_cause"):
+            listed = ", ".join(
+                f"{count} from {_CAUSES.get(cause, cause)}"
+                for cause, count in sorted(causes.items(), key=lambda item: -item[1])
+            )
+            show(console, f"{split}: of {wrong} wrong answers, {listed}")
+
+
+_CAUSES = {
+    "false_memory": "a false memory",
+    "wrong_inference": "a wrong inference",
+    "unreadable": "steps that no rule could read",
+}
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{100 * rate:.1f}%"
+
+
+def _rate_with_interval(result: dict[str, Any]) -> str:
+    low, high = result["interval"]
+    return f"{_percent(result['accuracy'])} [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def varied(verdicts: Iterable[Verdict], n: int) -> list[Verdict]:
+    """About ``n`` verdicts worth looking at: in turn one of each outcome and cause of error."""
+    kinds: dict[tuple[str, str | None], list[Verdict]] = {}
+    for verdict in verdicts:
+        kind = kinds.setdefault((verdict.outcome, verdict.cause), [])
+        if len(kind) < n:
+            kind.append(verdict)
+    turns = zip_longest(*(kinds[key] for key in sorted(kinds, key=str)))
+    return [verdict for turn in turns for verdict in turn if verdict][:n]
+
+
+def print_traces(console: Console, verdicts: Sequence[Verdict], n: int) -> None:
+    """Print the first ``n`` traces: each step with its type and, where judged, ✓ ✗ or ? before it."""
+    for verdict in verdicts[:n]:
+        _print_trace(console, verdict)
+    if any(verdict.step_truth for verdict in verdicts[:n]):
+        show(console, _LEGEND, style="dim")
+
+
+def print_solution(console: Console, solution: Solution) -> None:
+    """Print a labelled solution: each step with its type, then the answer."""
+    grid = _question_grid(solution.question)
+    for type_, text in [*((step.type, step.text) for step in solution.steps), ("answer", solution.question.answer)]:
+        grid.add_row(Text(f"  {type_}", style=_COLOURS.get(type_, "blue")), "", Text(text))
+    show(console, Text(solution.question.id, style="dim"))
+    show(console, grid)
+    show(console)
+
+
+def _question_grid(question: Question) -> Table:
+    """Three columns, type, mark and text; so far with the question and its options."""
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        grid.add_column()
+    grid.add_row("", "", Text(question.text, style="bold"))
+    for i, option in enumerate(question.options):
+        grid.add_row("", "", Text(f"{chr(65 + i)}. {option}", style="dim"))
+    return grid
+
+
+def _print_trace(console: Console, verdict: Verdict) -> None:
+    trace, question = verdict.trace, verdict.trace.question
+    label, colour = _OUTCOMES[verdict.outcome]
+    head = Text(label + (f": {verdict.cause.replace('_', ' ')}" if verdict.cause else ""), style=f"bold {colour}")
+    head.append(f"  {question.id}", style="not bold dim")
+    for flag, words in ((trace.truncated, "cut off"), (not trace.well_formed, "not well formed")):
+        if flag:
+            head.append(f"  ({words})", style="not bold yellow")
+    grid = _question_grid(question)
+    truths = verdict.step_truth or ()
+    lines, room = [(step.type, step.text) for step in trace.steps], LONGEST_TRACE
+    for i, (type_, text) in enumerate([*lines, ("answer", trace.answer or "none")]):
+        if MOST_STEPS <= i < len(lines):
+            if i == MOST_STEPS:
+                grid.add_row("", "", Text(f"… and {len(lines) - i} steps more", style="dim"))
+            continue
+        style = _COLOURS.get(type_, "blue")
+        judged = i < len(truths) and not (type_ == "answer" and trace.answer is None)
+        mark, mark_style = _MARKS[truths[i]] if judged else ("", "")
+        length = max(SHORTEST_STEP, min(LONGEST_STEP, room)) if i < len(lines) else LONGEST_STEP
+        content = Text(_cut(text, length))
+        room -= len(content)
+        if type_ == "answer" and verdict.outcome != "correct":
+            content.append(f"  (gold: {question.answer})", style="dim")
+        grid.add_row(Text(f"  {type_}", style=style), Text(mark, style=mark_style), content)
+    show(console, head)
+    show(console, grid)
+    show(console)
+
+
+def _cut(text: str, length: int) -> str:
+    """At most ``length`` characters of it, between words where there are any."""
+    cut = shorten(text, length, placeholder=" …")
+    return cut if len(cut) > 2 or len(text) <= length else f"{text[: length - 2]} …"
+
+
+def print_next(console: Console, run: str, verdicts: Iterable[Verdict]) -> None:
+    """Print the command to type next: it asks the run's checkpoint a test question that it answered rightly."""
+    open_ones = [verdict for verdict in verdicts if not verdict.trace.question.options]
+    right = [verdict for verdict in open_ones if verdict.outcome == "correct"]
+    question = next((verdict.trace.question.text for verdict in (*right, *open_ones)), "…")
+    asked = f"{program()} ask {shlex.quote(question)} --model_name_or_path {shlex.quote(run)}"
+    show(console, f"next: {asked}", soft_wrap=True)
+
+
+def program() -> str:
+    """How `memreason` is called from here: by its name where the shell finds it, else by the way it was called."""
+    called = Path(sys.argv[0])
+    if called.name != "memreason":
+        return f"{_from_here(Path(sys.executable))} -m memreason"
+    found = shutil.which("memreason")
+    return "memreason" if found and Path(found).resolve() == called.resolve() else _from_here(called)
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))

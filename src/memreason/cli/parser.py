@@ -1,0 +1,288 @@
+"""Flags and YAML recipes → the options of `config.py`. What stands on the command line wins."""
+
+from __future__ import annotations
+
+import ast
+import re
+from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import Any, NoReturn
+
+from transformers.hf_argparser import HfArgumentParser, string_to_bool
+
+from memreason.cli.recipes import read_recipe
+from memreason.errors import UserError, did_you_mean
+
+POSITIONAL = {
+    "ask": ('"QUESTION"', "question"),
+    "evaluate": ("[CHECKPOINT]", "model_name_or_path"),
+    "tasks": ("[NAME]", "dataset"),
+    "label inspect": ("FILE", "file"),
+    "step-types": ("fit|show FOLDER", ""),
+    "step-types show": ("FOLDER", "folder"),
+}
+"""Commands that take a word without a flag → how it is shown, and the option that it is."""
+_EVALUATION = "evaluation here is by generation, in the weights' own data type, and has no such setting"
+_KEYS = "keys are never taken from the command line; set the environment variable {} instead"
+REFUSED = {
+    "api_key": _KEYS.format("OPENAI_API_KEY, or the one that --api_key_env names,"),
+    "hub_token": _KEYS.format("HF_TOKEN"),
+    "push_to_hub": "upload the run folder when you have looked at it: hf upload NAME FOLDER",
+    "deepspeed": "not supported yet; it would save partial adapters",
+    "fp16_full_eval": _EVALUATION,
+    "bf16_full_eval": _EVALUATION,
+    "eval_accumulation_steps": _EVALUATION,
+    "prediction_loss_only": _EVALUATION,
+    "include_for_metrics": _EVALUATION,
+    "batch_eval_metrics": _EVALUATION,
+    "resume_from_checkpoint": "say --resume: it finds the newest whole checkpoint of the run by itself",
+    "hf_hub_token": _KEYS.format("HF_TOKEN"),
+    "do_train": "`memreason train` trains and then evaluates; leave it out",
+    "do_eval": "`memreason train` evaluates while and after it trains; leave it out",
+    "do_predict": "`memreason train` ends with the test questions; leave it out",
+    "trust_remote_code": "code that comes with a model is never run here; use a model that transformers knows itself",
+}
+ELSEWHERE = {
+    "batch_size": ("per_device_train_batch_size", "per_device_eval_batch_size"),
+    "base_model": ("base_model_name_or_path", "model_name_or_path"),
+    "checkpoint": ("model_name_or_path",),
+    "checkpoint_dir": ("model_name_or_path",),
+    "config_file": ("config",),
+    "data": ("data_path", "input", "dataset"),
+    "data_dir": ("data_path",),
+    "dataset_name": ("dataset", "task"),
+    "epochs": ("num_train_epochs",),
+    "file": ("data_path", "generations", "input"),
+    "group_by_length": ("train_sampling_strategy",),
+    "folder": ("output_dir", "model_name_or_path"),
+    "input": ("data_path", "generations"),
+    "load_in_4bit": ("int4_training",),
+    "load_in_8bit": ("int8_training",),
+    "lora_rank": ("lora_r",),
+    "lr": ("learning_rate",),
+    "max_seq_length": ("model_max_length",),
+    "model": ("model_name_or_path", "planner"),
+    "model_name": ("model_name_or_path", "planner"),
+    "model_path": ("model_name_or_path",),
+    "n_epochs": ("num_train_epochs",),
+    "out": ("output_dir", "output"),
+    "output": ("output_dir",),
+    "output_dir": ("output",),
+    "overwrite": ("overwrite_output_dir",),
+    "path": ("data_path", "model_name_or_path"),
+    "peft": ("parameter_efficient_mode",),
+    "rank": ("lora_r",),
+    "recipe": ("config",),
+    "task": ("dataset",),
+    "warmup_ratio": ("warmup_steps",),
+}
+"""What other tools, and other commands, call an option → what it may be here; the first that the command has."""
+_WORDS = {**dict.fromkeys(("yes", "true", "t", "y", "1", "on"), True),
+          **dict.fromkeys(("no", "false", "f", "n", "0", "off"), False)}  # fmt: skip
+_NUMBERS = {"int": "whole number", "float": "number"}
+_SHOWN_AS = {"on_device": "--device"}
+"""Fields that could not have their flag's name, because TrainingArguments has a property of it."""
+
+
+def huggingface_options() -> frozenset[str]:
+    """The names of transformers' TrainingArguments, read from its source: importing it takes torch, and seconds."""
+    package = find_spec("transformers")
+    source = Path(str(package and package.origin)).with_name("training_args.py").read_text(encoding="utf-8")
+    return frozenset(
+        line.target.id
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and node.name == "TrainingArguments"
+        for line in node.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    )
+
+
+class _Help(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
+    """Each flag once, and a default only where it says something; wide where nobody says how wide."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=32, width=get_terminal_size((110, 24)).columns - 2)
+
+    def _format_action_invocation(self, action: Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        name = _SHOWN_AS.get(action.dest) or action.option_strings[0]
+        value = "" if action.nargs in (0, "?") else f" {self._format_args(action, _metavar(action))}"
+        return ("-h, --help" if name == "-h" else name) + value
+
+    def _get_help_string(self, action: Action) -> str | None:
+        silent = action.default in (None, "", False, SUPPRESS, []) or "default:" in (action.help or "")
+        return action.help if silent else super()._get_help_string(action)
+
+
+def _metavar(action: Action) -> str:
+    if action.choices and len("".join(map(str, action.choices))) < 40:
+        return "{" + ",".join(map(str, action.choices)) + "}"
+    return "N" if action.type is int else "X" if action.type is float else "TEXT"
+
+
+class Parser(HfArgumentParser):
+    """`HfArgumentParser` that reads `--config recipe.yaml`, and fails with short, helpful errors.
+
+    ``others`` are names of options that it lets pass, because somebody else will read them.
+    """
+
+    def __init__(
+        self, types: tuple[type, ...], command: str, description: str, epilog: str, others: frozenset[str] = frozenset()
+    ):
+        shown, self._positional = POSITIONAL.get(command, ("", ""))
+        super().__init__(
+            types,  # type: ignore[arg-type]
+            prog=f"memreason {command}",
+            usage=f"memreason {command} {shown + ' ' if shown else ''}[--config RECIPE.yaml] [options]",
+            description=f"{description}\n\n{epilog}",
+            formatter_class=_Help,
+            allow_abbrev=False,
+        )
+        self.add_argument("--config", metavar="RECIPE.yaml", help="a file of options; the command line wins")
+        for action in self._actions:
+            if action.type is string_to_bool:
+                action.type, action.nargs, action.const = _boolean, "?", True
+            elif action.type is str and action.default != "":  # where that is the default, it is checked for
+                action.type = _text
+            if action.option_strings and action.option_strings[0].startswith("--no_"):
+                action.help = SUPPRESS
+        self._ours = {action.dest for action in self._actions} - {"help", "config"}
+        for name in others - self._ours:
+            self.add_argument(f"--{name}", nargs="*", help=SUPPRESS)
+        if {"on_device", "dtype"} <= self._ours:  # a field of the training's, where it is not looked for
+            self._move("on_device", beside="dtype")
+
+    def help_beyond(self, other: Parser) -> str:
+        """The help of the options that ``other`` does not show."""
+        formatter = self._get_formatter()
+        formatter.start_section("the rest of Hugging Face's TrainingArguments")
+        formatter.add_arguments([action for action in self._actions if action.dest in self._ours - other._ours])
+        formatter.end_section()
+        return formatter.format_help()
+
+    def _move(self, name: str, beside: str) -> None:
+        """Show an option after another one, in its group."""
+        for group in self._action_groups:
+            group._group_actions = [action for action in group._group_actions if action.dest != name]
+            for place, action in enumerate(group._group_actions):
+                if action.dest == beside:
+                    group._group_actions.insert(place + 1, next(one for one in self._actions if one.dest == name))
+                    break
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError instead of printing the usage of two hundred flags."""
+        message = re.sub(r"^argument --([\w-]+)\S*: ", lambda it: f"{_SHOWN_AS.get(it[1], '--' + it[1])}: ", message)
+        message = re.sub(r"invalid (int|float) value: ('.*')$", lambda it: f"{it[2]} is no {_NUMBERS[it[1]]}", message)
+        if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
+            message += did_you_mean(found[1], [choice.strip(" '") for choice in found[2].split(",")])
+        if self._positional == "question" and "neither True nor False" in message:
+            message += "; put the question before the flags"
+        raise UserError(f"{message} (`{self.prog} --help` lists the flags)")
+
+    def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
+        """Dataclasses from a recipe (if `--config` is given) and the command line, which wins.
+
+        Raises UserError for an unknown flag or key, naming the nearest known one, and for a value of the wrong type;
+        in a recipe with its file and line.
+        """
+        arguments, recipe = _without_config(argv)
+        arguments = [*(self._of_recipe(Path(recipe)) if recipe is not None else ()), *arguments]
+        for argument in arguments:
+            if argument.startswith("--") and argument not in ("--help", "--"):
+                self._check_flag(argument[2:].partition("=")[0])
+        namespace, rest = self.parse_known_args(arguments)
+        if rest:
+            self._take_positional(namespace, rest)
+        outputs = []
+        for dtype in self.dataclass_types:
+            names = {f.name for f in fields(dtype) if f.init}
+            try:
+                outputs.append(dtype(**{k: v for k, v in vars(namespace).items() if k in names}))
+            except (ValueError, ImportError) as error:  # TrainingArguments' own checks
+                raise UserError(str(error)) from error
+        return tuple(outputs)
+
+    def _take_positional(self, namespace: Any, words: list[str]) -> None:
+        """Read the words that belong to no flag: one, where the command takes one."""
+        name = self._positional
+        free = name and getattr(namespace, name) == self.get_default(name)
+        is_recipe = Path(words[0]).suffix in (".yaml", ".yml")
+        if free and len(words) == 1 and not words[0].startswith("-") and not is_recipe:
+            setattr(namespace, name, words[0])
+            return
+        if name == "question":
+            self.error(f'put the question in quotes: {self.prog} "{" ".join(w for w in words if w[:2] != "--")}"')
+        hint = ""
+        if is_recipe:
+            hint = f"; a recipe is named by --config {words[0]}"
+        elif name == "dataset":
+            words, hint = words[-1:], f"; say where the data is with --data_path {words[-1]}"
+        elif not words[0].startswith("-"):
+            hint = "; every value stands behind its flag, and one with spaces in quotes"
+        self.error(f"unexpected argument {words[0]!r}{hint}")
+
+    def _check_flag(self, name: str, place: str = "") -> None:
+        """Raise UserError where ``name`` is no option of the command; in the recipe and line ``place``, if there."""
+        plain = name.replace("-", "_")
+        what = f"{place}: option {name}" if place else f"flag --{name}"
+        if plain in REFUSED:
+            raise UserError(f"{what}: {REFUSED[plain]}")
+        known = [flag[2:] for flag in self._option_string_actions if flag.startswith("--")]
+        if place and name in ("help", "config"):
+            self.error(f"{place}: {name} is for the command line only; take it out")
+        if name in known:
+            return
+        choices = [one for one in known if "-" not in one and not one.startswith("no_")]
+        dashes = "" if place else "--"
+        other = next((one for one in ELSEWHERE.get(plain, ()) if one in choices), None)
+        hint = f"; say {dashes}{other}" if other else did_you_mean(name, choices, dashes)
+        self.error(f"{place}: unknown option: {name}{hint}" if place else f"unknown {what}{hint}")
+
+    def _of_recipe(self, path: Path) -> Iterator[str]:
+        """The recipe as command-line arguments, each tried by itself, so that an error names its line."""
+        for place, name, values in read_recipe(path):
+            self._check_flag(name, place)
+            if not values:
+                continue
+            given = [f"--{name}", *values] if len(values) > 1 else [f"--{name}={values[0]}"]
+            try:
+                self.parse_known_args(given)
+            except UserError as error:
+                raise UserError(f"{place}: {error}") from error
+            yield from given
+
+
+def _without_config(argv: Sequence[str]) -> tuple[list[str], str | None]:
+    """The arguments without `--config FILE`, and the file. UserError where it is said twice, or names none."""
+    rest, recipe = list(argv), None
+    for i in reversed(range(len(rest))):
+        flag, equals, value = rest[i].partition("=")
+        if flag != "--config":
+            continue
+        value = value if equals else (rest.pop(i + 1) if i + 1 < len(rest) else "")
+        del rest[i]
+        if not value or value.startswith("--"):
+            raise UserError("--config: the file is missing; say --config RECIPE.yaml")
+        if recipe is not None:
+            raise UserError(f"--config {value} and --config {recipe}: give one recipe")
+        recipe = value
+    return rest, recipe
+
+
+def _text(text: str) -> str:
+    """A value that says something: an empty one (of a variable that is not set, say) would mean the folder here."""
+    if not text.strip():
+        raise ArgumentTypeError("the value is empty; give one, or leave the flag out")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    """`True` or `False`, as people write them."""
+    if text.lower() not in _WORDS:
+        raise ArgumentTypeError(f"{text!r} is neither True nor False{did_you_mean(text, ('True', 'False'))}")
+    return _WORDS[text.lower()]

@@ -1,0 +1,1 @@
+"""Every option, typed, documented and validated. Needs no torch."""

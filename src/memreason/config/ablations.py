@@ -1,0 +1,200 @@
+"""The ablations: options of `memreason train` that each change one thing about the method.
+
+They come from the planning-token paper's code (arXiv 2310.05707), whose flags keep their names. A
+checkpoint remembers them, in its manifest or its frozen config, so that evaluation repeats them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from memreason.config.model import LABELLED, PREFIX_TUNING, DataConfig, ModelConfig, check_choice, option
+from memreason.errors import UserError
+from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
+from memreason.planning_tokens.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
+
+STEP, ALL = "step", "all"
+"""What a planning token itself sees under sparse attention: what its step's text sees, or everything
+before it. With `step`, nothing of a step's text reaches a later step; with `all`, the original's way,
+planning tokens pass on what they gather."""
+SEPARATE, CONSTANT_LEN = "separate", "constant_len"
+UNIFORM, SIMILAR = "uniform", "similar"
+
+
+@dataclass
+class VariantConfig:
+    """Which ablations are on; by default none."""
+
+    _argument_group_name: ClassVar[str] = (
+        "ablations, after the code of arXiv 2310.05707: each changes one thing; checkpoints remember them"
+    )
+
+    only_at_front: bool = option(
+        False,
+        "planning tokens only once: the general ones, before the first step; is it the tokens before each step that "
+        "help, or any new tokens at all?",
+    )
+    plan_first: bool = option(
+        False,
+        "all lines' planning tokens stand on a plan line of their own, and the steps follow plainly; does it help to "
+        "plan the whole solution before writing it? (the original writes the tokens before the steps as well)",
+    )
+    plan_only: bool = option(
+        False,
+        "the plan line and the answer line, no steps between; how much of the answer needs the steps' texts?",
+    )
+    add_hard_prompts: bool = option(
+        False,
+        "plain words instead of new tokens: [memory], [reason], [answer] open the lines, and the numbers of tokens "
+        "count for nothing; is it naming the step that helps, or training tokens for it?",
+    )
+    use_sparse_attention: bool = option(
+        False,
+        "a step sees the question and itself, and of the steps before only their planning tokens; how much of the "
+        "solution is carried by those? (the original hides the question as well)",
+    )
+    sparse_scope: str = option(
+        STEP,
+        "with --use_sparse_attention, what planning tokens themselves see: 'step' = what their step's text sees, so "
+        "that no text of a step reaches a later one; 'all' = everything before them, so that they pass on what they "
+        "gather (the original's way)",
+        choices=(STEP, ALL),
+    )
+    mode: str = option(
+        SEPARATE,
+        "what --per_device_train_batch_size counts: 'separate' = solutions; 'constant_len' = rows of "
+        "--model_max_length, each with as many whole solutions as fit. Either way solutions do not see each other, and "
+        "no padding is computed where the model allows it",
+        choices=(SEPARATE, CONSTANT_LEN),
+    )
+    prompt_template: str = option(
+        PLAIN_TEMPLATE,
+        "how the question is put: 'plain' = Question: …; 'alpaca' = between ### Instruction: and ### Response:; "
+        "'chat' = in the tokenizer's own chat template, which then also ends solutions (instruction-tuned models)",
+        choices=PROMPT_TEMPLATES,
+    )
+    use_demonstrations: bool = option(
+        False,
+        "--k_shot solved training examples stand before every question, in training and evaluation, in the model's own "
+        "layout and without loss; they count towards --model_max_length",
+    )
+    demo_selection: str = option(
+        UNIFORM,
+        "which examples: 'uniform' = drawn for each question; 'similar' = those with the most similar questions "
+        "(tf-idf). Never the question itself",
+        choices=(UNIFORM, SIMILAR),
+    )
+    random_initialize: bool = option(
+        False,
+        "start from random weights in the base model's shape (--seed), with its tokenizer; the control without "
+        "pretraining, for --parameter_efficient_mode none",
+    )
+
+    def __post_init__(self) -> None:
+        check_choice("prompt_template", self.prompt_template, PROMPT_TEMPLATES)
+        check_choice("demo_selection", self.demo_selection, (UNIFORM, SIMILAR))
+        check_choice("mode", self.mode, (SEPARATE, CONSTANT_LEN))
+        check_choice("sparse_scope", self.sparse_scope, (STEP, ALL))
+        placements = [flag for flag in ("only_at_front", "plan_first", "plan_only") if getattr(self, flag)]
+        if len(placements) > 1:
+            raise UserError(f"--{' and --'.join(placements)} contradict each other: each says where planning tokens go")
+        if self.use_sparse_attention and self.use_demonstrations:
+            raise UserError(
+                "--use_sparse_attention with --use_demonstrations: the demonstrations' planning tokens would be taken "
+                "for steps of the solution"
+            )
+        if self.use_sparse_attention and (placements or self.add_hard_prompts):
+            flag = placements[0] if placements else "add_hard_prompts"
+            raise UserError(
+                f"--use_sparse_attention with --{flag}: steps are told apart by the new tokens before each of them"
+            )
+        if self.only_at_front and self.add_hard_prompts:
+            raise UserError(
+                "--only_at_front with --add_hard_prompts: only general tokens stand at the front, and there are no "
+                "words for those"
+            )
+
+    @property
+    def placement(self) -> str:
+        """Where planning tokens stand, one of `planning_tokens.PLACEMENTS`."""
+        chosen = {FRONT: self.only_at_front, PLAN_FIRST: self.plan_first, PLAN_ONLY: self.plan_only}
+        return next((name for name, on in chosen.items() if on), EACH_STEP)
+
+    @property
+    def sparse_attention(self) -> str:
+        """What planning tokens see under sparse attention; empty where attention is dense."""
+        return self.sparse_scope if self.use_sparse_attention else ""
+
+    def layout(self, model: ModelConfig) -> PlanningTokens:
+        """The planning tokens of a model, and with them its text layout.
+
+        Raises UserError where the model's options leave nothing for a variant to work on.
+        """
+        self._check(model)
+        general, special = model.num_general_prefix_tokens, model.num_special_prefix_tokens
+        if self.add_hard_prompts:
+            tokens = PlanningTokens(0, 0, model.step_types, self.placement, words=True)
+        elif not model.add_soft_prompts:
+            tokens = PlanningTokens()
+        elif self.only_at_front:
+            tokens = PlanningTokens(general, 0, (), FRONT)
+        else:
+            tokens = PlanningTokens(general, special, model.step_types, self.placement)
+        return replace(tokens, prompt_template=self.prompt_template)
+
+    def check(self, model: ModelConfig, data: DataConfig) -> None:
+        """Raise UserError where the options together make no sense."""
+        self._check(model)
+        if self.use_demonstrations and data.k_shot == 0:
+            raise UserError("--use_demonstrations: say how many with --k_shot")
+        if self.use_demonstrations and model.extract_step_type_tokens not in LABELLED:
+            raise UserError(
+                f"--use_demonstrations with --extract_step_type_tokens {model.extract_step_type_tokens}: a checkpoint "
+                "does not hold the demonstrations' inferred types, so evaluation could not show the same ones; use "
+                "none or memory"
+            )
+
+    def _check(self, model: ModelConfig) -> None:
+        soft = model.add_soft_prompts and not self.add_hard_prompts
+        typed = model.extract_step_type_tokens != "none"
+        mode = model.parameter_efficient_mode
+        if mode == PREFIX_TUNING and soft:
+            raise UserError(
+                "--parameter_efficient_mode prefix-tuning has no place for new tokens in its checkpoint; say "
+                "--add_soft_prompts False, or --add_hard_prompts True"
+            )
+        if mode == PREFIX_TUNING and self.mode == CONSTANT_LEN:
+            raise UserError(
+                "--parameter_efficient_mode prefix-tuning with --mode constant_len: the prefix would stand before the "
+                "first solution of a row only"
+            )
+        if self.random_initialize and mode != "none":
+            raise UserError(
+                f"--random_initialize with --parameter_efficient_mode {mode}: random weights that are frozen can do "
+                "nothing, and the checkpoint would lack them; use none"
+            )
+        if self.add_hard_prompts:
+            if not typed:
+                raise UserError("--add_hard_prompts with --extract_step_type_tokens none: there are no types to name")
+            if mode == "prompt-tuning":
+                raise UserError(
+                    "--parameter_efficient_mode prompt-tuning trains new tokens only, and --add_hard_prompts adds "
+                    "none: nothing would be trained; use none or lora"
+                )
+        if self.use_sparse_attention and not soft:
+            raise UserError("--use_sparse_attention with --add_soft_prompts False: there are no tokens to see")
+        if self.only_at_front:
+            if not soft:
+                raise UserError("--only_at_front with --add_soft_prompts False: there are no tokens to place")
+            if model.num_general_prefix_tokens == 0:
+                raise UserError("--only_at_front writes the general tokens; raise --num_general_prefix_tokens above 0")
+        if self.plan_first or self.plan_only:
+            flag = "plan_first" if self.plan_first else "plan_only"
+            if not soft and not self.add_hard_prompts:
+                raise UserError(f"--{flag} with --add_soft_prompts False: there are no tokens to plan with")
+            if not typed or (soft and model.num_special_prefix_tokens == 0):
+                raise UserError(
+                    f"--{flag} plans the types of the steps; it needs --extract_step_type_tokens other than none and "
+                    "--num_special_prefix_tokens above 0"
+                )

@@ -1,0 +1,1 @@
+"""Traces → verdicts → metrics, and the files that hold them."""

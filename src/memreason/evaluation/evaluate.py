@@ -1,0 +1,227 @@
+"""A model + a dataset → traces, verdicts and metrics on disk. In the training loop and on its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import DataConfig, EvaluateConfig
+from memreason.errors import UserError
+from memreason.evaluation.judge import check_folder, judge_trace, write_evaluation
+from memreason.generation.answer import answer_each, few_shot_text
+from memreason.generation.few_shot import Demonstrations
+from memreason.models.base_checks import check_texts
+from memreason.models.manifest import is_checkpoint
+from memreason.models.unit import ModelUnit, load, load_base
+from memreason.records import Question, Solution, Trace, Verdict
+from memreason.runtime import distributed
+from memreason.runtime.allocator import keep_freed_memory
+from memreason.runtime.devices import choose_device
+from memreason.runtime.disk_list import OnDisk
+from memreason.tasks.registry import ALIASES, TaskData, load_task
+from memreason.training import run_folder
+
+EVALUATION = "evaluation"
+BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
+
+
+def load_data(config: DataConfig) -> TaskData:
+    """The dataset that the options ask for, its splits drawn down to `num_train` and `num_test`.
+
+    The same options give the same questions, each at most once; the draw keeps the dataset's order.
+    """
+    sizes: dict[str, int] = {}
+    if config.dataset == "atlas":
+        asked = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
+        sizes = {name: size for name, size in asked.items() if size}
+    elif config.num_countries is not None:
+        raise UserError(f"--num_countries is an option of the dataset atlas, and --dataset is {config.dataset}")
+    task = load_task(
+        config.dataset, config.data_path, seed=config.split_seed, num_validation=config.num_validation, sizes=sizes
+    )
+    limits = {"train": config.num_train, "validation": config.num_test}
+    splits = {
+        name: draw(solutions, limits.get(name, config.num_test), config.split_seed)
+        for name, solutions in task.splits.items()
+    }
+    return replace(task, splits=splits)
+
+
+def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequence[Solution]:
+    """At most ``limit`` solutions (None or 0: all), drawn without replacement, in their old order."""
+    if not limit or limit >= len(solutions):
+        return solutions
+    chosen = random.Random(seed).sample(range(len(solutions)), limit)
+    return OnDisk(solutions[i] for i in sorted(chosen))
+
+
+def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:
+    """``k_shot`` solved examples from train, the same ones for every question."""
+    solved = [solution for solution in task.splits.get("train", []) if solution.steps]
+    if len(solved) < k_shot:
+        raise UserError(f"--k_shot {k_shot}: the train split of {task.name} has {len(solved)} solutions to show")
+    return random.Random(seed).sample(solved, k_shot)
+
+
+def evaluate_splits(
+    unit: ModelUnit,
+    task: TaskData,
+    names: Sequence[str],
+    folder: Path,
+    batch_size: int,
+    shots: str = "",
+    progress: bool = True,
+    demonstrations: Demonstrations | None = None,
+    use_calculator: bool = False,
+    backend: str = "auto",
+) -> tuple[dict[str, Any], Sequence[Verdict]]:
+    """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
+
+    Several processes answer the questions together, each its share. The metrics are over all questions; where there
+    is more than one split, `splits` holds the same for each. Returns (metrics, verdicts).
+    """
+    title = f"  answering {', '.join(names)}" if progress and distributed.is_main() else None
+
+    def answer(questions: OnDisk[Question], take: distributed.Take[Verdict]) -> None:
+        def judge(place: int, trace: Trace) -> None:
+            take(place, judge_trace(trace, task.answer_kind, task.judge))
+
+        answer_each(unit, questions, judge, batch_size, shots, title, demonstrations, use_calculator, backend)
+
+    questions = OnDisk(solution.question for solution in _solutions(task, names))
+    verdicts = distributed.share(questions, answer, size=lambda question: len(question.text))
+    several = len(names) > 1
+    result = write_evaluation(
+        folder, verdicts, _solutions(task, names), layout=unit.layout,
+        splits={name: len(task.splits[name]) for name in names} if several else None,
+        extra={"dtype": unit.manifest.dtype} | ({} if several else {"split": names[0]}),
+    )  # fmt: skip
+    return result, verdicts
+
+
+def _solutions(task: TaskData, names: Sequence[str]) -> Iterable[Solution]:
+    return chain.from_iterable(task.splits[name] for name in names)
+
+
+def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, Any], Sequence[Verdict], Path]:
+    """`memreason evaluate`: a checkpoint, which knows its data and settings, or a base model.
+
+    Returns (metrics, verdicts, the folder they were written to). Raises UserError where an option
+    contradicts the checkpoint.
+    """
+    keep_freed_memory()
+    trained = is_checkpoint(config.model_name_or_path)
+    if config.output_dir and distributed.is_main():
+        check_folder(Path(config.output_dir))
+    data, unit, batch_size = _checkpoint(config) if trained else _base(config)
+    task = load_data(data)
+    demonstrations = _demonstrations(config, task, data) if trained else None
+    shots = [] if trained else draw_shots(task, config.k_shot, data.split_seed)
+    if config.num_test:  # atlas is made as it was for training, and drawn from
+        splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
+        task = replace(task, splits=splits)
+    names = [config.split] if config.split else task.test_splits
+    for name in names:
+        if not task.splits.get(name):
+            raise UserError(f"--split {name}: {task.name} has {', '.join(k for k, v in task.splits.items() if v)}")
+    if not names:
+        raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
+    if not trained:
+        check_texts(unit.layout, unit.tokenizer, _solutions(task, list(task.splits)))
+    shown = "" if trained else few_shot_text(unit, shots)
+    folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
+    result, verdicts = evaluate_splits(
+        unit, task, names, folder, batch_size, shown, progress, demonstrations, data.use_calculator,
+        data.generation_backend,
+    )  # fmt: skip
+    return result, verdicts, folder
+
+
+def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
+    """What the checkpoint was trained to see before a question."""
+    frozen = run_folder.read_config(Path(config.model_name_or_path))
+    if not frozen.get("use_demonstrations"):
+        return None
+    return Demonstrations(
+        task, data.k_shot, frozen.get("demo_selection", VariantConfig.demo_selection), data.split_seed
+    )
+
+
+def _folder_name(config: EvaluateConfig) -> str:
+    """`evaluation`, the one that training wrote, only where the same is asked; else a name that says what is."""
+    path = Path(config.data_path).stem if config.data_path else None
+    calculator = {True: "calculator", False: "no-calculator", None: None}[config.use_calculator]
+    asked = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype, calculator,
+             config.generation_backend)  # fmt: skip
+    return "-".join([EVALUATION, *(str(one) for one in asked if one is not None)])
+
+
+def _bits(config: EvaluateConfig) -> int | None:
+    if config.load_in_8bit and config.load_in_4bit:
+        raise UserError("--load_in_8bit with --load_in_4bit: say one of them")
+    return 8 if config.load_in_8bit else 4 if config.load_in_4bit else None
+
+
+def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
+    folder = Path(config.model_name_or_path)
+    frozen = run_folder.read_config(folder)
+    for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
+                 "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module",
+                 "only_at_front", "plan_first", "plan_only", "add_hard_prompts", "use_sparse_attention",
+                 "prompt_template", "use_demonstrations", "demo_selection"):  # fmt: skip
+        said = getattr(config, flag)
+        if said is not None and said != frozen.get(flag):
+            raise UserError(
+                f"--{flag} {said}: the checkpoint was trained with {frozen.get(flag)}; leave the flag out, it knows"
+            )
+    if config.k_shot:
+        raise UserError("--k_shot is for base models; a trained checkpoint is asked as it was trained")
+    values = run_folder.data_options(folder)
+    known = ALIASES.get(values["dataset"], values["dataset"])
+    if config.dataset and ALIASES.get(config.dataset, config.dataset) != known:
+        values |= {"dataset": config.dataset, "data_path": None, "num_train": None, "num_countries": None}
+    elif config.split_seed is not None and config.split_seed != values["split_seed"]:
+        raise UserError(
+            f"--split_seed {config.split_seed}: the checkpoint was trained with {values['split_seed']}; with another "
+            "one, questions that it was trained on would be among the test questions"
+        )
+    given = ["data_path", "split_seed", "model_max_length", "use_calculator", "generation_backend"]
+    if values["dataset"] != "atlas":
+        given.append("num_test")
+    values |= {name: getattr(config, name) for name in given if getattr(config, name) is not None}
+    device = choose_device(config.device)
+    unit = load(folder, config.base_model_name_or_path, config.dtype, _bits(config), config.model_max_length, device)
+    size = frozen.get("per_device_eval_batch_size")
+    known_size = size if isinstance(size, int) and size > 0 else BASE_BATCH_SIZE
+    return DataConfig(**values), unit, config.per_device_eval_batch_size or known_size
+
+
+def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
+    name = config.model_name_or_path
+    if not config.dataset:
+        what = "has no memreason.json in it" if Path(name).is_dir() else "is no folder here"
+        raise UserError(
+            f"{name} {what}, so it is not a checkpoint of memreason. If you mean a base model, say on which "
+            "--dataset to evaluate it"
+        )
+    if config.output_dir is None:
+        raise UserError(f"--output_dir is missing: {name} is a base model, say where its traces and metrics go")
+    data = DataConfig(
+        dataset=config.dataset,
+        data_path=config.data_path,
+        num_train=config.num_train,
+        num_validation=config.num_validation,
+        num_countries=config.num_countries,
+        num_test=config.num_test,
+        split_seed=config.split_seed or 0,
+        model_max_length=config.model_max_length or BASE_MAX_LENGTH,
+        use_calculator=bool(config.use_calculator),
+        generation_backend=config.generation_backend or "auto",
+    )
+    unit = load_base(name, config.dtype or "auto", data.model_max_length, _bits(config), choose_device(config.device))
+    return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE

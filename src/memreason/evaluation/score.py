@@ -1,0 +1,258 @@
+"""Texts that any model wrote → verdicts, without loading a model. Needs no torch.
+
+``generations`` is our own traces.jsonl, or a JSON array (or JSONL) of
+``{"generated_text": …[, "result": "correct" or "wrong"]}`` whose texts begin with their question,
+as the paper's authors published them. A row finds its question by its ``question`` (an ``id`` beside it
+chooses among equal ones), else by the longest question that its text begins with; letters' case and white space do not
+matter, and options may follow the question in our layout or in the published ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from memreason.answers.extract import extract_strict
+from memreason.cli.display import print_metrics
+from memreason.errors import UserError
+from memreason.evaluation.judge import EVALUATION_FILES, check_folder, judge_traces, write_evaluation
+from memreason.planning_tokens.layout import PlanningTokens, parse_text
+from memreason.records import PLAIN, Question, Solution, Trace, Verdict, write_jsonl
+from memreason.runtime.terminal import show
+from memreason.tasks.agent_json import read_array
+from memreason.tasks.assemble import question_key
+from memreason.tasks.registry import TaskData, load_task
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+_NAMES_SHOWN = 5
+_UNMATCHED = "unmatched.jsonl"
+_MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
+    ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
+)
+"""How files mark a text as correct or wrong; anything else is no mark."""
+
+
+class Unmatched(NamedTuple):
+    """A row that could not be scored: where it stands, why, and how its text begins."""
+
+    place: str
+    reason: str
+    text: str
+
+
+class QuestionIndex:
+    """Finds the question that a row is about."""
+
+    def __init__(self, solutions: Sequence[Solution]) -> None:
+        questions = [solution.question for solution in solutions]
+        self._by_id = {question.id: question for question in questions}
+        self._by_key = {question_key(question): question for question in questions}
+        self._by_opening: dict[tuple[str, ...], list[Question]] = defaultdict(list)
+        for question in questions:
+            for opening in _openings(question):
+                self._by_opening[opening].append(question)
+        self._lengths = sorted(set(map(len, self._by_opening)), reverse=True)
+
+    def find(self, row: dict[str, Any]) -> tuple[Question, str] | str:
+        """(question, text after the question) of a row; or in words why there is none."""
+        text = row.get("generated_text")
+        if not isinstance(text, str):
+            return 'no "generated_text" in the row'
+        opened = self._find_opening(text)
+        if not isinstance(row.get("question"), str):
+            return opened
+        question = self._find_asked(row)
+        if question is None:
+            return "its question is not among the questions"
+        repeats_it = isinstance(opened, tuple) and opened[0] is question
+        return question, opened[1] if repeats_it else text
+
+    def _find_asked(self, row: dict[str, Any]) -> Question | None:
+        """By the row's id, where the question is the same too, else by its question."""
+        options = row.get("options")
+        options = options if isinstance(options, list) and all(isinstance(option, str) for option in options) else ()
+        key = question_key(Question("", row["question"], "", tuple(options)))
+        named = self._by_id.get(str(row.get("id")))
+        if named and question_key(named) == key:
+            return named
+        opened = self._find_opening(row["question"])
+        return self._by_key.get(key) or (opened[0] if isinstance(opened, tuple) else None)
+
+    def _find_opening(self, text: str) -> tuple[Question, str] | str:
+        words = list(_WORD.finditer(text))
+        spelled = [word[0].casefold() for word in words[: max(self._lengths, default=0) + 2]]
+        skip = 2 if spelled[:2] == ["question", ":"] else 0
+        for length in (length for length in self._lengths if 0 < length <= len(spelled) - skip):
+            found = self._by_opening.get(tuple(spelled[skip : skip + length]), ())
+            if len(found) > 1:
+                return f"{len(found)} questions begin like it"
+            if found:
+                return found[0], text[words[skip + length - 1].end() :].strip()
+        return 'it has no "question", and its text begins with none of the questions'
+
+
+def _openings(question: Question) -> set[tuple[str, ...]]:
+    """The question as it may stand at the start of a text: bare, or with options in three layouts."""
+    listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
+    texts = [question.text]
+    if listed:
+        texts += [f"{question.text} Options: {listed}", f"{question.text} {listed}"]
+    return {tuple(word.casefold() for word in _WORD.findall(text)) for text in texts}
+
+
+def score(
+    dataset: str,
+    data_path: str | None,
+    generations: str,
+    output_dir: str | None = None,
+    split: str | None = None,
+    *,
+    seed: int = 0,
+    sizes: dict[str, int] | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Score the texts in a file against a dataset's questions; write, print and return the metrics.
+
+    Every matched text counts once, also where a question comes up again (the metrics list those).
+    Without ``split`` the questions of all splits are looked at, and ``missing`` counts the
+    unanswered questions of those splits that some text is about. Writes metrics.json,
+    traces.jsonl, traces.txt and unmatched.jsonl into ``output_dir``, by default the folder
+    ``<stem>-score`` beside the generations. Raises UserError where nothing matches.
+    """
+    task = load_task(dataset, data_path, seed=seed, sizes=sizes)
+    path = Path(generations).expanduser()
+    if not path.is_file():
+        raise UserError(f"--generations {generations}: no such file")
+    folder = Path(output_dir).expanduser() if output_dir else path.with_name(f"{path.stem}-score")
+    if path.resolve() in [folder.resolve() / name for name in (*EVALUATION_FILES, _UNMATCHED)]:
+        raise UserError(f"--output_dir {folder}: {path.name} there is the --generations file; give another folder")
+    check_folder(folder)
+    solutions = _solutions(task, split)
+    rows = list(read_array(path))
+    traces, marks, unmatched = _read_traces(rows, QuestionIndex(solutions), task)
+    if not traces:
+        why = "; ".join(f"{u.place}: {u.reason}" for u in unmatched[:_NAMES_SHOWN]) or "the file is empty"
+        raise UserError(
+            f"{path}: no text is about a question of {task.name}{f' ({split})' if split else ''}: {why}; "
+            "check --dataset, --data_path and --split"
+        )
+    verdicts = judge_traces(traces, task.answer_kind, task.judge)
+    extra = _account(verdicts, marks, unmatched, solutions)
+    layout = PlanningTokens(1, 1, tuple(sorted(task.step_types - {PLAIN})))
+    try:
+        by_id = {solution.question.id: solution for solution in solutions}
+        truths = (by_id[trace.question.id] for trace in traces)
+        result = write_evaluation(folder, verdicts, truths, layout=layout, extra=extra)
+        write_jsonl(folder / _UNMATCHED, (u._asdict() for u in unmatched))
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written to ({error.strerror}); give another folder with --output_dir"
+        ) from error
+    console = console or Console()
+    print_score(console, result)
+    show(console, f"written to {folder}", style="dim", soft_wrap=True)
+    return result
+
+
+def _solutions(task: TaskData, split: str | None) -> list[Solution]:
+    if split is not None and split not in task.splits:
+        raise UserError(f"--split {split}: {task.name} has the splits {', '.join(task.splits)}")
+    return [s for name, solutions in task.splits.items() if split in (None, name) for s in solutions]
+
+
+def _read_traces(
+    rows: list[tuple[str, dict[str, Any]]], index: QuestionIndex, task: TaskData
+) -> tuple[list[Trace], list[bool | None], list[Unmatched]]:
+    """The matched rows as traces, each with how its row is marked (None: it is not), and the others."""
+    unknown = {PLAIN} - task.step_types
+    traces: list[Trace] = []
+    marks: list[bool | None] = []
+    unmatched: list[Unmatched] = []
+    for place, row in rows:
+        row = {key: whole_characters(value) if isinstance(value, str) else value for key, value in row.items()}
+        found = index.find(row)
+        if isinstance(found, str):
+            unmatched.append(Unmatched(place, found, str(row.get("generated_text", ""))[:200]))
+            continue
+        question, text = found
+        steps, answer = parse_text(text)
+        well_formed = bool(steps) and all(step.text and step.type not in unknown for step in steps)
+        well_formed = well_formed and extract_strict(answer, question, task.answer_kind) is not None
+        traces.append(
+            Trace(
+                question,
+                text,
+                steps,
+                answer,
+                # Our own rows say by themselves what became of them; of other texts, one that never
+                # comes to its answer line is taken for cut off.
+                bool(row.get("well_formed", well_formed)),
+                bool(row.get("truncated", answer is None)),
+            )
+        )
+        marks.append(_MARKS.get(str(row.get("result")).strip().lower()))
+    return traces, marks, unmatched
+
+
+def whole_characters(text: str) -> str:
+    """The text with its halves of a character put together, and � for one that stands alone: no file can hold it."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _account(
+    verdicts: Sequence[Verdict],
+    marks: Sequence[bool | None],
+    unmatched: Sequence[Unmatched],
+    solutions: Sequence[Solution],
+) -> dict[str, Any]:
+    """What the metrics say beyond accuracy: which questions were met, and whether the file's marks agree."""
+    times = Counter(verdict.trace.question.id for verdict in verdicts)
+    splits = Counter(verdict.trace.question.split for verdict in verdicts)
+    asked = [s.question.id for s in solutions if s.question.split in splits]
+    extra: dict[str, Any] = {
+        "splits": dict(splits),
+        "unmatched": len(unmatched),
+        "missing": [id_ for id_ in asked if id_ not in times],
+        "repeated": {id_: count for id_, count in times.items() if count > 1},
+        "without_answer_line": [v.trace.question.id for v in verdicts if v.trace.answer is None],
+    }
+    marked = [(v, mark) for v, mark in zip(verdicts, marks, strict=True) if mark is not None]
+    if marked:
+        differing = [v.trace.question.id for v, mark in marked if mark != (v.outcome == "correct")]
+        extra["marked"] = {
+            "n": len(marked),
+            "correct": sum(mark for _, mark in marked),
+            "agree": len(marked) - len(differing),
+            "differing": differing,
+        }
+    return extra
+
+
+def print_score(console: Console, result: dict[str, Any]) -> None:
+    """Print the metrics, and below them what was not matched, missing, repeated, or marked otherwise."""
+    print_metrics(console, result)
+    if marked := result.get("marked"):
+        agreeing = f"{marked['agree']} of its marks agree with ours{_names('; not', marked['differing'])}"
+        show(console, f"the file marks {marked['correct']} of {marked['n']} correct; {agreeing}", soft_wrap=True)
+    unmatched = result["unmatched"]
+    notes = [
+        f"texts that match no question: {unmatched} (see unmatched.jsonl)" if unmatched else "",
+        _names("questions without a text", result["missing"]),
+        _names("questions with several texts, all counted", list(result["repeated"])),
+        _names("texts without an answer line", result["without_answer_line"]),
+    ]
+    for note in filter(None, notes):
+        show(console, note, style="yellow", soft_wrap=True)
+
+
+def _names(what: str, ids: Sequence[str]) -> str:
+    """``what: count (id, id, …)``, or nothing where there are no ids."""
+    if not ids:
+        return ""
+    more = ", …" if len(ids) > _NAMES_SHOWN else ""
+    return f"{what}: {len(ids)} ({', '.join(ids[:_NAMES_SHOWN])}{more})"

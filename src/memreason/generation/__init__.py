@@ -1,0 +1,1 @@
+"""Questions → Traces: decoding, in several ways that give the same."""

@@ -1,0 +1,143 @@
+"""Other engines that can write the answers, behind the signature of `continuous_batching.decode`.
+
+Prompts are handed to them a portion at a time, so that memory does not grow with their number.
+
+An engine knows nothing of adapters or of what this package adds to a model: it is handed a plain copy
+with the adapters folded in. So it can do what a plain model can, greedily, and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from accelerate import init_empty_weights
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from memreason.config.model import PREFIX_TUNING
+from memreason.errors import UserError
+from memreason.generation.openvino import as_openvino, openvino_decoder
+from memreason.models.manifest import Manifest
+
+_OF_PEFT = re.compile(r"\.(base_layer|token_adapter)(?=\.)")
+_ADAPTERS = re.compile(r"\.(lora_|trainable_tokens_)")
+_NEEDED = {"vllm": ("vllm", "vllm"), "openvino": ("openvino_genai", "openvino-genai")}
+"""Engine → its module, and the package that has it."""
+_TURNS = 32
+"""How many prompts for each answer under way are handed over at once."""
+
+
+def check_backend(name: str, manifest: Manifest, use_calculator: bool = False) -> None:
+    """Raise UserError where an engine is not installed, or cannot do what a model needs or is asked for."""
+    if name not in _NEEDED:
+        return
+    impossible = {
+        "--use_calculator": use_calculator,
+        "--use_sparse_attention": bool(manifest.sparse_attention),
+        f"--parameter_efficient_mode {PREFIX_TUNING}": manifest.parameter_efficient_mode == PREFIX_TUNING,
+        f"weights held in {manifest.bits} bits": manifest.bits is not None,
+    }
+    for what, asked in impossible.items():
+        if asked:
+            raise UserError(f"--generation_backend {name} cannot do {what}; say auto, which can, or leave the flag out")
+    module, package = _NEEDED[name]
+    if importlib.util.find_spec(module) is None:
+        raise UserError(f"--generation_backend {name} needs a package that is not installed: pip install {package}")
+
+
+def plain(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """A bare transformers model over the same weights, in their own memory, without PEFT's modules and names.
+
+    Of a model that is under adapters it has what these were folded into (`ModelUnit.merged`).
+    """
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    with init_empty_weights():
+        bare = type(base)(base.config)
+    state = {_OF_PEFT.sub("", name): t for name, t in base.state_dict().items() if not _ADAPTERS.search(name)}
+    bare.load_state_dict(state, assign=True)
+    bare.tie_weights()
+    bare.generation_config = base.generation_config
+    return bare.eval()
+
+
+def decode_with_vllm(
+    model: PreTrainedModel | PeftModel,
+    prompts: Sequence[list[int]],
+    room: Sequence[int],
+    *,
+    end_id: int,
+    slots: int,
+    on_ended: Callable[[int, list[int]], None],
+) -> None:
+    """As `continuous_batching.decode`, by vLLM, from a copy of the weights in a temporary folder (`TMPDIR`).
+
+    Meanwhile the model waits in main memory, since vLLM takes most of a GPU for itself. Prompts that begin alike are
+    read once. Run with vLLM 0.32 on a CPU; on a GPU it was never tried.
+    """
+    from vllm import LLM, SamplingParams
+
+    device = model.device
+    with tempfile.TemporaryDirectory(prefix="memreason-vllm-") as folder:
+        plain(model).save_pretrained(folder)
+        model.to("cpu")
+        torch.cuda.empty_cache()  # does nothing where there is no GPU
+        try:
+            engine = LLM(
+                folder,
+                dtype=str(model.dtype).removeprefix("torch."),
+                skip_tokenizer_init=True,
+                generation_config="vllm",  # nothing of the model's own: it might sample
+                max_model_len=len(prompts[0]) + room[0],  # which is the same for all
+                max_num_seqs=slots,
+                enable_prefix_caching=True,
+            )
+            for some in _portions(len(prompts), slots):
+                settings = [
+                    SamplingParams(temperature=0, max_tokens=room[i], stop_token_ids=[end_id], ignore_eos=True,
+                                   detokenize=False, skip_special_tokens=False)
+                    for i in some
+                ]  # fmt: skip
+                found = engine.generate([{"prompt_token_ids": prompts[i]} for i in some], settings, use_tqdm=False)
+                for i, one in zip(some, found, strict=True):
+                    on_ended(i, list(one.outputs[0].token_ids))
+            engine.llm_engine.engine_core.shutdown()  # its process, and with that its memory
+        finally:
+            model.to(device)
+
+
+def decode_with_openvino(
+    model: PreTrainedModel | PeftModel,
+    prompts: Sequence[list[int]],
+    room: Sequence[int],
+    *,
+    end_id: int,
+    slots: int,
+    on_ended: Callable[[int, list[int]], None],
+) -> None:
+    """As `continuous_batching.decode`, by OpenVINO on the CPU, which computes in bfloat16 where the model does and
+    the hardware can, else in float32. Raises UserError for a model that it cannot take over.
+
+    Prompts that begin alike are read once.
+    """
+    with tempfile.TemporaryDirectory(prefix="memreason-openvino-") as folder:
+        as_openvino(plain(model), Path(folder))
+        run = openvino_decoder(Path(folder), model.dtype == torch.bfloat16, end_id, slots)
+        for some in _portions(len(prompts), slots):
+            found = run([prompts[i] for i in some], [room[i] for i in some])
+            for i, ids in zip(some, found, strict=True):
+                on_ended(i, ids)
+
+
+def _portions(count: int, slots: int) -> Iterator[range]:
+    """Large enough that little time goes by while the last answers of one come to their end."""
+    size = _TURNS * slots
+    return (range(start, min(start + size, count)) for start in range(0, count, size))
+
+
+ENGINES = {"vllm": decode_with_vllm, "openvino": decode_with_openvino}
+"""`--generation_backend` → what decodes."""

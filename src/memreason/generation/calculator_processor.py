@@ -1,0 +1,66 @@
+"""The calculator at work while a model writes: a mark is completed as soon as its `=` stands there."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from transformers import LogitsProcessor, PreTrainedTokenizerBase
+
+from memreason.answers.calculator import LONGEST, calculate
+
+_UNFINISHED = re.compile(r"<<([^<>]*?)=([^<>=]*>?)$")
+_TAIL = LONGEST + 60
+"""How many of the last tokens can hold an unfinished mark: none is shorter than a character."""
+
+
+class CalculatorProcessor(LogitsProcessor):
+    """Lets a row whose text ends in an unfinished mark, `<<48/2=` or `<<48/2=2`, go on in one way: `24>>`.
+
+    It keeps no state: what is to come follows from each row's text alone, so rows of a batch do
+    not wait for each other, and tokens that hold `=` and more are no special case. A mark whose
+    expression cannot be computed, or that already goes on otherwise, is left to the model.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt_length: int):
+        self.tokenizer = tokenizer
+        self.prompt_length = prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """``scores`` (batch, vocabulary), with -inf for all but one token in the rows that have no choice."""
+        tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - _TAIL) :].tolist()
+        scores = scores.clone()
+        for row, ids in enumerate(tails):
+            token = self.next_token(ids)
+            if token is not None:
+                scores[row] = -torch.inf
+                scores[row, token] = 0.0
+        return scores
+
+    def forced(self, written: list[int]) -> int | None:
+        """The one token that may follow all that a row has written; None where the model is free."""
+        return self.next_token(written[-_TAIL:])
+
+    def next_token(self, ids: list[int]) -> int | None:
+        """The one token that may follow ``ids``; None where the model is free."""
+        text = self._decode(ids)
+        mark = _UNFINISHED.search(text)
+        result = calculate(mark[1]) if mark else None
+        if mark is None or result is None or not f"{result}>>".startswith(mark[2].lstrip()):
+            return None
+        written = mark[2].lstrip()
+        rest = f"{result}>>"[len(written) :]
+        # Encoded after "=", for tokenizers that put a space before every text; else, where "=" grows
+        # together with what follows, alone.
+        for before in (f"={written}", ""):
+            head, whole = (self.tokenizer.encode(t, add_special_tokens=False) for t in (before, before + rest))
+            if whole[: len(head)] == head and self._continues(ids, text, whole[len(head)], rest):
+                return whole[len(head)]
+        return None
+
+    def _continues(self, ids: list[int], text: str, token: int, rest: str) -> bool:
+        longer = self._decode([*ids, token])
+        return longer.startswith(text) and rest.startswith(longer[len(text) :]) and longer != text
+
+    def _decode(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

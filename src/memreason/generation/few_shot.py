@@ -1,0 +1,57 @@
+"""Solved examples for the prompt, chosen for each question out of the training solutions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from memreason.config.ablations import UNIFORM
+from memreason.errors import UserError
+from memreason.records import Question, Solution
+from memreason.tasks.assemble import question_key
+from memreason.tasks.registry import TaskData
+
+
+class Demonstrations:
+    """``count`` training solutions for any question: never its own, and never one of another split.
+
+    `uniform` draws them anew for each question, by ``seed`` and the question's id, so that a question
+    has the same ones whenever it is asked. `similar` takes the questions with the nearest texts, by
+    cosine of tf-idf vectors over the training questions, the nearest first. (The planning-token
+    paper's code compares sentence embeddings of questions with their answers, which at test time
+    gives the answer away.)
+
+    Raises UserError where the train split is too small.
+    """
+
+    def __init__(self, task: TaskData, count: int, selection: str = UNIFORM, seed: int = 0):
+        by_key = {
+            question_key(solution.question): solution for solution in task.splits.get("train", []) if solution.steps
+        }
+        self.pool, self._keys = list(by_key.values()), list(by_key)
+        if len(self.pool) <= count:
+            raise UserError(
+                f"--use_demonstrations --k_shot {count}: {task.name} has {len(self.pool)} solutions to train on, and a "
+                "question is never shown its own"
+            )
+        self.count, self.selection, self.seed = count, selection, seed
+
+    def __call__(self, question: Question) -> Sequence[Solution]:
+        """The solutions to show before ``question``."""
+        own = question_key(question)
+        if self.selection == UNIFORM:
+            order: Any = random.Random(f"{self.seed} {question.id}").sample(range(len(self.pool)), self.count + 1)
+        else:
+            vectorizer, matrix = self._index
+            order = (-(matrix @ vectorizer.transform([question.text]).T).toarray().ravel()).argsort(kind="stable")
+        return [self.pool[i] for i in order[: self.count + 1] if self._keys[i] != own][: self.count]
+
+    @cached_property
+    def _index(self) -> tuple[Any, Any]:
+        """The vectorizer, and the pool's questions in its rows, each of length 1."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(sublinear_tf=True)
+        return vectorizer, vectorizer.fit_transform([solution.question.text for solution in self.pool])

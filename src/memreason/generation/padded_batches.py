@@ -1,0 +1,258 @@
+"""Greedy decoding by a model's own `generate`, and what of it can be relied on.
+
+Batches of prompts are padded at their left. That changes nothing where attention alone mixes tokens, and is wrong
+where a state runs through the padding, or a window counts it. So is a cache in some models, and to read on from one
+in more of them. Nothing is taken for granted: each is tried on a few tokens before anything is decoded, and what does
+not give the logits of a plain pass is not used.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from transformers import DynamicCache, GenerationConfig, PretrainedConfig, PreTrainedModel
+
+from memreason.errors import UserError
+from memreason.generation.agreement import ERRORS, agree, forget_lengths, is_exact, out_of_memory, turns_with_length
+from memreason.models.sharding import is_sharded
+from memreason.models.unit import ModelUnit
+from memreason.runtime import distributed
+from memreason.runtime.cpu_threads import share_cores
+
+logger = logging.getLogger(__name__)
+
+Shared = tuple[list[int], DynamicCache]
+"""Ids that stand before every prompt, and their keys and values. A trained prefix has no ids: any stand for it."""
+_STEPS, _PROMPT, _PADDING = 4, 12, 5
+"""To try something out: how many tokens are written, after how many, behind how much padding."""
+_KNOWN: WeakKeyDictionary[torch.nn.Module, dict[object, str | None]] = WeakKeyDictionary()
+"""Model → what was tried → why it cannot be used, if so: a matter of its architecture, not of its weights."""
+
+
+class OwnDecoding:
+    """A unit's ``model`` (as `ModelUnit.merged` gives it), which decodes what stands behind ``shared``: a trained
+    prefix, or what `read_once` has read."""
+
+    def __init__(self, unit: ModelUnit, model: PreTrainedModel):
+        self.unit, self.model = unit, model
+        self.bare: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.sharded = is_sharded(unit.model)
+        self.cached: bool | None = None
+        prefix = unit.prefix_cache()
+        self.prefixed = prefix is not None
+        self.shared: Shared | None = None
+        if prefix is not None:
+            self.shared = [unit.tokenizer.pad_token_id] * prefix.get_seq_length(), prefix
+
+    def read_once(self, ids: list[int]) -> bool:
+        """Read what stands before every prompt; False where this model cannot go on from there."""
+        reason = "it is decoded without a cache"
+        if self.uses_cache(ids):
+            reason = self._why_not("reads on", lambda: self._reads_on(ids[: 2 * _PROMPT])) or ""
+        if reason:
+            logger.info(f"what stands before all prompts is read again with each: {reason}")
+            return False
+        self.shared = self._read(ids)
+        return True
+
+    def batches(self, prompts: Sequence[list[int]], room: Sequence[int], size: int) -> list[range]:
+        """Which prompts to decode together, at most ``size``. They come sorted by length, and the longer one is, the
+        less ``room`` it has."""
+        count = len(room)
+        even = [range(at, min(at + size, count)) for at in range(0, count, size)]
+        first = prompts[0] if count else [self.unit.end_id]
+        if self.sharded or any(room[one[0]] != room[one[-1]] for one in even):
+            reason = self._why_not_padded(first, len(first) + (room[0] if count else 1))
+            if not reason:
+                return even
+            logger.info(f"only prompts of equal length share a batch: {reason}")
+        if size > 1 and (reason := self._why_not("beside", lambda: self._stands_beside(first))):
+            logger.info(f"one prompt at a time: beside another one, {reason}")
+            size = 1
+        starts = [at for at in range(count) if at == 0 or room[at] != room[at - 1]]
+        return [
+            range(at, min(at + size, end))
+            for start, end in zip(starts, [*starts[1:], count], strict=True)
+            for at in range(start, end, size)
+        ]
+
+    def uses_cache(self, prompt: Sequence[int]) -> bool:
+        """Whether to decode with a cache; ``prompt`` is any. Raises UserError for a model that cannot be decoded."""
+        if self.cached is None:
+            ids = list(prompt[:_PROMPT])
+            with_cache = self._why_not("cached", lambda: self._is_plain(ids, True))
+            without = None
+            if with_cache and self.shared is None:
+                without = self._why_not("uncached", lambda: self._is_plain(ids, False))
+            if with_cache and (without or self.shared):
+                behind = " behind a trained prefix" if self.shared else ""
+                raise UserError(
+                    f"{type(self.bare).__name__} cannot be decoded{behind}: {without or with_cache}; "
+                    "use another base model"
+                )
+            if with_cache:
+                logger.info(f"decoding without a cache: with one, {with_cache}")
+            self.cached = not with_cache
+        return self.cached
+
+    def width(self, prompts: Sequence[Sequence[int]]) -> int:
+        """How many tokens stand before the first new one, padding and what is shared included."""
+        return (len(self.shared[0]) if self.shared else 0) + max(map(len, prompts))
+
+    def write(self, prompts: Sequence[Sequence[int]], room: int, **options: Any) -> list[list[int]]:
+        """At most ``room`` new ids of each prompt (padding and end tokens included), left-padded together after what
+        is shared; ``options`` are those of `generate`.
+
+        Raises UserError for a model that cannot be decoded.
+        """
+        settings = self._greedy(room, self.uses_cache(prompts[0]))
+        written = self._generate(prompts, settings, self.shared, **options)
+        return written[:, self.width(prompts) :].tolist()
+
+    # ---- what can be relied on ---------------------------------------------------------------------
+
+    def _why_not_padded(self, prompt: list[int], longest: int) -> str | None:
+        """Why prompts of different lengths must not share a batch, if so; answers end within ``longest`` tokens."""
+        before = len(self.shared[0]) if self.shared else 0
+        if turns_with_length(self.bare, before + longest):
+            return "its rotary positions depend on the longest text that is read"
+        if before and _sees_at_most(self.bare.config) < before + longest:
+            return "its window counts the padding behind what is read once"
+        return self._why_not("padded", lambda: self._pads((prompt * _PROMPT)[:_PROMPT]))
+
+    @torch.no_grad()
+    def _why_not(self, what: object, tried: Callable[[], bool]) -> str | None:
+        """Why something cannot be used, None where it can; tried once for each model, in all processes alike."""
+        known = _KNOWN.setdefault(self.bare, {})
+        key = (what, self.prefixed, self.shared is not None)
+        if key not in known:
+            try:
+                reason = None if tried() else "its logits are not those of a plain pass over the same tokens"
+            except ERRORS as error:
+                if out_of_memory(error):
+                    raise
+                reason = f"it fails ({type(error).__name__}: {error})"
+            if self.sharded and distributed.any_of_us(reason is not None):
+                reason = reason or "it is wrong in another process"
+            known[key] = reason
+        return known[key]
+
+    def _is_plain(self, ids: list[int], cached: bool) -> bool:
+        """Whether `generate` goes on from ``ids`` by the logits of one plain pass over the whole text."""
+        written, logits = self._few([ids], cached, self.shared)
+        return agree(self.model, logits, self._plain([*ids, *written], self.shared))
+
+    def _reads_on(self, ids: list[int]) -> bool:
+        """Whether two equal prompts that go on from what is read once are read as one text each."""
+        at = len(ids) * 2 // 3
+        written, logits = self._few([ids[at:]] * 2, True, self._read(ids[:at]))
+        return agree(self.model, logits, self._plain([*ids, *written], None))
+
+    def _pads(self, ids: list[int]) -> bool:
+        """Whether padding before a prompt changes nothing, nor does which token pads."""
+        longer = [*ids, *ids[:_PADDING]]
+        return self._same_beside(ids, longer, None, longer, ids[0])
+
+    def _stands_beside(self, prompt: list[int]) -> bool:
+        """Whether another prompt of the same length changes nothing."""
+        ids = (prompt * _PROMPT)[:_PROMPT]
+        return self._same_beside(ids, ids[::-1], None, [*ids[5:], *ids[:5]], None)
+
+    def _same_beside(
+        self, ids: list[int], one: list[int], pad: int | None, other: list[int], other_pad: int | None
+    ) -> bool:
+        """Whether a prompt is continued alike alone, beside ``one`` and beside ``other``."""
+        cached = self.uses_cache(ids)
+        alone, wanted = self._few([ids], cached, self.shared)
+        written, logits = self._few([ids, one], cached, self.shared, pad)
+        # Where rounding has made a row go on otherwise, what comes later is about another text.
+        count = 1 + _alike(written, alone)
+        if not agree(self.model, logits[:count], wanted[:count]):
+            return False
+        if is_exact(self.model):  # else a little of another text would pass for rounding
+            return True
+        again, same = self._few([ids, other], cached, self.shared, other_pad)
+        count = 1 + _alike(written, again)
+        return agree(self.model, same[:count], logits[:count], exactly=True)
+
+    def _plain(self, text: list[int], shared: Shared | None) -> torch.Tensor:
+        """The logits by which the last few tokens of a text follow, from one pass over it."""
+        own: dict[str, Any] = {"past_key_values": copy.deepcopy(shared[1])} if shared else {"use_cache": False}
+        logits = self.model(input_ids=torch.tensor([text], device=self.unit.device), **own).logits[0]
+        return logits[-_STEPS - 1 : -1]
+
+    def _few(
+        self, prompts: list[list[int]], cached: bool, shared: Shared | None, pad: int | None = None
+    ) -> tuple[list[int], torch.Tensor]:
+        """A few ids after the first prompt, and the logits (ids, vocabulary) by which they were chosen."""
+        settings = self._greedy(_STEPS, cached)
+        settings.update(min_new_tokens=_STEPS, return_dict_in_generate=True, output_logits=True)
+        found = self._generate(prompts, settings, shared, pad)
+        return found.sequences[0, -_STEPS:].tolist(), torch.stack([logits[0] for logits in found.logits])
+
+    # ---- the work itself ---------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _read(self, ids: list[int]) -> Shared:
+        cache = DynamicCache(config=self.model.config)
+        self.model(input_ids=torch.tensor([ids], device=self.unit.device), past_key_values=cache, use_cache=True,
+                   logits_to_keep=1)  # fmt: skip
+        return ids, cache
+
+    @torch.no_grad()
+    def _generate(
+        self, prompts: Sequence[Sequence[int]], settings: GenerationConfig, shared: Shared | None,
+        pad: int | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        before = shared[0] if shared else []
+        width = len(before) + max(map(len, prompts))
+        ids = torch.full((len(prompts), width), self.unit.tokenizer.pad_token_id if pad is None else pad)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            ids[row, : len(before)] = torch.tensor(before, dtype=ids.dtype)
+            ids[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, : len(before)] = 1
+            mask[row, width - len(prompt) :] = 1
+        if shared:
+            cache = copy.deepcopy(shared[1])
+            if len(prompts) > 1:
+                cache.batch_repeat_interleave(len(prompts))
+            options["past_key_values"] = cache
+        forget_lengths(self.bare)
+        share_cores()
+        return self.model.generate(
+            input_ids=ids.to(self.unit.device),
+            attention_mask=mask.to(self.unit.device),
+            generation_config=settings,
+            synced_gpus=self.sharded,
+            **options,
+        )
+
+    def _greedy(self, max_new_tokens: int, use_cache: bool) -> GenerationConfig:
+        """Plain greedy decoding: nothing is taken over from the base model's own generation settings,
+        which sample or penalise repetition (Qwen2.5) and know other end tokens (Llama 3)."""
+        return GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=self.unit.end_id,
+            pad_token_id=self.unit.tokenizer.pad_token_id,
+            use_cache=use_cache,
+        )
+
+
+def _alike(some: list[int], others: list[int]) -> int:
+    """How many ids are the same at the beginning, the last one aside."""
+    return next((at for at, (one, other) in enumerate(zip(some, others, strict=True)) if one != other), len(some) - 1)
+
+
+def _sees_at_most(config: PretrainedConfig) -> float:
+    """The smallest of a model's windows, in tokens."""
+    windows = [getattr(layer, "sliding_window", None) for layer in DynamicCache(config=config).layers]
+    if "local" in (getattr(config, "attention_layers", None) or ()):  # GPT-Neo
+        windows.append(config.window_size)
+    return min((window for window in windows if window), default=torch.inf)

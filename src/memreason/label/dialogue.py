@@ -1,0 +1,131 @@
+"""How one question becomes a solution: what is asked of which agent, in what order, and what is made of it.
+
+No input or output happens here: `label` is a generator that yields what it wants asked and is sent
+the replies. So one description of the work serves the online run, the batch run, and the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from memreason.label.prompts import Prompts, answer_value, question_values
+from memreason.label.replies import (
+    FACTS_SCHEMA,
+    PLAN_SCHEMA,
+    REASONS,
+    Problem,
+    check_steps,
+    read_facts,
+    read_plan,
+)
+from memreason.llm.base import Message, Reply, RequestFailed
+from memreason.records import MEMORY, Question, Solution, Step
+from memreason.tasks.registry import AnswerKind
+
+PLANNER, KNOWLEDGE = "planner", "knowledge"
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is wanted of an agent next: messages for ``role``, and a reply of the form ``form``."""
+
+    role: str
+    messages: tuple[Message, ...]
+    form: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A question's solution, and the query behind each memory step (none in the order `single`)."""
+
+    solution: Solution
+    queries: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A question without a solution: the reason's code, what exactly, and every reply in full."""
+
+    question: Question
+    reason: str
+    detail: str
+    replies: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """The settings that every question is labelled with."""
+
+    order: str
+    prompts: Prompts
+    repairs: int = 1
+    need_both: bool = True
+
+
+@dataclass
+class _Talk:
+    """Both agents' replies about one question, as they come."""
+
+    labeller: Labeller
+    replies: list[dict[str, str]] = field(default_factory=list)
+
+    def ask(self, ask: Ask, read: Callable[[Reply], Read]) -> Generator[Ask, Reply, Read]:
+        """What ``read`` makes of the reply; a reply it cannot use is asked for again, told what is wrong."""
+        messages = ask.messages
+        for repairs_left in reversed(range(self.labeller.repairs + 1)):
+            reply = yield Ask(ask.role, messages, ask.form, ask.schema)
+            self.replies.append({"role": ask.role, "text": reply.text})
+            try:
+                return read(reply)
+            except Problem as problem:
+                # What an agent does not know or will not say, it will not know at the second try.
+                if not repairs_left or problem.code in ("unknown_fact", "refused"):
+                    raise
+                said: Message = {"role": "assistant", "content": reply.text or "(nothing)"}
+                messages = (*ask.messages, said, self.labeller.prompts.repair(problem.detail))
+        raise AssertionError("unreachable")
+
+
+def label(question: Question, kind: AnswerKind, labeller: Labeller) -> Generator[Ask, Reply, Labelled | Rejection]:
+    """Label one question: yields what to ask, is sent the replies, returns the solution or the rejection.
+
+    A reply that cannot be had is thrown in as RequestFailed.
+    """
+    talk = _Talk(labeller)
+    try:
+        return (yield from _solve(question, kind, talk))
+    except Problem as problem:
+        return Rejection(question, problem.code, problem.detail, tuple(talk.replies))
+    except RequestFailed as failure:
+        return Rejection(question, "request_failed", str(failure) or REASONS["request_failed"], tuple(talk.replies))
+
+
+def _solve(question: Question, kind: AnswerKind, talk: _Talk) -> Generator[Ask, Reply, Labelled]:
+    labeller = talk.labeller
+    checks = {"memory_first": labeller.order == "memory_first", "need_both": labeller.need_both}
+    plan = yield from talk.ask(first_ask(question, labeller), lambda reply: read_plan(reply, question, kind, **checks))
+    queries = [step.text for step in plan if step.type == MEMORY]
+    if labeller.order == "single" or not queries:
+        return Labelled(Solution(question, plan), (None,) * len(plan))
+    numbered = "\n".join(f"{number}. {query}" for number, query in enumerate(queries, 1))
+    values = question_values(question)
+    messages = labeller.prompts.messages(KNOWLEDGE, queries=numbered, **values)
+
+    def read_merged(reply: Reply) -> tuple[Step, ...]:
+        facts: Iterator[str] = iter(read_facts(reply, queries))
+        steps = tuple(Step(MEMORY, next(facts)) if step.type == MEMORY else step for step in plan)
+        check_steps(steps, **checks)
+        return steps
+
+    steps = yield from talk.ask(Ask(KNOWLEDGE, messages, "facts", FACTS_SCHEMA), read_merged)
+    return Labelled(Solution(question, steps), tuple(s.text if s.type == MEMORY else None for s in plan))
+
+
+def first_ask(question: Question, labeller: Labeller) -> Ask:
+    """What the planner is asked first."""
+    messages = labeller.prompts.messages(PLANNER, **question_values(question), answer=answer_value(question))
+    return Ask(PLANNER, messages, "solution" if labeller.order == "single" else "plan", PLAN_SCHEMA)

@@ -1,0 +1,122 @@
+"""What a checkpoint knows about itself: `memreason.json`, beside the weights. Needs no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from memreason.config.ablations import ALL, STEP
+from memreason.config.model import DTYPES, PARAMETER_EFFICIENT_MODES
+from memreason.errors import UserError
+from memreason.planning_tokens.layout import ANSWER, PLACEMENTS, PREFIX, PlanningTokens
+from memreason.planning_tokens.prompt_templates import PROMPT_TEMPLATES
+from memreason.records import write_json
+from memreason.runtime.reading import check_fields, read_object, reading
+
+MANIFEST = "memreason.json"
+FORMAT = 1
+_MOST = 10**8
+"""No number of tokens or rows comes near it."""
+_AGAIN = "copy the checkpoint again, or take another checkpoint-… folder of the run"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a checkpoint must know about itself, written to `memreason.json` beside the weights."""
+
+    base_model: str
+    base_revision: str
+    base_fingerprint: str
+    dtype: str
+    parameter_efficient_mode: str
+    planning_tokens: PlanningTokens
+    token_ids: dict[str, int]
+    rows: int
+    model_max_length: int
+    bits: int | None = None
+    """8 or 4, where the frozen weights were quantized in training; the checkpoint itself holds none of them."""
+    sparse_attention: str = ""
+    """What planning tokens see under sparse attention (`variants.STEP` or `ALL`); empty: attention is dense."""
+    step_type_record: dict[str, Any] | None = None
+    """What inferred the step types: method, model, and a fingerprint of the fit; None for the data's own labels."""
+    hub_id: str = ""
+    """The base model's name on the hub, by which others load it; empty where it is a folder, or not known."""
+    hub_revision: str = ""
+    """Of that, where the weights came from there."""
+    format: int = FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Write it into ``folder``."""
+        write_json(folder / MANIFEST, asdict(self))
+
+
+def is_checkpoint(folder: str | Path) -> bool:
+    """Whether ``folder`` holds a checkpoint of ours."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in ``folder``; UserError where there is none or it cannot be read."""
+    path = Path(folder) / MANIFEST
+    if not Path(folder).is_dir():
+        raise UserError(f"checkpoint {folder}: no such folder")
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: no {MANIFEST} in it, so it is not a checkpoint of memreason (or its saving was cut off); "
+            "give the folder that `memreason train` wrote"
+        )
+    with reading(f"{path}: not a manifest that this version can read", _AGAIN):
+        fields = read_object(path)
+        _check_format(path, fields)
+        tokens = fields.pop("planning_tokens")
+        check_fields(PlanningTokens, tokens)
+        tokens["step_types"] = tuple(tokens["step_types"])
+        if fields.pop("int8", False):  # as it was written before there were 4 bits
+            fields["bits"] = 8
+        check_fields(Manifest, fields)
+        manifest = Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
+        _check_values(manifest)
+        return manifest
+
+
+def _check_values(manifest: Manifest) -> None:
+    """Raise ValueError for what no manifest says, though it is of the right type."""
+    layout, ids = manifest.planning_tokens, manifest.token_ids.values()
+    for name, value, known in (
+        ("dtype", manifest.dtype, set(DTYPES) - {"auto"}),
+        ("parameter_efficient_mode", manifest.parameter_efficient_mode, PARAMETER_EFFICIENT_MODES),
+        ("bits", manifest.bits, (None, 4, 8)),
+        ("sparse_attention", manifest.sparse_attention, ("", STEP, ALL)),
+        ("placement", layout.placement, PLACEMENTS),
+        ("prompt_template", layout.prompt_template, PROMPT_TEMPLATES),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}, which is none of {', '.join(map(repr, known))}")
+    for name, number, least in (
+        ("num_general_prefix_tokens", layout.num_general_prefix_tokens, 0),
+        ("num_special_prefix_tokens", layout.num_special_prefix_tokens, 0),
+        ("model_max_length", manifest.model_max_length, 1),
+        ("rows", manifest.rows, 1),
+    ):
+        if not least <= number < _MOST:
+            raise ValueError(f"{name} is {number}, which cannot be")
+    if not all(0 <= id < manifest.rows for id in ids) or len(set(ids)) < len(ids):
+        raise ValueError("token_ids holds ids twice, or such as no row has")
+    types = [*layout.step_types, PREFIX, ANSWER]
+    if twice := sorted({type_ for type_ in types if types.count(type_) > 1}):
+        raise ValueError(f"step_types has {twice[0]!r} twice, or as a name of its own")
+
+
+def _check_format(path: Path, fields: dict[str, Any]) -> None:
+    """Raise UserError for what a newer version wrote: reading only the part that is known could be wrong."""
+    written = fields.get("format", FORMAT)
+    known = {field.name for field in dataclasses.fields(Manifest)} | {"int8"}
+    unknown = sorted(set(fields) - known)
+    if written == FORMAT and not unknown:
+        return
+    what = f"format {written}" if written != FORMAT else f"with {', '.join(unknown)}"
+    raise UserError(
+        f"{path}: written by a newer memreason ({what}; this one reads up to format {FORMAT}): update memreason"
+    )

@@ -1,0 +1,133 @@
+"""Sparse attention: later steps see earlier ones only through their planning tokens.
+
+Each token sees the question, its own step so far, and the planning tokens of the steps before; their
+texts are hidden from it. It is the ablation of the planning-token paper's code (arXiv 2310.05707),
+there written into two models, with the question hidden too, and with planning tokens that see
+everything (`variants.ALL`). Here it is a mask, put before any model's decoder by a hook, the same
+while training and while generating with a cache, and combined with transformers' own masks for
+causality, padding and sliding windows, for whichever attention is in use (eager, sdpa, flex).
+
+Weights and their file are those of dense attention: other programs that load a checkpoint, or a
+merged model, attend densely unless they are told.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers.masking_utils import create_masks_for_generate
+
+from memreason.config.ablations import ALL, STEP
+from memreason.errors import UserError
+
+_IDS = "memreason_ids"
+"""Attribute of a cache that holds the ids of what is in it."""
+
+
+class SparseAttention:
+    """Forward pre-hook of a decoder: replaces its attention mask by the sparse one.
+
+    ``planning_ids`` are the ids of the planning tokens; ``planning_sees`` is `variants.STEP` or
+    `variants.ALL`. Which step a position belongs to is read from the ids alone: a step begins with
+    the first of a run of planning tokens, and what stands before the first step is the prompt. With a
+    cache, the ids of what is in it travel along with it.
+    """
+
+    def __init__(self, config: Any, planning_ids: list[int], planning_sees: str = STEP):
+        self.config = config
+        self.planning_ids = torch.tensor(sorted(planning_ids))
+        self.planning_sees = planning_sees
+
+    def __call__(
+        self, decoder: PreTrainedModel, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Called by torch before the decoder's forward; gives back its arguments with the mask in them.
+
+        Raises UserError for a kind of attention that takes no mask.
+        """
+        kind = self.config._attn_implementation
+        if kind not in ("eager", "sdpa", "flex_attention"):
+            raise UserError(f"--use_sparse_attention: the model's attention is {kind}, which takes no mask; use sdpa")
+        kwargs |= dict(zip(inspect.signature(decoder.forward).parameters, args, strict=False))
+        ids: torch.Tensor = kwargs["input_ids"]
+        padding, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        cache, use_cache = kwargs.get("past_key_values"), kwargs.get("use_cache")
+        starts = positions == 0 if cache is None and padding is None and positions is not None else None
+        if cache is None and (self.config.use_cache if use_cache is None else use_cache):
+            cache = kwargs["past_key_values"] = DynamicCache(config=self.config)  # what the decoder would do itself
+        everything = _with_cached(ids, cache)
+        visible = self.visible(everything, starts)
+        mask = create_masks_for_generate(
+            config=self.config,
+            inputs_embeds=torch.empty((*ids.shape, 0), dtype=decoder.dtype, device=ids.device),
+            # Ones where rows are packed: else transformers would count positions anew in each text.
+            attention_mask=padding if starts is None else torch.ones_like(ids),
+            past_key_values=cache,
+            and_mask_function=visible if kind == "flex_attention" else None,
+        )
+        if kind != "flex_attention":  # through `and_mask_function` too, but there 10 ms go into vmap at every call
+            rows, length = everything.shape
+            at = torch.arange(length, device=ids.device)
+            batch = torch.arange(rows, device=ids.device)[:, None, None, None]
+            seen = visible(batch, None, at[-ids.shape[1] :, None], at)
+            mask = _both(mask, seen)
+        kwargs["attention_mask"] = mask
+        return (), kwargs
+
+    def visible(self, ids: torch.Tensor, starts: torch.Tensor | None = None) -> Callable[..., torch.Tensor]:
+        """A mask function for ``ids`` (batch, length): does position q see position k?
+
+        ``starts`` (batch, length; bool) marks the first token of each text where several are packed
+        into a row; those do not see each other.
+        """
+        planning = torch.isin(ids, self.planning_ids.to(ids.device))
+        first = torch.zeros_like(planning) if starts is None else starts
+        before = torch.nn.functional.pad(planning, (1, 0))[:, :-1]
+        begins = planning & (~before | first)
+        step = begins.cumsum(1)  # over the whole row
+        # Steps that were begun in the texts before this one: 0 for the first, and in its prompt all there are.
+        earlier = torch.where(first, step - begins.long(), 0).cummax(1).values
+        text, prompt, gathers = first.cumsum(1), step == earlier, planning & (self.planning_sees == ALL)
+
+        def mask(batch: torch.Tensor, head: object, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+            seen = prompt[batch, k] | planning[batch, k] | (step[batch, k] == step[batch, q]) | gathers[batch, q]
+            return seen & (text[batch, k] == text[batch, q]) & (k <= q)
+
+        return mask
+
+
+def attend_sparsely(model: PreTrainedModel, planning_ids: list[int], planning_sees: str = STEP) -> None:
+    """Give a causal LM (bare, without PEFT around it) sparse attention from now on."""
+    hook = SparseAttention(model.config, planning_ids, planning_sees)
+    model.get_decoder().register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _both(mask: Any, seen: torch.Tensor) -> Any:
+    """What a mask of transformers' and ``seen`` (batch, 1, queries, keys; bool) both let through.
+
+    The mask is None where it is plainly causal, boolean for sdpa, added to the scores for eager
+    attention; where a sliding window's cache holds only the last keys, it is about those. Models with
+    several kinds of layers have a dict of masks.
+    """
+    if isinstance(mask, dict):
+        return {layers: _both(one, seen) for layers, one in mask.items()}
+    if mask is None:
+        return seen
+    seen = seen[..., -mask.shape[-1] :]
+    return mask & seen if mask.dtype == torch.bool else mask.masked_fill(~seen, torch.finfo(mask.dtype).min)
+
+
+def _with_cached(ids: torch.Tensor, cache: Cache | None) -> torch.Tensor:
+    """``ids`` after those in the cache, and noted there for the next call."""
+    if cache is None:
+        return ids
+    cached = cache.get_seq_length()
+    if cached:
+        # What was read once for all rows has one row of ids.
+        ids = torch.cat([getattr(cache, _IDS)[:, :cached].expand(len(ids), -1), ids], 1)
+    setattr(cache, _IDS, ids)
+    return ids

@@ -1,0 +1,1 @@
+"""What knows nothing of questions: files, memory, devices, processes, the terminal."""

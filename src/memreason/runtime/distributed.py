@@ -1,0 +1,214 @@
+"""Several processes that do one job, as `torchrun` and `accelerate launch` start them: who is who, and sharing work.
+
+One process is the common case: then nothing here communicates, waits or costs anything.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from array import array
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from memreason.errors import UserError
+from memreason.runtime.devices import choose_device
+from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.terminal import say
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_AT_ONCE = 1000
+"""How many results are exchanged at a time."""
+
+
+def launched() -> bool:
+    """Whether a launcher started several processes, of which this is one."""
+    return int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_RANK" in os.environ
+
+
+def start(device: str = "auto") -> None:
+    """Join the other processes, if there are any; `memreason train` has joined with its TrainingArguments."""
+    if launched() and world_size() == 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=choose_device(device).type == "cpu")
+
+
+def end() -> None:
+    """Leave the others, when all are done, and exit; a single process goes on.
+
+    At once: while Python takes itself down, a thread of a library's that still wants to run can abort a process
+    whose work is done ("terminate called without an active exception"), and the launcher calls all of it failed.
+    """
+    if world_size() > 1:
+        wait_for_everyone()
+        _distributed().destroy_process_group()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _distributed() -> Any:
+    """torch.distributed, where something has imported and started it; importing torch takes seconds."""
+    module = sys.modules.get("torch.distributed")
+    return module if module and module.is_available() and module.is_initialized() else None
+
+
+def world_size() -> int:
+    """The number of processes."""
+    distributed = _distributed()
+    return distributed.get_world_size() if distributed else 1
+
+
+def rank() -> int:
+    """This process's number, from 0."""
+    distributed = _distributed()
+    return distributed.get_rank() if distributed else 0
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes files and talks to the user."""
+    return rank() == 0
+
+
+def wait_for_everyone() -> None:
+    """Return when every process has called this."""
+    if world_size() > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+
+
+def any_of_us(flag: bool) -> bool:
+    """Whether ``flag`` is true in any process."""
+    import torch
+    from accelerate import PartialState
+
+    value = torch.tensor([int(flag)], device=PartialState().device)
+    _distributed().all_reduce(value)
+    return bool(value.item())
+
+
+def gather(value: Result) -> list[Result]:
+    """Every process's ``value`` (anything that pickles), in order of rank, in every process."""
+    if world_size() == 1:
+        return [value]
+    found: list[Any] = [None] * world_size()
+    _distributed().all_gather_object(found, value)
+    return found
+
+
+def check_same(what: str, value: Any) -> None:
+    """Raise UserError where the processes do not have the same ``value``."""
+    found = gather(value)
+    for other, theirs in enumerate(found):
+        if theirs != found[0]:
+            raise UserError(
+                f"process {other} has other {what} than process 0 ({theirs!r}, not {found[0]!r}): all of them need the "
+                "same files and the same versions of the libraries"
+            )
+
+
+Take = Callable[[int, Result], None]
+"""Is given an item's place in a share, and its result."""
+
+
+def share(
+    items: OnDisk[Item],
+    work: Callable[[OnDisk[Item], Take[Result]], None],
+    size: Callable[[Item], int],
+) -> OnDisk[Result]:
+    """``work`` done on every item once, by all processes together; every one gets all results, in order of the items.
+
+    ``work`` gets a share of the items and hands over one result each, in any order. By ``size`` the shares come out
+    alike: items are dealt like cards, the smallest first. Memory grows by some bytes an item, whatever they and their
+    results are.
+    """
+    import numpy as np
+
+    dealt = np.argsort(np.fromiter(map(size, items), np.int64, len(items)), kind="stable")
+    mine = np.sort(dealt[rank() :: world_size()])
+    done: OnDisk[Result] = OnDisk()
+    places = array("q")
+
+    def take(place: int, result: Result) -> None:
+        places.append(place)
+        done.append(result)
+
+    work(items.chosen(mine), take)
+    done = done.chosen(np.argsort(np.frombuffer(places, np.int64)))
+    if world_size() == 1:
+        return done
+    results: OnDisk[Result] = OnDisk()
+    for start in range(0, len(items), _AT_ONCE):
+        first, last = np.searchsorted(mine, (start, start + _AT_ONCE))
+        shares = gather(list(zip(mine[first:last].tolist(), done[first:last], strict=True)))
+        for _, result in sorted((pair for share in shares for pair in share), key=lambda pair: pair[0]):
+            results.append(result)
+    return results
+
+
+# ---- when something goes wrong -----------------------------------------------------------------
+
+
+def say_once(message: str, if_nothing_was_said: bool = False) -> None:
+    """Print to stderr, unless another process has said the same (or, if asked for, anything).
+
+    The first one speaks, not the main one: when one process ends, the launcher ends all others.
+    """
+    if not launched() or _is_first(message, if_nothing_was_said):
+        say(message)
+
+
+def _is_first(message: str, to_say_anything: bool) -> bool:
+    """Asked of the launcher's store, which outlives us; without one, rank 0 speaks."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return os.environ.get("RANK", "0") == "0"
+    from datetime import timedelta
+
+    from torch.distributed import TCPStore
+
+    try:
+        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=5))
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT")
+        said = {text: store.add(f"memreason/{attempt}/{text}", 1) for text in ("anything", message)}
+    except RuntimeError:  # the launcher, or its machine, is gone
+        return True
+    return said["anything" if to_say_anything else message] == 1
+
+
+def lost_another(error: BaseException) -> bool:
+    """Whether ``error`` says that another process cannot be reached any more."""
+    if world_size() == 1:
+        return False
+    signs = ("gloo", "Gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+    return isinstance(error, _distributed().DistError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    )
+
+
+def say_when_ended(message: str) -> None:
+    """When the launcher ends this process, say ``message`` if nobody has said anything yet, and exit.
+
+    A thread does so: the main one may be waiting in a library for a process that died, where Python's
+    handlers of signals do not run. On Windows, which has no such signals, nothing happens.
+    """
+    if not hasattr(os, "register_at_fork"):
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while number := os.read(reading, 1):
+            if number[0] == signal.SIGTERM:
+                say_once(message, if_nothing_was_said=True)
+                os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+    # A process forked from this one, such as a data loader's, ends as usual.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))

@@ -1,0 +1,110 @@
+"""Text files of data that other people wrote, compressed or not: lines, JSON, and values as messages quote them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from memreason.errors import UserError
+from memreason.runtime.reading import reading, shown
+
+DEEPEST = 100
+"""Lists and objects within one another; what is nested deeper cannot be written or compared again everywhere."""
+LONGEST = 1 << 28
+"""Characters of a line or document: a compressed file of a few megabytes can hold gigabytes."""
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """The first names of many, each short."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(str(name)[:40] for name in names[:most]) + more
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line) of each line, blank ones too.
+
+    The file is UTF-8, with or without a byte order mark, and compressed where its name ends in .gz. Raises UserError.
+    """
+    number = 0
+    # What is no UTF-8 is escaped, so that the line is known in which it stands.
+    with reading(str(path), "give a whole UTF-8 file"), _open(path, errors="surrogateescape") as file:
+        while line := file.readline(LONGEST + 1):
+            number += 1
+            if len(line) > LONGEST:
+                raise ValueError(f"line {number} has more than {LONGEST} characters")
+            if has_half_characters(line):
+                raise ValueError(f"not UTF-8 text (line {number})")
+            yield number, line
+
+
+def read_text(path: Path) -> str:
+    """The whole of such a file."""
+    lines, length = [], 0
+    for _, line in read_lines(path):
+        lines.append(line)
+        length += len(line)
+        if length > LONGEST:
+            raise UserError(f"{path}: more than {LONGEST} characters in one document; give one object a line (.jsonl)")
+    return "".join(lines)
+
+
+def _open(path: Path, errors: str) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors=errors)
+    return open(path, encoding="utf-8-sig", errors=errors)
+
+
+def has_half_characters(text: str) -> bool:
+    """Whether half of a surrogate pair is in it, as JSON's \\\\ud83d alone: no UTF-8 file can hold that."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def check_whole_characters(place: str, text: str) -> None:
+    """Raise UserError where half of a surrogate pair is in ``text``."""
+    if has_half_characters(text):
+        raise UserError(f"{place}: half of a surrogate pair, which no UTF-8 file can hold; write the whole character")
+
+
+def parse_json(text: str, place: object, remedy: str) -> Any:
+    """The one value that ``text`` holds. NaN and Infinity are numbers here; whoever uses one must look at it.
+
+    Raises UserError for what is not JSON, a key that stands twice, numbers of thousands of digits, and nesting
+    beyond `DEEPEST`.
+    """
+    with reading(str(place), remedy):
+        try:
+            value = json.loads(text, object_pairs_hook=_object)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not valid JSON ({error})") from error
+        if text.count("[") + text.count("{") > DEEPEST and _is_deep(value):
+            raise RecursionError
+        return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {shown(name)} stands twice in one object")
+    return found
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        inner = [outer.values() if isinstance(outer, dict) else outer for outer in level]
+        level = [value for values in inner for value in values if isinstance(value, list | dict)]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,138 @@
+"""One file per dataset, each turning its source into Solutions; here they meet under their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from memreason.errors import UserError, did_you_mean
+from memreason.records import Solution, Trace
+
+AnswerKind = Literal["boolean", "choice", "math", "mixed", "number", "text"]
+"""boolean: True/False; choice: a letter; mixed: a letter where the question has options, else
+True/False; number: a number; math: anything in LaTeX, compared as mathematics; text: anything, compared
+after normalisation."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A machine's reading of one trace: per step and for the answer line (last), is the memory true
+    in the table, does the inference follow from what the trace states before it; None where the
+    step could not be read. ``cause`` is for wrong answers: what went wrong first."""
+
+    step_truth: tuple[bool | None, ...]
+    cause: Literal["false_memory", "wrong_inference", "unreadable"] | None
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A loaded dataset: its splits and how to score it.
+
+    ``splits`` maps train / validation / test (or test_seen and test_unseen) to Solutions;
+    ``notes`` say in plain words what blemishes were found while loading and what was done about
+    each; ``judge`` reads a trace step by step where the facts are in a table, else None.
+    """
+
+    name: str
+    answer_kind: AnswerKind
+    splits: dict[str, Sequence[Solution]]
+    notes: tuple[str, ...] = ()
+    judge: Callable[[Trace], Judgement] | None = None
+
+    @property
+    def test_splits(self) -> list[str]:
+        """Names of the splits that are reported on after training."""
+        return [name for name in self.splits if name.startswith("test")]
+
+    @property
+    def step_types(self) -> set[str]:
+        """The types that its steps have."""
+        return {step.type for solutions in self.splits.values() for solution in solutions for step in solution.steps}
+
+
+class Task(NamedTuple):
+    """What a user sees of a task before it is loaded."""
+
+    description: str
+    answer_kind: str
+    source: str
+
+
+_PUBLISHED = "the hub: {}, or --data_path"
+
+TASKS: dict[str, Task] = {
+    "atlas": Task(
+        "Questions about countries, written from tables, so that every step can be judged",
+        "mixed",
+        "made on the spot; takes no --data_path",
+    ),
+    "strategyqa": Task("Yes/no questions whose steps are implicit", "boolean", _PUBLISHED.format("ChilleD/StrategyQA")),
+    "commonsenseqa": Task("Five-way choices about everyday things", "choice", _PUBLISHED.format("tau/commonsense_qa")),
+    "truthfulqa": Task("Choices among common misconceptions", "choice", _PUBLISHED.format("truthfulqa/truthful_qa")),
+    "gsm8k": Task("Word problems of a few sums", "number", _PUBLISHED.format("openai/gsm8k")),
+    "math": Task("Competition mathematics", "mathematics", _PUBLISHED.format("EleutherAI/hendrycks_math")),
+    "aqua": Task("Five-way algebra questions", "choice", _PUBLISHED.format("deepmind/aqua_rat")),
+    "svamp": Task("Word problems of one sum or two, misleadingly told", "number", _PUBLISHED.format("ChilleD/SVAMP")),
+    "jsonl": Task(
+        "Your own questions, with steps labelled memory or reason",
+        "by the data",
+        "--data_path: a .jsonl file (.json, .csv, .parquet and .gz do too), or a folder with train.jsonl, "
+        "validation.jsonl, test.jsonl",
+    ),
+}
+"""The tasks that `load_task` knows, by name."""
+
+ALIASES = {
+    "qa": "strategyqa",
+    "stratgeqa_agent": "strategyqa",
+    "strategyqa_agent": "strategyqa",
+    "commonsenseqa_agent": "commonsenseqa",
+    "truthfulqa_agent": "truthfulqa",
+}
+"""The names that the paper's own scripts use (one of them misspelled), and ours for them."""
+
+
+def check_name(name: str) -> None:
+    """Raise UserError where there is no dataset of this name."""
+    if name in TASKS or name in ALIASES:
+        return
+    hint = did_you_mean(name, (*TASKS, *ALIASES))
+    if "." in name or "/" in name:
+        hint = f"; for questions of your own say --dataset jsonl --data_path {name}"
+    raise UserError(f"--dataset {name}: there is no such dataset; use one of {', '.join(TASKS)}{hint}")
+
+
+def load_task(
+    name: str,
+    data_path: str | None = None,
+    *,
+    seed: int = 0,
+    num_validation: int = 100,
+    sizes: dict[str, int] | None = None,
+) -> TaskData:
+    """Load a dataset by its name in `TASKS` or `ALIASES`.
+
+    Where the source has no validation split, ``num_validation`` questions (at most a tenth, at
+    least one) are taken out of train, the same ones for the same ``seed``. ``sizes`` go to the
+    atlas task, which is made rather than read. Raises UserError for an unknown name and for data
+    that cannot be used.
+    """
+    check_name(name)
+    name = ALIASES.get(name, name)
+    if name == "atlas":
+        if data_path is not None:
+            raise UserError(
+                f"--data_path {data_path}: the atlas dataset is made on the spot; leave --data_path out, "
+                "or use --dataset jsonl for your own questions"
+            )
+        from memreason.tasks import atlas
+
+        return atlas.build(seed=seed, **{"num_validation": num_validation, **(sizes or {})})
+    if name == "jsonl":
+        from memreason.tasks import jsonl
+
+        return jsonl.load(data_path, seed=seed, num_validation=num_validation)
+    from memreason.tasks import published
+
+    return published.load(name, data_path, seed=seed, num_validation=num_validation)

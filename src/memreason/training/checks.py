@@ -1,0 +1,111 @@
+"""What a training run asks of data, options, tokenizer and processes, before anything is spent. All raise UserError."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from memreason.answers.calculator import check_marks
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import PREFIX_TUNING, DataConfig, ModelConfig
+from memreason.errors import UserError
+from memreason.generation.backends import ENGINES
+from memreason.models.base import load_tokenizer, resolve
+from memreason.models.base_checks import check_texts, check_training_dtype
+from memreason.models.token_embeddings import add_tokens
+from memreason.records import PLAIN
+from memreason.runtime import distributed
+from memreason.tasks.registry import TaskData
+from memreason.training.config import TrainingConfig, shards
+
+
+def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
+    """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
+    check_training_dtype(model)
+    needed = {
+        "train": "to train on",
+        **({"validation": "to choose the best epoch"} if args.eval_strategy != "no" else {}),
+    }
+    for split, purpose in needed.items():
+        if not task.splits.get(split):
+            have = ", ".join(f"{name} ({len(found)})" for name, found in task.splits.items()) or "none"
+            why = "".join(f". {note}" for note in task.notes)
+            raise UserError(
+                f"{task.name} has no {split} questions {purpose}; its splits are: {have}{_where(data)}{why}"
+            )
+    if not any(solution.steps for solution in task.splits["train"]):
+        raise UserError(
+            f"{task.name}: none of the train questions has steps to train on. Have them written: memreason label "
+            f"--task {task.name}{f' --data_path {data.data_path}' if data.data_path else ''} --planner MODEL --output "
+            f"{task.name}.jsonl; then train with --dataset jsonl --data_path {task.name}.jsonl"
+        )
+    if not any(task.splits[name] for name in task.test_splits):
+        raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
+    if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
+        raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
+    if args.activation_checkpointing and model.parameter_efficient_mode == PREFIX_TUNING:
+        raise UserError(
+            f"--activation_checkpointing with --parameter_efficient_mode {PREFIX_TUNING}: transformers drops the "
+            "prefix, which it takes for a cache; leave one of them out"
+        )
+    if data.generation_backend == "vllm":
+        raise UserError(
+            "--generation_backend vllm wants the GPU that the model is trained on for itself; leave it out here, and "
+            "say it to memreason evaluate"
+        )
+    if args.n_gpu > 1:
+        raise UserError(
+            f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
+            "-m memreason train …, or set CUDA_VISIBLE_DEVICES to one of them"
+        )
+
+
+def _where(data: DataConfig) -> str:
+    """Where a file with the missing split would go, if there is a folder of files."""
+    if not data.data_path or not Path(data.data_path).expanduser().is_dir():
+        return ""
+    return f"; a train.jsonl, validation.jsonl or test.jsonl (or .json) in {data.data_path} is read as that split"
+
+
+def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> PreTrainedTokenizerBase:
+    """The base model's tokenizer with the planning tokens; UserError where it loses what solutions are parsed by."""
+    layout = variants.layout(model_config)
+    tokenizer = load_tokenizer(resolve(model_config.model_name_or_path).path)
+    layout.end_id(tokenizer)  # refuses a chat template that is not there
+    add_tokens(tokenizer, layout)
+    check_texts(layout, tokenizer, task.splits["train"])
+    return tokenizer
+
+
+def check_sharding(model: ModelConfig, args: TrainingConfig, generation_backend: str) -> None:
+    """Raise UserError where weights cannot be sharded over the processes as asked for."""
+    if not shards(args):
+        return
+    if not distributed.launched():
+        raise UserError("--fsdp shards the model over several processes; start them: torchrun --nproc_per_node 8 -m …")
+    if model.parameter_efficient_mode == PREFIX_TUNING or model.bits:
+        what = f"--int{model.bits}_training" if model.bits else f"--parameter_efficient_mode {PREFIX_TUNING}"
+        raise UserError(f"--fsdp with {what}: such weights cannot be sharded; leave --fsdp out")
+    if generation_backend in ENGINES:
+        raise UserError(f"--fsdp with --generation_backend {generation_backend}: it cannot take over sharded weights")
+
+
+def check_labels(task: TaskData, config: ModelConfig) -> None:
+    """Raise UserError where steps are to be marked by labels that they do not have."""
+    types = {step.type for solution in task.splits["train"] for step in solution.steps}
+    if config.extract_step_type_tokens == "memory" and types == {PLAIN}:
+        raise UserError(
+            f"the steps of {task.name} are not labelled memory or reason; infer types for them, for example with "
+            "--extract_step_type_tokens +-*/ (`memreason step-types --help` explains the methods), or say none"
+        )
+
+
+def check_as_many(checkpoint: Path) -> None:
+    """Raise UserError where the run was begun with another number of processes: its batches would be others."""
+    before = len(list(checkpoint.glob("rng_state*.pth")))
+    if before != distributed.world_size():
+        raise UserError(
+            f"--resume: the run in {checkpoint.parent} was begun with {before} processes, and goes on with as many "
+            f"only: {distributed.world_size()} would see other batches"
+        )

@@ -1,0 +1,85 @@
+"""Hugging Face's TrainingArguments with our defaults. Apart from `training_options.py` because it imports torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from transformers import SchedulerType, TrainingArguments
+
+from memreason.config.model import check_at_least, check_choice, option
+from memreason.config.training import UNNAMED, TrainingOptions
+from memreason.errors import UserError
+from memreason.runtime import distributed
+from memreason.runtime.devices import choose_device
+
+
+@dataclass
+class TrainingConfig(TrainingOptions, TrainingArguments):
+    """All of TrainingArguments, and `TrainingOptions`, which come first where both have an option."""
+
+    _argument_group_name: ClassVar[str] = "the rest of Hugging Face's TrainingArguments"
+
+    ddp_find_unused_parameters: bool | None = option(False, "several processes: look for weights without a gradient")
+    remove_unused_columns: bool | None = option(False, "has no effect here: batches hold only what is used")
+
+    def __post_init__(self) -> None:
+        TrainingOptions.__post_init__(self)
+        self._check_others()
+        self.output_dir = self.output_dir or UNNAMED
+        if self.eval_strategy == "no" or self.save_strategy == "no":
+            self.load_best_model_at_end = False
+            self.metric_for_best_model = None if self.eval_strategy == "no" else self.metric_for_best_model
+        on_cpu = bool(vars(self)["use_cpu"])
+        if on_cpu and self.on_device not in ("auto", "cpu"):
+            raise UserError(f"--use_cpu with --device {self.on_device}: say one of them")
+        device = choose_device("cpu" if on_cpu else self.on_device)
+        self.use_cpu = device.type == "cpu"  # else transformers takes Apple's or Intel's GPU by itself
+        if device.type != "cuda":
+            self.dataloader_pin_memory = False
+        said = str(vars(self)["fsdp"]).lower()
+        if said in ("true", "false"):  # a recipe's, as text
+            self.fsdp = said == "true"
+        if distributed.launched():
+            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # it leaves most processes with no weights to read
+        TrainingArguments.__post_init__(self)
+        if self.device.type != device.type:
+            raise UserError(
+                f"--device {device.type}: transformers' Trainer takes {self.device.type} here; say that one"
+            )
+        options = self.fsdp_plugin_args or {}
+        if options.get("fsdp_version", 2) != 2 or options.get("cpu_ram_efficient_loading"):
+            raise UserError("--fsdp_config: version must be 2, and cpu_ram_efficient_loading false")
+
+    def _check_others(self) -> None:
+        """Raise UserError for values that else are found out once the model is loaded, without their flag's name."""
+        for flag in ("adam_beta1", "adam_beta2", "label_smoothing_factor"):
+            if not 0 <= vars(self)[flag] < 1:
+                raise UserError(f"--{flag} {vars(self)[flag]}: must be at least 0 and below 1")
+        for flag in ("adam_epsilon", "max_grad_norm", "neftune_noise_alpha", "dataloader_num_workers"):
+            check_at_least(flag, vars(self)[flag], 0)
+        for flag, strategy in (("save_steps", self.save_strategy), ("eval_steps", self.eval_strategy)):
+            value = vars(self)[flag]
+            if strategy == "steps" and value is not None and not value > 0:
+                raise UserError(f"--{flag} {value}: must be above 0")
+        check_choice("lr_scheduler_type", str(getattr(self.lr_scheduler_type, "value", self.lr_scheduler_type)),
+                     [kind.value for kind in SchedulerType])  # fmt: skip
+        for flag, value in vars(self).items():
+            if isinstance(value, str) and value.startswith("{"):
+                try:
+                    json.loads(value)
+                except ValueError as error:
+                    raise UserError(f"--{flag}: not valid JSON ({error})") from error
+
+
+def shards(args: TrainingConfig) -> bool:
+    """Whether weights are to be sharded over the processes: --fsdp, or `accelerate launch --use_fsdp`."""
+    return bool(args.fsdp) or os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+def loading_device(args: TrainingConfig) -> torch.device:
+    """Where weights are loaded: where they are trained, or on the CPU, to be sharded over GPUs layer by layer."""
+    return torch.device("cpu") if shards(args) else args.device

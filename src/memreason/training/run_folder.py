@@ -1,0 +1,225 @@
+"""One run, one folder: its frozen config, and whether it is new, unfinished or finished."""
+
+from __future__ import annotations
+
+import errno
+import reprlib
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import DataConfig, ModelConfig
+from memreason.errors import UserError
+from memreason.models.base import absolute
+from memreason.models.manifest import MANIFEST, read_manifest
+from memreason.records import atomic_write
+from memreason.runtime.reading import check_fields, reading
+from memreason.training.checkpoints import (
+    ADAPTER_FILES,
+    MODEL_FILES,
+    STATE,
+    checkpoints_of,
+    remove,
+    remove_checkpoint,
+    remove_evaluation,
+    remove_if_empty,
+)
+from memreason.training.config import TrainingConfig
+
+CONFIG = "config.yaml"
+BASE = "model_name_or_path"
+FINISHED = "metrics.json"
+"""Written last: a run folder that has it is finished."""
+_OF_A_RUN = (FINISHED, MANIFEST, STATE, "adapter_*", "model*.safetensors*",
+             "checkpoint-*", "epochs", "evaluation*", "config.json", "tokenizer*")  # fmt: skip
+"""In a folder without a config, what may be somebody's work."""
+_OPTIONS = (ModelConfig, DataConfig, VariantConfig)
+_DATA = [field.name for field in fields(DataConfig)]
+_ALWAYS = ("dataset", "k_shot", "lora_r")
+"""Every config of ours has them, and hardly anybody else's all three."""
+_DEFAULTS = {f.name: f.default for of in _OPTIONS for f in fields(of)}
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 300
+"""A few lines of YAML, each a list of the one before, make a value of gigabytes."""
+_AGAIN = "copy the folder again, or give another one"
+_NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}
+"""What a run can go on without, or with another one: where it lies, and the device."""
+
+
+def frozen_config(
+    model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: VariantConfig
+) -> dict[str, Any]:
+    """All our options and every training argument that is not at its default, as a recipe.
+
+    Secrets are left out. ``data_path`` is made absolute where it is a path here, so that the
+    checkpoint can be evaluated from anywhere.
+    """
+    # On the same device: transformers holds one for all TrainingArguments, the last ones'.
+    defaults = TrainingConfig(output_dir=training.output_dir, use_cpu=training.use_cpu, on_device=training.on_device)
+    at_default = defaults.to_dict()
+    given = {
+        key: value
+        for key, value in training.to_dict().items()
+        if at_default.get(key) != value and key not in _NOT_FROZEN and not key.endswith("_token")
+    }
+    main = {
+        key: training.to_dict()[key]
+        for key in ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
+                    "per_device_eval_batch_size", "gradient_accumulation_steps", "seed")
+    }  # fmt: skip
+    config = {**asdict(model), **asdict(variants), **asdict(data), **main, **given}
+    config["model_name_or_path"] = absolute(model.model_name_or_path)
+    if data.data_path and Path(data.data_path).exists():
+        config["data_path"] = str(Path(data.data_path).resolve())
+    if model.step_types_path:
+        config["step_types_path"] = str(Path(model.step_types_path).resolve())
+    return config
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write the frozen config as YAML that `memreason train --config` takes."""
+    with atomic_write(folder / CONFIG) as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The frozen config in ``folder``; UserError where there is none or it is not YAML."""
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise UserError(f"{path}: No such file; a checkpoint of memreason has this file beside its weights")
+    with reading(f"{path}: not valid YAML", _AGAIN):
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: is empty, or no list of options; the run cannot be gone on with")
+    with reading(f"{path}: not a config that memreason wrote", _AGAIN):
+        for kind in _OPTIONS:
+            check_fields(kind, config)
+    return config
+
+
+def _config_of_run(folder: Path) -> dict[str, Any]:
+    """The config in ``folder``; UserError where it is not of a run of ours: then nothing in the folder is."""
+    config = read_config(folder)
+    if missing := [name for name in _ALWAYS if name not in config]:
+        raise UserError(
+            f"{folder / CONFIG} is not the config of a run of memreason: it has no {missing[0]}; give another "
+            "--output_dir, nothing was touched here"
+        )
+    return config
+
+
+def data_options(folder: Path) -> dict[str, Any]:
+    """All options of `DataConfig`, as the frozen config of ``folder`` has them; UserError where they cannot be."""
+    path, config = Path(folder) / CONFIG, read_config(folder)
+    if "dataset" not in config:
+        raise UserError(f"{path}: says no dataset; {_AGAIN}")
+    try:
+        return asdict(DataConfig(**{name: config[name] for name in _DATA if name in config}))
+    except UserError as error:
+        raise UserError(f"{path}: {error}; {_AGAIN}") from error
+
+
+def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool) -> bool:
+    """Whether there is a run in ``folder`` to go on with; writes nothing.
+
+    A run goes on with any device, and in its own data type where `auto` is said (`begun_dtype`).
+    With ``resume`` and nothing there (a run killed before it began, say), the answer is no. Raises
+    UserError where the folder holds a run and neither ``resume`` nor ``overwrite`` is said,
+    where the run to resume was begun with other options, and where the config there is not one of ours.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--output_dir {folder} is a file; give a folder")
+    if not (folder / CONFIG).exists():
+        others = sorted(path.name for pattern in _OF_A_RUN for path in folder.glob(pattern))
+        if others:
+            raise UserError(f"--output_dir {folder} holds {', '.join(others)}, but no run; give an empty folder")
+        return False
+    was = _config_of_run(folder)
+    if resume:
+        begun = {**{key: value for key, value in _DEFAULTS.items() if key in config}, **was}  # older than an option
+        changed = [
+            key
+            for key in {**begun, **config}
+            if begun.get(key) != config.get(key)
+            and key not in {*_NOT_FROZEN, BASE}
+            and (key, config.get(key)) != ("dtype", "auto")
+        ]
+        if not (folder / FINISHED).exists():
+            _check_base(folder, begun.get(BASE), config.get(BASE))
+        if changed:
+            pairs = ", ".join(
+                f"{key} was {_SHORT.repr(begun.get(key))} and is {_SHORT.repr(config.get(key))}" for key in changed
+            )
+            raise UserError(f"--resume: the run in {folder} was begun with other options: {pairs}")
+        return True
+    if not overwrite:
+        raise UserError(
+            f"{folder} already holds a run: continue it with --resume, start it anew with "
+            "--overwrite_output_dir, or give another --output_dir"
+        )
+    return False
+
+
+def _check_base(folder: Path, was: Any, now: Any) -> None:
+    """Raise UserError where the run's base model is gone and no other place is said. Another place is let pass here:
+    `check_same_base` compares the weights."""
+    gone = isinstance(was, str) and Path(was).is_absolute() and not Path(was).is_dir()
+    if gone and (now == was or str(Path(str(now)).resolve()) == was):
+        raise UserError(
+            f"--resume: the run in {folder} was begun with the base model in {was}, which is not there any more; if it "
+            "lies elsewhere now, say where with --model_name_or_path (it must have the same weights)"
+        )
+
+
+def check_same_base(folder: Path, checkpoint: Path | None, base: str, fingerprint: str) -> None:
+    """Raise UserError where the run in ``folder``, which goes on from ``checkpoint``, was begun with other weights
+    than those of ``base``, or where that cannot be known."""
+    was = read_config(folder).get(BASE)
+    if checkpoint is None and base != was:
+        raise UserError(
+            f"--resume: the run in {folder} was begun with --model_name_or_path {was}, and has no checkpoint yet to "
+            f"compare {base} with; start it anew with --overwrite_output_dir"
+        )
+    if checkpoint is not None and read_manifest(checkpoint).base_fingerprint != fingerprint:
+        raise UserError(
+            f"--resume: the run in {folder} was begun with the base model {was}, and {base} has other weights; give "
+            "the right one with --model_name_or_path"
+        )
+
+
+def begun_dtype(folder: Path) -> str:
+    """The data type that the run in ``folder`` was begun in; `auto` where nothing there knows."""
+    for checkpoint in checkpoints_of(folder):  # of a run that was begun before its config knew
+        with suppress(UserError):  # cut off, or damaged
+            return read_manifest(checkpoint).dtype
+    return read_config(folder).get("dtype", "auto")
+
+
+def begin_run(folder: Path, config: dict[str, Any]) -> None:
+    """Remove the run that `check_run` found in ``folder``, if any, and freeze ``config`` there.
+
+    What is removed has a name that the run itself has written; all else in the folder stays.
+    """
+    if (folder / CONFIG).exists():
+        whole = _config_of_run(folder).get("parameter_efficient_mode") == "none"
+        for checkpoint in checkpoints_of(folder):
+            remove_checkpoint(checkpoint)
+        before = config["k_shot"] and not config["use_demonstrations"]  # then it was just written
+        for pattern in ("epochs/epoch-*", "evaluation", "evaluation-*", *(() if before else ("before",))):
+            for evaluation in folder.glob(pattern):
+                remove_evaluation(evaluation)
+        remove_if_empty(folder / "epochs")
+        written = (FINISHED, MANIFEST, STATE, *ADAPTER_FILES, *(MODEL_FILES if whole else ()), ".saving.*", CONFIG)
+        remove(folder, written)
+    try:
+        write_config(folder, config)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise
+        raise UserError(
+            f"--output_dir {folder}: cannot be written to ({error.strerror}); give another folder, or make it writable"
+        ) from error

@@ -1,0 +1,120 @@
+"""How long a training run will take on a CPU: foretold from what there is to multiply, corrected by what it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import islice
+
+import torch
+from rich.console import Console
+from transformers import PreTrainedTokenizerBase
+
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import DataConfig, ModelConfig
+from memreason.models.base import multiplied_weights, resolve
+from memreason.runtime import distributed
+from memreason.runtime.terminal import show
+from memreason.tasks.registry import TaskData
+from memreason.training.config import TrainingConfig
+
+BEFORE, TRAINING, VALIDATION, TESTS = "before", "training", "validation", "tests"
+"""The parts of a run."""
+_TRAINING_RATE, _ANSWERING_RATE = 0.55, 0.4
+"""Shares of the rate of large matrix products that training and answering reach (`memreason benchmark` shows them)."""
+_SAMPLE = 64
+"""Solutions whose lengths stand for all."""
+_SIDE, _TRIES = 1024, 3
+_TOO_EARLY = 5.0
+"""Seconds of foretold work before what it took says anything about the rest."""
+
+
+class Outlook:
+    """Parts of a run, each with the seconds that it is expected to take, and how far the run has come."""
+
+    def __init__(self, parts: dict[str, float], clock: Callable[[], float] = time.monotonic):
+        self.parts = parts
+        self._done = dict.fromkeys(parts, 0.0)
+        self._clock, self._start = clock, clock()
+
+    def __str__(self) -> str:
+        if sum(self.parts.values()) < 60:
+            return "this will take less than a minute or so here"
+        listed = ", ".join(f"{name} {in_words(seconds)}" for name, seconds in self.parts.items() if seconds)
+        return f"this will take about {in_words(sum(self.parts.values()))} here ({listed})"
+
+    def reached(self, part: str, share: float = 1.0) -> None:
+        """``share`` of a part is done."""
+        self._done[part] = max(self._done[part], min(share, 1.0))
+
+    def left(self) -> float:
+        """Seconds until the end, as it looks now."""
+        done = sum(seconds * self._done[part] for part, seconds in self.parts.items())
+        slower = (self._clock() - self._start) / done if done > _TOO_EARLY else 1.0
+        return (sum(self.parts.values()) - done) * slower
+
+
+def foretell(
+    model: ModelConfig,
+    data: DataConfig,
+    args: TrainingConfig,
+    variants: VariantConfig,
+    task: TaskData,
+    tokenizer: PreTrainedTokenizerBase,
+    console: Console,
+) -> Outlook | None:
+    """Say what the run will take, and return it; ``model`` knows its data type, ``tokenizer`` the planning tokens. None
+    but for one process on a CPU.
+
+    It is the time that its matrix products take, at the shares of the machine's rate that training and answering
+    usually reach: right within a third or so, far less for models whose layers are no matrix products.
+    """
+    if args.device.type != "cpu" or distributed.launched():
+        return None
+    base = resolve(model.model_name_or_path)
+    layout = variants.layout(model)
+    sample = [solution for solution in islice(task.splits["train"], _SAMPLE) if solution.steps]
+    encoded = layout.encode_all(tokenizer, sample, [()] * len(sample))
+    tokens = sum(len(one.ids) for one in encoded) / max(1, len(encoded))
+    a_pass = 2.0 * multiplied_weights(base.path) * tokens / matrix_rate(getattr(torch, model.dtype))
+    answer = a_pass / _ANSWERING_RATE
+    tests = sum(len(task.splits[name]) for name in task.test_splits) * answer
+    examples = args.num_train_epochs * len(task.splits["train"])
+    if args.max_steps > 0:
+        examples = args.max_steps * args.per_device_train_batch_size * args.gradient_accumulation_steps
+    backward = 2 if model.parameter_efficient_mode == "none" else 1
+    outlook = Outlook({
+        BEFORE: tests if data.k_shot and not variants.use_demonstrations else 0.0,
+        TRAINING: examples * a_pass * (1 + backward) / _TRAINING_RATE,
+        VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
+        TESTS: tests,
+    })  # fmt: skip
+    show(console, str(outlook))
+    return outlook
+
+
+def _evaluations(args: TrainingConfig) -> float:
+    """How often the validation questions are asked, as far as that is known beforehand."""
+    if args.eval_strategy == "steps" and args.eval_steps and args.eval_steps < 1:
+        return 1 / args.eval_steps
+    return 0.0 if args.eval_strategy == "no" else args.num_train_epochs
+
+
+def in_words(seconds: float) -> str:
+    """`40 s`, `6 min` or `2 h 05 min`."""
+    if seconds < 90:
+        return f"{max(10, 10 * round(seconds / 10))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@torch.no_grad()
+def matrix_rate(dtype: torch.dtype) -> float:
+    """Floating-point operations a second of products on the CPU, in a moment; the best of a few."""
+    a = torch.full((_SIDE, _SIDE), 0.01, dtype=dtype)
+    best = float("inf")
+    for _ in range(_TRIES):
+        start = time.perf_counter()
+        torch.nn.functional.linear(a, a)
+        best = min(best, time.perf_counter() - start)
+    return 2.0 * _SIDE**3 / best

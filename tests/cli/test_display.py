@@ -1,0 +1,82 @@
+"""What people see of traces and metrics on the terminal."""
+
+import io
+from dataclasses import replace
+
+from helpers.traces import CUT, LOOSE, RIGHT, WRONG, judge
+from rich.console import Console
+
+from memreason.cli.display import print_comparison, print_metrics, print_next, print_traces, varied
+from memreason.evaluation.judge import judge_traces, metrics
+from memreason.records import Step
+
+
+def printed(show, *args):
+    file = io.StringIO()
+    show(Console(file=file, width=80), *args)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def test_a_printed_trace_reads_without_colour():
+    lines = printed(print_traces, judge_traces([WRONG, RIGHT], "boolean", judge), 1)
+    assert lines[:5] == [
+        "✗ incorrect: false memory  q1",
+        "           Is Lyon the capital of France?",
+        "  memory ✗ Lyon is the capital.",
+        "  reason ? Lyon is Lyon.",
+        "  answer ✓ True  (gold: False)",
+    ]
+    assert not any("Paris" in line for line in lines)  # only the first was asked for
+
+
+def test_options_and_a_missing_answer_are_shown_as_they_are():
+    lines = printed(print_traces, judge_traces([CUT], "choice"), 1)
+    assert lines[0] == "○ no answer  q2  (cut off)  (not well formed)"
+    assert "          B. [b]Tokyo[/b]" in lines
+    assert "  answer  none  (gold: B)" in lines
+
+
+def test_a_trace_that_does_not_end_does_not_fill_the_page():
+    long = replace(RIGHT, steps=RIGHT.steps * 20)
+    lines = printed(print_traces, judge_traces([long], "boolean"), 1)
+    assert len(lines) < 20
+    assert any(f"… and {len(long.steps) - 12} steps more" in line for line in lines)
+    assert "  answer" in "\n".join(lines)
+
+
+def test_printed_metrics_show_counts_intervals_and_causes():
+    lines = printed(print_metrics, metrics(judge_traces([RIGHT, WRONG, CUT], "mixed", judge)))
+    text = "\n".join(lines)
+    assert lines[0].split() == ["accuracy", "33.3%", "[6.1,", "79.2]", "1", "of", "3"]
+    assert "1 false memory" in text and "100.0% unreadable" in text
+
+
+def test_a_comparison_shows_before_and_after_and_the_causes_of_errors():
+    before = metrics(judge_traces([WRONG, CUT], "mixed", judge))
+    after = metrics(judge_traces([RIGHT, WRONG], "mixed", judge))
+    text = "\n".join(printed(print_comparison, {"before": {"test": before}, "after": {"test": after}}))
+    assert "0.0% [0, 66]" in text and "50.0% [9, 91]" in text
+    assert "…" not in text
+    assert "test: of 1 wrong answers, 1 from a false memory" in text
+
+
+def test_varied_takes_one_of_each_outcome_and_cause_in_turn():
+    verdicts = judge_traces([RIGHT, RIGHT, WRONG, CUT, LOOSE], "mixed", judge)
+    assert {v.outcome for v in varied(verdicts, 3)} == {"correct", "incorrect", "no_answer"}
+    assert len(varied(verdicts, 99)) == 5
+
+
+def test_loops_do_not_push_the_table_off_the_screen():
+    loops = [
+        replace(RIGHT, steps=(Step("memory", "Paris and " * 400),) * 30),
+        replace(RIGHT, steps=(Step("memory", "x" * 4000),) * 30),
+    ]
+    lines = printed(print_traces, judge_traces(loops, "boolean"), 2)
+    assert len(lines) < 60 and all(len(line) <= 80 for line in lines)
+
+
+def test_the_next_command_asks_what_was_answered_rightly():
+    (line,) = printed(print_next, "runs/my run", judge_traces([WRONG, RIGHT], "boolean"))[:1]
+    text = "".join(printed(print_next, "runs/my run", judge_traces([WRONG, RIGHT], "boolean")))
+    assert line.startswith("next: ")
+    assert "ask 'Is Lyon the capital of France?' --model_name_or_path 'runs/my run'" in text

@@ -1,0 +1,264 @@
+"""Continuous batching gives what decoding each prompt alone gives, whoever else is under way."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.tiny import SHAPES
+from peft import LoraConfig, get_peft_model
+from transformers import (
+    CONFIG_MAPPING,
+    AutoModelForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
+    DynamicCache,
+    GenerationConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from memreason.errors import Unsupported
+from memreason.generation import scheduler
+
+END = 7
+PROOF = 5
+"""Passes over a dozen tokens: two texts by way of the slots, and plainly."""
+
+
+def decode(model: PreTrainedModel, asked: list[list[int]], room: list[int], **options: object) -> list[list[int]]:
+    """What each prompt was continued with."""
+    found: dict[int, list[int]] = {}
+    scheduler.decode(model, asked, room, on_ended=found.__setitem__, **options)
+    return [found[i] for i in range(len(asked))]
+
+
+def prompts(n: int, vocabulary: int, seed: int = 0) -> list[list[int]]:
+    draw = random.Random(seed)
+    return [[draw.randrange(8, vocabulary) for _ in range(draw.randrange(1, 20))] for _ in range(n)]
+
+
+def alone(model: PreTrainedModel, prompt: list[int], room: int) -> list[int]:
+    ids = torch.tensor([prompt])
+    settings = GenerationConfig(do_sample=False, max_new_tokens=room, eos_token_id=END, pad_token_id=0)
+    written = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+    return written[0, len(prompt) :].tolist()
+
+
+@pytest.fixture(params=SHAPES)
+def model(request: pytest.FixtureRequest, bases: dict[str, Path]) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(bases[request.param], dtype=torch.float32).eval()
+
+
+def small(kind: type, config: type, **options: object) -> PreTrainedModel:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "bos_token_id": None, "eos_token_id": END}  # fmt: skip
+    return kind(config(**{**sizes, **options})).eval()
+
+
+@pytest.mark.parametrize("slots", [1, 3, 50])
+def test_every_prompt_gets_the_ids_that_it_gets_alone(model: PreTrainedModel, slots: int) -> None:
+    asked = prompts(12, model.config.vocab_size)
+    room = [5 + 3 * (i % 5) for i in range(12)]  # rows end at different times
+    expected = [alone(model, prompt, size) for prompt, size in zip(asked, room, strict=True)]
+    assert decode(model, asked, room, end_id=END, slots=slots) == expected
+    assert model.config._attn_implementation == "sdpa"  # as it was
+
+
+def test_the_end_token_ends_a_row_and_is_a_part_of_it(model: PreTrainedModel) -> None:
+    asked = prompts(6, model.config.vocab_size)
+    free = decode(model, asked, [12] * 6, end_id=-1, slots=3)
+    end = free[0][4]
+    first = [ids[: ids.index(end) + 1] if end in ids else ids for ids in free]
+    assert decode(model, asked, [12] * 6, end_id=end, slots=3) == first
+
+
+@pytest.mark.parametrize("guess", ["right", "wrong", "half right", "too many"])
+def test_guesses_change_nothing(model: PreTrainedModel, guess: str) -> None:
+    asked = prompts(7, model.config.vocab_size)
+    expected = decode(model, asked, [20] * 7, end_id=END, slots=3)
+    after = {tuple(ids[: i + 1]): ids[i + 1 : i + 4] for ids in expected for i in range(len(ids))}
+
+    def guesses(written: list[int], _: int) -> list[int]:
+        right = after[tuple(written)]
+        return {"right": right, "wrong": [9, 9], "half right": [*right[:1], 9],
+                "too many": [*right, 9, 9, 9, 9]}[guess]  # fmt: skip
+
+    assert decode(model, asked, [20] * 7, end_id=END, slots=3, guess=guesses) == expected
+
+
+def test_right_guesses_save_passes(model: PreTrainedModel) -> None:
+    asked = prompts(4, model.config.vocab_size)
+    expected = decode(model, asked, [20] * 4, end_id=-1, slots=4)
+    after = {tuple(ids[: i + 1]): ids[i + 1 : i + 4] for ids in expected for i in range(len(ids))}
+    scheduler._PROVEN.clear()
+    passes = []
+    model.register_forward_pre_hook(lambda *_: passes.append(1))
+    decode(model, asked, [20] * 4, end_id=-1, slots=4)
+    without = len(passes)
+    decode(model, asked, [20] * 4, end_id=-1, slots=4, guess=lambda written, _: after[tuple(written)])
+    # The first begins with a proof that this model can be read so; then the prompt, and one or four at a time.
+    assert without == PROOF + 20 and len(passes) - without == 6
+
+
+def test_a_forced_id_is_written_whatever_the_model_says(model: PreTrainedModel) -> None:
+    asked = prompts(5, model.config.vocab_size)
+
+    def forced(written: list[int]) -> int | None:
+        return 11 if len(written) % 4 == 2 else None
+
+    found = decode(model, asked, [10] * 5, end_id=-1, slots=2, forced=forced, guess=lambda *_: [11, 11])
+    for prompt, ids in zip(asked, found, strict=True):
+        assert ids[2] == ids[6] == 11
+        assert ids[3:6] == alone(model, [*prompt, *ids[:3]], 3)  # and it goes on from there
+
+
+def test_a_row_can_end_without_an_end_token(model: PreTrainedModel) -> None:
+    asked = prompts(5, model.config.vocab_size)
+    expected = [ids[:3] for ids in decode(model, asked, [10] * 5, end_id=-1, slots=2)]
+    assert decode(model, asked, [10] * 5, end_id=-1, slots=2, ended=lambda written: len(written) == 3) == expected
+
+
+def test_what_stands_before_every_prompt_is_read_once(model: PreTrainedModel) -> None:
+    before, *asked = prompts(9, model.config.vocab_size)
+    shared = DynamicCache(config=model.config)
+    with torch.no_grad():
+        model(input_ids=torch.tensor([before]), past_key_values=shared, use_cache=True)
+    found = decode(model, asked, [9] * 8, end_id=END, slots=3, shared=shared)
+    assert found == [alone(model, before + prompt, 9) for prompt in asked]
+    assert shared.get_seq_length() == len(before)
+
+
+def test_who_has_ended_is_told_at_once(model: PreTrainedModel) -> None:
+    ended: dict[int, list[int]] = {}
+    scheduler.decode(model, prompts(6, 60), [3, 20, 3, 3, 3, 3], end_id=-1, slots=2, on_ended=ended.__setitem__)
+    assert sorted(ended) == list(range(6)) and list(ended)[-1] == 1  # four others took turns beside the longest
+
+
+def test_a_prompt_is_asked_for_when_its_turn_comes(model: PreTrainedModel) -> None:
+    asked = prompts(20, 60)
+    under_way: set[int] = set()
+    most = 0
+
+    class Watched(list):
+        def __getitem__(self, index):
+            nonlocal most
+            under_way.add(index)
+            most = max(most, len(under_way))
+            return asked[index]
+
+    scheduler.decode(
+        model, Watched(asked), [4] * 20, end_id=-1, slots=3, longest=24,
+        on_ended=lambda index, ids: under_way.remove(index),
+    )  # fmt: skip
+    assert most == 3 and not under_way
+
+
+@pytest.mark.parametrize("family", ["qwen3", "gpt2", "mistral"])
+def test_other_families_of_models(family: str) -> None:
+    if family == "qwen3":
+        model = small(Qwen3ForCausalLM, Qwen3Config, head_dim=8)
+    elif family == "gpt2":
+        model = small(GPT2LMHeadModel, GPT2Config, n_embd=32, n_layer=2, n_head=4, n_positions=64)
+    else:
+        model = small(MistralForCausalLM, MistralConfig, sliding_window=None)
+    asked = prompts(6, 60)
+    assert decode(model, asked, [8] * 6, end_id=END, slots=3) == [alone(model, prompt, 8) for prompt in asked]
+
+
+OTHER_KINDS = {
+    "Mamba beside attention in each layer": ("falcon_h1", {
+        "head_dim": 8, "mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8,
+        "mamba_chunk_size": 8, "initializer_range": 0.2}, "logits differ"),
+    "attention twice in a layer": ("diffllama", {}, "not every layer attends"),
+    "a window that is only in the mask": ("phimoe", {
+        "sliding_window": 8, "num_local_experts": 2, "num_experts_per_tok": 1}, "mask"),
+    "chunks that are only in the mask": ("llama4_text", {
+        "head_dim": 8, "attention_chunk_size": 8, "num_local_experts": 2, "intermediate_size_mlp": 48}, "mask"),
+    "rotary positions that depend on the length": ("llama", {
+        "max_position_embeddings": 8, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
+        "rotary positions"),
+    "capped scores": ("gemma2", {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 64}, "softcap"),
+}  # fmt: skip
+
+
+def of_kind(kind: str, dtype: torch.dtype = torch.float32, **options: object) -> PreTrainedModel:
+    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "pad_token_id": 0,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "bos_token_id": None, "eos_token_id": END}  # fmt: skip
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**{**sizes, **options}), dtype=dtype).eval()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("what", OTHER_KINDS)
+def test_other_kinds_of_attention_are_left_to_others_before_anything_is_decoded(what: str, dtype: torch.dtype) -> None:
+    kind, options, reason = OTHER_KINDS[what]
+    model = of_kind(kind, dtype, **options)
+    told: list[int] = []
+    usual = model.config._attn_implementation
+    with pytest.raises(Unsupported, match=reason):
+        scheduler.decode(
+            model, prompts(3, 60), [5] * 3, end_id=END, slots=2, on_ended=lambda index, ids: told.append(index)
+        )
+    assert not told and model.config._attn_implementation == usual
+
+
+def test_a_window_that_nothing_reaches_beyond_is_no_hindrance() -> None:
+    asked = prompts(6, 60)
+    model = of_kind("mistral", sliding_window=max(map(len, asked)) + 8)
+    assert decode(model, asked, [8] * 6, end_id=END, slots=3) == [alone(model, prompt, 8) for prompt in asked]
+    with pytest.raises(Unsupported, match="mask"):
+        decode(model, asked, [9] * 6, end_id=END, slots=3)
+
+
+def test_the_proof_draws_no_random_numbers(model: PreTrainedModel) -> None:
+    scheduler._PROVEN.clear()
+    before = torch.get_rng_state()
+    decode(model, prompts(2, 60), [3] * 2, end_id=END, slots=2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_sliding_window_is_left_to_others() -> None:
+    model = small(MistralForCausalLM, MistralConfig, sliding_window=4)
+    with pytest.raises(Unsupported, match="mask"):
+        decode(model, prompts(3, 60), [5] * 3, end_id=END, slots=2)
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_guesses_do_not_reach_past_the_room_there_is() -> None:
+    model = small(GPT2LMHeadModel, GPT2Config, n_embd=32, n_layer=2, n_head=4, n_positions=24)
+    (prompt,) = prompts(1, 60, seed=3)
+    room = 24 - len(prompt)
+    expected = decode(model, [prompt], [room], end_id=-1, slots=1)
+    assert decode(model, [prompt], [room], end_id=-1, slots=1, guess=lambda *_: [9, 9, 9]) == expected
+
+
+def test_values_of_another_size_than_keys_are_left_to_others() -> None:
+    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "n_group": 1,
+             "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 16, "topk_group": 1,
+             "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8, "first_k_dense_replace": 2}  # fmt: skip
+    torch.manual_seed(0)
+    model = DeepseekV3ForCausalLM(DeepseekV3Config(**sizes)).eval()
+    with pytest.raises(Unsupported, match="values of another size"):
+        decode(model, prompts(3, 60), [5] * 3, end_id=END, slots=2)
+
+
+def test_adapters_around_the_model_change_nothing_about_which_logits_are_computed() -> None:
+    bare = small(Qwen3ForCausalLM, Qwen3Config, head_dim=8)
+    asked = prompts(4, 60)
+    expected = decode(bare, asked, [5] * 4, end_id=END, slots=4)
+    wrapped = get_peft_model(bare, LoraConfig(target_modules=["up_proj"]))
+    rows: list[int] = []
+    bare.lm_head.register_forward_hook(lambda module, inputs, output: rows.append(output.shape[1]))
+    assert decode(wrapped, asked, [5] * 4, end_id=END, slots=4) == expected
+    assert max(rows) == 4
+
+
+def test_nothing_to_do() -> None:
+    assert decode(small(Qwen3ForCausalLM, Qwen3Config, head_dim=8), [], [], end_id=END, slots=4) == []

@@ -98,7 +98,8 @@ def timed(module: Any, name: str, note: Callable[[float], None]) -> Callable[...
 
 def measure_training(folder: Path, model: str, size: int, steps: int) -> dict[str, float]:
     """Figures of one run of `memreason train`."""
-    from memreason.config.model import DataConfig, ModelConfig
+    from memreason.config.data import DataConfig
+    from memreason.config.model import ModelConfig
     from memreason.training import train as module
     from memreason.training.config import TrainingConfig
     from memreason.training.trainer import GenerationTrainer

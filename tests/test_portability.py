@@ -14,7 +14,7 @@ import torch
 from helpers.runs import options
 
 from memreason.benchmark.machine import describe, peak_memory
-from memreason.config.model import EvaluateConfig
+from memreason.config.commands import EvaluateConfig
 from memreason.evaluation.evaluate import evaluate
 from memreason.kernels import prepacked_linear
 from memreason.label import files

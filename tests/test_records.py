@@ -10,18 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memreason.errors import UserError
-from memreason.records import (
-    Question,
-    Step,
-    Trace,
-    Verdict,
-    atomic_write,
-    one_line,
-    read_jsonl,
-    verdict_from_json,
-    write_json,
-    write_jsonl,
-)
+from memreason.records import Question, Step, Trace, Verdict, one_line, verdict_from_json
+from memreason.runtime.files import atomic_write, read_jsonl, write_json, write_jsonl
 
 words = st.text(min_size=1)
 outcomes = st.sampled_from(["correct", "incorrect", "no_answer"])

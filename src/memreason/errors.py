@@ -5,8 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from memreason.runtime.terminal import plain
-
+_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
+"""C0 controls, escape among them → their pictures, of one cell each."""
+_UNSEEN = [*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF]
+"""C1 controls (which some terminals obey), and what turns the direction of a line around or breaks it."""
+_PLAIN = _PICTURES | dict.fromkeys([*_UNSEEN, *range(0xD800, 0xE000)], 0xFFFD)
 LONGEST = 2500
 """A message is cut in its middle beyond so many characters: it may quote a file, and ends with what to do."""
 
@@ -15,7 +18,7 @@ class UserError(Exception):
     """Bad input: the message says what is wrong, where (file:line, record id, flag), and what to do.
 
     The command line prints it without a traceback and exits with code 2. Any other exception is
-    ours, and exits with code 1. What it quotes is shown as `terminal.plain` does.
+    ours, and exits with code 1. What it quotes is shown as `plain` shows it.
     """
 
     def __init__(self, message: str):
@@ -41,3 +44,9 @@ def did_you_mean(word: str, known: Iterable[str], dashes: str = "") -> str:
     names = {name.lower().replace("-", "_"): name for name in known}
     near = difflib.get_close_matches(word.lower().replace("-", "_"), names, 1)
     return f"; did you mean {dashes}{names[near[0]]}?" if near else ""
+
+
+def plain(text: object) -> str:
+    """``text`` character for character, with a sign in the place of each that is none: control characters but for
+    line breaks and tabs, halves of surrogates, changes of direction."""
+    return str(text).translate(_PLAIN)

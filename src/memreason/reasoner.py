@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 from transformers.utils import logging as transformers_logging
 
+from memreason.config.run import CONFIG, read_config
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import generate, stream
 from memreason.models import unit as model_unit
@@ -21,7 +22,6 @@ from memreason.records import MEMORY, REASON, Question, Trace, one_line
 from memreason.runtime.devices import choose_device
 from memreason.runtime.terminal import show, show_json
 from memreason.tasks.fields import MOST_OPTIONS
-from memreason.training.run_folder import CONFIG, read_config
 
 logger = logging.getLogger(__name__)
 

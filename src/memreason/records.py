@@ -5,18 +5,9 @@ Plain frozen dataclasses, and JSONL in and out. Nothing here imports torch.
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal, TextIO, get_args
-
-from memreason.errors import UserError
-from memreason.runtime.files import parse_json, read_lines
-from memreason.runtime.reading import reading
+from typing import Any, Literal, get_args
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step that carries no label."""
@@ -178,68 +169,17 @@ def spelled(value: str | bool | int | float) -> str:
     return str(value)
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, object) for each non-empty line.
-
-    Raises UserError naming file:line for a line that is not a JSON object.
-    """
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        row = parse_json(line, f"{path}:{number}", "each line must be one JSON object")
-        if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: expected a JSON object, got {type(row).__name__}")
-        yield number, row
+AnswerKind = Literal["boolean", "choice", "math", "mixed", "number", "text"]
+"""boolean: True/False; choice: a letter; mixed: a letter where the question has options, else
+True/False; number: a number; math: anything in LaTeX, compared as mathematics; text: anything, compared
+after normalisation."""
 
 
-@contextmanager
-def atomic_write(path: Path) -> Iterator[TextIO]:
-    """Open a temporary file beside ``path`` and move it there only once it is whole and on disk.
+@dataclass(frozen=True)
+class Judgement:
+    """A machine's reading of one trace: per step and for the answer line (last), is the memory true
+    in the table, does the inference follow from what the trace states before it; None where the
+    step could not be read. ``cause`` is for wrong answers: what went wrong first."""
 
-    On any error (a full disk, say) the temporary file is removed and ``path`` is as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = create_beside(path)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        name.unlink(missing_ok=True)
-        raise
-
-
-def create_beside(path: Path) -> tuple[int, Path]:
-    """(handle, name) of a new file beside ``path``, to be moved there; its permissions are what the umask lets be."""
-    name = path.parent / f".{path.name}.{os.urandom(6).hex()}"
-    return os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), name
-
-
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line, atomically."""
-    with atomic_write(path) as file:
-        for row in rows:
-            file.write(json_line(row))
-
-
-def json_line(row: dict[str, Any]) -> str:
-    """One line of JSONL."""
-    return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write one indented JSON document, atomically."""
-    with atomic_write(path) as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-
-
-def read_json(path: Path, remedy: str = "restore the file, or take it away") -> dict[str, Any]:
-    """Read one JSON object. Raises UserError that names the file and ends in ``remedy``."""
-    with reading(str(path), remedy):
-        value = parse_json(path.read_text(encoding="utf-8"), path, remedy)
-        if not isinstance(value, dict):
-            raise ValueError(f"expected a JSON object, got {type(value).__name__}")
-        return value
+    step_truth: tuple[bool | None, ...]
+    cause: Literal["false_memory", "wrong_inference", "unreadable"] | None

@@ -130,7 +130,8 @@ class TestRecipes:
     def test_the_recipes_of_the_project_are_valid(self) -> None:
         from memreason.cli.main import _parse
         from memreason.config.ablations import VariantConfig
-        from memreason.config.model import DataConfig, ModelConfig
+        from memreason.config.data import DataConfig
+        from memreason.config.model import ModelConfig
         from memreason.training.config import TrainingConfig
 
         recipes = sorted((ROOT / "recipes").glob("*.yaml"))

@@ -7,7 +7,9 @@ import pytest
 from transformers import TrainingArguments
 
 from memreason.cli.parser import Parser, huggingface_options
-from memreason.config.model import AskConfig, DataConfig, ModelConfig
+from memreason.config.commands import AskConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.training.config import TrainingConfig
 

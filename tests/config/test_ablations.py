@@ -3,7 +3,8 @@
 import pytest
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.records import MEMORY, REASON

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from helpers.tiny import SOLUTIONS
 
-from memreason.config.model import EvaluateConfig, ModelConfig
+from memreason.config.commands import EvaluateConfig
+from memreason.config.model import ModelConfig
 from memreason.evaluation.evaluate import evaluate, evaluate_splits
 from memreason.models.unit import build
-from memreason.records import Question, Solution, Trace
+from memreason.records import Judgement, Question, Solution, Trace
 from memreason.runtime.disk_list import OnDisk
+from memreason.tasks.base import TaskData
 from memreason.tasks.jsonl import export_jsonl
-from memreason.tasks.registry import Judgement, TaskData
 
 
 def solutions(split: str, count: int) -> list[Solution]:

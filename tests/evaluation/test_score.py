@@ -11,7 +11,8 @@ from memreason.errors import UserError
 from memreason.evaluation.judge import judge_traces, write_evaluation
 from memreason.evaluation.score import score
 from memreason.planning_tokens.layout import PlanningTokens
-from memreason.records import Step, read_jsonl
+from memreason.records import Step
+from memreason.runtime.files import read_jsonl
 from memreason.tasks.registry import load_task
 
 DATA = Path(__file__).parents[2] / "../shared/data"

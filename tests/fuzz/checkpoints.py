@@ -16,7 +16,9 @@ from helpers.tiny import SOLUTIONS, make_base
 from rich.console import Console
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
+from memreason.config.run import read_config, write_config
 from memreason.models.unit import build, load
 from memreason.records import MEMORY, REASON
 from memreason.step_types.config import StepTypesConfig
@@ -25,7 +27,7 @@ from memreason.step_types.fit import fit
 from memreason.step_types.store import load as load_fit
 from memreason.tasks.jsonl import export_jsonl
 from memreason.training.config import TrainingConfig
-from memreason.training.run_folder import check_run, frozen_config, read_config, write_config
+from memreason.training.run_folder import check_run, frozen_config
 from memreason.training.train import train
 
 CPU = torch.device("cpu")

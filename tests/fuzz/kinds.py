@@ -11,10 +11,12 @@ from fuzz.mutate import Mutator, as_bytes, as_jsonl, as_yaml
 from rich.console import Console
 
 from memreason.cli.parser import Parser
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
 from memreason.evaluation.judge import read_traces
 from memreason.evaluation.score import score
-from memreason.tasks.registry import TaskData, load_task
+from memreason.tasks.base import TaskData
+from memreason.tasks.registry import load_task
 
 Form = Callable[[Mutator, bytes], bytes]
 

@@ -12,8 +12,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Mi
 
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
-from memreason.generation.answer import few_shot_text, generate
+from memreason.generation.answer import generate
 from memreason.generation.backends import check_backend, plain
+from memreason.generation.few_shot import few_shot_text
 from memreason.models.unit import ModelUnit, build, load_base
 
 QUESTIONS = [solution.question for solution in SOLUTIONS]

@@ -7,7 +7,7 @@ from memreason.config.ablations import SIMILAR, UNIFORM
 from memreason.errors import UserError
 from memreason.generation.few_shot import Demonstrations
 from memreason.records import Question, Solution, Step
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
 
 CITIES = ["Paris", "Lyon", "Nice", "Rome", "Milan", "Turin", "Bonn", "Berlin"]
 TRAIN = [

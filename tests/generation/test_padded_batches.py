@@ -10,7 +10,8 @@ from helpers.tiny import SOLUTIONS, make_tokenizer
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, DynamicCache, LlamaForCausalLM
 
 from memreason.errors import UserError
-from memreason.generation.answer import few_shot_text, generate, stream
+from memreason.generation.answer import generate, stream
+from memreason.generation.few_shot import few_shot_text
 from memreason.generation.padded_batches import OwnDecoding
 from memreason.models.unit import ModelUnit, load_base
 from memreason.records import Question

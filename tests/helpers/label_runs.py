@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from memreason.records import read_jsonl
+from memreason.runtime.files import read_jsonl
 
 
 def write_questions(path: Path, n: int) -> list[str]:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
 from memreason.training.config import TrainingConfig
 
 

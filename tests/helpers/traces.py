@@ -1,8 +1,7 @@
 """Four traces, and a judge of them."""
 
 from memreason.planning_tokens.layout import PlanningTokens
-from memreason.records import Question, Step
-from memreason.tasks.registry import Judgement
+from memreason.records import Judgement, Question, Step
 
 LAYOUT = PlanningTokens(1, 1, ("memory", "reason"))
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from memreason.label.replies import MOST_STEPS, REASONS, Problem, check_steps, read_answer, read_facts, read_plan
 from memreason.llm.base import Reply
-from memreason.records import MEMORY, REASON, Question, Step
-from memreason.tasks.registry import AnswerKind
+from memreason.records import MEMORY, REASON, AnswerKind, Question, Step
 
 BOOLEAN = Question("q", "Is Lyon the capital of France?", "False")
 CHOICE = Question("q", "What writes?", "B", ("spoon", "pen", "hat"))

@@ -15,7 +15,9 @@ from helpers.units import config, logits, train_a_little
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from memreason.config.model import PREFIX_TUNING, EvaluateConfig
+from memreason.config.commands import EvaluateConfig
+from memreason.config.model import PREFIX_TUNING
+from memreason.config.run import CONFIG
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
 from memreason.models.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
@@ -23,7 +25,6 @@ from memreason.models.base import SMOLLM2, SMOLLM2_HUB_ID, SMOLLM2_PACKAGE, Base
 from memreason.models.manifest import MANIFEST
 from memreason.models.unit import build, load
 from memreason.reasoner import load as load_reasoner
-from memreason.training.run_folder import CONFIG
 
 README = Path(__file__).parents[2] / "README.md"
 

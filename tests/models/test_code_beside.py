@@ -11,7 +11,7 @@ import torch
 from helpers.tiny import make_base
 from helpers.units import config
 
-from memreason.config.model import EvaluateConfig
+from memreason.config.commands import EvaluateConfig
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
 from memreason.models.adapter_files import ADAPTER_CONFIG

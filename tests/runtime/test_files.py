@@ -5,8 +5,7 @@ import gzip
 import pytest
 
 from memreason.errors import UserError
-from memreason.records import read_json, read_jsonl
-from memreason.runtime.files import DEEPEST, listed, parse_json, read_lines, read_text
+from memreason.runtime.files import DEEPEST, listed, parse_json, read_json, read_jsonl, read_lines, read_text
 from memreason.runtime.reading import shown
 
 

@@ -19,11 +19,11 @@ from rich.text import Text
 
 from memreason.cli.display import print_comparison, print_metrics, print_solution, print_traces
 from memreason.cli.task_table import print_task
-from memreason.errors import LONGEST, UserError
+from memreason.errors import LONGEST, UserError, plain
 from memreason.evaluation.judge import judge_traces, metrics
 from memreason.evaluation.score import print_score
 from memreason.records import Question, Solution, Step
-from memreason.runtime.terminal import guard, plain, show, show_json
+from memreason.runtime.terminal import guard, show, show_json
 from memreason.step_types.describe import print_fit
 from memreason.step_types.store import RECORD, STEPS
 from memreason.tasks.jsonl import export_jsonl

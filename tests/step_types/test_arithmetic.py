@@ -8,7 +8,8 @@ from conftest import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memreason.records import PLAIN, Question, Solution, Step, read_jsonl
+from memreason.records import PLAIN, Question, Solution, Step
+from memreason.runtime.files import read_jsonl
 from memreason.step_types.arithmetic import NAMES, Arithmetic, operator
 from memreason.step_types.corpus import Corpus
 

@@ -10,7 +10,8 @@ from helpers.tiny import SOLUTIONS
 from rich.console import Console
 
 from memreason.cli.main import main
-from memreason.config.model import CONTROLS, INFERRED, DataConfig, InferredTypes, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import CONTROLS, INFERRED, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.models.manifest import read_manifest
 from memreason.models.unit import build
@@ -19,8 +20,8 @@ from memreason.records import PLAIN, Question, Solution, Step
 from memreason.step_types import default_folder
 from memreason.step_types.arithmetic import NAMES
 from memreason.step_types.infer import check_same_types, with_inferred_types
+from memreason.tasks.base import TaskData
 from memreason.tasks.jsonl import export_jsonl
-from memreason.tasks.registry import TaskData
 
 QUICK = ("+-*/", "k-means", "vae-next-step")
 """Everyday tests do without the other methods' commands; their fits are tested beside this file."""

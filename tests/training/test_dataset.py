@@ -18,7 +18,7 @@ from memreason.errors import UserError
 from memreason.generation.few_shot import Demonstrations
 from memreason.planning_tokens.layout import FRONT, IGNORE, PlanningTokens
 from memreason.records import Question, Solution, Step
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
 from memreason.training.dataset import Columns, discard, fingerprint, in_memory, kept
 from memreason.training.encoding import encode_solutions
 

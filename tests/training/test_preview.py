@@ -9,7 +9,8 @@ from rich.console import Console
 
 from memreason.cli.main import main
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.tasks.jsonl import export_jsonl
 from memreason.training.preview import print_as_trained

@@ -6,23 +6,21 @@ from typing import Any, ClassVar
 import pytest
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
+from memreason.config.run import CONFIG, data_options, read_config, write_config
 from memreason.errors import UserError
 from memreason.models.manifest import Manifest
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.training.config import TrainingConfig
 from memreason.training.run_folder import (
     BASE,
-    CONFIG,
     FINISHED,
     begin_run,
     begun_dtype,
     check_run,
     check_same_base,
-    data_options,
     frozen_config,
-    read_config,
-    write_config,
 )
 
 CONFIG_A = {"dataset": "atlas", "k_shot": 0, "lora_r": 16}

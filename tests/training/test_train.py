@@ -19,14 +19,15 @@ from safetensors.torch import load_file
 
 from memreason import load
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING, EvaluateConfig
+from memreason.config.commands import EvaluateConfig
+from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING
+from memreason.config.run import read_config
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
 from memreason.evaluation.judge import read_traces
 from memreason.models import dtypes
 from memreason.models.manifest import read_manifest
-from memreason.records import read_json
-from memreason.training.run_folder import read_config
+from memreason.runtime.files import read_json
 from memreason.training.train import train
 
 

@@ -18,7 +18,7 @@ from memreason.answers.number import find_number, whole_number_line
 from memreason.records import Outcome, Question, one_line, spelled
 
 if TYPE_CHECKING:
-    from memreason.tasks.registry import AnswerKind
+    from memreason.records import AnswerKind
 
 __all__ = ["extract_flexible", "extract_strict", "kind_of", "normalise_gold", "option_letters", "outcome"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from memreason.config.model import DTYPES, LORA_MODULES, check_at_least, check_choice, option
+from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.model import DTYPES, LORA_MODULES
 from memreason.errors import UserError
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 

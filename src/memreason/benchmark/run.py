@@ -16,7 +16,7 @@ from memreason.benchmark.machine import describe
 from memreason.benchmark.summary import summarise
 from memreason.benchmark.table import print_report
 from memreason.benchmark.workload import Work, prepare_work
-from memreason.records import write_json
+from memreason.runtime.files import write_json
 from memreason.runtime.terminal import say
 
 

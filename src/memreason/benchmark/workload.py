@@ -14,9 +14,10 @@ from transformers import PreTrainedTokenizerBase
 from memreason.benchmark.config import BenchmarkConfig
 from memreason.benchmark.machine import forget_peak_memory
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
+from memreason.config.run import read_config
 from memreason.errors import UserError
-from memreason.evaluation.evaluate import load_data
 from memreason.models.base import load_tokenizer, multiplied_weights, resolve
 from memreason.models.dtypes import choose_dtype, dtype_name
 from memreason.models.manifest import is_checkpoint, read_manifest
@@ -25,8 +26,8 @@ from memreason.models.unit import ModelUnit, build, load
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import PLAIN, Question
 from memreason.runtime.devices import choose_device
-from memreason.tasks.registry import TaskData
-from memreason.training import run_folder
+from memreason.tasks.base import TaskData
+from memreason.tasks.load import load_data
 from memreason.training.encoding import Example, encode_solutions
 
 BASE_MAX_LENGTH = 256
@@ -153,7 +154,7 @@ def _data(config: BenchmarkConfig) -> DataConfig:
     """The checkpoint's data, or what the options say."""
     values: dict[str, Any] = {"num_test": 0}
     if is_checkpoint(config.model_name_or_path):
-        frozen = run_folder.read_config(Path(config.model_name_or_path))
+        frozen = read_config(Path(config.model_name_or_path))
         if config.dataset in (None, frozen["dataset"]):
             values |= {field.name: frozen[field.name] for field in fields(DataConfig) if field.name in frozen}
     given = {"dataset": config.dataset, "data_path": config.data_path}

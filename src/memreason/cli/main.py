@@ -144,7 +144,8 @@ def _tasks(argv: Sequence[str]) -> None:
 
 def _tasks_as_trained(argv: Sequence[str]) -> None:
     from memreason.config.ablations import VariantConfig
-    from memreason.config.model import DataConfig, ModelConfig
+    from memreason.config.data import DataConfig
+    from memreason.config.model import ModelConfig
 
     model, data, variants = _parse("tasks", (ModelConfig, DataConfig, VariantConfig), argv)
     _quiet_transformers()
@@ -200,7 +201,7 @@ def _convert(argv: Sequence[str]) -> int:
 
 
 def _step_types(argv: Sequence[str]) -> None:
-    from memreason.config.model import DataConfig
+    from memreason.config.data import DataConfig
     from memreason.step_types.config import ShowStepTypesConfig, StepTypesConfig
 
     action, rest = (argv[0], list(argv[1:])) if argv else ("", [])
@@ -229,7 +230,8 @@ def _step_types(argv: Sequence[str]) -> None:
 def _train(argv: Sequence[str]) -> None:
     from memreason.cli.parser import huggingface_options
     from memreason.config.ablations import VariantConfig
-    from memreason.config.model import DataConfig, ModelConfig
+    from memreason.config.data import DataConfig
+    from memreason.config.model import ModelConfig
     from memreason.config.training import UNNAMED, TrainingOptions
 
     light = _parser("train", (ModelConfig, DataConfig, TrainingOptions, VariantConfig), huggingface_options())
@@ -258,7 +260,7 @@ def _train(argv: Sequence[str]) -> None:
 
 
 def _evaluate(argv: Sequence[str]) -> None:
-    from memreason.config.model import EvaluateConfig
+    from memreason.config.commands import EvaluateConfig
 
     (config,) = _parse("evaluate", (EvaluateConfig,), argv)
     distributed.start(config.device)
@@ -277,7 +279,7 @@ def _evaluate(argv: Sequence[str]) -> None:
 
 
 def _ask(argv: Sequence[str]) -> None:
-    from memreason.config.model import AskConfig
+    from memreason.config.commands import AskConfig
 
     (config,) = _parse("ask", (AskConfig,), argv)
     question = config.question

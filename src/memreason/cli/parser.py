@@ -16,6 +16,7 @@ from transformers.hf_argparser import HfArgumentParser, string_to_bool
 
 from memreason.cli.recipes import read_recipe
 from memreason.errors import UserError, did_you_mean
+from memreason.tasks.registry import check_name
 
 POSITIONAL = {
     "ask": ('"QUESTION"', "question"),
@@ -198,6 +199,8 @@ class Parser(HfArgumentParser):
         namespace, rest = self.parse_known_args(arguments)
         if rest:
             self._take_positional(namespace, rest)
+        if dataset := getattr(namespace, "dataset", None):
+            check_name(dataset)
         outputs = []
         for dtype in self.dataclass_types:
             names = {f.name for f in fields(dtype) if f.init}

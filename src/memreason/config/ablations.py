@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from memreason.config.model import LABELLED, PREFIX_TUNING, DataConfig, ModelConfig, check_choice, option
+from memreason.config.data import DataConfig
+from memreason.config.fields import check_choice, option
+from memreason.config.model import LABELLED, PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.planning_tokens.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from memreason.config.model import option
+from memreason.config.data import BACKENDS
+from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError
+from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 
 @dataclass
@@ -54,3 +56,84 @@ class ScoreConfig:
         for flag in ("generations", "dataset"):
             if not getattr(self, flag):
                 raise UserError(f"--{flag} is missing")
+
+
+_KNOWN = "checked against the checkpoint, which knows"
+
+
+@dataclass
+class EvaluateConfig:
+    """Options of `memreason evaluate`; what is not given comes from the checkpoint."""
+
+    _argument_group_name: ClassVar[str] = "evaluation"
+
+    model_name_or_path: str = option("", "a checkpoint of ours (needs nothing else), or a base model")
+    base_model_name_or_path: str | None = option(
+        None, "the base model, where it is no longer where the checkpoint says"
+    )
+    dataset: str | None = option(None, "dataset (default: the checkpoint's)")
+    data_path: str | None = option(None, "file, folder or hub id (default: the checkpoint's)")
+    split: str | None = option(None, "split to evaluate (default: every test split)")
+    num_test: int | None = option(None, "distinct questions per split; 0 = all (default: the checkpoint's, or all)")
+    split_seed: int | None = option(None, "seed of splits and draws (default: the checkpoint's, or 0)")
+    use_calculator: bool | None = option(
+        None, "compute the results in marks such as <<48/2=24>> (default: the checkpoint's, or False)"
+    )
+    k_shot: int = option(0, "base models only: solved examples in the prompt; 0 = an instruction")
+    num_train: int | None = option(None, "base models only: train questions that the examples are drawn from")
+    num_validation: int = option(100, "base models only: as in `memreason train`")
+    num_countries: int | None = option(None, "base models on atlas only: how many countries it is about")
+    per_device_eval_batch_size: int | None = option(
+        None, "questions generated for at once (default: the checkpoint's, or 64)", aliases=["--batch_size"]
+    )
+    model_max_length: int | None = option(
+        None, "longest text in tokens (default: the checkpoint's, or 512)", aliases=["--max_length"]
+    )
+    dtype: str | None = option(None, "data type of the weights (default: the checkpoint's, or auto)")
+    load_in_8bit: bool = option(False, "hold the weights in 8 bits (needs bitsandbytes)")
+    load_in_4bit: bool = option(False, "hold the weights in 4 bits, NF4 (needs CUDA and bitsandbytes)")
+    generation_backend: str | None = option(
+        None, f"what decodes: {', '.join(BACKENDS)} (default: the checkpoint's, or auto)"
+    )
+    device: str = option("auto", DEVICE_HELP, DEVICES)
+    output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
+    show: int = option(3, "print this many traces")
+    # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
+    add_soft_prompts: bool | None = option(None, _KNOWN)
+    num_general_prefix_tokens: int | None = option(None, _KNOWN)
+    num_special_prefix_tokens: int | None = option(None, _KNOWN)
+    parameter_efficient_mode: str | None = option(None, _KNOWN)
+    extract_step_type_tokens: str | None = option(None, _KNOWN)
+    num_plan_types: int | None = option(None, _KNOWN)
+    lora_module: str | None = option(None, _KNOWN)
+    only_at_front: bool | None = option(None, _KNOWN)
+    plan_first: bool | None = option(None, _KNOWN)
+    plan_only: bool | None = option(None, _KNOWN)
+    add_hard_prompts: bool | None = option(None, _KNOWN)
+    use_sparse_attention: bool | None = option(None, _KNOWN)
+    prompt_template: str | None = option(None, _KNOWN)
+    use_demonstrations: bool | None = option(None, _KNOWN)
+    demo_selection: str | None = option(None, _KNOWN)
+
+    def __post_init__(self) -> None:
+        if not self.model_name_or_path:
+            raise UserError("--model_name_or_path is missing: give a checkpoint folder or a base model")
+        for flag, minimum in (("num_test", 0), ("k_shot", 0), ("per_device_eval_batch_size", 1), ("show", 0)):
+            check_at_least(flag, getattr(self, flag), minimum)
+        check_choice("generation_backend", self.generation_backend or BACKENDS[0], BACKENDS)
+
+
+@dataclass
+class AskConfig:
+    """Options of `memreason ask`."""
+
+    _argument_group_name: ClassVar[str] = "asking"
+
+    question: str = option("", "the question; it may also stand without the flag, in quotes")
+    model_name_or_path: str = option("runs/demo", "a checkpoint of ours")
+    base_model_name_or_path: str | None = option(
+        None, "the base model, where it is no longer where the checkpoint says"
+    )
+    options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
+    device: str = option("auto", DEVICE_HELP, DEVICES)
+    json: bool = option(False, "print the trace as one JSON object instead of as text")

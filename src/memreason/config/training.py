@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import ClassVar
 
-from memreason.config.model import check_at_least, check_choice, option
+from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError, did_you_mean
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -10,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, EvaluateConfig
+from memreason.config.commands import EvaluateConfig
+from memreason.config.data import DataConfig
+from memreason.config.run import data_options, read_config
 from memreason.errors import UserError
 from memreason.evaluation.judge import check_folder, judge_trace, write_evaluation
-from memreason.generation.answer import answer_each, few_shot_text
-from memreason.generation.few_shot import Demonstrations
+from memreason.generation.answer import answer_each
+from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
 from memreason.models.base_checks import check_texts
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit, load, load_base
@@ -23,49 +24,12 @@ from memreason.runtime import distributed
 from memreason.runtime.allocator import keep_freed_memory
 from memreason.runtime.devices import choose_device
 from memreason.runtime.disk_list import OnDisk
-from memreason.tasks.registry import ALIASES, TaskData, load_task
-from memreason.training import run_folder
+from memreason.tasks.base import TaskData
+from memreason.tasks.load import draw, load_data
+from memreason.tasks.registry import ALIASES
 
 EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
-
-
-def load_data(config: DataConfig) -> TaskData:
-    """The dataset that the options ask for, its splits drawn down to `num_train` and `num_test`.
-
-    The same options give the same questions, each at most once; the draw keeps the dataset's order.
-    """
-    sizes: dict[str, int] = {}
-    if config.dataset == "atlas":
-        asked = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
-        sizes = {name: size for name, size in asked.items() if size}
-    elif config.num_countries is not None:
-        raise UserError(f"--num_countries is an option of the dataset atlas, and --dataset is {config.dataset}")
-    task = load_task(
-        config.dataset, config.data_path, seed=config.split_seed, num_validation=config.num_validation, sizes=sizes
-    )
-    limits = {"train": config.num_train, "validation": config.num_test}
-    splits = {
-        name: draw(solutions, limits.get(name, config.num_test), config.split_seed)
-        for name, solutions in task.splits.items()
-    }
-    return replace(task, splits=splits)
-
-
-def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequence[Solution]:
-    """At most ``limit`` solutions (None or 0: all), drawn without replacement, in their old order."""
-    if not limit or limit >= len(solutions):
-        return solutions
-    chosen = random.Random(seed).sample(range(len(solutions)), limit)
-    return OnDisk(solutions[i] for i in sorted(chosen))
-
-
-def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:
-    """``k_shot`` solved examples from train, the same ones for every question."""
-    solved = [solution for solution in task.splits.get("train", []) if solution.steps]
-    if len(solved) < k_shot:
-        raise UserError(f"--k_shot {k_shot}: the train split of {task.name} has {len(solved)} solutions to show")
-    return random.Random(seed).sample(solved, k_shot)
 
 
 def evaluate_splits(
@@ -144,7 +108,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
 
 def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
     """What the checkpoint was trained to see before a question."""
-    frozen = run_folder.read_config(Path(config.model_name_or_path))
+    frozen = read_config(Path(config.model_name_or_path))
     if not frozen.get("use_demonstrations"):
         return None
     return Demonstrations(
@@ -169,7 +133,7 @@ def _bits(config: EvaluateConfig) -> int | None:
 
 def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     folder = Path(config.model_name_or_path)
-    frozen = run_folder.read_config(folder)
+    frozen = read_config(folder)
     for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
                  "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module",
                  "only_at_front", "plan_first", "plan_only", "add_hard_prompts", "use_sparse_attention",
@@ -181,7 +145,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
             )
     if config.k_shot:
         raise UserError("--k_shot is for base models; a trained checkpoint is asked as it was trained")
-    values = run_folder.data_options(folder)
+    values = data_options(folder)
     known = ALIASES.get(values["dataset"], values["dataset"])
     if config.dataset and ALIASES.get(config.dataset, config.dataset) != known:
         values |= {"dataset": config.dataset, "data_path": None, "num_train": None, "num_countries": None}

@@ -15,24 +15,13 @@ from memreason.answers.extract import extract_flexible, extract_strict, outcome
 from memreason.errors import UserError
 from memreason.models.manifest import MANIFEST
 from memreason.planning_tokens.layout import ANSWER, PlanningTokens
-from memreason.records import (
-    MEMORY,
-    REASON,
-    Solution,
-    Trace,
-    Verdict,
-    atomic_write,
-    create_beside,
-    json_line,
-    read_jsonl,
-    verdict_from_json,
-    write_json,
-)
+from memreason.records import MEMORY, REASON, Solution, Trace, Verdict, verdict_from_json
 from memreason.runtime import distributed
 from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.files import atomic_write, create_beside, json_line, read_jsonl, write_json
 
 if TYPE_CHECKING:
-    from memreason.tasks.registry import AnswerKind, Judgement
+    from memreason.records import AnswerKind, Judgement
 
 EVALUATION_FILES = ("traces.jsonl", "traces.txt", "metrics.json")
 """What an evaluation writes into its folder."""

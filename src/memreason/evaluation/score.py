@@ -22,11 +22,13 @@ from memreason.cli.display import print_metrics
 from memreason.errors import UserError
 from memreason.evaluation.judge import EVALUATION_FILES, check_folder, judge_traces, write_evaluation
 from memreason.planning_tokens.layout import PlanningTokens, parse_text
-from memreason.records import PLAIN, Question, Solution, Trace, Verdict, write_jsonl
+from memreason.records import PLAIN, Question, Solution, Trace, Verdict
+from memreason.runtime.files import write_jsonl
 from memreason.runtime.terminal import show
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
-from memreason.tasks.registry import TaskData, load_task
+from memreason.tasks.base import TaskData
+from memreason.tasks.registry import load_task
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5

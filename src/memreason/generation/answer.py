@@ -23,8 +23,8 @@ from memreason.generation.padded_batches import OwnDecoding
 from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.unit import ModelUnit
-from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE, INSTRUCTION
-from memreason.records import Question, Solution, Trace
+from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE
+from memreason.records import Question, Trace
 from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate
 
@@ -34,17 +34,6 @@ Item = TypeVar("Item")
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
 """How many of the last tokens can hold a finished answer line."""
-
-
-def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
-    """What to put before a question for a base model: solved examples in the unit's own layout, an
-    empty line after each; with none, an instruction."""
-    layout = unit.layout
-    if not solutions:
-        return f"{INSTRUCTION}\n\n"
-    return "".join(
-        f"{layout.prompt_text(s.question)}{layout.solution_text(s.steps, s.question.answer)}\n\n" for s in solutions
-    )
 
 
 def generate(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memreason.config.ablations import UNIFORM
 from memreason.errors import UserError
+from memreason.planning_tokens.prompt_templates import INSTRUCTION
 from memreason.records import Question, Solution
 from memreason.tasks.assemble import question_key
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
+
+if TYPE_CHECKING:
+    from memreason.models.unit import ModelUnit
 
 
 class Demonstrations:
@@ -55,3 +59,22 @@ class Demonstrations:
 
         vectorizer = TfidfVectorizer(sublinear_tf=True)
         return vectorizer, vectorizer.fit_transform([solution.question.text for solution in self.pool])
+
+
+def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:
+    """``k_shot`` solved examples from train, the same ones for every question."""
+    solved = [solution for solution in task.splits.get("train", []) if solution.steps]
+    if len(solved) < k_shot:
+        raise UserError(f"--k_shot {k_shot}: the train split of {task.name} has {len(solved)} solutions to show")
+    return random.Random(seed).sample(solved, k_shot)
+
+
+def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
+    """What to put before a question for a base model: solved examples in the unit's own layout, an
+    empty line after each; with none, an instruction."""
+    layout = unit.layout
+    if not solutions:
+        return f"{INSTRUCTION}\n\n"
+    return "".join(
+        f"{layout.prompt_text(s.question)}{layout.solution_text(s.steps, s.question.answer)}\n\n" for s in solutions
+    )

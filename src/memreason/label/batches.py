@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from memreason.errors import UserError
+from memreason.label.clients import Agents
 from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
 from memreason.label.display import LabelProgress
@@ -28,9 +29,6 @@ from memreason.llm import batch_api
 from memreason.llm.base import RequestFailed, Stopped
 from memreason.llm.meter import FREE, Price
 from memreason.llm.openai_api import OpenAIEndpoint
-
-if TYPE_CHECKING:
-    from memreason.label.run import Agents
 
 
 class _Pending:

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from memreason.config.model import DTYPES, check_at_least, check_choice, option
+from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.model import DTYPES
 from memreason.errors import UserError
 from memreason.label.prompts import ORDERS
 from memreason.llm.base import check_address

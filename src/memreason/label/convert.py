@@ -14,8 +14,7 @@ from typing import Any
 
 from memreason.errors import UserError
 from memreason.planning_tokens.layout import SPELLINGS
-from memreason.records import write_json, write_jsonl
-from memreason.runtime.files import check_whole_characters
+from memreason.runtime.files import check_whole_characters, write_json, write_jsonl
 from memreason.tasks import commonsenseqa, truthfulqa
 from memreason.tasks.agent_json import LABELS, read_array
 

@@ -21,8 +21,7 @@ from memreason.label.replies import (
     read_plan,
 )
 from memreason.llm.base import Message, Reply, RequestFailed
-from memreason.records import MEMORY, Question, Solution, Step
-from memreason.tasks.registry import AnswerKind
+from memreason.records import MEMORY, AnswerKind, Question, Solution, Step
 
 PLANNER, KNOWLEDGE = "planner", "knowledge"
 Read = TypeVar("Read")

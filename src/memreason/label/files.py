@@ -17,7 +17,8 @@ from typing import Any, TextIO
 from memreason.errors import UserError
 from memreason.label.dialogue import Labelled, Rejection
 from memreason.label.questions import Asked
-from memreason.records import Question, read_json, write_json
+from memreason.records import Question
+from memreason.runtime.files import read_json, write_json
 from memreason.runtime.locks import lock
 from memreason.tasks.agent_json import SPLITS
 

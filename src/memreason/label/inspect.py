@@ -27,7 +27,7 @@ from memreason.llm.base import Request, RequestFailed
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, Meter
 from memreason.llm.open_client import open_client
-from memreason.records import MEMORY, REASON, Question, Solution, one_line
+from memreason.records import MEMORY, REASON, AnswerKind, Question, Solution, one_line
 from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
 from memreason.runtime.terminal import show, show_json
@@ -35,7 +35,6 @@ from memreason.tasks.agent_json import read_array
 from memreason.tasks.agent_json import read_record as read_agent_record
 from memreason.tasks.commonsenseqa import split_options
 from memreason.tasks.jsonl import read_record as read_jsonl_record
-from memreason.tasks.registry import AnswerKind
 
 READINGS = {
     "question alone": "what the reader knows without the solution",

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 from memreason.answers.extract import normalise_gold
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.records import Question, one_line
+from memreason.records import AnswerKind, Question, one_line
 from memreason.runtime.files import check_whole_characters, listed
 from memreason.runtime.reading import reading, shown
 from memreason.tasks.agent_json import read_array, stem
 from memreason.tasks.fields import MOST_OPTIONS, answer_of, identifier, without_letters
-from memreason.tasks.registry import AnswerKind, load_task
+from memreason.tasks.registry import load_task
 
 
 class Asked(NamedTuple):

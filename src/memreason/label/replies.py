@@ -13,9 +13,8 @@ from memreason.label.no_facts import what_it_lacks
 from memreason.label.problems import MOST_STEPS, REASONS, Problem
 from memreason.label.reply_json import find_object
 from memreason.llm.base import ELSEWHERE, Reply
-from memreason.records import MEMORY, REASON, Question, Step, one_line
+from memreason.records import MEMORY, REASON, AnswerKind, Question, Step, one_line
 from memreason.tasks.agent_json import LABELS
-from memreason.tasks.registry import AnswerKind
 
 __all__ = ["MOST_STEPS", "REASONS", "Problem", "read_answer", "read_facts", "read_plan"]
 

@@ -5,85 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 from rich.console import Console
 
 from memreason.errors import UserError
 from memreason.label import estimate
+from memreason.label.batches import label_batched
+from memreason.label.clients import Agents, open_agents
 from memreason.label.config import LabelConfig
-from memreason.label.dialogue import KNOWLEDGE, PLANNER, Ask, Labelled, Labeller, Rejection, label
+from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
 from memreason.label.display import LabelProgress, print_summary
 from memreason.label.files import RunFiles, rejects_path
 from memreason.label.prompts import load_prompts
 from memreason.label.questions import Asked, Questions
-from memreason.llm.base import Client, Reply, Request, RequestFailed, Stopped, split_address
+from memreason.llm.base import Reply, RequestFailed, Stopped, split_address
 from memreason.llm.cache import RequestCache
-from memreason.llm.meter import FREE, Meter, Price
-from memreason.llm.open_client import open_client
+from memreason.llm.meter import Meter
 from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
 
 WINDOW = 32
 """Results may wait for this many times `concurrency` questions until an earlier question has ended."""
-
-
-@dataclass(frozen=True)
-class Agent:
-    """One role: who answers, as which model, at what price (None: not known)."""
-
-    client: Client
-    model: str
-    price: Price | None
-
-
-class Agents:
-    """Answers what is asked: from the request cache, or else by asking an agent and keeping the reply."""
-
-    def __init__(self, config: LabelConfig, agents: dict[str, Agent], cache: RequestCache, meter: Meter):
-        self.run_name = str(Path(config.output).resolve())
-        self.by_role, self.cache, self.meter = agents, cache, meter
-        self._config = config
-        self.answered = 0
-        self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
-    def request(self, ask: Ask) -> tuple[str, Request]:
-        """(key, request) of what is asked."""
-        agent = self.by_role[ask.role]
-        request = Request(
-            agent.model, ask.messages, ask.form, ask.schema,
-            self._config.max_tokens, self._config.temperature, self._config.extra,
-        )  # fmt: skip
-        asked_in = "" if self._config.structured == "auto" else f" {self._config.structured}"
-        return request.key(agent.client.endpoint + asked_in), request
-
-    def in_doubt(self, result: Labelled | Rejection) -> bool:
-        """Whether a request failed, and its endpoint has answered none since."""
-        clients = (agent.client for agent in self.by_role.values())
-        failing = any(getattr(client, "failed_in_a_row", 0) for client in clients)
-        return isinstance(result, Rejection) and result.reason == "request_failed" and failing
-
-    async def answer(self, ask: Ask) -> Reply:
-        """The reply. Raises RequestFailed, Stopped or UserError as a client does."""
-        key, request = self.request(ask)
-        # Whoever asks the same at the same time waits for the one reply.
-        async with self._under_way.setdefault(key, asyncio.Lock()):
-            if reply := self.cache.get(key):
-                return reply
-            agent = self.by_role[ask.role]
-            price = agent.price or FREE
-            reserved, reply = await self.meter.reserve_in_turn(request, price), None
-            try:
-                reply = await agent.client.complete(request)
-                self.answered += 1
-            finally:
-                cost = self.meter.settle(reserved, reply, price)
-            self.cache.put(key, self.run_name, ask.role, agent.model, reply, cost)
-            return reply
 
 
 async def solve(asked: Asked, labeller: Labeller, answer: Callable[[Ask], Awaitable[Reply]]) -> Labelled | Rejection:
@@ -191,7 +136,7 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
             if config.dry_run:
                 estimate.print_first_prompt(console, questions, labeller)
             return out
-        by_role = _open_agents(config, meter, out.dtypes())
+        by_role = open_agents(config, meter, out.dtypes())
         clients = [agent.client for agent in by_role.values()]
         out.keep_dtypes({client.endpoint: client.dtype for client in clients if hasattr(client, "dtype")})
         agents = Agents(config, by_role, cache, meter)
@@ -216,34 +161,12 @@ async def _label(
     rest = islice(questions, out.done, None)
     try:
         if config.batch:
-            from memreason.label.batches import label_batched
-
             await label_batched(questions, labeller, agents, out, config, progress)
         else:
             await label_online(rest, labeller, agents, out, _concurrency(config), progress.update)
     finally:
         for agent in set(agents.by_role.values()):
             await agent.client.close()
-
-
-def _open_agents(config: LabelConfig, meter: Meter, dtypes: dict[str, str]) -> dict[str, Agent]:
-    planner = Agent(*open_client(
-        config.planner, meter, base_url=config.base_url, key_variable=config.api_key_env, price=config.price,
-        flag="price", settings=config, dtypes=dtypes,
-    ))  # fmt: skip
-    own = (config.knowledge, config.knowledge_base_url, config.knowledge_api_key_env, config.knowledge_price)
-    if not any(own):
-        return {PLANNER: planner, KNOWLEDGE: planner}
-    model = config.knowledge or config.planner
-    if model == config.planner and not any(own[1:]):
-        return {PLANNER: planner, KNOWLEDGE: planner}
-    knowledge = Agent(*open_client(
-        model, meter, base_url=config.knowledge_base_url or config.base_url,
-        key_variable=config.knowledge_api_key_env or config.api_key_env,
-        price=config.knowledge_price or (config.price if model == config.planner else None),
-        flag="knowledge_price", settings=config, dtypes=dtypes,
-    ))  # fmt: skip
-    return {PLANNER: planner, KNOWLEDGE: knowledge}
 
 
 def _settings(config: LabelConfig, labeller: Labeller) -> dict[str, Any]:

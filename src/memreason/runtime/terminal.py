@@ -17,27 +17,18 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from memreason.errors import plain
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.measure import Measurement
     from rich.segment import Segment
 
-_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
-"""C0 controls, escape among them → their pictures, of one cell each."""
-_UNSEEN = [*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF]
-"""C1 controls (which some terminals obey), and what turns the direction of a line around or breaks it."""
-_PLAIN = _PICTURES | dict.fromkeys([*_UNSEEN, *range(0xD800, 0xE000)], 0xFFFD)
 _IN_ASCII = str.maketrans({
     "✓": "+", "✗": "x", "○": "o", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "×": "x", "≤": "<=", "≥": ">=",
     "·": ".", "’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\ufffd": "?",
 })  # fmt: skip
 _ERRORS = "memreason"
-
-
-def plain(text: object) -> str:
-    """``text`` character for character, with a sign in the place of each that is none: control characters but for
-    line breaks and tabs, halves of surrogates, changes of direction."""
-    return str(text).translate(_PLAIN)
 
 
 def show(console: Console, what: RenderableType = "", style: str = "", end: str = "\n", **layout: Any) -> None:

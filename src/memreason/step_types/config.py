@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from memreason.config.model import DTYPES, INFERRED, check_at_least, check_choice, option
+from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.model import DTYPES, INFERRED
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 

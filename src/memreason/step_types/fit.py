@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from memreason.config.model import EMBEDDING_METHODS, DataConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import EMBEDDING_METHODS
 from memreason.errors import UserError
-from memreason.evaluation.evaluate import load_data
-from memreason.records import write_jsonl
 from memreason.runtime.devices import choose_device
+from memreason.runtime.files import write_jsonl
 from memreason.runtime.terminal import show
 from memreason.step_types import default_folder
 from memreason.step_types.config import StepTypesConfig
@@ -20,6 +20,7 @@ from memreason.step_types.embeddings import Source, embed_steps
 from memreason.step_types.plots import draw_losses, draw_steps
 from memreason.step_types.sqvae import SoftQuantizer
 from memreason.step_types.store import RECORD, STEPS, Fit, fit_types, save
+from memreason.tasks.load import load_data
 
 
 def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: bool = True) -> Path:

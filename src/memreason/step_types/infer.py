@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from memreason.config.model import EMBEDDING_METHODS, LABELLED, SHUFFLED, DataConfig, InferredTypes, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import EMBEDDING_METHODS, LABELLED, SHUFFLED, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.records import PLAIN
@@ -20,7 +21,7 @@ from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import Use, telling_words
 from memreason.step_types.embeddings import embed_steps
 from memreason.step_types.store import RECORD, Fit, Types, fit_types, load
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
 
 WORDS_FOR_A_ROW = 3
 _BATCH = 8

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from memreason.config.model import EMBEDDING_METHODS, INFERRED
 from memreason.errors import UserError
-from memreason.records import read_jsonl, write_json
+from memreason.runtime.files import read_jsonl, write_json
 from memreason.runtime.reading import check_fields, fits, read_object, reading
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.embeddings import Source

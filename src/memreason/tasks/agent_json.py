@@ -19,8 +19,8 @@ from typing import Any
 
 from memreason.errors import UserError
 from memreason.planning_tokens.layout import SPELLINGS
-from memreason.records import MEMORY, REASON, Solution, Step, one_line, read_jsonl, write_json
-from memreason.runtime.files import listed, parse_json, read_lines, read_text
+from memreason.records import MEMORY, REASON, Solution, Step, one_line
+from memreason.runtime.files import listed, parse_json, read_jsonl, read_lines, read_text, write_json
 from memreason.runtime.reading import reading, shown
 from memreason.tasks.assemble import Record
 from memreason.tasks.fields import identifier

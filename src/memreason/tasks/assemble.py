@@ -11,10 +11,10 @@ from hashlib import blake2b
 
 from memreason.answers.extract import normalise_gold
 from memreason.errors import UserError
-from memreason.records import MEMORY, PLAIN, REASON, Question, Solution, Step, one_line
+from memreason.records import MEMORY, PLAIN, REASON, AnswerKind, Question, Solution, Step, one_line
 from memreason.runtime.disk_list import OnDisk
 from memreason.runtime.files import check_whole_characters
-from memreason.tasks.registry import AnswerKind, TaskData
+from memreason.tasks.base import TaskData
 
 TEST_SHARE = 0.2
 _PLACES_SHOWN = 25

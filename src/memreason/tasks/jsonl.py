@@ -27,14 +27,14 @@ from typing import Any
 
 from memreason.answers.extract import normalise_gold
 from memreason.errors import UserError
-from memreason.records import Question, Solution, Step, one_line, write_jsonl
+from memreason.records import AnswerKind, Question, Solution, Step, one_line
 from memreason.runtime.disk_list import OnDisk
-from memreason.runtime.files import listed
+from memreason.runtime.files import listed, write_jsonl
 from memreason.runtime.reading import reading, shown
 from memreason.tasks.agent_json import LABELS, SPLITS, is_data, read_array, split_named, stem
 from memreason.tasks.assemble import Notes, Record, assemble
+from memreason.tasks.base import TaskData
 from memreason.tasks.fields import MOST_OPTIONS, answer_of, identifier, without_letters
-from memreason.tasks.registry import AnswerKind, TaskData
 
 
 def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from memreason.answers.math_worker import check_installed
 from memreason.errors import UserError
+from memreason.records import AnswerKind
 from memreason.runtime.disk_list import OnDisk
 from memreason.runtime.files import listed
 from memreason.runtime.reading import reading
 from memreason.tasks import agent_json, aqua, commonsenseqa, gsm8k, hub, math, strategyqa, svamp, truthfulqa
 from memreason.tasks.assemble import Notes, Record, assemble
-from memreason.tasks.registry import AnswerKind, TaskData
+from memreason.tasks.base import TaskData
 
 
 class Source(NamedTuple):

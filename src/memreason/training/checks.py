@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerBase
 
 from memreason.answers.calculator import check_marks
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import PREFIX_TUNING, DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.generation.backends import ENGINES
 from memreason.models.base import load_tokenizer, resolve
@@ -16,7 +17,7 @@ from memreason.models.base_checks import check_texts, check_training_dtype
 from memreason.models.token_embeddings import add_tokens
 from memreason.records import PLAIN
 from memreason.runtime import distributed
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
 from memreason.training.config import TrainingConfig, shards
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from transformers import SchedulerType, TrainingArguments
 
-from memreason.config.model import check_at_least, check_choice, option
+from memreason.config.fields import check_at_least, check_choice, option
 from memreason.config.training import UNNAMED, TrainingOptions
 from memreason.errors import UserError
 from memreason.runtime import distributed

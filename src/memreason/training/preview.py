@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
 from memreason.config.training import TrainingOptions
 from memreason.errors import UserError
-from memreason.evaluation.evaluate import load_data
 from memreason.generation.few_shot import Demonstrations
 from memreason.models.base import load_tokenizer, resolve
 from memreason.planning_tokens.layout import PlanningTokens
@@ -20,6 +20,7 @@ from memreason.planning_tokens.prompt_templates import CHAT, chat_text
 from memreason.records import Solution
 from memreason.runtime.terminal import show
 from memreason.step_types.infer import with_inferred_types
+from memreason.tasks.load import load_data
 from memreason.training.checks import check_labels
 
 SHOWN = 2

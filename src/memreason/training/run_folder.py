@@ -9,15 +9,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
+from memreason.config.run import _OPTIONS, CONFIG, read_config, write_config
 from memreason.errors import UserError
 from memreason.models.base import absolute
 from memreason.models.manifest import MANIFEST, read_manifest
-from memreason.records import atomic_write
-from memreason.runtime.reading import check_fields, reading
 from memreason.training.checkpoints import (
     ADAPTER_FILES,
     MODEL_FILES,
@@ -30,22 +28,18 @@ from memreason.training.checkpoints import (
 )
 from memreason.training.config import TrainingConfig
 
-CONFIG = "config.yaml"
 BASE = "model_name_or_path"
 FINISHED = "metrics.json"
 """Written last: a run folder that has it is finished."""
 _OF_A_RUN = (FINISHED, MANIFEST, STATE, "adapter_*", "model*.safetensors*",
              "checkpoint-*", "epochs", "evaluation*", "config.json", "tokenizer*")  # fmt: skip
 """In a folder without a config, what may be somebody's work."""
-_OPTIONS = (ModelConfig, DataConfig, VariantConfig)
-_DATA = [field.name for field in fields(DataConfig)]
 _ALWAYS = ("dataset", "k_shot", "lora_r")
 """Every config of ours has them, and hardly anybody else's all three."""
 _DEFAULTS = {f.name: f.default for of in _OPTIONS for f in fields(of)}
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 300
 """A few lines of YAML, each a list of the one before, make a value of gigabytes."""
-_AGAIN = "copy the folder again, or give another one"
 _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}
 """What a run can go on without, or with another one: where it lies, and the device."""
 
@@ -80,27 +74,6 @@ def frozen_config(
     return config
 
 
-def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write the frozen config as YAML that `memreason train --config` takes."""
-    with atomic_write(folder / CONFIG) as file:
-        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The frozen config in ``folder``; UserError where there is none or it is not YAML."""
-    path = Path(folder) / CONFIG
-    if not path.is_file():
-        raise UserError(f"{path}: No such file; a checkpoint of memreason has this file beside its weights")
-    with reading(f"{path}: not valid YAML", _AGAIN):
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(config, dict):
-        raise UserError(f"{path}: is empty, or no list of options; the run cannot be gone on with")
-    with reading(f"{path}: not a config that memreason wrote", _AGAIN):
-        for kind in _OPTIONS:
-            check_fields(kind, config)
-    return config
-
-
 def _config_of_run(folder: Path) -> dict[str, Any]:
     """The config in ``folder``; UserError where it is not of a run of ours: then nothing in the folder is."""
     config = read_config(folder)
@@ -110,17 +83,6 @@ def _config_of_run(folder: Path) -> dict[str, Any]:
             "--output_dir, nothing was touched here"
         )
     return config
-
-
-def data_options(folder: Path) -> dict[str, Any]:
-    """All options of `DataConfig`, as the frozen config of ``folder`` has them; UserError where they cannot be."""
-    path, config = Path(folder) / CONFIG, read_config(folder)
-    if "dataset" not in config:
-        raise UserError(f"{path}: says no dataset; {_AGAIN}")
-    try:
-        return asdict(DataConfig(**{name: config[name] for name in _DATA if name in config}))
-    except UserError as error:
-        raise UserError(f"{path}: {error}; {_AGAIN}") from error
 
 
 def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool) -> bool:

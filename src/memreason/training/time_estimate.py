@@ -11,11 +11,12 @@ from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
 from memreason.models.base import multiplied_weights, resolve
 from memreason.runtime import distributed
 from memreason.runtime.terminal import show
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
 from memreason.training.config import TrainingConfig
 
 BEFORE, TRAINING, VALIDATION, TESTS = "before", "training", "validation", "tests"

@@ -14,23 +14,26 @@ from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
 from memreason.config.ablations import CONSTANT_LEN, VariantConfig
-from memreason.config.model import DataConfig, ModelConfig
-from memreason.evaluation.evaluate import EVALUATION, draw_shots, evaluate_splits, load_data
+from memreason.config.data import DataConfig
+from memreason.config.model import ModelConfig
+from memreason.config.run import write_config
+from memreason.evaluation.evaluate import EVALUATION, evaluate_splits
 from memreason.evaluation.judge import read_traces
-from memreason.generation.answer import few_shot_text
 from memreason.generation.backends import check_backend
-from memreason.generation.few_shot import Demonstrations
+from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
 from memreason.models.adapters import notes
 from memreason.models.dtypes import dtype_name, training_dtype
 from memreason.models.unit import ModelUnit, build, load_base
-from memreason.records import Verdict, read_json, write_json
+from memreason.records import Verdict
 from memreason.runtime import distributed
 from memreason.runtime.allocator import keep_freed_memory
+from memreason.runtime.files import read_json, write_json
 from memreason.runtime.locks import locked_folder
 from memreason.runtime.reading import read_object, reading
 from memreason.runtime.terminal import show
 from memreason.step_types.infer import check_same_types, with_inferred_types
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
+from memreason.tasks.load import load_data
 from memreason.training import run_folder
 from memreason.training.checkpoints import clean_up, newest_whole_checkpoint
 from memreason.training.checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
@@ -116,7 +119,7 @@ def _train(
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
-        unit, args, examples, evaluate_epoch, lambda folder: run_folder.write_config(folder, config), outlook
+        unit, args, examples, evaluate_epoch, lambda folder: write_config(folder, config), outlook
     )
     checkpoint = _begin(run, config, resuming, unit, console)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

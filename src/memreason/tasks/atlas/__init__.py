@@ -13,7 +13,7 @@ from memreason.errors import UserError
 from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.judge import facts_of, judge
 from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
-from memreason.tasks.registry import TaskData
+from memreason.tasks.base import TaskData
 
 __all__ = ["build", "facts_of", "judge"]
 

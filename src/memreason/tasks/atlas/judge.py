@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from memreason.records import MEMORY, REASON, Step, Trace
+from memreason.records import MEMORY, REASON, Judgement, Step, Trace
 from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, conclude
 from memreason.tasks.atlas.facts import Fact, world
 from memreason.tasks.atlas.wording import (
@@ -21,7 +21,6 @@ from memreason.tasks.atlas.wording import (
     read_question,
     read_reason,
 )
-from memreason.tasks.registry import Judgement
 
 
 def facts_of(steps: Iterable[Step]) -> list[Fact]:

@@ -1,0 +1,44 @@
+"""Options → a dataset, with as many questions as they ask for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from memreason.config.data import DataConfig
+from memreason.errors import UserError
+from memreason.records import Solution
+from memreason.runtime.disk_list import OnDisk
+from memreason.tasks.base import TaskData
+from memreason.tasks.registry import load_task
+
+
+def load_data(config: DataConfig) -> TaskData:
+    """The dataset that the options ask for, its splits drawn down to `num_train` and `num_test`.
+
+    The same options give the same questions, each at most once; the draw keeps the dataset's order.
+    """
+    sizes: dict[str, int] = {}
+    if config.dataset == "atlas":
+        asked = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
+        sizes = {name: size for name, size in asked.items() if size}
+    elif config.num_countries is not None:
+        raise UserError(f"--num_countries is an option of the dataset atlas, and --dataset is {config.dataset}")
+    task = load_task(
+        config.dataset, config.data_path, seed=config.split_seed, num_validation=config.num_validation, sizes=sizes
+    )
+    limits = {"train": config.num_train, "validation": config.num_test}
+    splits = {
+        name: draw(solutions, limits.get(name, config.num_test), config.split_seed)
+        for name, solutions in task.splits.items()
+    }
+    return replace(task, splits=splits)
+
+
+def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequence[Solution]:
+    """At most ``limit`` solutions (None or 0: all), drawn without replacement, in their old order."""
+    if not limit or limit >= len(solutions):
+        return solutions
+    chosen = random.Random(seed).sample(range(len(solutions)), limit)
+    return OnDisk(solutions[i] for i in sorted(chosen))

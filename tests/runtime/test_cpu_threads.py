@@ -68,7 +68,7 @@ def test_moments_do_not_count(machine: Machine) -> None:
 
 IN_A_PROCESS = """
 import subprocess, sys, time, torch
-from memreason.neighbours import considerate, share_cores
+from memreason.runtime.cpu_threads import considerate, share_cores
 torch.set_num_threads(2)
 busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(int(sys.argv[1]))]
 with considerate():

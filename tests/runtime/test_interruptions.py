@@ -37,7 +37,7 @@ WRITE = """
 import resource, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
-from memreason.endings import as_os_error
+from memreason.runtime.interruptions import as_os_error
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 def by_torch(): torch.save({"a": torch.zeros(10**5)}, sys.argv[1] + "/t.pt")
 def by_safetensors(): save_file({"a": torch.zeros(10**5)}, sys.argv[1] + "/t.safetensors")

@@ -31,7 +31,7 @@ ONE: Columns = {"input_ids": [[5, 6, 7]], "prompt_length": [1], "solution": [0]}
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from memreason.examples import kept
+from memreason.training.dataset import kept
 def batches():
     yield {"input_ids": [[1, 2, 3]], "prompt_length": [1], "solution": [0]}
     os.kill(os.getpid(), signal.SIGKILL)
@@ -40,7 +40,7 @@ kept(Path(sys.argv[1]), "key", batches)
 PRINTS_KEY = """
 import sys
 from transformers import PreTrainedTokenizerFast
-from memreason.examples import fingerprint
+from memreason.training.dataset import fingerprint
 from memreason.planning_tokens import PlanningTokens
 from memreason.records import Question, Solution, Step
 bare = Solution(Question("bare", "Is Rome old?", "True"), (Step("memory", "It is."),))

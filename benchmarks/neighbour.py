@@ -81,12 +81,13 @@ def evaluation(model: str) -> Callable[[], object]:
     """Eight questions answered at once, in at most 60 tokens each."""
     from memreason.config.model import ModelConfig
     from memreason.generation.answer import generate
+    from memreason.generation.options import GenerationOptions
     from memreason.models.unit import build
     from memreason.records import Question
 
     unit = build(ModelConfig(model_name_or_path=model, dtype="float32"), 80)
     questions = [Question(str(i), f"Is {i} the capital of Kenya?", "False") for i in range(8)]
-    return lambda: generate(unit, questions, 8)
+    return lambda: generate(unit, questions, GenerationOptions(8))
 
 
 def measure(what: str, model: str, flags: list[str], beside: bool) -> float:

@@ -143,6 +143,7 @@ def measure_evaluation(folder: Path, model: str, size: int, _: int) -> dict[str,
     """Figures of one evaluation of an untrained model, 20 new tokens or so a question."""
     from memreason.config.model import ModelConfig
     from memreason.evaluation.evaluate import evaluate_splits
+    from memreason.generation.options import GenerationOptions
     from memreason.models.unit import build
     from memreason.tasks.registry import load_task
 
@@ -150,9 +151,9 @@ def measure_evaluation(folder: Path, model: str, size: int, _: int) -> dict[str,
     # In fp32: in bf16, oneDNN keeps some 200 MB of kernels for the shapes it has met, however many questions there are.
     unit = build(ModelConfig(model_name_or_path=model, dtype="float32"), 64)
     few = type(task)(task.name, task.answer_kind, {"test": task.splits["test"][:50]})
-    evaluate_splits(unit, few, ["test"], folder / "warm", BATCH, progress=False)
+    evaluate_splits(unit, few, ["test"], folder / "warm", GenerationOptions(BATCH), progress=False)
     before, start = memory(), time.perf_counter()
-    evaluate_splits(unit, task, ["test"], folder / "evaluation", 4 * BATCH, progress=False)
+    evaluate_splits(unit, task, ["test"], folder / "evaluation", GenerationOptions(4 * BATCH), progress=False)
     return {
         "before": before, "after": memory(), "most": memory("VmHWM"), "rate": size / (time.perf_counter() - start)
     }  # fmt: skip

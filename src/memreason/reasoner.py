@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from memreason.config.run import CONFIG, read_config
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import generate, stream
+from memreason.generation.options import GenerationOptions
 from memreason.models import unit as model_unit
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit
@@ -64,7 +65,7 @@ class Reasoner:
         questions = [_question(one, options, "" if alone else f"question {i}: ") for i, one in enumerate(asked)]
         for i, one in enumerate(questions):
             self._check_length(one, "the question" if alone else f"question {i}")
-        traces = generate(self.unit, questions, batch_size, use_calculator=self.use_calculator)
+        traces = generate(self.unit, questions, GenerationOptions(batch_size, use_calculator=self.use_calculator))
         return traces[0] if alone else traces
 
     def _check_length(self, question: Question, name: str) -> None:

@@ -9,6 +9,7 @@ from helpers.tiny import SOLUTIONS
 from memreason.config.commands import EvaluateConfig
 from memreason.config.model import ModelConfig
 from memreason.evaluation.evaluate import evaluate, evaluate_splits
+from memreason.generation.options import GenerationOptions
 from memreason.models.unit import build
 from memreason.records import Judgement, Question, Solution, Trace
 from memreason.runtime.disk_list import OnDisk
@@ -27,13 +28,13 @@ def solutions(split: str, count: int) -> list[Solution]:
 def test_splits_are_answered_together_and_told_apart_in_the_metrics(bases: dict[str, Path], tmp_path: Path) -> None:
     unit = build(ModelConfig(model_name_or_path=str(bases["tied"]), dtype="float32"), 60)
     task = TaskData("made", "boolean", {"test_a": solutions("test_a", 5), "test_b": solutions("test_b", 3)})
-    result, verdicts = evaluate_splits(unit, task, ["test_a", "test_b"], tmp_path, 3, progress=False)
+    result, verdicts = evaluate_splits(unit, task, ["test_a", "test_b"], tmp_path, GenerationOptions(3), progress=False)
     assert [v.trace.question.id for v in verdicts] == [
         s.question.id for split in task.splits.values() for s in split
     ]  # in the order of the questions, though they are answered by length
     assert [result["splits"][name]["n"] for name in ("test_a", "test_b")] == [5, 3] and result["n"] == 8
     assert json.loads((tmp_path / "metrics.json").read_text()) == result
-    alone, _ = evaluate_splits(unit, task, ["test_b"], tmp_path / "alone", 3, progress=False)
+    alone, _ = evaluate_splits(unit, task, ["test_b"], tmp_path / "alone", GenerationOptions(3), progress=False)
     assert {**result["splits"]["test_b"], "split": "test_b", "dtype": "float32"} == alone
 
 
@@ -48,7 +49,7 @@ def test_no_more_traces_exist_than_have_just_ended(bases: dict[str, Path], tmp_p
     gc.collect()
     before = sum(type(thing) is Trace for thing in gc.get_objects())
     task = TaskData("made", "boolean", {"test": OnDisk(solutions("test", 12))}, judge=judge)
-    _, verdicts = evaluate_splits(unit, task, ["test"], tmp_path, 3, progress=False)
+    _, verdicts = evaluate_splits(unit, task, ["test"], tmp_path, GenerationOptions(3), progress=False)
     assert len(there) == len(verdicts) == 12
     assert max(there) - before <= 3
 

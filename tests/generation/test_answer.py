@@ -12,6 +12,7 @@ from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
 from memreason.generation.few_shot import few_shot_text
+from memreason.generation.options import GenerationOptions
 from memreason.models.unit import ModelUnit, build, load_base
 from memreason.records import Question
 
@@ -24,7 +25,7 @@ def unit(request: pytest.FixtureRequest, bases: dict[str, Path]) -> ModelUnit:
 
 
 def test_a_batch_gives_what_single_questions_give_in_the_order_asked(unit: ModelUnit) -> None:
-    together = generate(unit, QUESTIONS, batch_size=3)
+    together = generate(unit, QUESTIONS, GenerationOptions(batch_size=3))
     alone = [generate(unit, [question])[0] for question in QUESTIONS]
     assert [trace.question.id for trace in together] == [q.id for q in QUESTIONS]
     assert [trace.text for trace in together] == [trace.text for trace in alone]
@@ -74,7 +75,7 @@ def test_few_shot_examples_end_with_their_answers_and_an_empty_line(bases: dict[
 def test_examples_in_the_prompt_do_not_count_towards_the_limit(bases: dict[str, Path]) -> None:
     unit = load_base(str(bases["tied"]), "float32", 60)
     shots = few_shot_text(unit, SOLUTIONS * 3)
-    traces = generate(unit, QUESTIONS, shots=shots)
+    traces = generate(unit, QUESTIONS, GenerationOptions(shots=shots))
     assert len(traces) == len(QUESTIONS)
     assert all("Question" not in trace.text.split("\n")[0] for trace in traces)
 
@@ -84,7 +85,7 @@ def test_reading_the_examples_once_changes_nothing(bases: dict[str, Path], shape
     """Greedy answers, row by row, from the plain concatenation of examples and question."""
     unit = load_base(str(bases[shape]), "float32", 50)
     shots = few_shot_text(unit, SOLUTIONS[:2])
-    for trace in generate(unit, QUESTIONS, shots=shots):
+    for trace in generate(unit, QUESTIONS, GenerationOptions(shots=shots)):
         ids = unit.layout.encode_shots(unit.tokenizer, shots)
         ids += unit.layout.encode_prompt(unit.tokenizer, trace.question, first=False)
         start, room = len(ids), 50 - len(unit.layout.encode_prompt(unit.tokenizer, trace.question, first=False))

@@ -15,6 +15,7 @@ from memreason.errors import UserError
 from memreason.generation.answer import generate
 from memreason.generation.backends import check_backend, plain
 from memreason.generation.few_shot import few_shot_text
+from memreason.generation.options import GenerationOptions
 from memreason.models.unit import ModelUnit, build, load_base
 
 QUESTIONS = [solution.question for solution in SOLUTIONS]
@@ -74,14 +75,18 @@ def test_a_plain_copy_in_another_type_leaves_the_weights_alone(taught: dict[str,
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_traces_are_those_of_our_own_decoding(taught: dict[str, Path], shape: str, backend: str) -> None:
     unit = unit_of(taught[shape], dtype="float32")
-    assert generate(unit, QUESTIONS, 3, backend=backend) == generate(unit, QUESTIONS, 3)
+    assert generate(unit, QUESTIONS, GenerationOptions(3, backend=backend)) == generate(
+        unit, QUESTIONS, GenerationOptions(3)
+    )
 
 
 @pytest.mark.parametrize("backend", HERE)
 def test_solved_examples_before_each_question(taught: dict[str, Path], backend: str) -> None:
     base = load_base(str(taught["untied"]), "float32", 96)
     shots = few_shot_text(base, SOLUTIONS[:2])
-    assert generate(base, QUESTIONS, 3, shots, backend=backend) == generate(base, QUESTIONS, 3, shots)
+    assert generate(base, QUESTIONS, GenerationOptions(3, shots, backend=backend)) == generate(
+        base, QUESTIONS, GenerationOptions(3, shots)
+    )
 
 
 @pytest.mark.parametrize("backend", ["vllm", "openvino"])
@@ -109,7 +114,7 @@ def test_an_engine_that_is_not_installed_says_what_to_install(
     if importlib.util.find_spec(module):
         pytest.skip(f"{module} is installed here")
     with pytest.raises(UserError, match=f"pip install {package}"):
-        generate(unit_of(taught["tied"]), QUESTIONS, backend=backend)
+        generate(unit_of(taught["tied"]), QUESTIONS, GenerationOptions(backend=backend))
 
 
 def test_openvino_refuses_a_sliding_window(tmp_path: Path) -> None:
@@ -130,4 +135,6 @@ def test_vllm_writes_the_same_traces(bases: dict[str, Path], tmp_path: Path) -> 
     wider = LlamaConfig.from_pretrained(tmp_path, head_dim=32)  # the smallest heads that vLLM has kernels for
     LlamaForCausalLM(wider).save_pretrained(tmp_path)
     unit = unit_of(teach(tmp_path), dtype="float32")
-    assert generate(unit, QUESTIONS, 3, backend="vllm") == generate(unit, QUESTIONS, 3)
+    assert generate(unit, QUESTIONS, GenerationOptions(3, backend="vllm")) == generate(
+        unit, QUESTIONS, GenerationOptions(3)
+    )

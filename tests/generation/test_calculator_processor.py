@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from memreason.generation.answer import generate, stream
 from memreason.generation.calculator_processor import CalculatorProcessor
 from memreason.generation.few_shot import few_shot_text
+from memreason.generation.options import GenerationOptions
 from memreason.models.unit import ModelUnit, load_base
 from memreason.records import PLAIN, Question, Solution, Step
 
@@ -133,7 +134,7 @@ def unit(tmp_path_factory: pytest.TempPathFactory) -> ModelUnit:
 
 
 def texts(unit: ModelUnit, solutions: list[Solution], **options: bool) -> list[str]:
-    return [trace.text for trace in generate(unit, [s.question for s in solutions], **options)]
+    return [trace.text for trace in generate(unit, [s.question for s in solutions], GenerationOptions(**options))]
 
 
 def gold(unit: ModelUnit, solutions: list[Solution]) -> list[str]:
@@ -161,5 +162,8 @@ def test_a_stream_calculates_too(unit: ModelUnit) -> None:
 
 def test_marks_in_the_examples_before_a_question_are_no_marks_of_its_answer(unit: ModelUnit) -> None:
     shots = few_shot_text(unit, RIGHT) + "<<1+1="
-    plain = generate(unit, [SOLUTIONS[0].question], shots=shots)
-    assert generate(unit, [SOLUTIONS[0].question], shots=shots, use_calculator=True)[0].text == plain[0].text
+    plain = generate(unit, [SOLUTIONS[0].question], GenerationOptions(shots=shots))
+    assert (
+        generate(unit, [SOLUTIONS[0].question], GenerationOptions(shots=shots, use_calculator=True))[0].text
+        == plain[0].text
+    )

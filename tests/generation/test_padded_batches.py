@@ -12,6 +12,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, DynamicCache, Lla
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
 from memreason.generation.few_shot import few_shot_text
+from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import OwnDecoding
 from memreason.models.unit import ModelUnit, load_base
 from memreason.records import Question
@@ -71,14 +72,16 @@ def written_plainly(unit: ModelUnit, shots: str = "") -> list[str]:
 def test_answers_are_those_of_plain_passes_in_any_batch(unit: ModelUnit, backend: str) -> None:
     expected = written_plainly(unit)
     for size in (1, 5):
-        assert [t.text for t in generate(unit, QUESTIONS, batch_size=size, backend=backend)] == expected
+        assert [
+            t.text for t in generate(unit, QUESTIONS, GenerationOptions(batch_size=size, backend=backend))
+        ] == expected
     assert ["".join(stream(unit, question)) for question in QUESTIONS] == expected
 
 
 @pytest.mark.parametrize("backend", ["auto", "transformers"])
 def test_so_are_they_behind_what_all_prompts_begin_with(unit: ModelUnit, backend: str) -> None:
     shots = few_shot_text(unit, SOLUTIONS[:2])
-    found = generate(unit, QUESTIONS, batch_size=5, shots=shots, backend=backend)
+    found = generate(unit, QUESTIONS, GenerationOptions(batch_size=5, shots=shots, backend=backend))
     for trace, text in zip(found, written_plainly(unit, shots), strict=True):
         assert text.startswith(trace.text)
         assert trace.text or text == ""
@@ -106,12 +109,12 @@ def test_a_cache_that_is_wrong_is_done_without(bases: dict[str, Path], caplog: p
     right = load_base(str(bases["tied"]), "float32", LIMIT)
     unit = replace(right, model=Forgetful.from_pretrained(bases["tied"], dtype=torch.float32))
     with caplog.at_level(logging.INFO, "memreason"):
-        found = generate(unit, QUESTIONS, backend="transformers")
+        found = generate(unit, QUESTIONS, GenerationOptions(backend="transformers"))
     assert [t.text for t in found] == written_plainly(right)
     assert "decoding without a cache" in caplog.text
     shots = few_shot_text(unit, SOLUTIONS[:1])
-    expected = generate(right, QUESTIONS, shots=shots)
-    assert [t.text for t in generate(unit, QUESTIONS, shots=shots, backend="transformers")] == [
+    expected = generate(right, QUESTIONS, GenerationOptions(shots=shots))
+    assert [t.text for t in generate(unit, QUESTIONS, GenerationOptions(shots=shots, backend="transformers"))] == [
         trace.text for trace in expected
     ]
 
@@ -120,7 +123,7 @@ def test_a_model_that_cannot_be_decoded_is_an_error_that_says_so(bases: dict[str
     unit = load_base(str(bases["tied"]), "float32", LIMIT)
     unit = replace(unit, model=Unfit.from_pretrained(bases["tied"], dtype=torch.float32))
     with pytest.raises(UserError, match=r"Unfit cannot be decoded: .*it only embeds"):
-        generate(unit, QUESTIONS, backend="transformers")
+        generate(unit, QUESTIONS, GenerationOptions(backend="transformers"))
     with pytest.raises(UserError, match="Unfit cannot be decoded"):
         list(stream(unit, QUESTIONS[0]))
 
@@ -131,7 +134,7 @@ def test_what_is_tried_out_is_tried_once_and_draws_no_random_numbers(bases: dict
     unit.model.register_forward_pre_hook(lambda *_: passes.append(1))
     before, counts = torch.get_rng_state(), []
     for _ in range(3):
-        generate(unit, QUESTIONS, batch_size=5, backend="transformers")
+        generate(unit, QUESTIONS, GenerationOptions(batch_size=5, backend="transformers"))
         counts.append(len(passes) - sum(counts))
     assert counts[0] > counts[1] == counts[2]
     assert torch.equal(torch.get_rng_state(), before)

@@ -15,6 +15,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedConfig,
 
 from memreason.config.model import ModelConfig
 from memreason.generation.answer import generate
+from memreason.generation.options import GenerationOptions
 from memreason.models.unit import ModelUnit, build
 from memreason.records import Question, Trace
 from memreason.training.dataset import Example
@@ -373,7 +374,7 @@ def answers(unit: ModelUnit) -> tuple[list[Trace], str]:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        traces = generate(unit, QUESTIONS, batch_size=3)
+        traces = generate(unit, QUESTIONS, GenerationOptions(batch_size=3))
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)

@@ -9,6 +9,7 @@ from helpers.tiny import SHAPES, make_base
 
 from memreason.errors import UserError
 from memreason.generation.answer import generate
+from memreason.generation.options import GenerationOptions
 from memreason.models.base import SMOLLM2, BaseModel, fingerprint_of, load_causal_lm, load_tokenizer, resolve
 from memreason.models.unit import load_base
 from memreason.records import Question
@@ -57,5 +58,7 @@ def test_the_packaged_model_is_converted_once_and_knows_a_capital() -> None:
     assert (Path(base.path) / "model.safetensors").stat().st_mtime_ns == converted
     unit = load_base(SMOLLM2, "auto", 48)
     shots = "Question: What is the capital of Spain?\nThe answer is: Madrid\n\n"
-    trace = generate(unit, [Question("q", "What is the capital of France?", "Paris")], shots=shots)[0]
+    trace = generate(unit, [Question("q", "What is the capital of France?", "Paris")], GenerationOptions(shots=shots))[
+        0
+    ]
     assert trace.answer == "Paris"

@@ -11,6 +11,7 @@ from memreason.config.ablations import ALL, STEP, VariantConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
+from memreason.generation.options import GenerationOptions
 from memreason.models.sparse_attention import SparseAttention, attend_sparsely
 from memreason.models.unit import ModelUnit, build, load
 
@@ -188,7 +189,7 @@ class TestGeneration:
     @torch.no_grad()
     def test_greedy_answers_are_those_of_the_mask_of_training(self, unit: ModelUnit) -> None:
         questions = [s.question for s in SOLUTIONS]
-        for trace in generate(unit, questions, batch_size=3):
+        for trace in generate(unit, questions, GenerationOptions(batch_size=3)):
             ids = unit.layout.encode_prompt(unit.tokenizer, trace.question)
             start = len(ids)
             while len(ids) < 64:
@@ -200,7 +201,7 @@ class TestGeneration:
 
     def test_also_behind_a_text_that_is_read_once_for_all(self, unit: ModelUnit) -> None:
         shots = "Cities of Europe.\n\n"
-        for trace in generate(unit, [s.question for s in SOLUTIONS], batch_size=2, shots=shots):
+        for trace in generate(unit, [s.question for s in SOLUTIONS], GenerationOptions(batch_size=2, shots=shots)):
             ids = unit.layout.encode_shots(unit.tokenizer, shots)
             ids += unit.layout.encode_prompt(unit.tokenizer, trace.question, first=False)
             start = len(ids)

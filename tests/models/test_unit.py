@@ -15,6 +15,7 @@ from memreason.config.ablations import VariantConfig
 from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
+from memreason.generation.options import GenerationOptions
 from memreason.models.manifest import MANIFEST, read_manifest
 from memreason.models.unit import ModelUnit, build, load
 
@@ -241,7 +242,7 @@ class TestPrefixTuning:
     @torch.no_grad()
     def test_answers_are_those_of_the_model_as_it_is_trained(self, unit: ModelUnit) -> None:
         """Row by row through PEFT's own forward, without a cache."""
-        for trace in generate(unit, [s.question for s in SOLUTIONS], batch_size=3):
+        for trace in generate(unit, [s.question for s in SOLUTIONS], GenerationOptions(batch_size=3)):
             ids = unit.layout.encode_prompt(unit.tokenizer, trace.question)
             start = len(ids)
             while len(ids) < 64:
@@ -336,7 +337,7 @@ class TestEightBits:
         frozen = {name: p.detach().clone() for name, p in unit.model.named_parameters() if not p.requires_grad}
         train_a_little(unit)
         assert all(torch.equal(p, frozen[name]) for name, p in unit.model.named_parameters() if name in frozen)
-        traces = generate(unit, [s.question for s in SOLUTIONS], batch_size=3)
+        traces = generate(unit, [s.question for s in SOLUTIONS], GenerationOptions(batch_size=3))
         train_a_little(unit)  # what was generated between changes nothing about training
         unit.save(tmp_path)
         assert read_manifest(tmp_path).bits == 8

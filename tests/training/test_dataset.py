@@ -41,7 +41,7 @@ PRINTS_KEY = """
 import sys
 from transformers import PreTrainedTokenizerFast
 from memreason.training.dataset import fingerprint
-from memreason.planning_tokens import PlanningTokens
+from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import Question, Solution, Step
 bare = Solution(Question("bare", "Is Rome old?", "True"), (Step("memory", "It is."),))
 print(fingerprint([bare], PlanningTokens(), PreTrainedTokenizerFast.from_pretrained(sys.argv[1]), 128, None))

@@ -194,10 +194,10 @@ class TestAblations:
         module = sys.modules["memreason.training.train"]
         evaluate_splits = module.evaluate_splits
 
-        def interrupted(unit, task, names, folder, **rest):
+        def interrupted(unit, task, names, folder, *rest):
             if folder.name == "epoch-2":
                 raise KeyboardInterrupt
-            return evaluate_splits(unit, task, names, folder, **rest)
+            return evaluate_splits(unit, task, names, folder, *rest)
 
         packed = {"per_device_train_batch_size": 1, "model_max_length": 128, "num_train_epochs": 3}
         whole, stopped = tmp_path / "whole", tmp_path / "stopped"

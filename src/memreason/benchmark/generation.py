@@ -16,6 +16,7 @@ from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.config import FLOAT32, GENERATION
 from memreason.benchmark.workload import Turn, Unsuited, Work, fastest, spread
 from memreason.generation.answer import generate
+from memreason.generation.options import GenerationOptions
 from memreason.models.unit import ModelUnit
 from memreason.records import Trace
 from memreason.runtime.allocator import keep_freed_memory
@@ -88,9 +89,10 @@ def _memreason(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
     if unit.prefix_cache() is None:  # which cannot be folded in
         unit.model = unit.merge().eval()
     _count_passes(unit.model, passes)
+    options = GenerationOptions(work.config.per_device_eval_batch_size)
 
     def answer(numbers: Sequence[int]) -> list[Trace]:
-        return generate(unit, [work.questions[n] for n in numbers], work.config.per_device_eval_batch_size)
+        return generate(unit, [work.questions[n] for n in numbers], options)
 
     return answer
 

@@ -16,6 +16,7 @@ from memreason.errors import UserError
 from memreason.evaluation.judge import check_folder, judge_trace, write_evaluation
 from memreason.generation.answer import answer_each
 from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
+from memreason.generation.options import GenerationOptions
 from memreason.models.base_checks import check_texts
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit, load, load_base
@@ -37,12 +38,8 @@ def evaluate_splits(
     task: TaskData,
     names: Sequence[str],
     folder: Path,
-    batch_size: int,
-    shots: str = "",
+    options: GenerationOptions,
     progress: bool = True,
-    demonstrations: Demonstrations | None = None,
-    use_calculator: bool = False,
-    backend: str = "auto",
 ) -> tuple[dict[str, Any], Sequence[Verdict]]:
     """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
 
@@ -55,7 +52,7 @@ def evaluate_splits(
         def judge(place: int, trace: Trace) -> None:
             take(place, judge_trace(trace, task.answer_kind, task.judge))
 
-        answer_each(unit, questions, judge, batch_size, shots, title, demonstrations, use_calculator, backend)
+        answer_each(unit, questions, judge, options, title)
 
     questions = OnDisk(solution.question for solution in _solutions(task, names))
     verdicts = distributed.share(questions, answer, size=lambda question: len(question.text))
@@ -99,10 +96,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
         check_texts(unit.layout, unit.tokenizer, _solutions(task, list(task.splits)))
     shown = "" if trained else few_shot_text(unit, shots)
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
-    result, verdicts = evaluate_splits(
-        unit, task, names, folder, batch_size, shown, progress, demonstrations, data.use_calculator,
-        data.generation_backend,
-    )  # fmt: skip
+    options = GenerationOptions(batch_size, shown, demonstrations, data.use_calculator, data.generation_backend)
+    result, verdicts = evaluate_splits(unit, task, names, folder, options, progress)
     return result, verdicts, folder
 
 

@@ -18,7 +18,7 @@ from memreason.errors import Unsupported, UserError
 from memreason.generation.backends import ENGINES, check_backend
 from memreason.generation.calculator_processor import CalculatorProcessor
 from memreason.generation.draft_tokens import Guesses
-from memreason.generation.few_shot import Demonstrations
+from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import OwnDecoding
 from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
@@ -31,6 +31,7 @@ from memreason.runtime.cpu_threads import considerate
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
+DEFAULT = GenerationOptions()
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
 """How many of the last tokens can hold a finished answer line."""
@@ -39,47 +40,35 @@ _TAIL = 24
 def generate(
     unit: ModelUnit,
     questions: Sequence[Question],
-    batch_size: int = 64,
-    shots: str = "",
+    options: GenerationOptions = DEFAULT,
     progress: str | None = None,
-    demonstrations: Demonstrations | None = None,
-    use_calculator: bool = False,
-    backend: str = "auto",
 ) -> list[Trace]:
-    """Answer every question once, greedily; traces come in the order of the questions. Options as of `answer_each`."""
+    """Answer every question once, greedily, as `answer_each` does; traces come in the order of the questions."""
     traces: dict[int, Trace] = {}
-    answer_each(
-        unit, questions, traces.__setitem__, batch_size, shots, progress, demonstrations, use_calculator, backend
-    )
+    answer_each(unit, questions, traces.__setitem__, options, progress)
     return [traces[i] for i in range(len(questions))]
 
 
 def answer_each(
     unit: ModelUnit,
     questions: Sequence[Question],
-    take: Callable[[int, Trace], None],
-    batch_size: int = 64,
-    shots: str = "",
+    on_result: Callable[[int, Trace], None],
+    options: GenerationOptions = DEFAULT,
     progress: str | None = None,
-    demonstrations: Demonstrations | None = None,
-    use_calculator: bool = False,
-    backend: str = "auto",
 ) -> None:
-    """Answer every question once, greedily; ``take`` is given each question's index and its trace when it has ended.
+    """Answer every question once, greedily; ``on_result`` is given each question's index and its trace when that has
+    ended.
 
-    ``batch_size`` answers are under way at once, and nothing is kept of the others but the lengths of their prompts.
-    A trace ends at the end token, at the end
-    of its answer line where ``shots`` are given (a base model would go on with questions of its
-    own), or is `truncated` where prompt and solution reach the unit's `model_max_length`; ``shots``
-    do not count towards that. A prompt that leaves no room for an answer gives an empty, truncated
-    trace. ``demonstrations`` are shown before each question, as a part of its prompt. ``progress``
-    titles a progress bar. With ``use_calculator`` the results in `<<48/2=24>>` are computed, not guessed.
-    ``backend`` is what decodes (`config.BACKENDS`); raises UserError where that is not here, or cannot.
+    Nothing is kept of the answers that are not under way but the lengths of their prompts. A trace ends at the end
+    token, at the end of its answer line where shots are given (a base model would go on with questions of its own), or
+    is `truncated` where prompt and solution reach the unit's `model_max_length`; shots do not count towards that. A
+    prompt that leaves no room for an answer gives an empty, truncated trace. ``progress`` titles a progress bar. Raises
+    UserError where the backend that is asked for is not installed, or cannot decode this model.
     """
-    check_backend(backend, unit.manifest, use_calculator)
+    check_backend(options.backend, unit.manifest, options.use_calculator)
     limit = unit.manifest.model_max_length
-    shot_ids = unit.layout.encode_shots(unit.tokenizer, shots)
-    shown = demonstrations or (lambda question: ())
+    shot_ids = unit.layout.encode_shots(unit.tokenizer, options.shots)
+    shown = options.demonstrations or (lambda question: ())
 
     def prompt_of(question: Question) -> list[int]:
         return unit.layout.encode_prompt(unit.tokenizer, question, not shot_ids, shown(question))
@@ -90,27 +79,27 @@ def answer_each(
             f"question {questions[i].id} is not answered: its prompt has {lengths[i]} tokens, "
             f"and --model_max_length {limit} leaves no room for an answer"
         )
-        take(i, unit.layout.parse(questions[i], "", truncated=True))
+        on_result(i, unit.layout.parse(questions[i], "", truncated=True))
     order = np.argsort(lengths, kind="stable")
     order = order[: len(order) - np.count_nonzero(lengths >= limit)]
     room = _Each(len(order), lambda at: limit - int(lengths[order[at]]))
     with (
         considerate(),
         unit.merged() as model,
-        packed_weights(model) if backend not in ENGINES else nullcontext(),  # which read the model's own layers
+        packed_weights(model) if options.backend not in ENGINES else nullcontext(),  # which read the model's own layers
         tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar,
     ):
 
         def on_ended(at: int, ids: list[int]) -> None:
             index = int(order[at])
-            take(index, _trace(unit, questions[index], ids, room[at], bool(shots)))
+            on_result(index, _trace(unit, questions[index], ids, room[at], bool(options.shots)))
             bar.update()
 
         own = OwnDecoding(unit, model)
         again = [] if not shot_ids or own.read_once(shot_ids) else shot_ids
         # Each is tokenised again when its turn comes, which takes little beside its answer.
         prompts = _Each(len(order), lambda at: [*again, *prompt_of(questions[int(order[at])])])
-        _decode(own, prompts, room, len(again) + limit, bool(shots), use_calculator, batch_size, on_ended, backend)
+        _decode(own, prompts, room, len(again) + limit, on_ended, options)
 
 
 class _Each(Sequence[Item]):
@@ -171,24 +160,22 @@ def _decode(
     prompts: Sequence[list[int]],
     room: Sequence[int],
     longest: int,
-    stop_after_answer: bool,
-    use_calculator: bool,
-    batch_size: int,
     on_ended: Callable[[int, list[int]], None],
-    backend: str,
+    options: GenerationOptions,
 ) -> None:
     """Tell ``on_ended`` the new ids of each prompt; by another engine, by continuous batching, or batch by batch where
     the model's attention needs that."""
     unit, model, shared = own.unit, own.model, own.shared
+    backend, use_calculator, stop_after_answer = options.backend, options.use_calculator, bool(options.shots)
     if backend in ENGINES and len(prompts):  # they find out by themselves what prompts share; `_trace` cuts
         before = shared[0] if shared else []
         whole = _Each(len(prompts), lambda i: [*before, *prompts[i]])
-        ENGINES[backend](model, whole, room, end_id=unit.end_id, slots=batch_size, on_ended=on_ended)
+        ENGINES[backend](model, whole, room, end_id=unit.end_id, slots=options.batch_size, on_ended=on_ended)
         return
     if backend == "auto" and not unit.manifest.sparse_attention:
         try:
             decode(
-                model, prompts, room, end_id=unit.end_id, slots=batch_size, on_ended=on_ended,
+                model, prompts, room, end_id=unit.end_id, slots=options.batch_size, on_ended=on_ended,
                 shared=shared[1] if shared else None, guess=Guesses(unit.layout, unit.tokenizer),
                 forced=CalculatorProcessor(unit.tokenizer, 0).forced if use_calculator else None,
                 ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None,
@@ -197,17 +184,17 @@ def _decode(
             return
         except Unsupported as reason:
             logger.info(f"batch by batch: {reason}")
-    batches = own.batches(prompts, room, batch_size)
+    batches = own.batches(prompts, room, options.batch_size)
     calls = max(distributed.gather(len(batches))) if own.sharded else len(batches)  # every process must make as many
     for call in range(calls):
         batch = batches[call] if call < len(batches) else range(0)
         some = [prompts[at] for at in batch] or [[unit.end_id]]
-        options: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         if use_calculator:
-            options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, own.width(some))]
+            settings["logits_processor"] = [CalculatorProcessor(unit.tokenizer, own.width(some))]
         if stop_after_answer:
-            options["stopping_criteria"] = [_AnswerLineWritten(unit, own.width(some))]
-        found = own.write(some, max((room[at] for at in batch), default=1), **options)
+            settings["stopping_criteria"] = [_AnswerLineWritten(unit, own.width(some))]
+        found = own.write(some, max((room[at] for at in batch), default=1), **settings)
         for at, ids in zip(batch, found, strict=False):
             on_ended(at, ids)
 

@@ -21,6 +21,7 @@ from memreason.evaluation.evaluate import EVALUATION, evaluate_splits
 from memreason.evaluation.judge import read_traces
 from memreason.generation.backends import check_backend
 from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
+from memreason.generation.options import GenerationOptions
 from memreason.models.adapters import notes
 from memreason.models.dtypes import dtype_name, training_dtype
 from memreason.models.unit import ModelUnit, build, load_base
@@ -81,7 +82,7 @@ def _train(
     keep_freed_memory()
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
-    options = _evaluation_options(data_config, args)
+    options, progress = _generation_options(data_config, args)
     config = run_folder.frozen_config(model_config, data_config, args, variants)
     if not distributed.is_main():
         transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
@@ -111,7 +112,7 @@ def _train(
     _describe(unit, console)
 
     def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], Sequence[Verdict]]:
-        return evaluate_splits(unit, task, splits, folder, **options, demonstrations=demonstrations)
+        return evaluate_splits(unit, task, splits, folder, replace(options, demonstrations=demonstrations), progress)
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
         found, _ = evaluate_on(["validation"], run / EPOCHS / f"epoch-{epoch:g}")
@@ -244,20 +245,19 @@ def _before(
             model_config.model_name_or_path, model_config.dtype, data_config.model_max_length, device=args.device
         )
         shots = few_shot_text(base, draw_shots(task, data_config.k_shot, data_config.split_seed))
-        options = _evaluation_options(data_config, args)
-        found, _ = evaluate_splits(base, task, task.test_splits, folder, shots=shots, **options)
+        options, progress = _generation_options(data_config, args)
+        found, _ = evaluate_splits(base, task, task.test_splits, folder, replace(options, shots=shots), progress)
     if outlook:
         outlook.reached(BEFORE)
     return _by_split(found)
 
 
-def _evaluation_options(data: DataConfig, args: TrainingConfig) -> dict[str, Any]:
-    return {
-        "batch_size": args.per_device_eval_batch_size,
-        "progress": not args.disable_tqdm and distributed.is_main(),
-        "use_calculator": data.use_calculator,
-        "backend": data.generation_backend,
-    }
+def _generation_options(data: DataConfig, args: TrainingConfig) -> tuple[GenerationOptions, bool]:
+    """How test questions are answered, and whether with a progress bar."""
+    options = GenerationOptions(
+        args.per_device_eval_batch_size, use_calculator=data.use_calculator, backend=data.generation_backend
+    )
+    return options, not args.disable_tqdm and distributed.is_main()
 
 
 def _by_split(found: dict[str, Any]) -> dict[str, Any]:

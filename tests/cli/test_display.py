@@ -7,7 +7,9 @@ from helpers.traces import CUT, LOOSE, RIGHT, WRONG, judge
 from rich.console import Console
 
 from memreason.cli.display import print_comparison, print_metrics, print_next, print_traces, varied
-from memreason.evaluation.judge import judge_traces, metrics
+from memreason.evaluation.judge import judge_traces
+from memreason.evaluation.metrics import compute_metrics
+from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount
 from memreason.records import Step
 
 
@@ -45,16 +47,20 @@ def test_a_trace_that_does_not_end_does_not_fill_the_page():
 
 
 def test_printed_metrics_show_counts_intervals_and_causes():
-    lines = printed(print_metrics, metrics(judge_traces([RIGHT, WRONG, CUT], "mixed", judge)))
+    lines = printed(print_metrics, compute_metrics(judge_traces([RIGHT, WRONG, CUT], "mixed", judge)))
     text = "\n".join(lines)
     assert lines[0].split() == ["accuracy", "33.3%", "[6.1,", "79.2]", "1", "of", "3"]
     assert "1 false memory" in text and "100.0% unreadable" in text
 
 
 def test_a_comparison_shows_before_and_after_and_the_causes_of_errors():
-    before = metrics(judge_traces([WRONG, CUT], "mixed", judge))
-    after = metrics(judge_traces([RIGHT, WRONG], "mixed", judge))
-    text = "\n".join(printed(print_comparison, {"before": {"test": before}, "after": {"test": after}}))
+    before, after = (
+        EvaluationResult(metrics, {"test": metrics}, "float32")
+        for metrics in (
+            compute_metrics(judge_traces(traces, "mixed", judge)) for traces in ([WRONG, CUT], [RIGHT, WRONG])
+        )
+    )
+    text = "\n".join(printed(print_comparison, RunResult(before, after, None, TrainingAccount(1, 2))))
     assert "0.0% [0, 66]" in text and "50.0% [9, 91]" in text
     assert "…" not in text
     assert "test: of 1 wrong answers, 1 from a false memory" in text

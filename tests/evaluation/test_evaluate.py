@@ -1,7 +1,6 @@
 """A model and splits of a dataset → traces and metrics on disk, in memory that knows nothing of their number."""
 
 import gc
-import json
 from pathlib import Path
 
 from helpers.tiny import SOLUTIONS
@@ -9,6 +8,7 @@ from helpers.tiny import SOLUTIONS
 from memreason.config.commands import EvaluateConfig
 from memreason.config.model import ModelConfig
 from memreason.evaluation.evaluate import evaluate, evaluate_splits
+from memreason.evaluation.results import EvaluationResult, read_result
 from memreason.generation.options import GenerationOptions
 from memreason.models.unit import build
 from memreason.records import Judgement, Question, Solution, Trace
@@ -32,10 +32,10 @@ def test_splits_are_answered_together_and_told_apart_in_the_metrics(bases: dict[
     assert [v.trace.question.id for v in verdicts] == [
         s.question.id for split in task.splits.values() for s in split
     ]  # in the order of the questions, though they are answered by length
-    assert [result["splits"][name]["n"] for name in ("test_a", "test_b")] == [5, 3] and result["n"] == 8
-    assert json.loads((tmp_path / "metrics.json").read_text()) == result
+    assert [result.splits[name].n for name in ("test_a", "test_b")] == [5, 3] and result.overall.n == 8
+    assert read_result(EvaluationResult, tmp_path / "metrics.json") == result
     alone, _ = evaluate_splits(unit, task, ["test_b"], tmp_path / "alone", GenerationOptions(3), progress=False)
-    assert {**result["splits"]["test_b"], "split": "test_b", "dtype": "float32"} == alone
+    assert alone == EvaluationResult(result.splits["test_b"], {"test_b": result.splits["test_b"]}, "float32")
 
 
 def test_no_more_traces_exist_than_have_just_ended(bases: dict[str, Path], tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ def test_examples_for_a_base_model_are_drawn_from_all_of_train_however_few_the_q
         model_max_length=192, output_dir=str(tmp_path / "out"),
     )  # fmt: skip
     result, _, _ = evaluate(config, progress=False)
-    assert result["n"] == 1
+    assert result.overall.n == 1

@@ -1,6 +1,5 @@
 """Every kind of file that memreason reads: a valid one, how it is read, and what would be nonsense."""
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +7,11 @@ from typing import Any, NamedTuple
 
 from fuzz import checkpoints, labelling
 from fuzz.mutate import Mutator, as_bytes, as_jsonl, as_yaml
-from rich.console import Console
 
 from memreason.cli.parser import Parser
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
-from memreason.evaluation.judge import read_traces
+from memreason.evaluation.files import read_traces
 from memreason.evaluation.score import score
 from memreason.tasks.base import TaskData
 from memreason.tasks.registry import load_task
@@ -215,8 +213,7 @@ def make_generations(folder: Path) -> None:
 
 
 def read_generations(folder: Path) -> Any:
-    console = Console(file=io.StringIO(), width=100)
-    return score("gsm8k", str(folder / "gsm.jsonl"), str(folder / "texts.json"), str(folder / "out"), console=console)
+    return score("gsm8k", str(folder / "gsm.jsonl"), str(folder / "texts.json"), str(folder / "out"))
 
 
 TEXTS = {

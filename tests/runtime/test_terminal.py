@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from memreason.cli.display import print_comparison, print_metrics, print_solution, print_traces
+from memreason.cli.display import print_comparison, print_metrics, print_score, print_solution, print_traces
 from memreason.cli.task_table import print_task
 from memreason.errors import LONGEST, UserError, plain
-from memreason.evaluation.judge import judge_traces, metrics
-from memreason.evaluation.score import print_score
+from memreason.evaluation.judge import judge_traces
+from memreason.evaluation.metrics import compute_metrics
+from memreason.evaluation.results import EvaluationResult, Marks, RunResult, ScoreResult, TrainingAccount
 from memreason.records import Question, Solution, Step
 from memreason.runtime.terminal import guard, show, show_json
 from memreason.step_types.describe import print_fit
@@ -126,11 +127,12 @@ def of_traces(console: Console, _: Path) -> None:
 
 
 def of_metrics(console: Console, _: Path) -> None:
-    result = metrics(verdicts())
-    print_metrics(console, result)
-    print_comparison(console, {"before": {HOSTILE: result}, "after": {HOSTILE: result}})
-    told = {"unmatched": 1, "missing": [HOSTILE], "repeated": {HOSTILE: 2}, "without_answer_line": [HOSTILE]}
-    print_score(console, result | told | {"marked": {"agree": 1, "differing": [HOSTILE], "correct": 1, "n": 2}})
+    metrics = compute_metrics(verdicts())
+    print_metrics(console, metrics)
+    evaluation = EvaluationResult(metrics, {HOSTILE: metrics}, HOSTILE)
+    print_comparison(console, RunResult(evaluation, evaluation, None, TrainingAccount(1, 2)))
+    marks = Marks(n=2, correct=1, agree=1, differing=(HOSTILE,))
+    print_score(console, ScoreResult(metrics, {HOSTILE: metrics}, 1, (HOSTILE,), {HOSTILE: 2}, (HOSTILE,), marks))
 
 
 def of_solutions(console: Console, _: Path) -> None:

@@ -24,7 +24,8 @@ from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING
 from memreason.config.run import read_config
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
-from memreason.evaluation.judge import read_traces
+from memreason.evaluation.files import read_traces
+from memreason.evaluation.results import EvaluationResult, RunResult, read_result
 from memreason.models import dtypes
 from memreason.models.manifest import read_manifest
 from memreason.runtime.files import read_json
@@ -59,8 +60,8 @@ class TestWhatARunLeaves:
         logged = {entry["epoch"]: entry["eval_acc"] for entry in state["log_history"] if "eval_acc" in entry}
         assert set(logged) == {1.0, 2.0}
         for epoch, accuracy in logged.items():
-            metrics = json.loads((run / "epochs" / f"epoch-{epoch:g}" / "metrics.json").read_text())
-            assert metrics["accuracy"] == accuracy and metrics["n"] == len(SOLUTIONS)
+            metrics = read_result(EvaluationResult, run / "epochs" / f"epoch-{epoch:g}" / "metrics.json").overall
+            assert metrics.accuracy == accuracy and metrics.n == len(SOLUTIONS)
 
     def test_the_metrics_before_and_after(self, run: Path) -> None:
         metrics = json.loads((run / "metrics.json").read_text())
@@ -85,7 +86,7 @@ class TestWhatARunLeaves:
 class TestEvaluationAgreesWithTraining:
     def test_the_saved_checkpoint_gives_the_same_traces(self, run: Path, tmp_path: Path) -> None:
         result, verdicts, _ = evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path)), progress=False)
-        assert result["accuracy"] == json.loads((run / "metrics.json").read_text())["after"]["test"]["accuracy"]
+        assert result.overall.accuracy == json.loads((run / "metrics.json").read_text())["after"]["test"]["accuracy"]
         assert (tmp_path / "traces.jsonl").read_bytes() == (run / "evaluation" / "traces.jsonl").read_bytes()
         assert verdicts == read_traces(tmp_path / "traces.jsonl")
 
@@ -299,7 +300,7 @@ class TestFolders:
 
     def test_resuming_a_finished_run_returns_what_it_found(self, run: Path, bases: dict[str, Path], data: Path) -> None:
         result, verdicts = train(*options(bases["tied"], data, run, k_shot=2, resume=True))
-        assert result == json.loads((run / "metrics.json").read_text())
+        assert result == read_result(RunResult, run / "metrics.json")
         assert len(verdicts) == len(SOLUTIONS)
 
 
@@ -309,7 +310,7 @@ def test_a_run_stays_in_the_data_type_that_it_was_begun_in_whatever_a_later_meas
     def measured(float32: float, bfloat16: float) -> None:
         monkeypatch.setattr(dtypes, "measure", lambda shapes, threads: dtypes.Measured(float32, bfloat16))
 
-    def go(**more: object) -> dict[str, Any]:
+    def go(**more: object) -> RunResult:
         wanted = {"dtype": "auto", "k_shot": 2, "num_train_epochs": 1, **more}
         return train(*options(bases["tied"], data, tmp_path / "run", **wanted))[0]
 
@@ -319,10 +320,10 @@ def test_a_run_stays_in_the_data_type_that_it_was_begun_in_whatever_a_later_meas
     measured(1.0, 3.0)
     (tmp_path / "run" / "metrics.json").unlink()  # as if it had been stopped before its end
     resumed = go(resume=True)
-    assert resumed["after"] == begun["after"] and resumed["after"]["test"]["dtype"] == "bfloat16"
+    assert resumed.after == begun.after and resumed.after.dtype == "bfloat16"
     assert read_config(tmp_path / "run")["dtype"] == read_manifest(tmp_path / "run").dtype == "bfloat16"
     evaluated, _, _ = evaluate(EvaluateConfig(str(tmp_path / "run"), output_dir=str(tmp_path / "e")), progress=False)
-    assert evaluated == begun["after"]["test"]
+    assert evaluated == begun.after
     with pytest.raises(UserError, match="dtype was 'bfloat16' and is 'float32'"):
         go(resume=True, dtype="float32")
 

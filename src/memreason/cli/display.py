@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from memreason.evaluation.results import Metrics, RunResult, ScoreResult
 from memreason.records import MEMORY, REASON, Question, Solution, Verdict
 from memreason.runtime.terminal import show
 
@@ -24,6 +24,7 @@ MOST_STEPS = 12
 """Of a trace so many steps are shown."""
 LONGEST_TRACE, SHORTEST_STEP = 600, 60
 """After so many characters of a trace, its steps are shown up to fewer."""
+_NAMES_SHOWN = 5
 _COLOURS = {MEMORY: "cyan", REASON: "magenta", "answer": "bold"}
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 _LEGEND = "✓ true (memory), valid (reason), follows (answer)   ✗ does not   ? could not be judged"
@@ -34,45 +35,40 @@ _OUTCOMES = {
 }
 
 
-def print_metrics(console: Console, result: dict[str, Any]) -> None:
-    """Print what `metrics` gave as a small table."""
+def print_metrics(console: Console, metrics: Metrics) -> None:
+    """Print metrics as a small table."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_column()
-    for name, rate, remark in _metric_rows(result):
-        shown = "–" if rate is None else f"{100 * rate:.1f}%"
-        table.add_row(name, shown, Text(remark), style="bold" if name == "accuracy" else "")
+    for name, rate, remark in _metric_rows(metrics):
+        table.add_row(name, _percent(rate), Text(remark), style="bold" if name == "accuracy" else "")
     show(console, table)
-    if causes := result.get("errors_by_cause"):
+    if causes := metrics.errors_by_cause:
         listed = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(causes.items()))
         show(console, f"wrong answers by first cause: {listed}")
 
 
-def _metric_rows(result: dict[str, Any]) -> list[tuple[str, float | None, str]]:
+def _metric_rows(metrics: Metrics) -> list[tuple[str, float | None, str]]:
     """(name, rate, remark) of what to show; what a judge says only where there was one."""
-    low, high = result["interval"]
-    flexible_low, flexible_high = result["flexible_interval"]
-    n, no_answer = result["n"], result["no_answer"]
-    steps = ", ".join(f"{count} {type_}" for type_, count in result["steps"].items())
+    low, high = metrics.interval
+    flexible_low, flexible_high = metrics.flexible_interval
+    n = metrics.n
+    steps = ", ".join(f"{count} {type_}" for type_, count in metrics.steps.items())
     rows: list[tuple[str, float | None, str]] = [
-        ("accuracy", result["accuracy"], f"[{100 * low:.1f}, {100 * high:.1f}]  {result['correct']} of {n}"),
-        (
-            "accuracy, flexible",
-            result["flexible_accuracy"],
-            f"[{100 * flexible_low:.1f}, {100 * flexible_high:.1f}]",
-        ),
-        ("no answer", no_answer / n, f"{no_answer} of {n}"),
-        ("well formed", result["well_formed"], f"steps: {steps or 'none'}"),
-        ("truncated", result["truncated"], ""),
+        ("accuracy", metrics.accuracy, f"[{100 * low:.1f}, {100 * high:.1f}]  {metrics.correct} of {n}"),
+        ("accuracy, flexible", metrics.flexible_accuracy, f"[{100 * flexible_low:.1f}, {100 * flexible_high:.1f}]"),
+        ("no answer", metrics.no_answer / n, f"{metrics.no_answer} of {n}"),
+        ("well formed", metrics.well_formed, f"steps: {steps or 'none'}"),
+        ("truncated", metrics.truncated, ""),
     ]
-    if "memory_true" not in result:
+    if not metrics.judged:
         return rows
     return [
         *rows,
-        ("memory steps true", result["memory_true"], _unreadable(result["memory_unreadable"])),
-        ("reason steps valid", result["reason_valid"], _unreadable(result["reason_unreadable"])),
-        ("answers that follow", result["answer_follows"], ""),
+        ("memory steps true", metrics.memory_true, _unreadable(metrics.memory_unreadable)),
+        ("reason steps valid", metrics.reason_valid, _unreadable(metrics.reason_unreadable)),
+        ("answers that follow", metrics.answer_follows, ""),
     ]
 
 
@@ -80,31 +76,30 @@ def _unreadable(rate: float | None) -> str:
     return f"{100 * rate:.1f}% unreadable" if rate else ""
 
 
-def print_comparison(console: Console, result: dict[str, Any]) -> None:
-    """Print a run's `metrics.json`: accuracy by split before and after, and what the errors are."""
-    splits = {name: found for name, found in result["after"].items() if isinstance(found, dict) and "n" in found}
-    judged = any("memory_true" in found for found in splits.values())
+def print_comparison(console: Console, run: RunResult) -> None:
+    """Print a run's result: accuracy by split before and after, and what the errors are."""
+    splits = run.after.splits
+    judged = any(metrics.judged for metrics in splits.values())
     rates = ("well_formed", *(("memory_true", "reason_valid") if judged else ()))
     table = Table(title="accuracy, with 95% intervals", title_justify="left", box=None, padding=(0, 1))
     for heading in ("split", "before", "after", *(rate.replace("_", "\n") for rate in rates)):
         table.add_column(heading, justify="left" if heading == "split" else "right", no_wrap=True)
     for split, after in splits.items():
-        before = result.get("before", {}).get(split)
+        before = run.before.splits.get(split) if run.before else None
         table.add_row(
             Text(split),
             _rate_with_interval(before) if before else "not asked",
             Text(_rate_with_interval(after), style="bold"),
-            *(_percent(after.get(rate)) for rate in rates),
+            *(_percent(getattr(after, rate)) for rate in rates),
         )
     show(console, table)
     for split, after in splits.items():
-        wrong = after["incorrect"]
-        if causes := after.get("errors_by_cause"):
+        if causes := after.errors_by_cause:
             listed = ", ".join(
                 f"{count} from {_CAUSES.get(cause, cause)}"
                 for cause, count in sorted(causes.items(), key=lambda item: -item[1])
             )
-            show(console, f"{split}: of {wrong} wrong answers, {listed}")
+            show(console, f"{split}: of {after.incorrect} wrong answers, {listed}")
 
 
 _CAUSES = {
@@ -118,9 +113,34 @@ def _percent(rate: float | None) -> str:
     return "–" if rate is None else f"{100 * rate:.1f}%"
 
 
-def _rate_with_interval(result: dict[str, Any]) -> str:
-    low, high = result["interval"]
-    return f"{_percent(result['accuracy'])} [{100 * low:.0f}, {100 * high:.0f}]"
+def _rate_with_interval(metrics: Metrics) -> str:
+    low, high = metrics.interval
+    return f"{_percent(metrics.accuracy)} [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def print_score(console: Console, result: ScoreResult) -> None:
+    """Print the metrics, and below them what was not matched, missing, repeated, or marked otherwise."""
+    print_metrics(console, result.overall)
+    if marked := result.marked:
+        agreeing = f"{marked.agree} of its marks agree with ours{_names('; not', marked.differing)}"
+        show(console, f"the file marks {marked.correct} of {marked.n} correct; {agreeing}", soft_wrap=True)
+    unmatched = result.unmatched
+    notes = [
+        f"texts that match no question: {unmatched} (see unmatched.jsonl)" if unmatched else "",
+        _names("questions without a text", result.missing),
+        _names("questions with several texts, all counted", tuple(result.repeated)),
+        _names("texts without an answer line", result.without_answer_line),
+    ]
+    for note in filter(None, notes):
+        show(console, note, style="yellow", soft_wrap=True)
+
+
+def _names(what: str, ids: Sequence[str]) -> str:
+    """``what: count (id, id, …)``, or nothing where there are no ids."""
+    if not ids:
+        return ""
+    more = ", …" if len(ids) > _NAMES_SHOWN else ""
+    return f"{what}: {len(ids)} ({', '.join(ids[:_NAMES_SHOWN])}{more})"
 
 
 def varied(verdicts: Iterable[Verdict], n: int) -> list[Verdict]:

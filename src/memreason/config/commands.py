@@ -51,6 +51,7 @@ class ScoreConfig:
     num_validation: int | None = option(None, "atlas only: as it was made for the generations")
     num_test: int | None = option(None, "atlas only: as it was made for the generations")
     num_countries: int | None = option(None, "atlas only: as it was made for the generations")
+    json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
 
     def __post_init__(self) -> None:
         for flag in ("generations", "dataset"):
@@ -98,6 +99,7 @@ class EvaluateConfig:
     device: str = option("auto", DEVICE_HELP, DEVICES)
     output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
     show: int = option(3, "print this many traces")
+    json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
     # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
     add_soft_prompts: bool | None = option(None, _KNOWN)
     num_general_prefix_tokens: int | None = option(None, _KNOWN)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from memreason.config.ablations import VariantConfig
 from memreason.config.commands import EvaluateConfig
 from memreason.config.data import DataConfig
 from memreason.config.run import data_options, read_config
 from memreason.errors import UserError
-from memreason.evaluation.judge import check_folder, judge_trace, write_evaluation
+from memreason.evaluation.files import check_folder, write_result, write_traces
+from memreason.evaluation.judge import judge_trace
+from memreason.evaluation.results import EvaluationResult
 from memreason.generation.answer import answer_each
 from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
 from memreason.generation.options import GenerationOptions
@@ -33,6 +35,14 @@ EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
 
 
+class Evaluated(NamedTuple):
+    """What `evaluate` found, and the folder that it was written to."""
+
+    result: EvaluationResult
+    verdicts: Sequence[Verdict]
+    folder: Path
+
+
 def evaluate_splits(
     unit: ModelUnit,
     task: TaskData,
@@ -40,11 +50,11 @@ def evaluate_splits(
     folder: Path,
     options: GenerationOptions,
     progress: bool = True,
-) -> tuple[dict[str, Any], Sequence[Verdict]]:
-    """Evaluate some splits and write traces and metrics of all of them together into ``folder``.
+) -> tuple[EvaluationResult, Sequence[Verdict]]:
+    """Evaluate some splits, and write traces and metrics of all of them together into ``folder``.
 
-    Several processes answer the questions together, each its share. The metrics are over all questions; where there
-    is more than one split, `splits` holds the same for each. Returns (metrics, verdicts).
+    Several processes answer the questions together, each its share. Returns (result, verdicts). Raises UserError where
+    there are no questions.
     """
     title = f"  answering {', '.join(names)}" if progress and distributed.is_main() else None
 
@@ -56,12 +66,10 @@ def evaluate_splits(
 
     questions = OnDisk(solution.question for solution in _solutions(task, names))
     verdicts = distributed.share(questions, answer, size=lambda question: len(question.text))
-    several = len(names) > 1
-    result = write_evaluation(
-        folder, verdicts, _solutions(task, names), layout=unit.layout,
-        splits={name: len(task.splits[name]) for name in names} if several else None,
-        extra={"dtype": unit.manifest.dtype} | ({} if several else {"split": names[0]}),
-    )  # fmt: skip
+    split_of = chain.from_iterable(repeat(name, len(task.splits[name])) for name in names)
+    overall, splits = write_traces(folder, verdicts, _solutions(task, names), split_of, unit.layout)
+    result = EvaluationResult(overall, splits, unit.manifest.dtype)
+    write_result(folder, result)
     return result, verdicts
 
 
@@ -69,11 +77,10 @@ def _solutions(task: TaskData, names: Sequence[str]) -> Iterable[Solution]:
     return chain.from_iterable(task.splits[name] for name in names)
 
 
-def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, Any], Sequence[Verdict], Path]:
+def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
     """`memreason evaluate`: a checkpoint, which knows its data and settings, or a base model.
 
-    Returns (metrics, verdicts, the folder they were written to). Raises UserError where an option
-    contradicts the checkpoint.
+    Raises UserError where an option contradicts the checkpoint.
     """
     keep_freed_memory()
     trained = is_checkpoint(config.model_name_or_path)
@@ -98,7 +105,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> tuple[dict[str, A
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
     options = GenerationOptions(batch_size, shown, demonstrations, data.use_calculator, data.generation_backend)
     result, verdicts = evaluate_splits(unit, task, names, folder, options, progress)
-    return result, verdicts, folder
+    return Evaluated(result, verdicts, folder)
 
 
 def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:

@@ -15,16 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
-
 from memreason.answers.extract import extract_strict
-from memreason.cli.display import print_metrics
 from memreason.errors import UserError
-from memreason.evaluation.judge import EVALUATION_FILES, check_folder, judge_traces, write_evaluation
+from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
+from memreason.evaluation.judge import judge_traces
+from memreason.evaluation.results import Marks, ScoreResult
 from memreason.planning_tokens.layout import PlanningTokens, parse_text
 from memreason.records import PLAIN, Question, Solution, Trace, Verdict
 from memreason.runtime.files import write_jsonl
-from memreason.runtime.terminal import show
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
 from memreason.tasks.base import TaskData
@@ -39,12 +37,23 @@ _MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1"
 """How files mark a text as correct or wrong; anything else is no mark."""
 
 
+class Scored(NamedTuple):
+    """What `score` found, and the folder that it was written to."""
+
+    result: ScoreResult
+    verdicts: Sequence[Verdict]
+    folder: Path
+
+
 class Unmatched(NamedTuple):
-    """A row that could not be scored: where it stands, why, and how its text begins."""
+    """A text that is about none of the questions: a line of unmatched.jsonl."""
 
     place: str
+    """Where it stands: file, and line or number from 0."""
     reason: str
+    """Why it could not be scored, in words."""
     text: str
+    """Its first 200 characters."""
 
 
 class QuestionIndex:
@@ -116,11 +125,10 @@ def score(
     *,
     seed: int = 0,
     sizes: dict[str, int] | None = None,
-    console: Console | None = None,
-) -> dict[str, Any]:
-    """Score the texts in a file against a dataset's questions; write, print and return the metrics.
+) -> Scored:
+    """Score the texts in a file against a dataset's questions, and write what comes of it.
 
-    Every matched text counts once, also where a question comes up again (the metrics list those).
+    Every matched text counts once, also where a question comes up again (the result lists those).
     Without ``split`` the questions of all splits are looked at, and ``missing`` counts the
     unanswered questions of those splits that some text is about. Writes metrics.json,
     traces.jsonl, traces.txt and unmatched.jsonl into ``output_dir``, by default the folder
@@ -144,21 +152,20 @@ def score(
             "check --dataset, --data_path and --split"
         )
     verdicts = judge_traces(traces, task.answer_kind, task.judge)
-    extra = _account(verdicts, marks, unmatched, solutions)
     layout = PlanningTokens(1, 1, tuple(sorted(task.step_types - {PLAIN})))
     try:
         by_id = {solution.question.id: solution for solution in solutions}
         truths = (by_id[trace.question.id] for trace in traces)
-        result = write_evaluation(folder, verdicts, truths, layout=layout, extra=extra)
+        split_of = (trace.question.split for trace in traces)
+        overall, splits = write_traces(folder, verdicts, truths, split_of, layout)
+        result = ScoreResult(overall, splits, len(unmatched), **_account(verdicts, marks, solutions))
+        write_result(folder, result)
         write_jsonl(folder / _UNMATCHED, (u._asdict() for u in unmatched))
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written to ({error.strerror}); give another folder with --output_dir"
         ) from error
-    console = console or Console()
-    print_score(console, result)
-    show(console, f"written to {folder}", style="dim", soft_wrap=True)
-    return result
+    return Scored(result, verdicts, folder)
 
 
 def _solutions(task: TaskData, split: str | None) -> list[Solution]:
@@ -207,54 +214,17 @@ def whole_characters(text: str) -> str:
 
 
 def _account(
-    verdicts: Sequence[Verdict],
-    marks: Sequence[bool | None],
-    unmatched: Sequence[Unmatched],
-    solutions: Sequence[Solution],
+    verdicts: Sequence[Verdict], marks: Sequence[bool | None], solutions: Sequence[Solution]
 ) -> dict[str, Any]:
-    """What the metrics say beyond accuracy: which questions were met, and whether the file's marks agree."""
+    """What a `ScoreResult` says beyond metrics: which questions were met, and whether the file's marks agree."""
     times = Counter(verdict.trace.question.id for verdict in verdicts)
-    splits = Counter(verdict.trace.question.split for verdict in verdicts)
-    asked = [s.question.id for s in solutions if s.question.split in splits]
-    extra: dict[str, Any] = {
-        "splits": dict(splits),
-        "unmatched": len(unmatched),
-        "missing": [id_ for id_ in asked if id_ not in times],
-        "repeated": {id_: count for id_, count in times.items() if count > 1},
-        "without_answer_line": [v.trace.question.id for v in verdicts if v.trace.answer is None],
-    }
+    splits = {verdict.trace.question.split for verdict in verdicts}
     marked = [(v, mark) for v, mark in zip(verdicts, marks, strict=True) if mark is not None]
-    if marked:
-        differing = [v.trace.question.id for v, mark in marked if mark != (v.outcome == "correct")]
-        extra["marked"] = {
-            "n": len(marked),
-            "correct": sum(mark for _, mark in marked),
-            "agree": len(marked) - len(differing),
-            "differing": differing,
-        }
-    return extra
-
-
-def print_score(console: Console, result: dict[str, Any]) -> None:
-    """Print the metrics, and below them what was not matched, missing, repeated, or marked otherwise."""
-    print_metrics(console, result)
-    if marked := result.get("marked"):
-        agreeing = f"{marked['agree']} of its marks agree with ours{_names('; not', marked['differing'])}"
-        show(console, f"the file marks {marked['correct']} of {marked['n']} correct; {agreeing}", soft_wrap=True)
-    unmatched = result["unmatched"]
-    notes = [
-        f"texts that match no question: {unmatched} (see unmatched.jsonl)" if unmatched else "",
-        _names("questions without a text", result["missing"]),
-        _names("questions with several texts, all counted", list(result["repeated"])),
-        _names("texts without an answer line", result["without_answer_line"]),
-    ]
-    for note in filter(None, notes):
-        show(console, note, style="yellow", soft_wrap=True)
-
-
-def _names(what: str, ids: Sequence[str]) -> str:
-    """``what: count (id, id, …)``, or nothing where there are no ids."""
-    if not ids:
-        return ""
-    more = ", …" if len(ids) > _NAMES_SHOWN else ""
-    return f"{what}: {len(ids)} ({', '.join(ids[:_NAMES_SHOWN])}{more})"
+    differing = tuple(v.trace.question.id for v, mark in marked if mark != (v.outcome == "correct"))
+    correct, agree = sum(mark for _, mark in marked), len(marked) - len(differing)
+    return {
+        "missing": tuple(s.question.id for s in solutions if s.question.split in splits and s.question.id not in times),
+        "repeated": {id_: count for id_, count in times.items() if count > 1},
+        "without_answer_line": tuple(v.trace.question.id for v in verdicts if v.trace.answer is None),
+        "marked": Marks(len(marked), correct, agree, differing) if marked else None,
+    }

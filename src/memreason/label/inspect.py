@@ -19,7 +19,7 @@ from rich.text import Text
 from memreason.answers.extract import extract_flexible, extract_strict, normalise_gold, outcome
 from memreason.cli.display import print_solution
 from memreason.errors import UserError
-from memreason.evaluation.judge import wilson
+from memreason.evaluation.statistics import wilson
 from memreason.label.config import InspectConfig
 from memreason.label.prompts import load_prompts, question_values
 from memreason.label.replies import ANSWER_SCHEMA, Problem, read_answer

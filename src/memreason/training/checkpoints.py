@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import safe_open
 
 from memreason.errors import UserError
-from memreason.evaluation.judge import EVALUATION_FILES
+from memreason.evaluation.files import EVALUATION_FILES
 from memreason.models.manifest import MANIFEST, is_checkpoint, read_manifest
 from memreason.runtime.reading import fits, read_object, reason
 from memreason.training.dataset import TOKENISED, discard

@@ -18,7 +18,8 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import write_config
 from memreason.evaluation.evaluate import EVALUATION, evaluate_splits
-from memreason.evaluation.judge import read_traces
+from memreason.evaluation.files import METRICS, TRACES, read_traces, write_result
+from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
 from memreason.generation.backends import check_backend
 from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
 from memreason.generation.options import GenerationOptions
@@ -28,9 +29,7 @@ from memreason.models.unit import ModelUnit, build, load_base
 from memreason.records import Verdict
 from memreason.runtime import distributed
 from memreason.runtime.allocator import keep_freed_memory
-from memreason.runtime.files import read_json, write_json
 from memreason.runtime.locks import locked_folder
-from memreason.runtime.reading import read_object, reading
 from memreason.runtime.terminal import show
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks.base import TaskData
@@ -45,8 +44,6 @@ from memreason.training.time_estimate import BEFORE, Outlook, foretell
 from memreason.training.trainer import GenerationTrainer
 
 EPOCHS = "epochs"
-_OF_ALL_STEPS = ("memory_true", "reason_valid", "errors_by_cause")
-"""Of the metrics of an evaluation, what is given over all its splits together."""
 
 
 def train(
@@ -55,13 +52,11 @@ def train(
     args: TrainingConfig,
     variants: VariantConfig | None = None,
     console: Console | None = None,
-) -> tuple[dict[str, Any], Sequence[Verdict]]:
+) -> tuple[RunResult, Sequence[Verdict]]:
     """Run `memreason train`; returns what it wrote to `metrics.json`, and the test verdicts.
 
     The run folder (``args.output_dir``) ends with the best epoch's checkpoint, the frozen config,
-    `trainer_state.json`, per-epoch traces, the evaluation on the test splits, and `metrics.json`:
-    {"before"?: {split: metrics}, "after": {split: metrics, and rates over all steps where a judge read
-    them}, "validation": metrics of the weights kept, "training": what was trained on}.
+    `trainer_state.json`, per-epoch traces, the evaluation on the test splits, and `metrics.json`.
     Raises UserError for every kind of bad input.
     """
     console, variants = console or Console(stderr=True), variants or VariantConfig()
@@ -78,7 +73,7 @@ def _train(
     variants: VariantConfig,
     console: Console,
     run: Path,
-) -> tuple[dict[str, Any], Sequence[Verdict]]:
+) -> tuple[RunResult, Sequence[Verdict]]:
     keep_freed_memory()
     transformers_logging.set_verbosity_warning()
     transformers_logging.disable_progress_bar()
@@ -89,7 +84,7 @@ def _train(
     resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
     if resuming and (run / run_folder.FINISHED).exists():
         show(console, f"the run in {run} is finished already")
-        return _kept(run / run_folder.FINISHED), read_traces(run / EVALUATION / "traces.jsonl")
+        return read_result(RunResult, run / run_folder.FINISHED), read_traces(run / EVALUATION / TRACES)
     if args.resume and not resuming:
         show(console, f"there is no run in {run} to resume; starting one")
     variants.check(model_config, data_config)
@@ -99,24 +94,23 @@ def _train(
     model_config = _with_dtype(model_config, data_config, args, run if resuming else None)
     config["dtype"] = model_config.dtype
     outlook = foretell(model_config, data_config, args, variants, task, tokenizer, console)
-    result: dict[str, Any] = {}
-    demonstrations = None
+    demonstrations = before = None
     if variants.use_demonstrations:
         demonstrations = Demonstrations(task, data_config.k_shot, variants.demo_selection, data_config.split_seed)
     elif data_config.k_shot:
-        result[BEFORE] = _before(model_config, data_config, args, task, run / BEFORE, resuming, console, outlook)
+        before = _before(model_config, data_config, args, task, run / BEFORE, resuming, console, outlook)
     unit = build(model_config, data_config.model_max_length, args.seed, variants, loading_device(args))
-    examples, result["training"] = _examples(unit, task, data_config, variants, demonstrations, console, run, args)
+    examples, account = _examples(unit, task, data_config, variants, demonstrations, console, run, args)
     task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
     check_backend(data_config.generation_backend, unit.manifest, data_config.use_calculator)
     _describe(unit, console)
 
-    def evaluate_on(splits: list[str], folder: Path) -> tuple[dict[str, Any], Sequence[Verdict]]:
+    def evaluate_on(splits: list[str], folder: Path) -> tuple[EvaluationResult, Sequence[Verdict]]:
         return evaluate_splits(unit, task, splits, folder, replace(options, demonstrations=demonstrations), progress)
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
         found, _ = evaluate_on(["validation"], run / EPOCHS / f"epoch-{epoch:g}")
-        return {"eval_acc": found["accuracy"], "eval_well_formed": found["well_formed"]}
+        return {"eval_acc": found.overall.accuracy, "eval_well_formed": found.overall.well_formed}
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
@@ -124,11 +118,10 @@ def _train(
     )
     checkpoint = _begin(run, config, resuming, unit, console)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    found, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
-    result["after"] = _by_split(found) | {key: found[key] for key in _OF_ALL_STEPS if key in found}
+    after, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
     trainer.save_model()
+    result = RunResult(before, after, _final_validation(trainer, run), account)
     if distributed.is_main():
-        result["validation"] = _final_validation(trainer, run)
         _finish(trainer, run, result, args.keep_checkpoints)
     return result, verdicts
 
@@ -150,17 +143,11 @@ def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, c
     return checkpoint
 
 
-def _kept(path: Path) -> dict[str, Any]:
-    """Figures that the run wrote before it was stopped."""
-    with reading(f"{path} is damaged", "delete it, and the same command makes it anew"):
-        return read_object(path)
-
-
-def _finish(trainer: GenerationTrainer, run: Path, result: dict[str, Any], keep_checkpoints: bool) -> None:
+def _finish(trainer: GenerationTrainer, run: Path, result: RunResult, keep_checkpoints: bool) -> None:
     aside = run / ".trainer_state.json"
     trainer.state.save_to_json(str(aside))
     aside.replace(run / "trainer_state.json")
-    write_json(run / run_folder.FINISHED, result)
+    write_result(run, result)
     clean_up(run, keep_checkpoints)
 
 
@@ -201,7 +188,7 @@ def _examples(
     console: Console,
     run: Path,
     args: TrainingConfig,
-) -> tuple[Examples | PackedExamples, dict[str, Any]]:
+) -> tuple[Examples | PackedExamples, TrainingAccount]:
     """What is trained on, and the account of it for `metrics.json`."""
     longest, progress = data_config.model_max_length, None if args.disable_tqdm else "  tokenising"
     solutions = task.splits["train"]
@@ -211,18 +198,13 @@ def _examples(
     )
     for line in report.lines(longest):
         show(console, line)
-    account = {
-        "examples": report.examples,
-        "tokens": report.tokens,
-        "too_long": list(report.too_long),
-        "without_steps": list(report.without_steps),
-    }
+    account = TrainingAccount(report.examples, report.tokens, tuple(report.too_long), tuple(report.without_steps))
     distributed.check_same("training data or base model", [report.tokens, unit.manifest.base_fingerprint])
     if variants.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         full = report.tokens / (len(examples) * longest)
         show(console, f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full")
-        account["rows"] = len(examples)
+        account = replace(account, rows=len(examples))
     return examples, account
 
 
@@ -235,10 +217,10 @@ def _before(
     resuming: bool,
     console: Console,
     outlook: Outlook | None,
-) -> dict[str, Any]:
-    """Metrics by split of the base model, few-shot, on the same questions; kept for a resumed run."""
-    if resuming and (folder / "metrics.json").exists():
-        found = _kept(folder / "metrics.json")
+) -> EvaluationResult:
+    """Metrics of the base model, few-shot, on the same questions; kept for a resumed run."""
+    if resuming and (folder / METRICS).exists():
+        found = read_result(EvaluationResult, folder / METRICS)
     else:
         show(console, f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
         base = load_base(
@@ -249,7 +231,7 @@ def _before(
         found, _ = evaluate_splits(base, task, task.test_splits, folder, replace(options, shots=shots), progress)
     if outlook:
         outlook.reached(BEFORE)
-    return _by_split(found)
+    return found
 
 
 def _generation_options(data: DataConfig, args: TrainingConfig) -> tuple[GenerationOptions, bool]:
@@ -260,17 +242,13 @@ def _generation_options(data: DataConfig, args: TrainingConfig) -> tuple[Generat
     return options, not args.disable_tqdm and distributed.is_main()
 
 
-def _by_split(found: dict[str, Any]) -> dict[str, Any]:
-    """Split → metrics, of what `evaluate_splits` found."""
-    return found.get("splits") or {found["split"]: found}
-
-
-def _final_validation(trainer: GenerationTrainer, run: Path) -> dict[str, Any] | None:
+def _final_validation(trainer: GenerationTrainer, run: Path) -> ValidationResult | None:
     """Validation metrics of the weights that the run ends with; None where they were not evaluated."""
     for entry in trainer.state.log_history:
         if "eval_acc" in entry and entry["step"] == trainer.final_step:
             epoch = entry["epoch"]
-            return {"epoch": epoch, **read_json(run / EPOCHS / f"epoch-{epoch:g}" / "metrics.json")}
+            found = read_result(EvaluationResult, run / EPOCHS / f"epoch-{epoch:g}" / METRICS)
+            return ValidationResult(epoch, found.overall)
     return None
 
 

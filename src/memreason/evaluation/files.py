@@ -1,0 +1,104 @@
+"""The files of an evaluation: traces.jsonl, traces.txt and metrics.json, written and read. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from memreason.errors import UserError
+from memreason.evaluation.metrics import MetricsCounter
+from memreason.evaluation.results import Metrics, Result
+from memreason.models.manifest import MANIFEST
+from memreason.planning_tokens.layout import PlanningTokens
+from memreason.records import Solution, Verdict, verdict_from_json
+from memreason.runtime import distributed
+from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.files import atomic_write, create_beside, json_line, read_jsonl, write_json
+
+TRACES, TRACES_TO_READ, METRICS = "traces.jsonl", "traces.txt", "metrics.json"
+EVALUATION_FILES = (TRACES, TRACES_TO_READ, METRICS)
+"""What an evaluation writes into its folder."""
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError where no evaluation can be written into ``folder``, or where its files would take the place of
+    a run's own: before anything is spent on it."""
+    if held := [name for name in ("config.yaml", MANIFEST) if (folder / name).exists()]:
+        raise UserError(
+            f"--output_dir {folder} holds a run ({held[0]}), which has a metrics.json of its own; give another folder, "
+            "one within it, say"
+        )
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = create_beside(folder / METRICS)
+        os.close(handle)
+        name.unlink()
+        if new:
+            folder.rmdir()
+    except OSError as error:
+        raise UserError(
+            f"--output_dir {folder}: cannot be written to ({error.strerror}); give another folder, or make it writable"
+        ) from error
+
+
+def write_traces(
+    folder: Path, verdicts: Iterable[Verdict], truths: Iterable[Solution], splits: Iterable[str], layout: PlanningTokens
+) -> tuple[Metrics, dict[str, Metrics]]:
+    """Write traces.jsonl and traces.txt into the folder; return the metrics over all verdicts, and those of each split.
+
+    ``truths`` and ``splits`` have the gold solution and the split of each verdict, in the same order. Of all three, one
+    at a time is held. Where several processes call this, only the main one writes. Raises UserError where there are no
+    verdicts.
+
+    traces.txt is for reading: of each question the prompt, the generated solution and the gold solution, in the given
+    layout, with empty lines between, and a rule below that says which is which.
+    """
+    overall, by_split = MetricsCounter(), dict[str, MetricsCounter]()
+    with ExitStack() as stack:
+        writes = distributed.is_main()
+        rows, texts = (
+            stack.enter_context(atomic_write(folder / name)) if writes else None for name in (TRACES, TRACES_TO_READ)
+        )
+        for verdict, truth, split in zip(verdicts, truths, splits, strict=True):
+            overall.add(verdict)
+            by_split.setdefault(split, MetricsCounter()).add(verdict)
+            if rows and texts:
+                rows.write(json_line(verdict.to_json()))
+                texts.write(_to_read(verdict, truth, layout))
+        metrics = overall.metrics()
+    return metrics, {split: counter.metrics() for split, counter in by_split.items()}
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Write metrics.json into the folder; where several processes call this, only the main one does."""
+    if distributed.is_main():
+        write_json(folder / METRICS, result.to_json())
+
+
+def _to_read(verdict: Verdict, truth: Solution, layout: PlanningTokens) -> str:
+    question = verdict.trace.question
+    gold = layout.solution_text(truth.steps, question.answer)
+    rule = f"{'=' * 80} first the model's ({verdict.outcome.replace('_', ' ')}), then the gold solution"
+    return f"{layout.prompt_text(question)}\n{verdict.trace.text.strip()}\n\n{gold}\n\n{rule}\n\n"
+
+
+def read_traces(path: Path) -> OnDisk[Verdict]:
+    """Read a traces.jsonl back. Raises UserError naming file:line and the missing field."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give the traces.jsonl that `memreason evaluate` wrote")
+    return OnDisk(_verdict(path, number, row) for number, row in read_jsonl(path))
+
+
+def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:
+    try:
+        return verdict_from_json(row)
+    except (KeyError, TypeError) as error:
+        field = error.args[0] if isinstance(error, KeyError) else json.dumps(str(error))
+        raise UserError(
+            f"{path}:{number}: not a trace (field {field}); give a traces.jsonl that memreason wrote"
+        ) from error

@@ -1,0 +1,318 @@
+"""What an evaluation, a run and scoring give, as types: in memory, and in their `metrics.json`. Needs no torch.
+
+Each type writes itself with `to_json` and reads itself with `from_json`. The JSON says in `format` which form it has.
+Files of format 1, which did not yet say so, are still read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from memreason.errors import UserError
+from memreason.evaluation.older_formats import evaluation_of_format_1, run_of_format_1, score_of_format_1
+from memreason.runtime.reading import check_fields, read_object, reading, shown
+
+FORMAT = 2
+"""The newest form of all these files."""
+_REMEDY = "delete it, and the same command makes it anew"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Counts and rates over some traces. All rates and intervals are in [0, 1].
+
+    No answer counts against accuracy, and apart from wrong answers in the counts. The last six fields are there only
+    where a judge read the steps (`judged`). A rate over nothing is None.
+    """
+
+    accuracy: float
+    """Share of questions whose answer line, and nothing else, gives the right answer (strict extractor)."""
+    interval: tuple[float, float]
+    """95% Wilson interval of `accuracy`, [low, high]."""
+    n: int
+    """Number of questions."""
+    correct: int
+    """Questions with a right answer."""
+    incorrect: int
+    """Questions with a wrong answer."""
+    no_answer: int
+    """Questions in whose trace the strict extractor finds no answer."""
+    well_formed: float
+    """Share of traces that are exactly what rendering their steps and answer gives."""
+    truncated: float
+    """Share of traces that hit the length limit before their end token."""
+    flexible_accuracy: float
+    """The same as `accuracy` with the flexible extractor: a marked answer anywhere, else the last one in the text."""
+    flexible_interval: tuple[float, float]
+    """95% Wilson interval of `flexible_accuracy`, [low, high]."""
+    steps: dict[str, int]
+    """Step type → number of steps of that type in all traces."""
+    memory_true: float | None = None
+    """Share of memory steps that are true. A step that the judge could not read is not true."""
+    memory_unreadable: float | None = None
+    """Share of memory steps that the judge could not read."""
+    reason_valid: float | None = None
+    """Share of reason steps that follow from what the trace says before them; unreadable ones do not."""
+    reason_unreadable: float | None = None
+    """Share of reason steps that the judge could not read."""
+    answer_follows: float | None = None
+    """Share of answer lines that follow from the steps, among the traces that have an answer line."""
+    errors_by_cause: dict[str, int] | None = None
+    """What went wrong first → number of wrong answers: `false_memory`, `wrong_inference`, `unreadable`,
+    `unexplained`."""
+
+    @property
+    def judged(self) -> bool:
+        """Whether a judge read the steps."""
+        return self.errors_by_cause is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON; without the last six where no judge read the steps."""
+        row = asdict(self) | {name: list(getattr(self, name)) for name in _INTERVALS}
+        return row if self.judged else {name: value for name, value in row.items() if name not in _JUDGED}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Read `to_json` back; keys that are not known here are passed over. Raises KeyError, TypeError, ValueError."""
+        metrics = cls(**_known(cls, row) | {name: _interval(row[name]) for name in _INTERVALS})
+        if metrics.n < 1 or metrics.correct + metrics.incorrect + metrics.no_answer != metrics.n:
+            raise ValueError(f"n is {shown(metrics.n)}, and not the sum of correct, incorrect and no_answer")
+        return metrics
+
+
+_INTERVALS = ("interval", "flexible_interval")
+_JUDGED = tuple(field.name for field in fields(Metrics) if field.default is None)
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The metrics of one evaluation: `metrics.json` in an evaluation's folder."""
+
+    overall: Metrics
+    """Over the questions of all splits together; where there is one split, the same as that split's."""
+    splits: dict[str, Metrics]
+    """Name of split → metrics over its questions."""
+    dtype: str | None
+    """Data type that the weights were in while answering; null in a run's file of format 1 with several splits."""
+
+    def to_json(self) -> dict[str, Any]:
+        """{"format", "dtype", "overall": metrics, "splits": {split: metrics}}."""
+        return {"format": FORMAT, "dtype": self.dtype, **_by_split(self.overall, self.splits)}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
+        """Read `to_json` back, or the form before it. Raises UserError that begins with ``where``."""
+        with reading(f"{where}: not the metrics of an evaluation", _REMEDY):
+            row = _newest(row, where, evaluation_of_format_1)
+            check_fields(cls, {"dtype": row["dtype"]})
+            return cls(Metrics.from_json(row["overall"]), _splits(row["splits"]), row["dtype"])
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """How the weights that a run ends with did on the validation split."""
+
+    epoch: float
+    """The epoch, from 1, at whose end they were evaluated."""
+    metrics: Metrics
+    """On the validation split; in the file its fields stand beside `epoch`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """{"epoch", and the metrics beside it}."""
+        return {"epoch": self.epoch, **self.metrics.to_json()}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Read `to_json` back. Raises KeyError, TypeError, ValueError."""
+        check_fields(cls, {"epoch": row["epoch"]})
+        return cls(row["epoch"], Metrics.from_json(row))
+
+
+@dataclass(frozen=True)
+class TrainingAccount:
+    """What a run was trained on."""
+
+    examples: int
+    """Number of solutions."""
+    tokens: int
+    """Number of tokens in them, questions included, in one epoch."""
+    too_long: tuple[str, ...] = ()
+    """Ids of questions left out because their text is over `--model_max_length`."""
+    without_steps: tuple[str, ...] = ()
+    """Ids of questions left out because their solution has no steps."""
+    rows: int | None = None
+    """Number of rows that the examples are packed into; only there with `--mode constant_len`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON; without ``rows`` where nothing was packed."""
+        row = asdict(self) | {"too_long": list(self.too_long), "without_steps": list(self.without_steps)}
+        return {name: value for name, value in row.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Read `to_json` back. Raises KeyError, TypeError."""
+        known = _known(cls, row)
+        return cls(**known | {name: tuple(known.get(name, ())) for name in ("too_long", "without_steps")})
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of `memreason train`: `metrics.json` in a run's folder."""
+
+    before: EvaluationResult | None
+    """The base model on the test splits, with solved examples in its prompt; only there with `--k_shot`. In the file,
+    `before` is {split: metrics}, and the metrics over all splits stand in `overall`."""
+    after: EvaluationResult
+    """The trained model on the test splits; in the file as `before` is."""
+    validation: ValidationResult | None
+    """The weights that the run ends with on the validation split; null where they were not evaluated."""
+    training: TrainingAccount
+    """What was trained on."""
+
+    def to_json(self) -> dict[str, Any]:
+        """{"format", "dtype", "before"?: {split: metrics}, "after": {split: metrics}, "overall": {"before"?: metrics,
+        "after": metrics}, "validation": {"epoch", metrics} or None, "training"}."""
+        evaluations = {"before": self.before, "after": self.after}
+        there = {name: result for name, result in evaluations.items() if result}
+        by_split = {name: _by_split(result.overall, result.splits) for name, result in there.items()}
+        return {
+            "format": FORMAT,
+            "dtype": self.after.dtype,
+            **{name: row["splits"] for name, row in by_split.items()},
+            "overall": {name: row["overall"] for name, row in by_split.items()},
+            "validation": self.validation.to_json() if self.validation else None,
+            "training": self.training.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
+        """Read `to_json` back, or the form before it. Raises UserError that begins with ``where``.
+
+        A file of format 1 does not hold all metrics over several splits: they are pooled from those of the splits.
+        """
+        with reading(f"{where}: not the metrics of a run", _REMEDY):
+            row = _newest(row, where, run_of_format_1)
+            check_fields(EvaluationResult, {"dtype": row["dtype"]})
+            validation = row["validation"]
+            before, after = (
+                EvaluationResult(Metrics.from_json(row["overall"][when]), _splits(row[when]), row["dtype"])
+                if when in row
+                else None
+                for when in ("before", "after")
+            )
+            if after is None:
+                raise KeyError("after")
+            return cls(
+                before,
+                after,
+                ValidationResult.from_json(validation) if validation is not None else None,
+                TrainingAccount.from_json(row["training"]),
+            )
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How the marks that a file of texts has of its own agree with our verdicts."""
+
+    n: int
+    """Number of texts that are marked as correct or wrong."""
+    correct: int
+    """Of these, the number marked as correct."""
+    agree: int
+    """Of these, the number whose mark is our verdict (strict extractor)."""
+    differing: tuple[str, ...]
+    """Ids of the questions of the others."""
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """The outcome of `memreason score`: `metrics.json` in its output folder."""
+
+    overall: Metrics
+    """Over all texts that are about a question; one that comes up again counts again."""
+    splits: dict[str, Metrics]
+    """Split of the question → metrics over its texts; empty for a file of format 1 with several splits."""
+    unmatched: int
+    """Number of texts that are about none of the questions; unmatched.jsonl says which."""
+    missing: tuple[str, ...]
+    """Ids of questions without a text, in those splits that some text is about."""
+    repeated: dict[str, int]
+    """Id of a question with several texts → their number."""
+    without_answer_line: tuple[str, ...]
+    """Ids of questions whose text has no answer line; one for each such text."""
+    marked: Marks | None = None
+    """How the file's own marks agree with the verdicts; left out where it has none."""
+
+    def to_json(self) -> dict[str, Any]:
+        """{"format", "overall", "splits", "unmatched", "missing", "repeated", "without_answer_line", "marked"?}."""
+        row: dict[str, Any] = {
+            "format": FORMAT,
+            **_by_split(self.overall, self.splits),
+            "unmatched": self.unmatched,
+            "missing": list(self.missing),
+            "repeated": dict(self.repeated),
+            "without_answer_line": list(self.without_answer_line),
+        }
+        if self.marked:
+            row["marked"] = asdict(self.marked) | {"differing": list(self.marked.differing)}
+        return row
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
+        """Read `to_json` back, or the form before it. Raises UserError that begins with ``where``."""
+        with reading(f"{where}: not the metrics of `memreason score`", _REMEDY):
+            row = _newest(row, where, score_of_format_1)
+            accounts = {name: row[name] for name in ("unmatched", "missing", "repeated", "without_answer_line")}
+            check_fields(cls, accounts)
+            accounts |= {name: tuple(accounts[name]) for name in ("missing", "without_answer_line")}
+            marked = None
+            if "marked" in row:
+                known = _known(Marks, row["marked"])
+                marked = Marks(**known | {"differing": tuple(known["differing"])})
+            return cls(Metrics.from_json(row["overall"]), _splits(row["splits"]), **accounts, marked=marked)
+
+
+Result = EvaluationResult | RunResult | ScoreResult
+"""What a metrics.json can hold."""
+AResult = TypeVar("AResult", EvaluationResult, RunResult, ScoreResult)
+
+
+def read_result(kind: type[AResult], path: Path) -> AResult:
+    """Read a metrics.json that holds a result of that ``kind``. Raises UserError."""
+    with reading(f"{path} is damaged", _REMEDY):
+        return kind.from_json(read_object(path), path)
+
+
+def _newest(
+    row: Mapping[str, Any], where: object, of_format_1: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> Mapping[str, Any]:
+    """The row in the newest form. Raises UserError where its format is not known."""
+    number = row.get("format", 1)
+    if number not in (1, FORMAT) or isinstance(number, bool):
+        raise UserError(f"{where}: format {shown(number)} is not known here, newest is {FORMAT}; update memreason")
+    return of_format_1(row) if number == 1 else row
+
+
+def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the row the dataclass ``kind`` has as fields. Raises KeyError, TypeError for a field that is not there
+    and must be, or is of another type."""
+    if missing := [f.name for f in fields(kind) if f.default is MISSING and f.name not in row]:
+        raise KeyError(missing[0])
+    check_fields(kind, row)
+    return {field.name: row[field.name] for field in fields(kind) if field.name in row}
+
+
+def _interval(value: Any) -> tuple[float, float]:
+    low, high = value
+    return low, high
+
+
+def _by_split(overall: Metrics, splits: Mapping[str, Metrics]) -> dict[str, Any]:
+    return {"overall": overall.to_json(), "splits": {name: metrics.to_json() for name, metrics in splits.items()}}
+
+
+def _splits(rows: Mapping[str, Any]) -> dict[str, Metrics]:
+    return {name: Metrics.from_json(row) for name, row in rows.items()}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from memreason.cli.help import FIRST_QUESTION, UNSEEN_QUESTION
-from memreason.cli.main import COMMANDS
+from memreason.cli.commands import COMMANDS
+from memreason.cli.commands.ask import FIRST_QUESTION, UNSEEN_QUESTION
 from memreason.tasks.registry import load_task
 
 ROOT = Path(__file__).parents[1]

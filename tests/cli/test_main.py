@@ -14,7 +14,8 @@ import pytest
 import yaml
 from helpers.tiny import SOLUTIONS
 
-from memreason.cli.main import COMMANDS, main
+from memreason.cli.commands import COMMANDS
+from memreason.cli.main import main
 from memreason.tasks.jsonl import export_jsonl
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +129,6 @@ class TestRecipes:
             assert (again / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
     def test_the_recipes_of_the_project_are_valid(self) -> None:
-        from memreason.cli.main import _parse
         from memreason.config.ablations import VariantConfig
         from memreason.config.data import DataConfig
         from memreason.config.model import ModelConfig
@@ -140,7 +140,7 @@ class TestRecipes:
             command = recipe.read_text().partition("\n")[0]
             assert command.startswith(("# memreason train ", "# torchrun "))
             assert f"memreason train --config recipes/{recipe.name}" in command
-            _parse("train", (ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
+            COMMANDS["train"].parse((ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -15,7 +15,7 @@ from memreason.training.config import TrainingConfig
 
 
 def parse(*argv: str) -> tuple:
-    return Parser((ModelConfig, DataConfig, TrainingConfig), "train", "", "").parse(argv)
+    return Parser((ModelConfig, DataConfig, TrainingConfig), "train").parse(argv)
 
 
 def test_values_of_every_kind_come_from_a_recipe(tmp_path: Path) -> None:
@@ -38,11 +38,11 @@ def test_the_command_line_wins_wherever_the_recipe_is_named(tmp_path: Path) -> N
 
 
 def test_lists_are_lists(tmp_path: Path) -> None:
-    (config,) = Parser((AskConfig,), "ask", "", "").parse(["--options", "Seoul", "Tokyo"])
+    (config,) = Parser((AskConfig,), "ask", positional=("QUESTION", "question")).parse(["--options", "Seoul", "Tokyo"])
     assert config.options == ["Seoul", "Tokyo"]
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("options: [Seoul, Tokyo]\n")
-    (config,) = Parser((AskConfig,), "ask", "", "").parse(["--config", str(recipe)])
+    (config,) = Parser((AskConfig,), "ask", positional=("QUESTION", "question")).parse(["--config", str(recipe)])
     assert config.options == ["Seoul", "Tokyo"]
 
 
@@ -118,5 +118,5 @@ def test_two_recipes_are_one_too_many(tmp_path: Path) -> None:
 
 def test_a_word_without_a_flag_is_what_the_command_is_about_wherever_it_stands() -> None:
     for argv in (["Is it?", "--device", "cpu"], ["--device", "cpu", "Is it?"], ["--question", "Is it?"]):
-        (config,) = Parser((AskConfig,), "ask", "", "").parse(argv)
+        (config,) = Parser((AskConfig,), "ask", positional=("QUESTION", "question")).parse(argv)
         assert config.question == "Is it?"

@@ -116,10 +116,10 @@ def stopped(folder: Path) -> None:
     module = sys.modules["memreason.training.train"]
     whole = module.evaluate_splits
 
-    def interrupted(unit: Any, task: Any, names: Any, at: Path, **rest: Any) -> Any:
+    def interrupted(unit: Any, task: Any, names: Any, at: Path, *rest: Any) -> Any:
         if at.name == "epoch-2":
             raise KeyboardInterrupt
-        return whole(unit, task, names, at, **rest)
+        return whole(unit, task, names, at, *rest)
 
     module.evaluate_splits = interrupted
     try:

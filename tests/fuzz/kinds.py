@@ -183,7 +183,7 @@ RECIPE = b"dataset: gsm8k\nnum_train: 5\nadd_soft_prompts: false\nlora_dropout: 
 
 
 def read_recipe(folder: Path) -> Any:
-    return Parser((ModelConfig, DataConfig), "train", "", "").parse(["--config", str(folder / "recipe.yaml")])
+    return Parser((ModelConfig, DataConfig), "train").parse(["--config", str(folder / "recipe.yaml")])
 
 
 TRACE = {

@@ -18,15 +18,6 @@ from memreason.cli.recipes import read_recipe
 from memreason.errors import UserError, did_you_mean
 from memreason.tasks.registry import check_name
 
-POSITIONAL = {
-    "ask": ('"QUESTION"', "question"),
-    "evaluate": ("[CHECKPOINT]", "model_name_or_path"),
-    "tasks": ("[NAME]", "dataset"),
-    "label inspect": ("FILE", "file"),
-    "step-types": ("fit|show FOLDER", ""),
-    "step-types show": ("FOLDER", "folder"),
-}
-"""Commands that take a word without a flag → how it is shown, and the option that it is."""
 _EVALUATION = "evaluation here is by generation, in the weights' own data type, and has no such setting"
 _KEYS = "keys are never taken from the command line; set the environment variable {} instead"
 REFUSED = {
@@ -129,18 +120,24 @@ def _metavar(action: Action) -> str:
 class Parser(HfArgumentParser):
     """`HfArgumentParser` that reads `--config recipe.yaml`, and fails with short, helpful errors.
 
-    ``others`` are names of options that it lets pass, because somebody else will read them.
+    ``positional`` is, for a command that takes a word without a flag, how the usage line shows it and the option that
+    it is; ``others`` are names of options that the parser lets pass, because somebody else will read them.
     """
 
     def __init__(
-        self, types: tuple[type, ...], command: str, description: str, epilog: str, others: frozenset[str] = frozenset()
+        self,
+        types: tuple[type, ...],
+        command: str,
+        description: str = "",
+        positional: tuple[str, str] = ("", ""),
+        others: frozenset[str] = frozenset(),
     ):
-        shown, self._positional = POSITIONAL.get(command, ("", ""))
+        shown, self._positional = positional
         super().__init__(
             types,  # type: ignore[arg-type]
             prog=f"memreason {command}",
             usage=f"memreason {command} {shown + ' ' if shown else ''}[--config RECIPE.yaml] [options]",
-            description=f"{description}\n\n{epilog}",
+            description=description,
             formatter_class=_Help,
             allow_abbrev=False,
         )

@@ -1,0 +1,9 @@
+"""The commands, in the order of the work. A new one is a file here with its `COMMAND`, and a line in the list below."""
+
+from memreason.cli.command import Command
+from memreason.cli.commands import ask, benchmark, evaluate, label, score, step_types, tasks, train
+
+COMMANDS: dict[str, Command] = {
+    module.COMMAND.name: module.COMMAND for module in (tasks, label, step_types, train, evaluate, ask, score, benchmark)
+}
+"""Name → command, in the order in which the help lists them."""

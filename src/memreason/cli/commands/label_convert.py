@@ -1,0 +1,27 @@
+"""`memreason label convert`: between the paper's form of labelled solutions and ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from memreason.errors import UserError
+from memreason.runtime.terminal import say
+
+HELP = """usage: memreason label convert FROM TO
+
+Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
+"""
+
+
+def run(argv: Sequence[str]) -> None:
+    """Convert one file into another."""
+    from memreason.label.convert import convert
+
+    if argv in (["-h"], ["--help"]):
+        say(HELP.rstrip("\n"), sys.stdout)
+        return
+    if len(argv) != 2 or any(argument.startswith("-") for argument in argv):
+        raise UserError("give two files: memreason label convert FROM TO (.jsonl is our form, .json the paper's)")
+    for line in convert(*argv):
+        say(line, sys.stdout)

@@ -1,0 +1,35 @@
+"""`memreason score`: metrics of texts that any model wrote, without loading one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memreason.cli.command import Command
+
+EXAMPLES = """examples:
+  memreason score --dataset strategyqa --data_path data/agent --generations texts.json
+  memreason score --dataset atlas --num_countries 45 --num_train 800 --num_validation 60 --num_test 100 \\
+      --generations runs/demo/evaluation/traces.jsonl
+"""
+
+
+def run(argv: Sequence[str]) -> None:
+    """Score a file of texts."""
+    from memreason.config.commands import ScoreConfig
+
+    (config,) = COMMAND.parse((ScoreConfig,), argv)
+    from memreason.evaluation.score import score
+
+    sizes = {name: getattr(config, name) for name in ("num_train", "num_validation", "num_test", "num_countries")}
+    score(
+        config.dataset,
+        config.data_path,
+        config.generations,
+        config.output_dir,
+        config.split,
+        seed=config.split_seed,
+        sizes={name: size for name, size in sizes.items() if size is not None},
+    )
+
+
+COMMAND = Command("score", "score texts that any model wrote, without loading a model", EXAMPLES, run)

@@ -1,0 +1,44 @@
+"""`memreason tasks`: the datasets, one of them, or the text that training reads of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memreason.cli.command import Command, open_console, quiet_transformers
+
+EXAMPLES = """examples:
+  memreason tasks
+  memreason tasks strategyqa --data_path data/agent
+  memreason tasks gsm8k                              # from the hub; --data_path FOLDER for files
+  memreason tasks jsonl --data_path mine.jsonl --as_trained --plan_first True      # the text that training reads
+"""
+
+
+def run(argv: Sequence[str]) -> None:
+    """List the datasets, or show one."""
+    from memreason.cli.task_table import print_task, print_tasks
+    from memreason.config.commands import TasksConfig
+
+    if "--as_trained" in argv:
+        _show_as_trained([argument for argument in argv if argument != "--as_trained"])
+        return
+    (config,) = COMMAND.parse((TasksConfig,), argv)
+    if config.dataset:
+        print_task(open_console(), config.dataset, config.data_path)
+    else:
+        print_tasks(open_console())
+
+
+def _show_as_trained(argv: Sequence[str]) -> None:
+    from memreason.config.ablations import VariantConfig
+    from memreason.config.data import DataConfig
+    from memreason.config.model import ModelConfig
+
+    model, data, variants = COMMAND.parse((ModelConfig, DataConfig, VariantConfig), argv)
+    quiet_transformers()
+    from memreason.training.preview import print_as_trained
+
+    print_as_trained(open_console(), model, data, variants)
+
+
+COMMAND = Command("tasks", "what datasets there are, with counts and an example", EXAMPLES, run, ("[NAME]", "dataset"))

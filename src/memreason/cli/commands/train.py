@@ -1,0 +1,65 @@
+"""`memreason train`: fine-tune, evaluate, save; then traces, accuracies, and the command to type next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from memreason.cli.command import Command, open_console
+from memreason.runtime import distributed
+from memreason.runtime.terminal import say, show
+
+EXAMPLES = """examples:
+  memreason train --config recipes/demo.yaml
+  memreason train --dataset jsonl --data_path mine.jsonl --model_name_or_path Qwen/Qwen2.5-0.5B
+  memreason train --dataset strategyqa --data_path data/agent --add_soft_prompts False   # the baseline
+  memreason train --dataset gsm8k --extract_step_type_tokens none --use_calculator True
+  memreason train --config recipes/demo.yaml --resume                                    # after a kill
+  torchrun --standalone --nproc_per_node 8 -m memreason train --config recipes/llama-8b-eight-gpus.yaml   # on 8 GPUs
+
+Below are memreason's own options and the most used ones of Hugging Face's TrainingArguments; --help-all shows them all.
+A switch takes True or False (--add_soft_prompts False); alone it means True.
+"""
+
+
+def run(argv: Sequence[str]) -> None:
+    """Train and evaluate."""
+    from memreason.cli.parser import huggingface_options
+    from memreason.config.ablations import VariantConfig
+    from memreason.config.data import DataConfig
+    from memreason.config.model import ModelConfig
+    from memreason.config.training import UNNAMED, TrainingOptions
+
+    light = COMMAND.parser((ModelConfig, DataConfig, TrainingOptions, VariantConfig), huggingface_options())
+    if "--help-all" not in argv:
+        light.parse(argv)  # help and most mistakes, without the seconds that importing torch takes
+    from memreason.training.config import TrainingConfig
+
+    parser = COMMAND.parser((ModelConfig, VariantConfig, DataConfig, TrainingConfig))
+    if "--help-all" in argv:
+        light.print_help()
+        say(f"\n{parser.help_beyond(light)}".rstrip("\n"), sys.stdout)
+        return
+    model, variants, data, training = parser.parse(argv)
+    if training.output_dir == UNNAMED:
+        training.output_dir = f"runs/{data.dataset}"
+    from memreason.cli.display import print_comparison, print_next, print_traces, varied
+    from memreason.training.train import train
+
+    console = open_console()
+    result, verdicts = train(model, data, training, variants)
+    print_traces(console, varied(verdicts, 4), 4)
+    print_comparison(console, result)
+    show(console, f"run folder: {training.output_dir}")
+    print_next(console, str(training.output_dir), verdicts)
+    distributed.end()
+
+
+COMMAND = Command(
+    "train",
+    "fine-tune a model on a dataset, evaluate it, and save a checkpoint",
+    EXAMPLES,
+    run,
+    shared=True,
+    after_interrupt="; the same command with --resume goes on from the last checkpoint",
+)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step that carries no label."""
@@ -65,6 +65,46 @@ class Trace:
     truncated: bool
 
 
+class TraceRow(TypedDict):
+    """A line of traces.jsonl: a verdict with its trace and question, flat."""
+
+    id: str
+    """The question's id."""
+    options: tuple[str, ...]
+    """Texts of the options, which letters A, B, … stand for; empty where there are none."""
+    dataset: str
+    """The dataset that the question is of."""
+    split: str
+    """The dataset's split that the question is of."""
+    question: str
+    """The question's text."""
+    gold: str
+    """The right answer."""
+    generated_text: str
+    """What the model wrote, planning tokens included."""
+    steps: list[dict[str, str]]
+    """The steps in it, in order, each with its `type` and its `text`."""
+    answer: str | None
+    """What stands on the answer line, as written; null where there is no such line."""
+    strict: str | None
+    """The answer that the strict extractor finds, normalised; null where it finds none."""
+    flexible: str | None
+    """The same of the flexible extractor."""
+    outcome: Outcome
+    """Whether the strict answer is right."""
+    flexible_outcome: Outcome
+    """Whether the flexible answer is right."""
+    well_formed: bool
+    """Whether the text is exactly what rendering its steps and answer gives."""
+    truncated: bool
+    """Whether generation hit its length limit before the end token."""
+    step_truth: tuple[bool | None, ...] | None
+    """Where a judge read the steps, one entry a step and one more for the answer line: is the memory true, is the
+    inference valid; null in it: the judge could not read the step."""
+    cause: str | None
+    """What went wrong first in a wrong answer that a judge read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The scoring of one trace.
@@ -84,13 +124,16 @@ class Verdict:
     step_truth: tuple[bool | None, ...] | None = None
     cause: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> TraceRow:
         """The flat JSON form written to ``traces.jsonl``; `verdict_from_json` reads it back."""
-        trace = self.trace
+        trace, question = self.trace, self.trace.question
         return {
-            **{k: v for k, v in asdict(trace.question).items() if k not in ("text", "answer")},
-            "question": trace.question.text,
-            "gold": trace.question.answer,
+            "id": question.id,
+            "options": question.options,
+            "dataset": question.dataset,
+            "split": question.split,
+            "question": question.text,
+            "gold": question.answer,
             "generated_text": trace.text,
             "steps": [asdict(step) for step in trace.steps],
             "answer": trace.answer,

@@ -6,10 +6,10 @@ from dataclasses import replace
 from helpers.traces import CUT, LOOSE, RIGHT, WRONG, judge
 from rich.console import Console
 
-from memreason.cli.display import print_comparison, print_metrics, print_next, print_traces, varied
+from memreason.cli.display import print_comparison, print_metrics, print_next, print_score, print_traces, varied
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.metrics import compute_metrics
-from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount
+from memreason.evaluation.results import EvaluationResult, Marks, Metrics, RunResult, ScoreResult, TrainingAccount
 from memreason.records import Step
 
 
@@ -17,6 +17,10 @@ def printed(show, *args):
     file = io.StringIO()
     show(Console(file=file, width=80), *args)
     return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def of_one(metrics: Metrics) -> EvaluationResult:
+    return EvaluationResult(metrics, {"test": metrics}, "float32")
 
 
 def test_a_printed_trace_reads_without_colour():
@@ -54,13 +58,9 @@ def test_printed_metrics_show_counts_intervals_and_causes():
 
 
 def test_a_comparison_shows_before_and_after_and_the_causes_of_errors():
-    before, after = (
-        EvaluationResult(metrics, {"test": metrics}, "float32")
-        for metrics in (
-            compute_metrics(judge_traces(traces, "mixed", judge)) for traces in ([WRONG, CUT], [RIGHT, WRONG])
-        )
-    )
-    text = "\n".join(printed(print_comparison, RunResult(before, after, None, TrainingAccount(1, 2))))
+    before, after = (compute_metrics(judge_traces(traces, "mixed", judge)) for traces in ([WRONG, CUT], [RIGHT, WRONG]))
+    run = RunResult(of_one(before), of_one(after), None, TrainingAccount(1, 2))
+    text = "\n".join(printed(print_comparison, run))
     assert "0.0% [0, 66]" in text and "50.0% [9, 91]" in text
     assert "…" not in text
     assert "test: of 1 wrong answers, 1 from a false memory" in text
@@ -86,3 +86,12 @@ def test_the_next_command_asks_what_was_answered_rightly():
     text = "".join(printed(print_next, "runs/my run", judge_traces([WRONG, RIGHT], "boolean")))
     assert line.startswith("next: ")
     assert "ask 'Is Lyon the capital of France?' --model_name_or_path 'runs/my run'" in text
+
+
+def test_a_score_tells_what_was_not_matched_and_how_the_files_own_marks_agree():
+    metrics = compute_metrics(judge_traces([RIGHT, WRONG, CUT], "mixed"))
+    result = ScoreResult(metrics, {"test": metrics}, 2, ("q8", "q9"), {"q1": 2}, ("q2",), Marks(3, 2, 2, ("q1",)))
+    text = "\n".join(printed(print_score, result))
+    assert "33.3%" in text and "the file marks 2 of 3 correct; 2 of its marks agree with ours; not: 1 (q1)" in text
+    assert "texts that match no question: 2" in text and "questions without a text: 2 (q8, q9)" in text
+    assert "questions with several texts, all counted: 1 (q1)" in text and "without an answer line: 1 (q2)" in text

@@ -308,11 +308,12 @@ class TestCheckpoints:
         for shots in ("0", "2"):
             code = main(["evaluate", "--model_name_or_path", str(bases["tied"]), "--dataset", "jsonl", "--data_path",
                          str(data), "--k_shot", shots, "--output_dir", str(tmp_path / shots), "--model_max_length",
-                         "64"])  # fmt: skip
+                         "64", "--json", str(shots == "2")])  # fmt: skip
             assert code == 0
             metrics = json.loads((tmp_path / shots / "metrics.json").read_text())
-            assert metrics["n"] == len(SOLUTIONS)
-        assert "accuracy" in capsys.readouterr().out
+            assert metrics["overall"]["n"] == len(SOLUTIONS)
+            printed = capsys.readouterr().out
+            assert json.loads(printed) == metrics if shots == "2" else "accuracy" in printed
 
     def test_asking_prints_typed_steps(
         self, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -489,5 +490,5 @@ def test_the_originals_scripts_train_and_evaluate_to_the_same_accuracy(
     traces = (tmp_path / "run" / "evaluation" / "traces.jsonl").read_bytes()
     subprocess.run(["bash", str(ROOT / "eval.sh")], env=environment, check=True, capture_output=True)
     metrics = json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text())
-    assert metrics["accuracy"] == trained["accuracy"]
+    assert metrics["overall"]["accuracy"] == trained["accuracy"]
     assert (tmp_path / "run" / "evaluation" / "traces.jsonl").read_bytes() == traces

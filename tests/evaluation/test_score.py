@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from memreason.cli.main import main
 from memreason.errors import UserError
 from memreason.evaluation.files import write_traces
 from memreason.evaluation.judge import judge_traces
@@ -229,3 +230,13 @@ def test_texts_of_a_dataset_without_step_labels_are_well_formed_without_them(tmp
     result = score("gsm8k", str(path), str(texts)).result
     assert (result.overall.correct, result.overall.well_formed, result.overall.steps) == (1, 1.0, {"step": 1})
     assert "<prefix_0> It is <<1+1=2>>2.\n<prefix_0><answer_0>" in (tmp_path / "texts-score/traces.txt").read_text()
+
+
+def test_the_command_prints_for_people_and_with_json_for_scripts(tmp_path, questions, capsys):
+    (tmp_path / "texts.json").write_text(json.dumps([{"generated_text": foreign(SHORT, "True")}]))
+    command = ["score", "--dataset", "strategyqa", "--data_path", str(questions)]
+    command += ["--generations", str(tmp_path / "texts.json"), "--output_dir", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert "1 of 1" in capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out/metrics.json").read_text())

@@ -30,7 +30,7 @@ from memreason.tasks.registry import load_task
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5
-_UNMATCHED = "unmatched.jsonl"
+UNMATCHED = "unmatched.jsonl"
 _MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
     ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
 )
@@ -139,7 +139,7 @@ def score(
     if not path.is_file():
         raise UserError(f"--generations {generations}: no such file")
     folder = Path(output_dir).expanduser() if output_dir else path.with_name(f"{path.stem}-score")
-    if path.resolve() in [folder.resolve() / name for name in (*EVALUATION_FILES, _UNMATCHED)]:
+    if path.resolve() in [folder.resolve() / name for name in (*EVALUATION_FILES, UNMATCHED)]:
         raise UserError(f"--output_dir {folder}: {path.name} there is the --generations file; give another folder")
     check_folder(folder)
     solutions = _solutions(task, split)
@@ -160,7 +160,7 @@ def score(
         overall, splits = write_traces(folder, verdicts, truths, split_of, layout)
         result = ScoreResult(overall, splits, len(unmatched), **_account(verdicts, marks, solutions))
         write_result(folder, result)
-        write_jsonl(folder / _UNMATCHED, (u._asdict() for u in unmatched))
+        write_jsonl(folder / UNMATCHED, (u._asdict() for u in unmatched))
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written to ({error.strerror}); give another folder with --output_dir"

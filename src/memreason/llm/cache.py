@@ -23,7 +23,7 @@ from typing import NamedTuple
 from memreason.errors import UserError
 from memreason.llm.base import Reply
 
-_TABLES = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS replies (
     key TEXT PRIMARY KEY, run TEXT, role TEXT, model TEXT, text TEXT, finish_reason TEXT,
     prompt_tokens INTEGER, completion_tokens INTEGER, cost REAL, received REAL
@@ -69,7 +69,7 @@ class RequestCache:
         # A kill loses nothing; a power cut may lose the last moments, the file stays whole.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_TABLES)
+        self._db.executescript(TABLES)
         for table, columns in _COLUMNS.items():
             made_of = [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]
             kind = self._db.execute("SELECT type FROM sqlite_master WHERE name = ?", (table,)).fetchone()

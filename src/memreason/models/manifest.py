@@ -27,14 +27,23 @@ class Manifest:
     """What a checkpoint must know about itself, written to `memreason.json` beside the weights."""
 
     base_model: str
+    """The base model: its name on the hub, or its folder."""
     base_revision: str
+    """The base model's revision on the hub; empty for a folder."""
     base_fingerprint: str
+    """A digest of the shapes of the base model's weights and of a sample of them, by which it is recognised."""
     dtype: str
+    """Data type that the weights were in while training."""
     parameter_efficient_mode: str
+    """What was trained, as `--parameter_efficient_mode` says it."""
     planning_tokens: PlanningTokens
+    """Which planning tokens there are, and where they stand."""
     token_ids: dict[str, int]
+    """Planning token → its id."""
     rows: int
+    """Number of rows of the embedding matrix."""
     model_max_length: int
+    """Longest text, in tokens."""
     bits: int | None = None
     """8 or 4, where the frozen weights were quantized in training; the checkpoint itself holds none of them."""
     sparse_attention: str = ""
@@ -46,6 +55,7 @@ class Manifest:
     hub_revision: str = ""
     """Of that, where the weights came from there."""
     format: int = FORMAT
+    """The form of this file."""
 
     def write(self, folder: Path) -> None:
         """Write it into ``folder``."""

@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -158,7 +158,7 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             file.write(json_line(row))
 
 
-def json_line(row: dict[str, Any]) -> str:
+def json_line(row: Mapping[str, Any]) -> str:
     """One line of JSONL."""
     return json.dumps(row, ensure_ascii=False) + "\n"
 

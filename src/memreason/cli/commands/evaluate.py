@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.runtime import distributed
-from memreason.runtime.terminal import show
+from memreason.runtime.terminal import show, show_json
 
 EXAMPLES = """examples:
   memreason evaluate --model_name_or_path runs/demo                # the checkpoint knows the rest
   memreason evaluate --model_name_or_path smollm2 --dataset atlas --k_shot 4 --output_dir runs/base
+  memreason evaluate --model_name_or_path runs/demo --json         # for scripts
 """
 
 
 def run(argv: Sequence[str]) -> None:
-    """Evaluate; print some traces, and the metrics of each split."""
+    """Evaluate; print some traces and the metrics of each split, or with `--json` the result."""
     from memreason.config.commands import EvaluateConfig
 
     (config,) = COMMAND.parse((EvaluateConfig,), argv)
@@ -26,11 +27,15 @@ def run(argv: Sequence[str]) -> None:
 
     console = open_console()
     result, verdicts, folder = evaluate(config)
-    print_traces(console, varied(verdicts, config.show), config.show)
-    for name, metrics in (result.get("splits") or {result["split"]: result}).items():
-        show(console, name, style="bold")
-        print_metrics(console, metrics)
-    show(console, f"traces and metrics: {folder}")
+    if config.json:
+        if distributed.is_main():
+            show_json(result.to_json())
+    else:
+        print_traces(console, varied(verdicts, config.show), config.show)
+        for name, metrics in result.splits.items():
+            show(console, name, style="bold")
+            print_metrics(console, metrics)
+        show(console, f"traces and metrics: {folder}")
     distributed.end()
 
 

@@ -182,8 +182,8 @@ does not know the number refuses the file by name.
 
 | folder | files |
 |---|---|
-| a run | `{CONFIG}`, `{MANIFEST}`, the weights, `trainer_state.json`, `{METRICS}` (written last), and the folders below |
-| `before/`, `evaluation/`, `epochs/epoch-…/` of a run | an evaluation each: `{TRACES}`, `{TRACES_TO_READ}`, `{METRICS}` |
+| a run | `{CONFIG}`, `{MANIFEST}`, weights, `trainer_state.json`, `{METRICS}` (written last), and the folders below |
+| `before/`, `evaluation/`, `epochs/epoch-…/` of a run | evaluations: `{TRACES}`, `{TRACES_TO_READ}`, `{METRICS}` |
 | `checkpoint-…/` of a run | `{MANIFEST}`, `{CONFIG}`, the weights, `trainer_state.json` |
 | `evaluation-…/`, or `--output_dir` | what `memreason evaluate` finds: an evaluation |
 | `…-score/`, or `--output_dir` | what `memreason score` finds: an evaluation, and `{UNMATCHED}` |
@@ -214,8 +214,8 @@ The same for reading: question, generated solution and gold solution, with a rul
 
 The weights are safetensors in PEFT's and transformers' own form (`adapter_model.safetensors` with
 `adapter_config.json`; in mode `none` `model.safetensors` with `config.json`), and the tokenizer is saved beside them.
-Optimizer and generator states (`optimizer.pt`, `scheduler.pt`, `rng_state*.pth`) and the empty file `complete` are there
-only until the run is finished. `trainer_state.json` is that of Hugging Face's Trainer: `global_step`, `epoch`,
+Optimizer and generator states (`optimizer.pt`, `scheduler.pt`, `rng_state*.pth`) and the empty file `complete` are
+there only until the run is finished. `trainer_state.json` is that of Hugging Face's Trainer: `global_step`, `epoch`,
 `best_metric`, `best_model_checkpoint`, and in `log_history` the loss, and at the end of each epoch `eval_acc` and
 `eval_well_formed`, both in [0, 1].
 
@@ -263,8 +263,8 @@ where `--request_cache` says. Costs are in dollars, times in seconds since 1970.
 
 ## Step types
 
-`memreason step-types fit` writes a folder: `{RECORD}`, the centres or weights in `{TENSORS}`, `{STEPS}`, and the pictures
-`steps.png` and, for SQ-VAE, `losses.png`.
+`memreason step-types fit` writes a folder: `{RECORD}`, the centres or weights in `{TENSORS}`, `{STEPS}`, and the
+pictures `steps.png` and, for SQ-VAE, `losses.png`.
 
 ### `{RECORD}`
 
@@ -276,8 +276,8 @@ where `--request_cache` says. Costs are in dollars, times in seconds since 1970.
 
 ## `benchmark.json`
 
-`memreason benchmark --output benchmark.json` writes one object: `machine` (processor, memory, versions), `options` of the
-command, `work` (what was to be done, in tokens), `ceiling` (the machine's own rates, measured in every round), and for
+`memreason benchmark --output benchmark.json` writes one object: `machine` (processor, memory, versions), `options` of
+the command, `work` (what was to be done, in tokens), `ceiling` (the machine's own rates, measured in every round), and for
 each section of `--what` an object of contestants: the figures of their turns, medians first.
 """
 

@@ -164,7 +164,11 @@ def results_section() -> str:
     ):
         about = inspect.cleandoc(kind.__doc__ or "")
         form = kind.to_json.__doc__ if hasattr(kind, "to_json") else None
-        shape = f"\n\nForm: {' '.join(form.split())}" if form and form.startswith("{") else ""
+        shape = (
+            f"\n\nForm: `{' '.join(form.split()).rstrip('.').replace('None', 'null')}`"
+            if form and form.startswith("{")
+            else ""
+        )
         parts.append(f"### {title}\n\n{about}{shape}\n\n{table(kind)}")
     return "\n\n".join(parts)
 
@@ -277,8 +281,8 @@ pictures `steps.png` and, for SQ-VAE, `losses.png`.
 ## `benchmark.json`
 
 `memreason benchmark --output benchmark.json` writes one object: `machine` (processor, memory, versions), `options` of
-the command, `work` (what was to be done, in tokens), `ceiling` (the machine's own rates, measured in every round), and for
-each section of `--what` an object of contestants: the figures of their turns, medians first.
+the command, `work` (what was to be done, in tokens), `ceiling` (the machine's own rates, measured in every round), and
+for each section of `--what` an object of contestants: the figures of their turns, medians first.
 """
 
 

@@ -58,8 +58,8 @@ def test_a_model_trains_and_is_evaluated(bases: dict[str, Path], data: Path, tmp
     result, _ = train(*options(bases["tied"], data, run, dtype=dtype, num_train_epochs=1))
     assert not prepacked_linear._works()
     again, _, _ = evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
-    assert again == result["after"]["test"]
-    assert again["dtype"] in (("float32", "bfloat16") if dtype == "auto" else (dtype,))
+    assert again == result.after
+    assert again.dtype in (("float32", "bfloat16") if dtype == "auto" else (dtype,))
 
 
 @pytest.mark.usefixtures("bare")

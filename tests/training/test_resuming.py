@@ -15,6 +15,7 @@ from helpers.runs import options
 from helpers.tiny import make_base
 
 from memreason.errors import UserError
+from memreason.evaluation.results import RunResult, read_result
 from memreason.training import train as stage
 from memreason.training.train import train
 
@@ -44,7 +45,7 @@ def run(stopped: Path, tmp_path: Path) -> Path:
     return shutil.copytree(stopped, tmp_path / "run")
 
 
-def go_on(base: Path, data: Path, run: Path) -> dict[str, Any]:
+def go_on(base: Path, data: Path, run: Path) -> RunResult:
     return train(*options(base, data, run, resume=True))[0]
 
 
@@ -60,7 +61,7 @@ def test_past_a_newest_checkpoint_that_is_cut_off_and_past_folders_that_are_not_
     said = "".join(capsys.readouterr().err.split())  # long paths are broken anywhere
     assert "checkpoint-4isdamaged(optimizer.pt:" in said and "ispassedover;deleteit" in said
     assert "checkpoint-2" in said.partition("resumingfrom")[2]
-    assert result == json.loads((run / "metrics.json").read_text())
+    assert result == read_result(RunResult, run / "metrics.json")
     assert (run / "checkpoint-mine" / "model.safetensors").read_text() == "mine"
 
 
@@ -108,7 +109,7 @@ def test_with_the_base_model_in_another_place_but_not_with_another_one(
     with pytest.raises(UserError, match="has other weights; give the right one with --model_name_or_path"):
         go_on(make_base(tmp_path / "other", "tied", seed=1), data, run)
     moved = shutil.copytree(own_base, tmp_path / "moved")
-    assert go_on(moved, data, run)["after"]
+    assert go_on(moved, data, run).after.splits
     assert json.loads((run / "memreason.json").read_text())["base_model"] == str(moved)
 
 

@@ -120,7 +120,8 @@ def _train(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     after, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
     trainer.save_model()
-    result = RunResult(before, after, _final_validation(trainer, run), account)
+    validation = _final_validation(trainer, run) if distributed.is_main() else None  # which has written it
+    result = RunResult(before, after, validation, account)
     if distributed.is_main():
         _finish(trainer, run, result, args.keep_checkpoints)
     return result, verdicts

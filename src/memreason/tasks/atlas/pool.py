@@ -17,6 +17,7 @@ from memreason.tasks.atlas.claims import (
     SHARED,
     VALUE,
     Claim,
+    Predicate,
     read,
 )
 from memreason.tasks.atlas.facts import CLEAR_RATIO, NUMBERS, Fact, world
@@ -59,7 +60,9 @@ class Candidate:
     @property
     def asked(self) -> Claim:
         """The claim as the question shows it."""
-        return replace(self.claim, **{self.open_side: OPEN}) if self.open_side else self.claim
+        if not self.open_side:
+            return self.claim
+        return replace(self.claim, left=OPEN) if self.open_side == "left" else replace(self.claim, right=OPEN)
 
     @property
     def correct(self) -> str:
@@ -86,7 +89,7 @@ def clearly(claim: Claim) -> bool | None:
             return None
     if claim.predicate in BORDER and {claim.left, claim.right} in UNCLEAR_BORDERS:
         return None
-    if claim.predicate == "language" and not reading.holds:
+    if claim.predicate == Predicate.LANGUAGE and not reading.holds:
         return None if claim.right in world().countries[claim.left].languages else False
     return reading.holds
 
@@ -101,7 +104,7 @@ def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
                 for claim, open_side in _claims(predicate, kind, region, rng):
                     # Few cities are in the south: unless north and south take turns, the word gives
                     # the answer away.
-                    side = claim.right if predicate == "hemisphere" else ""
+                    side = claim.right if predicate == Predicate.HEMISPHERE else ""
                     group = groups.setdefault((predicate, open_side, side), [])
                     group.append(Candidate(family, claim, open_side))
             for group in groups.values():
@@ -139,7 +142,7 @@ def _option_ideas(candidate: Candidate, region: Region, rng: Random) -> list[str
         return among
     if KINDS[predicate][1] == "continent":
         return _shuffled(CONTINENTS.values(), rng)
-    if predicate == "capital":
+    if predicate == Predicate.CAPITAL:
         near = _near_first(claim.left, region.subjects, rng)
         own = _shuffled(world().countries[claim.left].cities, rng)
         return own[: rng.randint(1, 2)] + [world().countries[name].capital for name in near]
@@ -147,16 +150,16 @@ def _option_ideas(candidate: Candidate, region: Region, rng: Random) -> list[str
     return [value for value in values if value]
 
 
-def _claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+def _claims(predicate: Predicate, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
     if predicate in BORDER:
         yield from _border_claims(predicate, kind, region, rng)
-    elif predicate in VALUE or predicate == "capital_continent":
+    elif predicate in VALUE or predicate == Predicate.CAPITAL_CONTINENT:
         yield from _value_claims(predicate, kind, region, rng)
     else:
         yield from _pair_claims(predicate, kind, region)
 
 
-def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+def _value_claims(predicate: Predicate, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
     subjects = _subjects(predicate, region)
     values = [(name, _value(predicate, name)) for name in subjects]
     known = [(name, value) for name, value in values if value]
@@ -167,7 +170,7 @@ def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Ite
         if kind == "choice":
             if predicate not in NUMBERS:
                 yield claim, "left"
-            if predicate != "hemisphere":
+            if predicate != Predicate.HEMISPHERE:
                 yield claim, "right"
         elif predicate in NUMBERS:
             return
@@ -176,16 +179,16 @@ def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Ite
         else:
             # Wrong values are drawn as the right ones are spread, so that none looks false by itself.
             others = [rng.choice(known)[1] for _ in range(3 * WRONG_VALUES)]
-            if predicate == "hemisphere":
+            if predicate == Predicate.HEMISPHERE:
                 others = ["north", "south"]
-            if predicate == "capital":
+            if predicate == Predicate.CAPITAL:
                 near = _near_first(name, region.subjects, rng)[:3]
                 others = [*world().countries[name].cities, *(world().countries[n].capital for n in near)]
             wrong = [replace(claim, right=other) for other in dict.fromkeys(others)]
             yield from [(one, "") for one in wrong if clearly(one) is False][:WRONG_VALUES]
 
 
-def _pair_claims(predicate: str, kind: str, region: Region) -> Iterator[tuple[Claim, str]]:
+def _pair_claims(predicate: Predicate, kind: str, region: Region) -> Iterator[tuple[Claim, str]]:
     subjects = _subjects(predicate, region)
     if kind == "choice":
         for left, right in permutations(subjects, 2):
@@ -202,11 +205,11 @@ def _pair_claims(predicate: str, kind: str, region: Region) -> Iterator[tuple[Cl
             yield claim, ""
 
 
-def _border_claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+def _border_claims(predicate: Predicate, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
     subjects = set(region.subjects)
     for name in region.subjects:
-        near = [n for n in region.partners if clearly(Claim("border", name, n)) and n != name]
-        if predicate == "border" and kind != "False":
+        near = [n for n in region.partners if clearly(Claim(Predicate.BORDER, name, n)) and n != name]
+        if predicate == Predicate.BORDER and kind != "False":
             for other in near:
                 if kind == "choice":
                     yield Claim(predicate, name, other), "right"
@@ -219,7 +222,7 @@ def _border_claims(predicate: str, kind: str, region: Region, rng: Random) -> It
             for other in _far(name, region):
                 if kind == "choice":
                     yield Claim(predicate, name, other), "right"
-                elif predicate == "border":
+                elif predicate == Predicate.BORDER:
                     yield Claim(predicate, *rng.sample((name, other), 2)), ""
 
 
@@ -227,19 +230,19 @@ def _far(name: str, region: Region) -> list[str]:
     """Some countries of the same continent that do not border it, always the same ones."""
     draw = Random(name)
     near = _near_first(name, region.partners, draw)
-    return [other for other in near if clearly(Claim("border", name, other)) is False][:FAR_PAIRS]
+    return [other for other in near if clearly(Claim(Predicate.BORDER, name, other)) is False][:FAR_PAIRS]
 
 
-def _subjects(predicate: str, region: Region) -> list[str]:
+def _subjects(predicate: Predicate, region: Region) -> list[str]:
     if KINDS[predicate][0] == "city":
         cities = [world().countries[name].capital for name in region.subjects]
         return [city for city in cities if city and world().lookup("hemisphere", city)]
     return list(region.subjects)
 
 
-def _value(predicate: str, name: str) -> str | None:
+def _value(predicate: Predicate, name: str) -> str | None:
     lookup = world().lookup
-    if predicate == "capital_continent":
+    if predicate == Predicate.CAPITAL_CONTINENT:
         country = lookup("seat", name)
         return lookup("continent", country) if country else None
     return lookup(predicate, name)

@@ -12,6 +12,7 @@ from typing import Any
 from memreason.answers.latex import last_boxed
 from memreason.tasks.assemble import Record, plain_steps
 from memreason.tasks.fields import identifier
+from memreason.tasks.published import Published
 from memreason.tasks.sentences import sentences
 
 FORM = '{"problem": …, "solution": "… \\\\boxed{…}"}'
@@ -35,3 +36,6 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     answer = row.get("answer")
     answer = last_boxed(solution) if answer in (None, "") else answer
     return Record(place, problem, (), answer, plain_steps(sentences(solution)), split or "train", id_)
+
+
+load = Published("math", "math", "EleutherAI/hendrycks_math", FORM, read_released, SUBJECTS).load

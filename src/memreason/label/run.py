@@ -24,6 +24,7 @@ from memreason.label.questions import Asked, Questions
 from memreason.llm.base import Reply, RequestFailed, Stopped, split_address
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import Meter
+from memreason.llm.open_client import CONCURRENCY, backend_of
 from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
 
@@ -190,4 +191,4 @@ def _cache_path(config: LabelConfig) -> Path:
 def _concurrency(config: LabelConfig) -> int:
     if config.concurrency:
         return config.concurrency
-    return config.batch_size if config.planner.startswith("local:") else 32
+    return config.batch_size if backend_of(config.planner).in_batches else CONCURRENCY

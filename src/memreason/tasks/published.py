@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memreason.answers.math_worker import check_installed
+from memreason.answers.mathematics.worker import check_installed
 from memreason.errors import UserError
 from memreason.records import AnswerKind
 from memreason.runtime.disk_list import OnDisk

@@ -23,8 +23,8 @@ from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
 from memreason.label.display import LabelProgress
 from memreason.label.estimate import BATCH_PRICE
-from memreason.label.files import RunFiles
 from memreason.label.questions import Asked, Questions
+from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm import batch_api
 from memreason.llm.base import RequestFailed, Stopped
 from memreason.llm.meter import FREE, Price

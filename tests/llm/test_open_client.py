@@ -33,7 +33,7 @@ def test_what_runs_here_is_free_also_within_a_budget() -> None:
 
 def test_a_budget_needs_a_price() -> None:
     address = ModelAddress("of-our-own", "http://127.0.0.1:1/v1", price_flag="knowledge_price")
-    with pytest.raises(UserError, match="price of of-our-own, .* give it with --knowledge_price IN,OUT"):
+    with pytest.raises(UserError, match=r"price of of-our-own, .* give it with --knowledge_price IN,OUT"):
         open_client(address, Meter(max_cost=1.0), SETTINGS)
     meter = Meter()
     assert open_client(address, meter, SETTINGS)[1] is None and not meter.priced

@@ -61,12 +61,12 @@ _REASON_LINE = re.compile(r"\(?([A-Z])\)?\s+(?:because|since)\b")
 
 
 def option_letters(question: Question) -> str:
-    """The letters that can be an answer: one an option, or all where the options are not known."""
+    """The letters that can be an answer: one for each option, or all letters where the options are not known."""
     return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(question.options) or None]
 
 
 def whole_letter_line(line: str, question: Question) -> str | None:
-    """The letter, where a line is one among the options, alone or before its own option's text, and nothing else."""
+    """The letter, where a line is a letter among the options, alone or before its own option's text; else None."""
     line = undecorated(line)
     if match := _LETTER_LINE.fullmatch(line):
         return _known(match, question)

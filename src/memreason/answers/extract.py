@@ -49,14 +49,14 @@ EQUAL: dict[str, Callable[[str, str], bool]] = {"math": equal_math, "text": equa
 
 
 def kind_of(question: Question, kind: AnswerKind) -> Kind:
-    """The kind of this one question: a mixed task has choices where there are options."""
+    """The kind of this question's answer: in a mixed task, choice where it has options, else boolean."""
     if kind == "mixed":
         return "choice" if question.options else "boolean"
     return kind
 
 
 def normalise_gold(answer: object, question: Question, kind: AnswerKind) -> str | None:
-    """The gold answer as it is trained on and compared with, or None where it is none of its kind.
+    """The gold answer as it is trained on and compared with; None where it is no answer of this kind.
 
     Booleans and yes/no in any case become True or False, choices become a capital letter,
     numbers one spelling (1,000.50 → 1000.5); mathematics and text keep their wording.
@@ -79,7 +79,7 @@ def extract_strict(line: str | None, question: Question, kind: AnswerKind) -> st
 
 
 def extract_flexible(text: str, question: Question, kind: AnswerKind) -> str | None:
-    """The answer that the whole text gives, thoughts and a next question that it goes on to left out.
+    """The answer that the whole text gives. Thoughts are not read, nor a next question that the text goes on to.
 
     What stands in its last box or between `<answer>` tags; what follows its last "answer is …" or "Answer:". Without
     such a mark: the last True/False/Yes/No that ends a clause; for the other kinds what `find_letter`,

@@ -17,7 +17,7 @@ from memreason.llm.open_client import ModelAddress, open_client
 
 @dataclass(frozen=True)
 class Agent:
-    """One role: who answers, as which model, at what price (None: not known)."""
+    """Who answers in a role: a client, the model's name, its price (None: not known)."""
 
     client: Client
     model: str
@@ -70,7 +70,7 @@ class Agents:
 
 
 def open_agents(config: LabelConfig, meter: Meter, dtypes: dict[str, str]) -> dict[str, Agent]:
-    """Role → agent, as the options say; where they name no other one, the planner also recalls the knowledge.
+    """Role → agent, as the options say. Where they name no knowledge agent, the planner has that role too.
 
     ``dtypes``: local model → the data type that the run was begun with, used instead of `auto`.
     """

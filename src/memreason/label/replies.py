@@ -142,7 +142,7 @@ def _check_text(name: str, text: str) -> None:
 
 
 def check_steps(steps: Sequence[Step], *, memory_first: bool = False, need_both: bool = True) -> None:
-    """Raise Problem where the steps together are not a solution."""
+    """Raise Problem where the steps, taken together, make no solution."""
     types = [step.type for step in steps]
     if need_both and MEMORY not in types:
         raise Problem("no_memory_step", "no step is a memory step")

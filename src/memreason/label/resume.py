@@ -30,7 +30,7 @@ def settings_path(output: Path) -> Path:
 
 
 def begin(out: RunFiles, settings: dict[str, Any], overwrite: bool) -> None:
-    """Start the files, or make sure that they were begun with the same settings. Raises UserError."""
+    """Start the files anew, or check that they were begun with the same settings. Raises UserError where not."""
     path = settings_path(out.output)
     begun = out.begun
     if begun and not path.exists():  # also where we are told to overwrite: it may be all that somebody has
@@ -65,14 +65,14 @@ def begun_dtypes(out: RunFiles) -> dict[str, str]:
 
 
 def keep_dtypes(out: RunFiles, dtypes: dict[str, str]) -> None:
-    """Note them for later sittings, whose measurement might come out otherwise."""
+    """Write local models' data types down for later sittings, which might measure another one to be the fastest."""
     if dtypes and dtypes != begun_dtypes(out):
         path = settings_path(out.output)
         write_json(path, {**_read_settings(path), _MEASURED: dtypes})
 
 
 def catch_up(out: RunFiles, questions: Iterable[Asked]) -> None:
-    """Count what is done. Raises UserError where the files are not those of these questions."""
+    """Count the questions that have a result on disk. Raises UserError where the files are about other questions."""
     accepted, rejected = _rows(out.output), _rows(rejects_path(out.output))
     next_accepted, next_rejected = next(accepted, None), next(rejected, None)
     for asked in questions:

@@ -34,7 +34,7 @@ class RunFiles:
 
     @property
     def done(self) -> int:
-        """Questions that have ended, one way or the other: the first so many of them."""
+        """How many questions have a result, a solution or a rejection; they are the first ones."""
         return self.accepted + self.rejected.total()
 
     @property

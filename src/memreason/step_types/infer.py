@@ -36,9 +36,9 @@ def with_inferred_types(
     progress: bool = True,
     device: torch.device | None = None,
 ) -> tuple[ModelConfig, TaskData]:
-    """``task`` with the types that ``config`` asks for on its training steps, and ``config`` knowing them.
+    """Give the training steps of ``task`` the types that ``config`` asks for: (config that knows them, task).
 
-    Both come back as they are where no type is to be inferred. Types come from the folder
+    Both come back unchanged where no type is to be inferred. Types come from the folder
     `--step_types_path`, or from where `step-types fit` puts them; methods that read no embeddings are
     fitted here where no folder is. Raises UserError where a fit is needed and missing, or is not of
     this method and number, or was made with other weights.

@@ -1,6 +1,6 @@
 """Fitted step types in a folder, as JSON and safetensors.
 
-step_types.json          what was fitted to what, and the types' names, words and shares
+step_types.json          method, dataset and options of the fit, and the types' names and words
 step_types.safetensors   centres, weights
 steps.jsonl              every step it was fitted to, with its type and its distance to the type's centre
 steps.png, losses.png    pictures
@@ -38,7 +38,7 @@ _RECORD: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Fit:
-    """Fitted types with what they were fitted by and to; ``source`` is None where no model reads the steps.
+    """Fitted types, and what they were fitted by and to. ``source`` is None where no model reads the steps.
 
     ``words`` are the words that tell each type's steps from the others.
     """
@@ -68,7 +68,10 @@ class Fit:
 
 
 def default_folder(dataset: str, method: str, num_types: int, model: str) -> str:
-    """Where `step-types fit` puts a fit, and `train` looks for it; ``model`` counts where it reads the steps."""
+    """The folder where `step-types fit` puts a fit and `train` looks for it.
+
+    ``model`` is part of it only where the method reads embeddings.
+    """
     found = find_method(method)
     name = INFERRED[method] if found.fixed_types else f"{method}-{num_types}"
     reader = re.sub(r"[^\w.-]+", "--", model.strip("/")) + "/" if found.reads_embeddings else ""

@@ -26,7 +26,7 @@ class TaskData:
 
     @property
     def test_splits(self) -> list[str]:
-        """Names of the splits that are reported on after training."""
+        """Names of the splits on which results are reported after training."""
         return [name for name in self.splits if name.startswith("test")]
 
     @property

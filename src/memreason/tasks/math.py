@@ -24,7 +24,7 @@ _RELEASED = re.compile(r"(?:train|test)/\w+/\w+(?=\.json)")
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row ``{problem, level, type, solution}``: a file of its own as released, a line, or a row of the hub.
+    """A row ``{problem, level, type, solution}``: as released (a file each), as a line of a file, or from the hub.
 
     Its id is the released file's path (train/algebra/17), which MATH-500's rows have as ``unique_id``.
     """

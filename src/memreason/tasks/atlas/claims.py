@@ -19,7 +19,7 @@ LETTERS = "ABCD"
 
 
 class Predicate(StrEnum):
-    """What a claim says of its left and its right side. Where it states one fact, it is called like the fact."""
+    """What a claim says of its left and its right side. One that states a single fact is named like that fact."""
 
     CONTINENT = "continent"
     CAPITAL = "capital"
@@ -127,7 +127,7 @@ class Asked(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What facts say about a claim: does it hold, which two values were compared, which facts used."""
+    """What facts say about a claim: whether it holds, the two values that were compared, the facts that were used."""
 
     holds: bool
     values: tuple[str, str]
@@ -142,7 +142,7 @@ class Conclusion(NamedTuple):
 
 
 def read(claim: Claim, lookup: Lookup) -> Reading | None:
-    """Does the claim hold by the facts that can be looked up? None where one is missing."""
+    """Whether the claim holds by the facts that ``lookup`` knows; None where one is missing."""
     predicate, left, right = claim.predicate, claim.left, claim.right
     if predicate in VALUE:
         value = lookup(predicate, left)
@@ -171,7 +171,7 @@ def read(claim: Claim, lookup: Lookup) -> Reading | None:
 
 
 def conclude(asked: Asked, lookup: Lookup) -> Conclusion | None:
-    """The answer that follows from what can be looked up; None where none, or no single one, does."""
+    """The answer that follows from what ``lookup`` knows; None where no answer follows, or more than one."""
     if not asked.options:
         reading = read(asked.claim, lookup)
         return Conclusion(str(reading.holds), reading) if reading else None

@@ -52,7 +52,7 @@ class Candidate:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts that answer it, in the order of recall: that of the known side first."""
+        """The facts that answer it, in the order in which a solution recalls them: the known side's first."""
         reading = read(self.claim, world().lookup)
         facts = reading.facts if reading else ()
         return facts[::-1] if self.open_side == "left" and self.claim.predicate in MORE else facts
@@ -71,7 +71,7 @@ class Candidate:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Equal for two questions that ask the same; which of two countries is named first is no matter."""
+        """Equal for two questions that ask the same, also where they name the two countries in another order."""
         left, right, predicate = self.claim.left, self.claim.right, self.claim.predicate
         symmetric = not self.open_side and KINDS[predicate][0] == KINDS[predicate][1]
         sides = sorted((left, right)) if symmetric else (left, right)
@@ -79,7 +79,7 @@ class Candidate:
 
 
 def clearly(claim: Claim) -> bool | None:
-    """Does the claim hold in the table? None where there is room for doubt."""
+    """Whether the claim holds in the table; None where one may doubt it."""
     reading = read(claim, world().lookup)
     if reading is None:
         return None
@@ -95,7 +95,7 @@ def clearly(claim: Claim) -> bool | None:
 
 
 def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
-    """All candidates of each cell, in random order, but its predicates and forms taking turns."""
+    """All candidates of each cell. The predicates and forms of a cell take turns; within each, the order is random."""
     pool: dict[Cell, list[Candidate]] = {}
     for family, predicates in FAMILIES.items():
         for kind in ("True", "False", "choice"):
@@ -115,7 +115,7 @@ def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
 
 
 def wrong_options(candidate: Candidate, region: Region, rng: Random) -> list[str] | None:
-    """Three options that are clearly wrong, distinct and of the right kind; None where there are not."""
+    """Three wrong options: clearly wrong, distinct, of the right kind. None where there are not so many."""
     asked, chosen = candidate.asked, [candidate.correct]
     for option in _option_ideas(candidate, region, rng):
         taken = {fold(one) for one in (*chosen, asked.left, asked.right)}

@@ -71,7 +71,7 @@ def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
 
 
 def write_reason(rng: Random, rule: Rule, answer: str, a: str = "", b: str = "") -> str:
-    """A reason step by that rule; ``a`` and ``b`` as they are to stand in the sentence."""
+    """A reason step by this rule; ``a`` and ``b`` are the values as the sentence shows them."""
     shown = answer if answer in "ABCD" else answer.lower()
     ends = templates.ENDS["letter" if shown == answer else "truth"]
     end = rng.choice(ends).format(answer=shown)
@@ -106,7 +106,7 @@ def read_question(question: Question) -> Asked | None:
 
 @lru_cache(maxsize=4096)
 def read_memory(text: str) -> Fact | None:
-    """The fact that a memory step states, be it true or false; None where it states none.
+    """The fact that a memory step states, whether true or false; None where it states none.
 
     A capital, currency or language that is in no list, such as an invented city, is read as a
     value all the same, if it looks like a name: it is a false fact rather than an unreadable one.
@@ -125,7 +125,7 @@ def read_memory(text: str) -> Fact | None:
 
 @lru_cache(maxsize=4096)
 def read_reason(text: str) -> Inference | None:
-    """The inference that a reason step draws, be it valid or not; None where it draws none."""
+    """The inference that a reason step draws, whether valid or not; None where it draws none."""
     for pattern, rule in _reason_patterns():
         found = pattern.fullmatch(fold(text))
         if found:

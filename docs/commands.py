@@ -2,7 +2,7 @@
 
 import io
 import os
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,11 +26,8 @@ and what to do), and with 1 for everything else. `label` exits with 3 when its b
 def help_of(command: str) -> str:
     """What ``memreason COMMAND --help`` prints on a page of 110 columns."""
     page = io.StringIO()
-    with patch.dict(os.environ, COLUMNS="110"), redirect_stdout(page):
-        try:
-            main([*command.split(), "--help"])
-        except SystemExit:
-            pass
+    with patch.dict(os.environ, COLUMNS="110"), redirect_stdout(page), suppress(SystemExit):
+        main([*command.split(), "--help"])
     return page.getvalue().rstrip("\n")
 
 

@@ -1,4 +1,4 @@
-"""A hook of mkdocs (see mkdocs.yml): a page of the reference for each folder of the package, made from its docstrings."""
+"""A hook of mkdocs (see mkdocs.yml): a page for each folder of the package, made from its docstrings."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ FOLDER = "reference/package"
 
 
 def pages() -> dict[str, str]:
-    """The name of each folder of the package that holds modules → the text of its page, from the files that are there."""
+    """The name of each folder of the package → the text of its page, from the files that are there."""
     rooms: dict[str, list[str]] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts

@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test quick bench fuzz format constraints clean
+.PHONY: demo test quick docs bench fuzz format constraints clean
 
 demo: .venv/installed
 	$(BIN)/memreason train --config recipes/demo.yaml --overwrite_output_dir
@@ -16,6 +16,10 @@ test: .venv/ready
 
 quick: .venv/ready
 	$(BIN)/pytest -n auto -m "not slow"
+
+# The documentation site, into site/. Whatever it warns of is an error.
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # 50,000 damaged files through every reader, with a count by kind.
 fuzz: .venv/ready

@@ -111,8 +111,8 @@ def measure_volume(folder: Path, size: int) -> None:
     import resource
 
     from memreason.label.config import LabelConfig
-    from memreason.label.files import RunFiles
     from memreason.label.run import run
+    from memreason.label.solutions_and_rejects import RunFiles
 
     times: list[float] = []
     write = RunFiles.write

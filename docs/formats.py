@@ -19,7 +19,8 @@ from memreason.config.run import CONFIG
 from memreason.evaluation import results
 from memreason.evaluation.files import METRICS, TRACES, TRACES_TO_READ
 from memreason.evaluation.score import UNMATCHED, Unmatched
-from memreason.label.files import rejects_path, settings_path
+from memreason.label.resume import settings_path
+from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.cache import TABLES
 from memreason.models.manifest import MANIFEST, Manifest
 from memreason.planning_tokens.layout import PlanningTokens

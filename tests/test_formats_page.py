@@ -10,7 +10,7 @@ from helpers.traces import RIGHT
 
 from memreason.evaluation.judge import judge_traces
 from memreason.label.dialogue import Labelled, Rejection
-from memreason.label.files import rejection_row, solution_row
+from memreason.label.solutions_and_rejects import rejection_row, solution_row
 from memreason.records import Solution, Step, TraceRow
 from memreason.step_types import store
 

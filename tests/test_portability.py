@@ -17,7 +17,8 @@ from memreason.benchmark.machine import describe, peak_memory
 from memreason.config.commands import EvaluateConfig
 from memreason.evaluation.evaluate import evaluate
 from memreason.kernels import prepacked_linear
-from memreason.label import files
+from memreason.label import resume
+from memreason.label import solutions_and_rejects as files
 from memreason.runtime import allocator, distributed
 from memreason.training.train import train
 
@@ -78,8 +79,8 @@ def test_files_of_labelled_solutions_are_written(tmp_path: Path, monkeypatch: py
     fresh = module_from_spec(spec)
     spec.loader.exec_module(fresh)
     with fresh.RunFiles(tmp_path / "out.jsonl") as out:
-        out.begin({"a": 1}, overwrite=False)
-    assert files.settings_path(out.output).exists()
+        resume.begin(out, {"a": 1}, overwrite=False)
+    assert resume.settings_path(out.output).exists()
 
 
 @pytest.mark.usefixtures("bare")

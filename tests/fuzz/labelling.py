@@ -7,12 +7,13 @@ from typing import Any
 
 from fuzz.mutate import as_bytes, as_json, as_jsonl
 
+from memreason.label import resume
 from memreason.label.config import LabelConfig
 from memreason.label.convert import convert
-from memreason.label.files import RunFiles, rejects_path, settings_path
 from memreason.label.inspect import figures, read_solutions
 from memreason.label.questions import Asked, Questions
 from memreason.label.replies import Problem, read_facts, read_plan
+from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.base import Reply
 from memreason.llm.batch_api import _answered
 from memreason.llm.cache import RequestCache
@@ -69,7 +70,7 @@ def make_run(folder: Path) -> None:
     output = folder / "out.jsonl"
     output.write_bytes(lines(*SOLVED[:3]))
     rejects_path(output).write_bytes(lines(REJECT))
-    settings_path(output).write_text(json.dumps(SETTINGS))
+    resume.settings_path(output).write_text(json.dumps(SETTINGS))
 
 
 def go_on(folder: Path) -> int:
@@ -80,9 +81,9 @@ def go_on(folder: Path) -> int:
         (copy / path.name).write_bytes(path.read_bytes())
     out = RunFiles(copy / "out.jsonl")
     with out:
-        out.begin(SETTINGS, overwrite=False)
-        out.catch_up(QUESTIONS)
-    out.dtypes()
+        resume.begin(out, SETTINGS, overwrite=False)
+        resume.catch_up(out, QUESTIONS)
+    resume.begun_dtypes(out)
     return out.done
 
 

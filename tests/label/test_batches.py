@@ -14,8 +14,8 @@ from rich.console import Console
 
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.label.files import RunFiles, rejects_path
 from memreason.label.run import run
+from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.base import Stopped
 from memreason.llm.cache import RequestCache, Spent
 from memreason.llm.fake_server import CONTENT_FAULTS, ScriptedServer

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from memreason.label.display import LabelProgress, print_summary
-from memreason.label.files import RunFiles
 from memreason.label.replies import REASONS
+from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm.meter import Meter
 
 

@@ -7,9 +7,9 @@ import pytest
 from helpers.label_runs import rows_of, write_questions
 
 from memreason.label.config import LabelConfig
-from memreason.label.files import rejects_path
 from memreason.label.replies import REASONS
 from memreason.label.run import run
+from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.fake_server import FAULTS, ScriptedServer
 from memreason.tasks.registry import load_task
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers.label_runs import rows_of, write_questions
 
-from memreason.label.files import rejects_path
+from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.fake_server import CONTENT_FAULTS, ScriptedServer
 
 IN_FLIGHT = 8

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from memreason.label.problems import Problem
+from memreason.label.rejection_reasons import Problem
 from memreason.label.reply_json import find_object
 
 OBJECT = {"facts": ["a"]}

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from memreason.cli.main import main
 from memreason.errors import UserError
+from memreason.label import resume
 from memreason.label.config import LabelConfig
-from memreason.label.files import RunFiles, rejects_path, settings_path
 from memreason.label.run import run
+from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.base import Stopped
 from memreason.llm.cache import RequestCache
 from memreason.llm.fake_server import ScriptedServer
@@ -145,10 +146,10 @@ def test_other_settings_need_another_output(questions: Path) -> None:
 
 def test_a_run_keeps_the_data_types_that_its_local_models_were_begun_with(questions: Path) -> None:
     out = quiet_run(config(questions, num_questions=2))
-    assert out.dtypes() == {}
-    out.keep_dtypes({"local:some": "float32"})
+    assert resume.begun_dtypes(out) == {}
+    resume.keep_dtypes(out, {"local:some": "float32"})
     assert quiet_run(config(questions, num_questions=4)).done == 4  # the same settings still
-    assert out.dtypes() == {"local:some": "float32"}
+    assert resume.begun_dtypes(out) == {"local:some": "float32"}
     with pytest.raises(UserError, match="dtype was None, is 'bfloat16'"):
         quiet_run(config(questions, dtype="bfloat16"))
 
@@ -232,7 +233,7 @@ def test_a_dry_run_sends_nothing_and_writes_nothing(questions: Path, capsys: pyt
     said = capsys.readouterr().out
     assert "nothing was sent" in said and "gpt-4o-mini" in said and "20" in said and "$0.0" in said
     assert not server.counts and not (questions.parent / "out.jsonl").exists()
-    assert not settings_path(questions.parent / "out.jsonl").exists()
+    assert not resume.settings_path(questions.parent / "out.jsonl").exists()
 
 
 def test_the_command_line_says_where_it_stopped(questions: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,7 +289,7 @@ def test_credentials_in_the_address_are_refused_and_not_repeated(questions: Path
     with pytest.raises(UserError, match="holds a name or password") as refused:
         quiet_run(config(questions, planner="m", base_url=f"http://user:{KEY}@127.0.0.1:9/v1"))
     assert KEY not in str(refused.value)
-    assert not settings_path(questions.parent / "out.jsonl").exists()
+    assert not resume.settings_path(questions.parent / "out.jsonl").exists()
 
 
 def test_a_key_in_the_addresss_query_is_sent_and_kept_nowhere(questions: Path) -> None:
@@ -296,7 +297,7 @@ def test_a_key_in_the_addresss_query_is_sent_and_kept_nowhere(questions: Path) -
         out = quiet_run(config(questions, planner="m", base_url=f"{url}?key={KEY}", num_questions=2))
         again = quiet_run(config(questions, planner="m", base_url=f"{url}?key=another", num_questions=3))
     assert out.accepted == 2 and again.accepted == 3  # the key is no setting
-    assert json.loads(settings_path(out.output).read_text())["base_url"] == url
+    assert json.loads(resume.settings_path(out.output).read_text())["base_url"] == url
     for path in questions.parent.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 

@@ -14,9 +14,9 @@ import pytest
 from helpers.label_runs import rows_of
 
 from memreason.label.config import InspectConfig, LabelConfig
-from memreason.label.files import rejects_path
 from memreason.label.replies import REASONS
 from memreason.label.run import run
+from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.cache import RequestCache
 from memreason.tasks.jsonl import export_jsonl
 from memreason.tasks.registry import load_task

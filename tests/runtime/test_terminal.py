@@ -98,7 +98,7 @@ def every_print(tree: ast.AST) -> list[str]:
 
 ALONE = {
     "terminal.py": "show, say and show_json themselves",
-    "math_program.py": "to the process that started it",
+    "program.py": "to the process that started it",
     "fake_server.py": "our own words, where a test server listens",
     "run.py": "the method of an estimate, which shows",
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memreason.records import PLAIN, Question, Solution, Step
 from memreason.runtime.files import read_jsonl
-from memreason.step_types.arithmetic import NAMES, Arithmetic, operator
+from memreason.step_types.arithmetic import METHODS, NAMES, Arithmetic, operator
 from memreason.step_types.corpus import Corpus
 
 NUMBER = st.one_of(
@@ -55,7 +55,7 @@ def test_steps_as_people_write_them(text: str, sign: str) -> None:
 def test_it_is_a_method_like_the_others() -> None:
     steps = (Step(PLAIN, "2 + 2 = 4"), Step(PLAIN, "so be it"))
     corpus = Corpus([Solution(Question("q", "?", "4"), steps)])
-    types = Arithmetic.from_state(NAMES, *Arithmetic().state())
+    types = METHODS["+-*/"].restore(NAMES, *Arithmetic().state())
     assert [types.names[i] for i in types.assign(corpus)] == ["+", "n"]
 
 

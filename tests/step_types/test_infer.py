@@ -17,9 +17,9 @@ from memreason.models.manifest import read_manifest
 from memreason.models.unit import build
 from memreason.planning_tokens.layout import parse_text
 from memreason.records import PLAIN, Question, Solution, Step
-from memreason.step_types import default_folder
 from memreason.step_types.arithmetic import NAMES
 from memreason.step_types.infer import check_same_types, with_inferred_types
+from memreason.step_types.store import default_folder
 from memreason.tasks.base import TaskData
 from memreason.tasks.jsonl import export_jsonl
 

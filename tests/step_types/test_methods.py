@@ -9,14 +9,15 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from scipy.optimize import linear_sum_assignment
 
-from memreason.config.model import EMBEDDING_METHODS, INFERRED
+from memreason.config.model import INFERRED
 from memreason.errors import UserError
 from memreason.records import PLAIN, Question, Solution, Step
 from memreason.step_types import kmeans, sqvae, tfidf
 from memreason.step_types.controls import Random, Shared, shuffled
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import Use, distances_to_centre, points, telling_words
-from memreason.step_types.store import RECORD, STEPS, TENSORS, Fit, fit_types, load, read_steps, save
+from memreason.step_types.methods import find_method, fit_types
+from memreason.step_types.store import RECORD, STEPS, TENSORS, Fit, load, read_steps, save
 
 TEXTS = ["we add 3 + 4 total", "the total grows by 5", "cost is 3 * 4 dollars", "he left with 7 - 2 minutes"]
 
@@ -164,7 +165,7 @@ class TestStore:
         assert again.record == fit.record and again.types.names == types.names
         assert (again.types.assign(corpus) == types.assign(corpus)).all()
 
-    @pytest.mark.parametrize("method", EMBEDDING_METHODS)
+    @pytest.mark.parametrize("method", [name for name in INFERRED if find_method(name).reads_embeddings])
     def test_another_fit_has_another_fingerprint(self, method: str) -> None:
         corpus, _ = blobs(types=6)
         prints = {

@@ -33,7 +33,7 @@ class Mark(NamedTuple):
 def check_marks(text: str) -> list[Mark]:
     """The calculator marks of a step's text, each judged; a result may be rounded to the decimals it is written with.
 
-    ``true`` is None where the expression is none that can be computed.
+    ``true`` is None where the expression cannot be computed.
     """
     return [Mark(expression, written, _agrees(expression, written)) for expression, written in _MARK.findall(text)]
 
@@ -55,7 +55,7 @@ def calculate(expression: str) -> str | None:
 
 
 def spell_result(value: Fraction) -> str:
-    """A number with at most `PLACES` decimal places, and none that are zero at the end."""
+    """A number with at most `PLACES` decimal places, without zeros at their end."""
     scaled = round(value * 10**PLACES)
     digits = str(abs(scaled)).rjust(PLACES + 1, "0")
     whole, decimals = digits[:-PLACES], digits[-PLACES:].rstrip("0")
@@ -63,7 +63,7 @@ def spell_result(value: Fraction) -> str:
 
 
 def evaluate(expression: str) -> Fraction | None:
-    """The exact value of an expression, or None: it is too long, is none, or divides by zero."""
+    """The exact value of an expression; None where it is too long, is no expression, or divides by zero."""
     if len(expression) > LONGEST:
         return None
     text = expression.translate(_SPELLED).strip()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from memreason.answers.latex import last_boxed
-from memreason.answers.marks import PHRASE, after_hashes, announced, tagged, undecorated
-from memreason.records import Question, one_line
+from memreason.answers.marks import PHRASE, after_hashes, announced, plain, tagged, undecorated
+from memreason.records import Question
 
 SEVERAL = ""
 """What is read where two letters are given, or a letter and another option's text: that is no answer."""
@@ -61,12 +61,12 @@ _REASON_LINE = re.compile(r"\(?([A-Z])\)?\s+(?:because|since)\b")
 
 
 def option_letters(question: Question) -> str:
-    """The letters that can be an answer: one an option, or all where the options are not known."""
+    """The letters that can be an answer: one for each option, or all letters where the options are not known."""
     return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(question.options) or None]
 
 
 def whole_letter_line(line: str, question: Question) -> str | None:
-    """The letter, where a line is one among the options, alone or before its own option's text, and nothing else."""
+    """The letter, where a line is a letter among the options, alone or before its own option's text; else None."""
     line = undecorated(line)
     if match := _LETTER_LINE.fullmatch(line):
         return _known(match, question)
@@ -118,11 +118,6 @@ def option_named(text: str, question: Question) -> str | None:
     """The letter of the only option with exactly this text."""
     named = [i for i, option in enumerate(question.options) if plain(option) == plain(text)]
     return option_letters(question)[named[0]] if len(named) == 1 else None
-
-
-def plain(text: str) -> str:
-    """For comparison: one line, no case, no closing dot, no commas inside numbers."""
-    return re.sub(r"(?<=\d),(?=\d{3})", "", one_line(text).removesuffix(".").rstrip().casefold())
 
 
 def _known(match: re.Match[str], question: Question) -> str | None:

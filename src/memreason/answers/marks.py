@@ -99,3 +99,8 @@ def undecorated(line: str) -> str:
             break
         line = shorter
     return line
+
+
+def plain(text: str) -> str:
+    """For comparison: one line, no case, no closing dot, no commas inside numbers."""
+    return re.sub(r"(?<=\d),(?=\d{3})", "", one_line(text).removesuffix(".").rstrip().casefold())

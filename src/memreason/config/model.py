@@ -15,9 +15,11 @@ PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tunin
 LORA_MODULES = ("mlp", "atten", "all")
 LABELLED: dict[str, tuple[str, ...]] = {"none": (), "memory": (MEMORY, REASON)}
 """Methods of `--extract_step_type_tokens` that infer nothing → the step types that get tokens of their own."""
-EMBEDDING_METHODS = ("k-means", "balanced-k-means", "vae", "vae-contrastive", "vae-next-step")
-"""Methods that infer types from step embeddings, and so are fitted before training."""
-INFERRED = ("+-*/", "tf-idf", *EMBEDDING_METHODS)
+INFERRED = {
+    "+-*/": "arithmetic", "tf-idf": "tfidf", "k-means": "kmeans", "balanced-k-means": "kmeans",
+    "vae": "sqvae", "vae-contrastive": "sqvae", "vae-next-step": "sqvae",
+}  # fmt: skip
+"""Methods that infer step types from the steps → the file in step_types/ that holds each."""
 CONTROLS = ("random", "shared", "shuffled")
 SHUFFLED = "shuffled:"
 STEP_TYPE_METHODS = (*LABELLED, *INFERRED, *CONTROLS, *(SHUFFLED + method for method in INFERRED))

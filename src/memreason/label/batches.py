@@ -23,8 +23,8 @@ from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
 from memreason.label.display import LabelProgress
 from memreason.label.estimate import BATCH_PRICE
-from memreason.label.files import RunFiles
 from memreason.label.questions import Asked, Questions
+from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm import batch_api
 from memreason.llm.base import RequestFailed, Stopped
 from memreason.llm.meter import FREE, Price
@@ -39,7 +39,7 @@ class _Pending:
         self.keys: set[str] = set()
 
     def add(self, file: TextIO, key: str, line: str) -> None:
-        """One request more."""
+        """Add a request."""
         file.write(line)
         self.keys.add(key)
         self.count += 1
@@ -47,7 +47,7 @@ class _Pending:
 
     @property
     def name(self) -> str:
-        """What the batch is called: changes with its requests, and from one submission to the next."""
+        """The batch's name: another one for other requests, and for every submission."""
         keys = hashlib.sha256("".join(sorted(self.keys)).encode())
         return f"memreason-{keys.hexdigest()[:16]}-{os.urandom(4).hex()}"
 
@@ -63,7 +63,7 @@ class BatchRun:
         self.stopped: Stopped | None = None
 
     async def collect_open(self) -> None:
-        """Wait for the batches that an earlier sitting, or this one, has under way; replies go to the cache."""
+        """Wait for all batches of this run that are under way, also from earlier sittings; replies go to the cache."""
         cache = self.agents.cache
         for name, role, id in cache.open_batches(self.agents.run_name):
             if role not in self.agents.by_role:
@@ -158,7 +158,7 @@ class BatchRun:
         return pending
 
     def release(self, pending: list[_Pending]) -> None:
-        """Give back what was set aside for batches that have been collected."""
+        """Give back the budget that was set aside for batches that have been collected."""
         for batch in pending:
             self.agents.meter.settle(batch.reserved, None, FREE)
 

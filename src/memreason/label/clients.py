@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -12,12 +12,12 @@ from memreason.label.dialogue import KNOWLEDGE, PLANNER, Ask, Labelled, Rejectio
 from memreason.llm.base import Client, Reply, Request
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, Meter, Price
-from memreason.llm.open_client import open_client
+from memreason.llm.open_client import ModelAddress, open_client
 
 
 @dataclass(frozen=True)
 class Agent:
-    """One role: who answers, as which model, at what price (None: not known)."""
+    """Who answers in a role: a client, the model's name, its price (None: not known)."""
 
     client: Client
     model: str
@@ -70,21 +70,26 @@ class Agents:
 
 
 def open_agents(config: LabelConfig, meter: Meter, dtypes: dict[str, str]) -> dict[str, Agent]:
-    """Role → agent, as the options say; where they name no other one, the planner also recalls the knowledge."""
-    planner = Agent(*open_client(
-        config.planner, meter, base_url=config.base_url, key_variable=config.api_key_env, price=config.price,
-        flag="price", settings=config, dtypes=dtypes,
-    ))  # fmt: skip
-    own = (config.knowledge, config.knowledge_base_url, config.knowledge_api_key_env, config.knowledge_price)
-    if not any(own):
-        return {PLANNER: planner, KNOWLEDGE: planner}
-    model = config.knowledge or config.planner
-    if model == config.planner and not any(own[1:]):
-        return {PLANNER: planner, KNOWLEDGE: planner}
-    knowledge = Agent(*open_client(
-        model, meter, base_url=config.knowledge_base_url or config.base_url,
-        key_variable=config.knowledge_api_key_env or config.api_key_env,
-        price=config.knowledge_price or (config.price if model == config.planner else None),
-        flag="knowledge_price", settings=config, dtypes=dtypes,
-    ))  # fmt: skip
-    return {PLANNER: planner, KNOWLEDGE: knowledge}
+    """Role → agent, as the options say. Where they name no knowledge agent, the planner has that role too.
+
+    ``dtypes``: local model → the data type that the run was begun with, used instead of `auto`.
+    """
+
+    def open_agent(address: ModelAddress) -> Agent:
+        dtype = dtypes.get(address.name, "auto") if config.dtype == "auto" else config.dtype
+        client, price = open_client(replace(address, dtype=dtype), meter, config)
+        return Agent(client, address.name, price)
+
+    planner = ModelAddress(config.planner, config.base_url, config.api_key_env, config.price)
+    name = config.knowledge or planner.name
+    knowledge = ModelAddress(
+        name,
+        config.knowledge_base_url or planner.base_url,
+        config.knowledge_api_key_env or planner.key_variable,
+        config.knowledge_price or (planner.price if name == planner.name else None),
+        "knowledge_price",
+    )
+    own = (config.knowledge_base_url, config.knowledge_api_key_env, config.knowledge_price)
+    opened = open_agent(planner)
+    same = name == planner.name and not any(own)
+    return {PLANNER: opened, KNOWLEDGE: opened if same else open_agent(knowledge)}

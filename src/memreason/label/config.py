@@ -11,6 +11,7 @@ from memreason.config.model import DTYPES
 from memreason.errors import UserError
 from memreason.label.prompts import ORDERS
 from memreason.llm.base import check_address
+from memreason.llm.open_client import backend_of
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 STRUCTURED_CHOICES = ("auto", "json_schema", "json_object", "none")
@@ -115,7 +116,7 @@ class LabelConfig:
             check_at_least(flag, getattr(self, flag), minimum)
         if self.knowledge and self.order == "single":
             raise UserError("--order single has no knowledge agent; leave out --knowledge")
-        if self.batch and not (_is_remote(self.planner) and _is_remote(self.knowledge or self.planner)):
+        if self.batch and any(backend_of(model).runs_here for model in (self.planner, self.knowledge) if model):
             raise UserError("--batch is a service of endpoints; local and scripted agents have none")
         _ = self.extra
 
@@ -132,10 +133,6 @@ class LabelConfig:
         if ours := {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream"} & set(value):
             raise UserError(f"--extra_body: {sorted(ours)[0]} is set by the options of this command, or not supported")
         return value
-
-
-def _is_remote(model: str) -> bool:
-    return model != "scripted" and not model.startswith("local:")
 
 
 @dataclass

@@ -26,8 +26,8 @@ _THEIRS = {ours: theirs for theirs, ours in SPELLINGS.items()}
 
 
 def convert(source: str, target: str) -> list[str]:
-    """Convert one file; returns lines that say what was done. Rows with steps that carry no readable label
-    are left out, and named. Raises UserError."""
+    """Convert one file; returns lines that say what was done. Rows with a step
+    without a readable label are left out, and named. Raises UserError."""
     to_ours = target.endswith(".jsonl")
     if not to_ours and not target.endswith(".json"):
         raise UserError(f"{target}: must end in .jsonl (our form) or .json (the paper's)")

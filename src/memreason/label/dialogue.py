@@ -29,7 +29,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class Ask:
-    """What is wanted of an agent next: messages for ``role``, and a reply of the form ``form``."""
+    """The next request to an agent: messages for ``role``, and the form of the reply that is wanted."""
 
     role: str
     messages: tuple[Message, ...]
@@ -47,7 +47,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Rejection:
-    """A question without a solution: the reason's code, what exactly, and every reply in full."""
+    """A question without a solution: the reason's code, its details, and every reply in full."""
 
     question: Question
     reason: str
@@ -92,7 +92,7 @@ class _Talk:
 def label(question: Question, kind: AnswerKind, labeller: Labeller) -> Generator[Ask, Reply, Labelled | Rejection]:
     """Label one question: yields what to ask, is sent the replies, returns the solution or the rejection.
 
-    A reply that cannot be had is thrown in as RequestFailed.
+    Where a request fails, the caller throws RequestFailed into the generator instead of sending a reply.
     """
     talk = _Talk(labeller)
     try:

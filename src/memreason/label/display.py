@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from memreason.label.files import RunFiles, rejects_path
 from memreason.label.replies import REASONS
+from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.meter import Meter
 from memreason.runtime.terminal import show
 

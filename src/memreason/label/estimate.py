@@ -18,7 +18,7 @@ from memreason.label.questions import Questions
 from memreason.llm.base import Request
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, price_of
-from memreason.llm.open_client import LOCAL, SCRIPTED
+from memreason.llm.open_client import backend_of
 from memreason.runtime.terminal import show
 
 ASSUMED = {PLANNER: 150, KNOWLEDGE: 70}
@@ -111,7 +111,7 @@ def _row(role: str, model: str, calls: int, prompt_tokens: float, config: LabelC
     completion_tokens: float = ASSUMED[role]
     if seen >= ENOUGH:
         prompt_tokens, completion_tokens = usual_prompt, usual_completion
-    if model == SCRIPTED or model.startswith(LOCAL):
+    if backend_of(model).runs_here:
         price: object = FREE
     else:
         own, base_url = config.price, config.base_url

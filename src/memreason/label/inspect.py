@@ -26,7 +26,7 @@ from memreason.label.replies import ANSWER_SCHEMA, Problem, read_answer
 from memreason.llm.base import Request, RequestFailed
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, Meter
-from memreason.llm.open_client import open_client
+from memreason.llm.open_client import ModelAddress, open_client
 from memreason.records import MEMORY, REASON, AnswerKind, Question, Solution, one_line
 from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
@@ -113,10 +113,9 @@ def _memory_first(solution: Solution) -> bool:
 async def read_all(config: InspectConfig, solutions: Sequence[Solution], console: Console) -> dict[str, Any]:
     """Accuracy of the reader under each of `READINGS`, with its 95% interval (Wilson)."""
     meter = Meter(max_cost=config.max_cost)
-    client, model, price = open_client(
-        str(config.reader), meter, base_url=config.base_url, key_variable=config.api_key_env, price=config.price,
-        flag="price", settings=config,
-    )  # fmt: skip
+    model = str(config.reader)
+    address = ModelAddress(model, config.base_url, config.api_key_env, config.price, dtype=config.dtype)
+    client, price = open_client(address, meter, config)
     prompts = load_prompts("interleaved")
     gate = asyncio.Semaphore(config.concurrency)
     path = Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"

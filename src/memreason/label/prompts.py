@@ -42,7 +42,7 @@ class Prompts:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with any word that a labelling agent is told."""
+        """A digest of everything that the labelling agents are told."""
         told = sorted((role, text) for role, text in self.texts.items() if role != "reader")
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 

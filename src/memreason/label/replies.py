@@ -9,9 +9,9 @@ from typing import Any
 from memreason.answers.extract import extract_strict, outcome
 from memreason.answers.number import whole_number_line
 from memreason.answers.thoughts import without_thoughts
-from memreason.label.no_facts import what_it_lacks
-from memreason.label.problems import MOST_STEPS, REASONS, Problem
+from memreason.label.rejection_reasons import MOST_STEPS, REASONS, Problem
 from memreason.label.reply_json import find_object
+from memreason.label.unusable_facts import what_it_lacks
 from memreason.llm.base import ELSEWHERE, Reply
 from memreason.records import MEMORY, REASON, AnswerKind, Question, Step, one_line
 from memreason.tasks.agent_json import LABELS
@@ -142,7 +142,7 @@ def _check_text(name: str, text: str) -> None:
 
 
 def check_steps(steps: Sequence[Step], *, memory_first: bool = False, need_both: bool = True) -> None:
-    """Raise Problem where the steps together are not a solution."""
+    """Raise Problem where the steps, taken together, make no solution."""
     types = [step.type for step in steps]
     if need_both and MEMORY not in types:
         raise Problem("no_memory_step", "no step is a memory step")

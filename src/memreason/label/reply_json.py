@@ -11,7 +11,7 @@ from json_repair import repair_json
 
 from memreason.answers.thoughts import without_thoughts
 from memreason.label.latex_escapes import escape_latex
-from memreason.label.problems import MOST_STEPS, Problem
+from memreason.label.rejection_reasons import MOST_STEPS, Problem
 
 _LONGEST = 1_000_000
 """Characters of a reply that is read at all."""

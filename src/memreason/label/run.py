@@ -2,105 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from memreason.errors import UserError
-from memreason.label import estimate
+from memreason.label import estimate, resume
 from memreason.label.batches import label_batched
 from memreason.label.clients import Agents, open_agents
 from memreason.label.config import LabelConfig
-from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
+from memreason.label.dialogue import Labeller
 from memreason.label.display import LabelProgress, print_summary
-from memreason.label.files import RunFiles, rejects_path
+from memreason.label.online import label_online
 from memreason.label.prompts import load_prompts
-from memreason.label.questions import Asked, Questions
-from memreason.llm.base import Reply, RequestFailed, Stopped, split_address
+from memreason.label.questions import Questions
+from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import Meter
+from memreason.llm.open_client import CONCURRENCY, backend_of
 from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
-
-WINDOW = 32
-"""Results may wait for this many times `concurrency` questions until an earlier question has ended."""
-
-
-async def solve(asked: Asked, labeller: Labeller, answer: Callable[[Ask], Awaitable[Reply]]) -> Labelled | Rejection:
-    """Label one question with ``answer`` answering what is asked."""
-    talk = label(asked.question, asked.kind, labeller)
-    try:
-        ask = next(talk)
-        while True:
-            try:
-                reply = await answer(ask)
-            except RequestFailed as failure:
-                ask = talk.throw(failure)
-            else:
-                ask = talk.send(reply)
-    except StopIteration as ended:
-        return ended.value
-
-
-async def label_online(
-    questions: Iterator[Asked],
-    labeller: Labeller,
-    agents: Agents,
-    out: RunFiles,
-    concurrency: int,
-    on_result: Callable[[int], None],
-) -> None:
-    """Label ``concurrency`` questions at a time, and append the results in the order of the questions.
-
-    At most `WINDOW` × ``concurrency`` results wait in memory for an earlier question. Raises what
-    stopped it (Stopped, UserError) once the requests in flight have come back and are in the cache.
-    Failed requests are no rejections as long as no other request has got through since: the endpoint
-    may be down. ``on_result`` is told, after each question, how many results are waiting.
-    """
-    window = asyncio.Semaphore(WINDOW * concurrency)
-    numbered = enumerate(questions)
-    waiting: dict[int, Labelled | Rejection] = {}
-    written = 0
-    stopped: list[Exception] = []
-
-    async def worker() -> None:
-        nonlocal written
-        while True:
-            await window.acquire()
-            row = None if stopped else next(numbered, None)
-            if row is None:
-                window.release()
-                return
-            try:
-                waiting[row[0]] = await solve(row[1], labeller, agents.answer)
-            except (Stopped, UserError) as error:
-                stopped.append(error)
-                for _ in range(concurrency):  # wake whoever waits for this row
-                    window.release()
-                return
-            while written in waiting and not agents.in_doubt(waiting[written]):
-                out.write(waiting.pop(written))
-                written += 1
-                window.release()
-            on_result(len(waiting))
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(worker())
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    if stopped:
-        raise next((error for error in stopped if isinstance(error, UserError)), stopped[0])
-    for position in sorted(waiting):
-        if not agents.answered:
-            raise Stopped(f"no request got an answer; the last one: {getattr(waiting[position], 'detail', '')}")
-        out.write(waiting[position])
 
 
 def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
@@ -121,8 +44,8 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
         cache = files.enter_context(closing(RequestCache(_cache_path(config))))
         if not config.dry_run:
             files.enter_context(out)
-            out.begin(_settings(config, labeller), config.overwrite_output)
-        out.catch_up(questions)
+            resume.begin(out, resume.shared_settings(config, labeller), config.overwrite_output)
+        resume.catch_up(out, questions)
         if not config.batch and not config.dry_run and cache.open_batches(str(out.output.resolve())):
             raise UserError("an asynchronous batch of this run is under way and paid for; add --batch to wait for it")
         spent = cache.spent(str(out.output.resolve()))
@@ -136,9 +59,9 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
             if config.dry_run:
                 estimate.print_first_prompt(console, questions, labeller)
             return out
-        by_role = open_agents(config, meter, out.dtypes())
+        by_role = open_agents(config, meter, resume.begun_dtypes(out))
         clients = [agent.client for agent in by_role.values()]
-        out.keep_dtypes({client.endpoint: client.dtype for client in clients if hasattr(client, "dtype")})
+        resume.keep_dtypes(out, {client.endpoint: client.dtype for client in clients if hasattr(client, "dtype")})
         agents = Agents(config, by_role, cache, meter)
         with LabelProgress(console, out, meter, total.questions + out.done) as progress:
             run_until_ended(_label(config, questions, labeller, agents, out, progress))
@@ -169,20 +92,6 @@ async def _label(
             await agent.client.close()
 
 
-def _settings(config: LabelConfig, labeller: Labeller) -> dict[str, Any]:
-    """What every sitting of a run must share."""
-    names = (
-        "task", "data_path", "input", "input_config", "split", "question_column", "answer_column", "options_column",
-        "id_column", "planner", "knowledge", "order", "base_url", "knowledge_base_url", "temperature", "max_tokens",
-        "extra_body", "repairs", "need_both", "structured",
-    )  # fmt: skip
-    dtype = {} if config.dtype == "auto" else {"dtype": config.dtype}
-    kept = {name: getattr(config, name) for name in names}
-    for name in ("base_url", "knowledge_base_url"):
-        kept[name] = kept[name] and split_address(kept[name])[0]
-    return {**kept, **dtype, "prompts": labeller.prompts.fingerprint}
-
-
 def _cache_path(config: LabelConfig) -> Path:
     return Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"
 
@@ -190,4 +99,4 @@ def _cache_path(config: LabelConfig) -> Path:
 def _concurrency(config: LabelConfig) -> int:
     if config.concurrency:
         return config.concurrency
-    return config.batch_size if config.planner.startswith("local:") else 32
+    return config.batch_size if backend_of(config.planner).in_batches else CONCURRENCY

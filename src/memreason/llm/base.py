@@ -1,7 +1,6 @@
-"""Clients that the labelling agents speak to: one request in, one reply out.
+"""What a client is: one request in, one reply out. Labelling, judging and reading ask models through clients.
 
-`open_client` gives the client for a model's name: any OpenAI-compatible endpoint, a local
-transformers model (`local:NAME`), or the scripted agent (`scripted`).
+`open_client.open_client` gives the client for a model's name.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from memreason.errors import UserError
@@ -34,32 +35,31 @@ CONTENT_FAULTS = ("truncated_json", "wrong_schema", "empty")
 FAULTS = TRANSPORT_FAULTS + CONTENT_FAULTS
 
 
+@dataclass
 class ScriptedServer:
     """One server. ``faults`` is the share of replies that are faults, drawn evenly from ``kinds``.
 
-    ``latency`` and ``stall`` are seconds. ``refuses`` names parameters that it does not know (it
-    says 400 to them), ``key`` the only key that it accepts. ``counts`` has what was answered so far
-    ("requests", "ok", and each fault); ``bodies`` keeps the last request bodies.
+    ``latency`` and ``stall`` are seconds: before every reply, and before one with the fault "stall". ``refuses``
+    names parameters that the server does not know (it answers 400 to them), ``key`` the only key that it accepts.
+    ``reply(messages, form)`` gives a reply's text. ``counts`` has what was answered so far ("requests", "ok", and
+    each fault); ``bodies`` keeps the last request bodies.
     """
 
-    def __init__(
-        self,
-        latency: float = 0.0,
-        faults: float = 0.0,
-        kinds: tuple[str, ...] = FAULTS,
-        stall: float = 5.0,
-        refuses: tuple[str, ...] = (),
-        key: str | None = None,
-        seed: int = 0,
-        reply: Callable[[list[dict[str, str]], str | None], str] = scripted_reply,
-    ):
-        self.latency, self.faults, self.kinds, self.stall = latency, faults, kinds, stall
-        self.refuses, self.key, self.reply = refuses, key, reply
+    latency: float = 0.0
+    faults: float = 0.0
+    kinds: tuple[str, ...] = FAULTS
+    stall: float = 5.0
+    refuses: tuple[str, ...] = ()
+    key: str | None = None
+    seed: int = 0
+    reply: Callable[[list[dict[str, str]], str | None], str] = scripted_reply
+
+    def __post_init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
         self.in_flight = self.most_in_flight = 0
         self.polls_until_done = 1
-        self._draw = random.Random(seed)
+        self._draw = random.Random(self.seed)
         self._files: dict[str, str] = {}
         self._batches: dict[str, dict[str, Any]] = {}
         self._ids = itertools.count(1)

@@ -47,7 +47,7 @@ _REFUSALS = {401: "refused the key", 403: "refused access", 404: "knows no such 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What an endpoint understands; found out by asking."""
+    """The parameters that an endpoint understands; found out by trying."""
 
     structured: str = "json_schema"
     max_tokens: str = "max_tokens"
@@ -104,7 +104,7 @@ class OpenAIEndpoint:
         self._quiet_until = self._said_until = 0.0
 
     async def complete(self, request: Request) -> Reply:
-        """The reply to one request, after as many tries as it takes."""
+        """The reply to one request, after as many tries as are needed and allowed."""
         tries = 0
         while True:
             await self._meter.admit(request)
@@ -192,7 +192,7 @@ class OpenAIEndpoint:
         raise RequestFailed(why)
 
     def clean(self, text: str) -> str:
-        """A text from outside without the key in it, on one line of characters that can be shown, and not too long."""
+        """A text from outside, safe to show: without the key, on one line, printable, and not too long."""
         text = " ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split())
         for secret in self._secrets:
             text = text.replace(secret, "[key]")
@@ -223,7 +223,7 @@ def request_body(request: Request, dialect: Dialect) -> dict[str, Any]:
 
 
 def learnt(dialect: Dialect, refusal: str) -> Dialect | None:
-    """The dialect without what a refusal's text complains of; None where it complains of something else."""
+    """The dialect without the parameter that a refusal complains of; None where it complains of something else."""
     if dialect.structured != "none" and any(word in refusal for word in ("response_format", "json_schema", "schema")):
         return replace(dialect, structured=STRUCTURED[STRUCTURED.index(dialect.structured) + 1])
     if dialect.max_tokens == "max_tokens" and "max_completion_tokens" in refusal:

@@ -44,7 +44,7 @@ def asked_wait(headers: Mapping[str, str], limited: bool) -> float | None:
 
 
 def spell(seconds: float) -> str:
-    """A wait in words, with the time of day at which it is over."""
+    """A wait in words, with the time of day at which it ends."""
     until = datetime.fromtimestamp(time.time() + min(seconds, 1e9))
     date = f"{until:%H:%M:%S}" if seconds < 43200 else f"{until:%Y-%m-%d %H:%M}"
     for unit, length in (("hours", 3600.0), ("minutes", 60.0)):

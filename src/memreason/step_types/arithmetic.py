@@ -8,11 +8,11 @@ Where a sum has several operators, the first counts. Needs no fitting.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 
 from memreason.step_types.corpus import Corpus
+from memreason.step_types.methods import Method, Settings, Tensors, Types
 
 NONE = "n"
 NAMES = ("+", "-", "*", "/", NONE)
@@ -51,20 +51,19 @@ def _plain(mark: str) -> str:
     return re.sub("[×·xX÷−–]", lambda sign: _SPELLINGS[sign[0]], mark).replace("$", "").replace(",", "")
 
 
-class Arithmetic:
+class Arithmetic(Types):
     """The five types; the same whatever the data."""
 
     names = NAMES
+    names_are_words = True
 
     def assign(self, corpus: Corpus) -> np.ndarray:
         """(steps,) the operator of each step."""
         return np.array([NAMES.index(operator(text)) for text in corpus.texts])
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    def state(self) -> tuple[Settings, Tensors]:
         """Nothing is learned."""
         return {}, {}
 
-    @classmethod
-    def from_state(cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Arithmetic:
-        """The same as ever."""
-        return cls()
+
+METHODS = {"+-*/": Method(fit=lambda *_: Arithmetic(), restore=lambda *_: Arithmetic(), fixed_types=True)}

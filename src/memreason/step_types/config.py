@@ -16,7 +16,7 @@ class StepTypesConfig:
 
     _argument_group_name: ClassVar[str] = "step types"
 
-    selection_method: str = option("k-means", f"how types are inferred: {', '.join(INFERRED)}", choices=INFERRED)
+    selection_method: str = option("k-means", f"how types are inferred: {', '.join(INFERRED)}", choices=tuple(INFERRED))
     num_types: int = option(5, "number of types ('+-*/' has its five)", aliases=["--num_plan_types"])
     model_name_or_path: str = option("smollm2", "the language model that reads the solutions")
     layer: int = option(
@@ -38,7 +38,7 @@ class StepTypesConfig:
     overwrite_output_dir: bool = option(False, "fit anew where the folder holds a fit already")
 
     def __post_init__(self) -> None:
-        check_choice("selection_method", self.selection_method, INFERRED)
+        check_choice("selection_method", self.selection_method, tuple(INFERRED))
         for flag, minimum in (("num_types", 2), ("batch_size", 1), ("train_epoch", 1)):
             check_at_least(flag, getattr(self, flag), minimum)
 

@@ -33,7 +33,7 @@ class Corpus:
 
     @cached_property
     def ids(self) -> list[str]:
-        """A name for each step that does not depend on the other solutions: question id and position."""
+        """A name for each step: question id and position, so independent of the other solutions."""
         return [f"{s.question.id}:{i}" for s in self.solutions for i in range(len(s.steps))]
 
     @cached_property
@@ -43,7 +43,7 @@ class Corpus:
 
     @property
     def embedded(self) -> np.ndarray:
-        """The vectors, by a method that needs them."""
+        """(steps, width) the vectors, for a method that needs them."""
         assert self.vectors is not None, "this method needs step embeddings"
         return self.vectors
 

@@ -7,19 +7,17 @@ from pathlib import Path
 from rich.console import Console
 
 from memreason.config.data import DataConfig
-from memreason.config.model import EMBEDDING_METHODS
 from memreason.errors import UserError
 from memreason.runtime.devices import choose_device
 from memreason.runtime.files import write_jsonl
 from memreason.runtime.terminal import show
-from memreason.step_types import default_folder
 from memreason.step_types.config import StepTypesConfig
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import distances_to_centre, points, telling_words
 from memreason.step_types.embeddings import Source, embed_steps
+from memreason.step_types.methods import find_method, fit_types
 from memreason.step_types.plots import draw_losses, draw_steps
-from memreason.step_types.sqvae import SoftQuantizer
-from memreason.step_types.store import RECORD, STEPS, Fit, fit_types, save
+from memreason.step_types.store import RECORD, STEPS, Fit, default_folder, save
 from memreason.tasks.load import load_data
 
 
@@ -30,7 +28,7 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
     """
     method = config.selection_method
     task = load_data(data)
-    reads = method in EMBEDDING_METHODS
+    reads = find_method(method).reads_embeddings
     name = (config.encoder or config.model_name_or_path) if reads else ""
     folder = Path(config.output_dir or default_folder(task.name, method, config.num_types, name))
     if (folder / RECORD).exists() and not config.overwrite_output_dir:
@@ -64,7 +62,7 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
     title = f"{len(numbers)} steps of {task.name} by {method}" + (f" on {source.name}{layer}" if source else "")
     show(console, "drawing the steps on a plane", style="dim")
     draw_steps(folder / "steps.png", where, numbers, labels, title)
-    if isinstance(types, SoftQuantizer):
-        draw_losses(folder / "losses.png", types.curves)
+    if curves := types.training_curves():
+        draw_losses(folder / "losses.png", curves)
     save(Fit(method, types, source, task.name, config.seed, words), folder)
     return folder

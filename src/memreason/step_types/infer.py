@@ -9,18 +9,18 @@ import torch
 from rich.console import Console
 
 from memreason.config.data import DataConfig
-from memreason.config.model import EMBEDDING_METHODS, LABELLED, SHUFFLED, InferredTypes, ModelConfig
+from memreason.config.model import LABELLED, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.records import PLAIN
 from memreason.runtime.reading import reading
 from memreason.runtime.terminal import show
-from memreason.step_types import default_folder
-from memreason.step_types.controls import SHARED, Random, Shared, shuffled
+from memreason.step_types.controls import CONTROLS, LABELS, shuffled, unshuffled
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.describe import Use, telling_words
 from memreason.step_types.embeddings import embed_steps
-from memreason.step_types.store import RECORD, Fit, Types, fit_types, load
+from memreason.step_types.methods import find_method, fit_types
+from memreason.step_types.store import RECORD, Fit, default_folder, load
 from memreason.tasks.base import TaskData
 
 WORDS_FOR_A_ROW = 3
@@ -36,32 +36,32 @@ def with_inferred_types(
     progress: bool = True,
     device: torch.device | None = None,
 ) -> tuple[ModelConfig, TaskData]:
-    """``task`` with the types that ``config`` asks for on its training steps, and ``config`` knowing them.
+    """Give the training steps of ``task`` the types that ``config`` asks for: (config that knows them, task).
 
-    Both come back as they are where no type is to be inferred. Types come from the folder
+    Both come back unchanged where no type is to be inferred. Types come from the folder
     `--step_types_path`, or from where `step-types fit` puts them; methods that read no embeddings are
     fitted here where no folder is. Raises UserError where a fit is needed and missing, or is not of
     this method and number, or was made with other weights.
     """
     method = config.extract_step_type_tokens
-    if config.step_types_path and method.removeprefix(SHUFFLED) in (*LABELLED, "shuffled", "random", SHARED):
+    inner, is_shuffled = unshuffled(method)
+    if config.step_types_path and inner in (*LABELLED, LABELS, *CONTROLS):
         raise UserError(f"--step_types_path: --extract_step_type_tokens {method} reads no fitted types; leave it out")
     if method in LABELLED:
         return config, task
     train = task.splits["train"]
-    if method == "shuffled":
+    if inner == LABELS:
         corpus = Corpus(train)
         types = shuffled(_labels(corpus, task), seed)
         names = sorted(set(types))
         record = {"method": method, "names": names, "dataset": task.name, "seed": seed}
         inferred = InferredTypes({name: name for name in names}, record)
     else:
-        inner = method.removeprefix(SHUFFLED)
         fit, corpus = _fit_and_corpus(inner, config, data, task, seed, progress, device)
         with reading(f"the fitted types of {inner} do not fit the steps", "fit them again"):
             types = [fit.types.names[i] for i in fit.types.assign(corpus)]
         record = fit.record
-        if inner != method:
+        if is_shuffled:
             types, record = shuffled(types, seed), {**record, "method": method, "shuffle_seed": seed}
         inferred = InferredTypes(describing_words(fit), record)
     relabelled = {solution.question.id: solution for solution in corpus.relabelled(types)}
@@ -104,8 +104,8 @@ def _fit_and_corpus(
 ) -> tuple[Fit, Corpus]:
     """The fit to take types from, and the training steps in the form that it reads."""
     corpus = Corpus([solution for solution in task.splits["train"] if solution.steps])
-    if method in ("random", SHARED):
-        control: Types = Random(config.num_plan_types, seed) if method == "random" else Shared()
+    if method in CONTROLS:
+        control = CONTROLS[method](config.num_plan_types, seed)
         return Fit(method, control, None, task.name, seed, {}), corpus
     default = default_folder(task.name, method, config.num_plan_types, config.model_name_or_path)
     folder = Path(config.step_types_path or default)
@@ -115,7 +115,7 @@ def _fit_and_corpus(
         if fit.source:
             corpus, _ = embed_steps(corpus.solutions, fit.source, data.model_max_length, _BATCH, progress, device)
         return fit, corpus
-    if method in EMBEDDING_METHODS:
+    if find_method(method).reads_embeddings:
         raise UserError(
             f"--extract_step_type_tokens {method} needs types that were fitted before, and there are none in {folder}; "
             f"fit them with:\n  {_command(method, config, data)}\nor say where they are with --step_types_path"
@@ -128,7 +128,7 @@ def _fit_and_corpus(
 def _check(fit: Fit, method: str, config: ModelConfig, folder: Path) -> None:
     if fit.method != method:
         raise UserError(f"--extract_step_type_tokens {method}: {folder} holds types that {fit.method} inferred")
-    if method != "+-*/" and len(fit.types.names) != config.num_plan_types:
+    if not find_method(method).fixed_types and len(fit.types.names) != config.num_plan_types:
         raise UserError(
             f"--num_plan_types {config.num_plan_types}: {folder} holds {len(fit.types.names)} types; say so many, "
             "or give another --step_types_path"
@@ -155,7 +155,7 @@ def _command(method: str, config: ModelConfig, data: DataConfig) -> str:
 def describing_words(fit: Fit) -> dict[str, str]:
     """Type → the words that the rows of its tokens start from: its name where that is a word, else the words
     that tell its steps from the others, else its number. Types of one method so start apart."""
-    if fit.method in ("+-*/", "tf-idf"):  # the operators' words are in token_rows
+    if fit.types.names_are_words:  # the operators' words are in token_rows
         return {name: name for name in fit.types.names}
     return {
         name: " ".join(fit.words.get(name, [])[:WORDS_FOR_A_ROW]) or name.rpartition("_")[2] for name in fit.types.names

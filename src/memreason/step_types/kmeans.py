@@ -11,13 +11,13 @@ have not; the prices are found by Sinkhorn's iteration at a falling temperature,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 
 from memreason.step_types.corpus import Corpus
+from memreason.step_types.methods import Method, Settings, Tensors, Types
 from memreason.step_types.standardize import Standard
 
 COOLING = 0.5 ** np.arange(2, 16)
@@ -28,7 +28,7 @@ _UNEVEN = 1e-3
 
 
 @dataclass(frozen=True)
-class Centres:
+class Centres(Types):
     """(types, width) centres of standardised vectors and (types,) prices, all 0 where any size will do."""
 
     names: tuple[str, ...]
@@ -40,13 +40,13 @@ class Centres:
         """(steps,) the type with the least squared distance plus price."""
         return (_distances(self.standard.apply(corpus.embedded), self.centres) + self.prices).argmin(1)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What `from_state` needs, as JSON and as tensors."""
+    def state(self) -> tuple[Settings, Tensors]:
+        """What `restore` needs, as JSON and as tensors."""
         return {}, {**self.standard.tensors(), "centres": self.centres, "prices": self.prices}
 
     @classmethod
-    def from_state(cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Centres:
-        """What `state` gave, alive again."""
+    def restore(cls, names: tuple[str, ...], settings: Settings, tensors: Tensors) -> Centres:
+        """The types from what `state` gave."""
         standard, centres, prices = Standard.from_tensors(tensors), tensors["centres"], tensors["prices"]
         if centres.shape != (len(names), len(standard.mean)) or prices.shape != (len(names),):
             raise ValueError(f"centres are {centres.shape}, for {len(names)} types")
@@ -94,3 +94,14 @@ def balancing_prices(costs: np.ndarray, start: np.ndarray | None = None) -> np.n
 def _distances(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """(steps, types) squared distances."""
     return (x**2).sum(1)[:, None] - 2 * x @ centres.T + (centres**2).sum(1)
+
+
+def _method(balanced: bool) -> Method:
+    return Method(
+        lambda corpus, options: fit(corpus, options.num_types, options.seed, balanced),
+        Centres.restore,
+        reads_embeddings=True,
+    )
+
+
+METHODS = {"k-means": _method(balanced=False), "balanced-k-means": _method(balanced=True)}

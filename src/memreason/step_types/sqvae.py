@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +33,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from memreason.step_types.corpus import Corpus
+from memreason.step_types.methods import Method, Settings, Tensors, Types
 from memreason.step_types.standardize import Standard
 
 WIDTH, HIDDEN = 16, 256
@@ -94,7 +94,7 @@ class _Bent(nn.Module):
 
 
 @dataclass(frozen=True)
-class SoftQuantizer:
+class SoftQuantizer(Types):
     """A trained network, how vectors are standardised before it, and how training went."""
 
     names: tuple[str, ...]
@@ -108,16 +108,18 @@ class SoftQuantizer:
             mean = self.network.encoder(torch.from_numpy(self.standard.apply(corpus.embedded)))
             return self.network.distances(mean).argmin(-1).numpy()
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What `from_state` needs, as JSON and as tensors."""
+    def training_curves(self) -> Curves:
+        """The terms of the loss, and how evenly the types were used."""
+        return self.curves
+
+    def state(self) -> tuple[Settings, Tensors]:
+        """What `restore` needs, as JSON and as tensors."""
         weights = {f"network.{name}": weight.numpy() for name, weight in self.network.state_dict().items()}
         return {"curves": self.curves}, {**self.standard.tensors(), **weights}
 
     @classmethod
-    def from_state(
-        cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]
-    ) -> SoftQuantizer:
-        """What `state` gave, alive again."""
+    def restore(cls, names: tuple[str, ...], settings: Settings, tensors: Tensors) -> SoftQuantizer:
+        """The types from what `state` gave."""
         standard = Standard.from_tensors(tensors)
         weights = {k[len("network.") :]: torch.from_numpy(v) for k, v in tensors.items() if k.startswith("network.")}
         types, width = weights["codes"].shape
@@ -198,3 +200,18 @@ def _batches(owners: torch.Tensor) -> Iterator[torch.Tensor]:
             pending = []
     if pending:
         yield torch.cat(pending)
+
+
+def _method(variant: str) -> Method:
+    return Method(
+        lambda corpus, o: fit(corpus, o.num_types, o.seed, variant, o.epochs or EPOCHS, o.progress),
+        SoftQuantizer.restore,
+        reads_embeddings=True,
+    )
+
+
+METHODS = {
+    "vae": _method(""),
+    "vae-contrastive": _method("contrastive"),
+    "vae-next-step": _method("next-step"),
+}

@@ -29,10 +29,10 @@ class Standard:
         return ((vectors - self.mean) / self.scale).astype(np.float32)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """As it is stored."""
+        """The tensors that it is stored as."""
         return {"mean": self.mean, "scale": self.scale}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, np.ndarray]) -> Standard:
-        """As it was stored."""
+        """From the tensors that it was stored as."""
         return cls(tensors["mean"], tensors["scale"])

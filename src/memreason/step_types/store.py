@@ -1,6 +1,6 @@
-"""Fitted step types: by method, and in a folder as JSON and safetensors.
+"""Fitted step types in a folder, as JSON and safetensors.
 
-step_types.json          what was fitted to what, and the types' names, words and shares
+step_types.json          method, dataset and options of the fit, and the types' names and words
 step_types.safetensors   centres, weights
 steps.jsonl              every step it was fitted to, with its type and its distance to the type's centre
 steps.png, losses.png    pictures
@@ -11,19 +11,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
 
-from memreason.config.model import EMBEDDING_METHODS, INFERRED
+from memreason.config.model import INFERRED
 from memreason.errors import UserError
 from memreason.runtime.files import read_jsonl, write_json
 from memreason.runtime.reading import check_fields, fits, read_object, reading
-from memreason.step_types.corpus import Corpus
 from memreason.step_types.embeddings import Source
+from memreason.step_types.methods import Types, find_method
 from memreason.step_types.tensors import write_tensors
 
 RECORD, TENSORS, STEPS = "step_types.json", "step_types.safetensors", "steps.jsonl"
@@ -35,23 +36,9 @@ _RECORD: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Types(Protocol):
-    """What every method gives: the types' names, and which type each step of a corpus has."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The types, in the order of their numbers."""
-
-    def assign(self, corpus: Corpus) -> np.ndarray:
-        """(steps,) the number of each step's type."""
-
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What it takes to make it again, as JSON and as tensors."""
-
-
 @dataclass(frozen=True)
 class Fit:
-    """Fitted types with what they were fitted by and to; ``source`` is None where no model reads the steps.
+    """Fitted types, and what they were fitted by and to. ``source`` is None where no model reads the steps.
 
     ``words`` are the words that tell each type's steps from the others.
     """
@@ -80,53 +67,15 @@ class Fit:
         }
 
 
-def fit_types(
-    method: str, corpus: Corpus, num_types: int, seed: int, epochs: int | None = None, progress: bool = True
-) -> Types:
-    """Fit one of `config.INFERRED` to all steps of ``corpus``.
+def default_folder(dataset: str, method: str, num_types: int, model: str) -> str:
+    """The folder where `step-types fit` puts a fit and `train` looks for it.
 
-    Raises UserError where there are fewer steps than types.
+    ``model`` is part of it only where the method reads embeddings.
     """
-    if not len(corpus.texts):
-        raise UserError("there are no steps to infer types of; the dataset has no solutions with steps")
-    if method in EMBEDDING_METHODS and len(corpus.texts) < num_types:
-        raise UserError(f"{len(corpus.texts)} steps cannot be sorted into {num_types} types; give more data")
-    if method == "+-*/":
-        from memreason.step_types.arithmetic import Arithmetic
-
-        return Arithmetic()
-    if method == "tf-idf":
-        from memreason.step_types import tfidf
-
-        return tfidf.fit(corpus, num_types)
-    if method in ("k-means", "balanced-k-means"):
-        from memreason.step_types import kmeans
-
-        return kmeans.fit(corpus, num_types, seed, balanced=method == "balanced-k-means")
-    if method.startswith("vae"):
-        from memreason.step_types import sqvae
-
-        variant = method.removeprefix("vae").removeprefix("-")
-        return sqvae.fit(corpus, num_types, seed, variant, epochs or sqvae.EPOCHS, progress)
-    raise UserError(f"--selection_method {method}: must be one of {', '.join(INFERRED)}")
-
-
-def _from_state(method: str, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Types:
-    if method == "+-*/":
-        from memreason.step_types.arithmetic import Arithmetic
-
-        return Arithmetic.from_state(names, settings, tensors)
-    if method == "tf-idf":
-        from memreason.step_types.tfidf import Words
-
-        return Words.from_state(names, settings, tensors)
-    if method in ("k-means", "balanced-k-means"):
-        from memreason.step_types.kmeans import Centres
-
-        return Centres.from_state(names, settings, tensors)
-    from memreason.step_types.sqvae import SoftQuantizer
-
-    return SoftQuantizer.from_state(names, settings, tensors)
+    found = find_method(method)
+    name = INFERRED[method] if found.fixed_types else f"{method}-{num_types}"
+    reader = re.sub(r"[^\w.-]+", "--", model.strip("/")) + "/" if found.reads_embeddings else ""
+    return f"runs/step-types/{dataset}/{reader}{name}"
 
 
 def save(fit: Fit, folder: Path) -> None:
@@ -182,5 +131,5 @@ def load(folder: Path) -> Fit:
         tensors = load_file(folder / TENSORS)
         if wrong := [name for name, values in tensors.items() if not np.isfinite(values).all()]:
             raise ValueError(f"{wrong[0]} in {TENSORS} is not finite")
-        types = _from_state(record["method"], names, record["settings"], tensors)
+        types = find_method(record["method"]).restore(names, record["settings"], tensors)
         return Fit(record["method"], types, source, record["dataset"], record["seed"], record["words"])

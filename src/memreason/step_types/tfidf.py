@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -19,6 +19,7 @@ from memreason.errors import UserError
 from memreason.planning_tokens.layout import ANSWER, PREFIX, SPELLINGS
 from memreason.records import MEMORY, PLAIN, REASON
 from memreason.step_types.corpus import Corpus
+from memreason.step_types.methods import Method, Settings, Tensors, Types
 
 OTHER = "other"
 _RESERVED = {PREFIX, ANSWER, PLAIN, MEMORY, REASON, OTHER, *SPELLINGS}
@@ -28,24 +29,25 @@ _RAREST = 3
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(Types):
     """``names`` are the words and `other`; ``idf`` holds their weights, (words,)."""
 
     names: tuple[str, ...]
     idf: np.ndarray
+    names_are_words: ClassVar[bool] = True
 
     def assign(self, corpus: Corpus) -> np.ndarray:
         """(steps,) the word that weighs most: its count in the step times its idf."""
         weights = _count(corpus.texts, self.names[:-1]).multiply(self.idf).toarray()
         return np.where(weights.any(1), weights.argmax(1), len(self.names) - 1)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What `from_state` needs, as JSON and as tensors."""
+    def state(self) -> tuple[Settings, Tensors]:
+        """What `restore` needs, as JSON and as tensors."""
         return {"idf": dict(zip(self.names, self.idf.tolist(), strict=False))}, {}
 
     @classmethod
-    def from_state(cls, names: tuple[str, ...], settings: dict[str, Any], tensors: dict[str, np.ndarray]) -> Words:
-        """What `state` gave, alive again."""
+    def restore(cls, names: tuple[str, ...], settings: Settings, tensors: Tensors) -> Words:
+        """The types from what `state` gave."""
         return cls(names, np.array([settings["idf"][name] for name in names[:-1]]))
 
 
@@ -78,3 +80,6 @@ def _count(texts: Sequence[str], words: Sequence[str]) -> csr_matrix:
     from sklearn.feature_extraction.text import CountVectorizer
 
     return CountVectorizer(token_pattern=_WORD, vocabulary=list(words)).transform(texts)
+
+
+METHODS = {"tf-idf": Method(lambda corpus, options: fit(corpus, options.num_types), Words.restore)}

@@ -86,12 +86,12 @@ def _is_row(line: str) -> bool:
 
 
 def stem(path: Path) -> str:
-    """A file's name without its ending, or its two where it is compressed."""
+    """A file's name without its ending; of a compressed file, without both endings (train.jsonl.gz → train)."""
     return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
 
 
 def is_data(path: Path) -> bool:
-    """Whether a file of a folder holds questions, by its name."""
+    """Whether the name of a file says that it holds questions."""
     name = path.with_suffix("") if path.suffix == ".gz" else path
     return (name.suffix in (".json", ".jsonl") or is_table(path)) and not _plain(name.stem).endswith("paragraphs")
 
@@ -141,7 +141,7 @@ def read_record(
 
 
 def split_named(value: object) -> str:
-    """The split that a row names, by our name for it; empty where it names none. Raises ValueError."""
+    """Our name for the split that a row names (val → validation); empty where it names none. Raises ValueError."""
     if value is None or value == "":
         return ""
     known = SPLITS.get(value.strip().lower()) if isinstance(value, str) else None
@@ -151,7 +151,7 @@ def split_named(value: object) -> str:
 
 
 def read_steps(texts: Iterable[object]) -> tuple[tuple[Step, ...], tuple[str, ...], bool]:
-    """(steps, blemishes, broken) of a `cot_steps` list."""
+    """(steps, blemishes, broken) of a `cot_steps` list; the last two as in `Record`."""
     steps: list[Step] = []
     blemishes: list[str] = []
     for text in texts:

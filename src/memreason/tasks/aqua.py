@@ -12,6 +12,7 @@ from typing import Any
 
 from memreason.tasks.assemble import Record, plain_steps
 from memreason.tasks.fields import enough, text_of, texts_of
+from memreason.tasks.published import Published
 
 FORM = '{"question": …, "options": ["A)…", "B)…", …], "rationale": "a step\\nanother step", "correct": "A"}'
 
@@ -73,3 +74,6 @@ def _of(options: tuple[str, ...], letter: str) -> str:
 def _without_letter(option: str, letter: str) -> str:
     match = _LETTER.match(option)
     return option[match.end() :].strip() if match and match[1] == letter else option.strip()
+
+
+load = Published("aqua", "choice", "deepmind/aqua_rat", FORM, read_released, ("raw",)).load

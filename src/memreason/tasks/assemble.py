@@ -46,18 +46,18 @@ def plain_steps(texts: Iterable[str]) -> tuple[Step, ...]:
 
 
 class Notes:
-    """Counts what happened to which records, and says it in one line a kind of happening."""
+    """Collects what was found wrong while loading: for each kind of fault one line, with the records that have it."""
 
     def __init__(self) -> None:
         self._places: dict[str, list[str]] = defaultdict(list)
         self._plain: list[str] = []
 
     def add(self, what: str, place: str) -> None:
-        """One record more to which this happened."""
+        """Note that ``what`` happened to the record at ``place``."""
         self._places[what].append(place)
 
     def say(self, text: str) -> None:
-        """A note that is about no single record."""
+        """Add a note that is about no single record."""
         self._plain.append(text)
 
     @property

@@ -26,7 +26,7 @@ class TaskData:
 
     @property
     def test_splits(self) -> list[str]:
-        """Names of the splits that are reported on after training."""
+        """Names of the splits on which results are reported after training."""
         return [name for name in self.splits if name.startswith("test")]
 
     @property
@@ -36,8 +36,12 @@ class TaskData:
 
 
 class Task(NamedTuple):
-    """What a user sees of a task before it is loaded."""
+    """What a user sees of a dataset before it is loaded.
+
+    ``made_to_size``: it is generated with as many questions as are asked for, instead of read from somewhere.
+    """
 
     description: str
     answer_kind: str
     source: str
+    made_to_size: bool = False

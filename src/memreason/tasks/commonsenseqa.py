@@ -14,6 +14,7 @@ from typing import Any
 from memreason.runtime.reading import shown
 from memreason.tasks.assemble import Record
 from memreason.tasks.fields import enough, identifier, text_of, texts_of
+from memreason.tasks.published import Published
 
 FORM = '{"question": {"stem": …, "choices": [{"label": "A", "text": …}, …]}, "answerKey": "A"}'
 
@@ -60,3 +61,9 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
     bounds = [(here.end(), after.start()) for here, after in pairwise(found)] + [(found[-1].end(), len(tail))]
     options = tuple(tail[start:end].strip() for start, end in bounds)
     return (stem, options) if stem.strip() and all(options) else (text, ())
+
+
+load = Published(
+    "commonsenseqa", "choice", "tau/commonsense_qa", FORM, read_released,
+    stems=("randsplit", "qtokensplit"), split_options=split_options,
+).load  # fmt: skip

@@ -20,29 +20,29 @@ _LETTER = re.compile(
 
 
 def text_of(row: dict[str, Any], name: str) -> str:
-    """A text. Raises KeyError or TypeError."""
+    """The text in a field. Raises KeyError or TypeError."""
     if not isinstance(row[name], str):
         raise TypeError(f'field "{name}" must be a text, got {shown(row[name])}')
     return row[name]
 
 
 def texts_of(row: dict[str, Any], name: str) -> list[str]:
-    """A list of texts. Raises KeyError or TypeError."""
-    found = row[name]
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise TypeError(f'field "{name}" must be a list of texts, got {shown(found)}')
-    return found
+    """The list of texts in a field. Raises KeyError or TypeError."""
+    texts = row[name]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f'field "{name}" must be a list of texts, got {shown(texts)}')
+    return texts
 
 
 def enough(options: Sequence[str]) -> tuple[str, ...]:
-    """The options of a question that has some, stripped. Raises ValueError where they are too few or too many."""
+    """The options of a multiple-choice question, stripped. Raises ValueError where they are too few or too many."""
     if not 2 <= len(options) <= MOST_OPTIONS:
         raise ValueError(f"2 to {MOST_OPTIONS} options are needed, got {len(options)}")
     return tuple(option.strip() for option in options)
 
 
 def identifier(value: object, name: str = "id") -> str:
-    """An id as a text, 0 like any other; empty where none is given. Raises TypeError."""
+    """An id as a text (the number 0 is one too); empty where none is given. Raises TypeError."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -51,7 +51,10 @@ def identifier(value: object, name: str = "id") -> str:
 
 
 def answer_of(row: dict[str, Any], name: str) -> str | bool | int | float:
-    """An answer: a text that is not blank, a truth value or a number. Raises KeyError, TypeError or ValueError."""
+    """The answer in a field: a text that is not blank, a truth value or a number.
+
+    Raises KeyError, TypeError or ValueError.
+    """
     value = row[name]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f'field "{name}" is {json.dumps(value)}; an answer is a text, True, False or a number')
@@ -67,10 +70,10 @@ def without_letters(options: Sequence[str]) -> tuple[tuple[str, ...], bool]:
 
     The letters come off only where every option has its own, in order.
     """
-    found = [_LETTER.match(option) for option in options]
-    carried = len(found) > 1 and all(
-        match and match[1].upper() == chr(65 + i) for i, match in enumerate(found[:MOST_OPTIONS])
+    letters = [_LETTER.match(option) for option in options]
+    carried = len(letters) > 1 and all(
+        match and match[1].upper() == chr(65 + i) for i, match in enumerate(letters[:MOST_OPTIONS])
     )
     if not carried:
         return tuple(options), False
-    return tuple(option[match.end() :] for option, match in zip(options, found, strict=True) if match), True
+    return tuple(option[match.end() :] for option, match in zip(options, letters, strict=True) if match), True

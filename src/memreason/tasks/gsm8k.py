@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from memreason.tasks.assemble import Record, plain_steps
+from memreason.tasks.published import Published
 
 FORM = '{"question": …, "answer": "a step\\nanother step\\n#### 72"}'
 
@@ -23,3 +24,6 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
         return None
     solution, _, final = answer.rpartition("####")
     return Record(place, question, (), final.strip(), plain_steps(solution.splitlines()), split or "train")
+
+
+load = Published("gsm8k", "number", "openai/gsm8k", FORM, read_released, ("main",)).load

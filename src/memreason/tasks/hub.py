@@ -24,7 +24,7 @@ def is_hub_layout(folder: Path) -> bool:
 def read_rows(path: str, configs: tuple[str, ...] = ()) -> Iterator[Row]:
     """Rows of every split of a dataset, by hub id or local folder, of several configs one after the other.
 
-    Raises UserError where it cannot be had.
+    Raises UserError where it cannot be loaded.
     """
     for config in configs or (None,):
         place = f"{path}/{config}" if config else path
@@ -34,7 +34,7 @@ def read_rows(path: str, configs: tuple[str, ...] = ()) -> Iterator[Row]:
 
 
 def load_splits(path: str, config: str | None) -> Any:
-    """Split → rows of a dataset, by hub id or local folder. UserError where it cannot be had."""
+    """Split → rows of a dataset, by hub id or local folder. Raises UserError where it cannot be loaded."""
     import datasets
 
     try:

@@ -11,7 +11,7 @@ from memreason.errors import UserError
 from memreason.records import Solution
 from memreason.runtime.disk_list import OnDisk
 from memreason.tasks.base import TaskData
-from memreason.tasks.registry import load_task
+from memreason.tasks.registry import TASKS, load_task
 
 
 def load_data(config: DataConfig) -> TaskData:
@@ -20,20 +20,20 @@ def load_data(config: DataConfig) -> TaskData:
     The same options give the same questions, each at most once; the draw keeps the dataset's order.
     """
     sizes: dict[str, int] = {}
-    if config.dataset == "atlas":
-        asked = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
-        sizes = {name: size for name, size in asked.items() if size}
+    if (task := TASKS.get(config.dataset)) and task.made_to_size:
+        wanted = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
+        sizes = {name: size for name, size in wanted.items() if size}
     elif config.num_countries is not None:
         raise UserError(f"--num_countries is an option of the dataset atlas, and --dataset is {config.dataset}")
-    task = load_task(
+    data = load_task(
         config.dataset, config.data_path, seed=config.split_seed, num_validation=config.num_validation, sizes=sizes
     )
     limits = {"train": config.num_train, "validation": config.num_test}
     splits = {
         name: draw(solutions, limits.get(name, config.num_test), config.split_seed)
-        for name, solutions in task.splits.items()
+        for name, solutions in data.splits.items()
     }
-    return replace(task, splits=splits)
+    return replace(data, splits=splits)
 
 
 def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequence[Solution]:

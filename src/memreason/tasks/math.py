@@ -12,6 +12,7 @@ from typing import Any
 from memreason.answers.latex import last_boxed
 from memreason.tasks.assemble import Record, plain_steps
 from memreason.tasks.fields import identifier
+from memreason.tasks.published import Published
 from memreason.tasks.sentences import sentences
 
 FORM = '{"problem": …, "solution": "… \\\\boxed{…}"}'
@@ -23,7 +24,7 @@ _RELEASED = re.compile(r"(?:train|test)/\w+/\w+(?=\.json)")
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row ``{problem, level, type, solution}``: a file of its own as released, a line, or a row of the hub.
+    """A row ``{problem, level, type, solution}``: as released (a file each), as a line of a file, or from the hub.
 
     Its id is the released file's path (train/algebra/17), which MATH-500's rows have as ``unique_id``.
     """
@@ -35,3 +36,6 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     answer = row.get("answer")
     answer = last_boxed(solution) if answer in (None, "") else answer
     return Record(place, problem, (), answer, plain_steps(sentences(solution)), split or "train", id_)
+
+
+load = Published("math", "math", "EleutherAI/hendrycks_math", FORM, read_released, SUBJECTS).load

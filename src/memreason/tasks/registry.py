@@ -1,6 +1,13 @@
-"""One file per dataset, each turning its source into Solutions; here they meet under their names."""
+"""The datasets by name. A new one takes a file here with a function `load`, and a line in `TASKS`.
+
+The file is named like the dataset, and imported only when the dataset is loaded. `load(data_path, *, seed,
+num_validation)` gives a `TaskData`, as `gsm8k.load` does; what it shares with others is in `published` and `assemble`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
 
 from memreason.errors import UserError, did_you_mean
 from memreason.tasks.base import Task, TaskData
@@ -12,6 +19,7 @@ TASKS: dict[str, Task] = {
         "Questions about countries, written from tables, so that every step can be judged",
         "mixed",
         "made on the spot; takes no --data_path",
+        made_to_size=True,
     ),
     "strategyqa": Task("Yes/no questions whose steps are implicit", "boolean", _PUBLISHED.format("ChilleD/StrategyQA")),
     "commonsenseqa": Task("Five-way choices about everyday things", "choice", _PUBLISHED.format("tau/commonsense_qa")),
@@ -27,7 +35,7 @@ TASKS: dict[str, Task] = {
         "validation.jsonl, test.jsonl",
     ),
 }
-"""The tasks that `load_task` knows, by name."""
+"""The datasets that `load_task` knows, by name: what users read about each in `memreason tasks`."""
 
 ALIASES = {
     "qa": "strategyqa",
@@ -59,26 +67,12 @@ def load_task(
 ) -> TaskData:
     """Load a dataset by its name in `TASKS` or `ALIASES`.
 
-    Where the source has no validation split, ``num_validation`` questions (at most a tenth, at
-    least one) are taken out of train, the same ones for the same ``seed``. ``sizes`` go to the
-    atlas task, which is made rather than read. Raises UserError for an unknown name and for data
-    that cannot be used.
+    Where the source has no validation split, ``num_validation`` questions (at most a tenth, at least one) are taken
+    out of train, the same ones for the same ``seed``. ``sizes`` are for a dataset that is made to size
+    (`Task.made_to_size`); others ignore them. Raises UserError for an unknown name and for data that cannot be used.
     """
     check_name(name)
     name = ALIASES.get(name, name)
-    if name == "atlas":
-        if data_path is not None:
-            raise UserError(
-                f"--data_path {data_path}: the atlas dataset is made on the spot; leave --data_path out, "
-                "or use --dataset jsonl for your own questions"
-            )
-        from memreason.tasks import atlas
-
-        return atlas.build(seed=seed, **{"num_validation": num_validation, **(sizes or {})})
-    if name == "jsonl":
-        from memreason.tasks import jsonl
-
-        return jsonl.load(data_path, seed=seed, num_validation=num_validation)
-    from memreason.tasks import published
-
-    return published.load(name, data_path, seed=seed, num_validation=num_validation)
+    load: Callable[..., TaskData] = import_module(f"memreason.tasks.{name}").load
+    extra = sizes if sizes and TASKS[name].made_to_size else {}
+    return load(data_path, seed=seed, num_validation=num_validation, **extra)

@@ -11,6 +11,7 @@ from typing import Any
 
 from memreason.tasks.assemble import Record, plain_steps
 from memreason.tasks.fields import identifier, text_of, texts_of
+from memreason.tasks.published import Published
 from memreason.tasks.sentences import sentences
 
 FORM = '{"question": …, "answer": true or false, "facts": […]}'
@@ -41,3 +42,6 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     facts = row.get("facts")
     steps = plain_steps(sentences(facts) if isinstance(facts, str) else texts_of(row, "facts") if facts else ())
     return Record(place, row["question"], (), row["answer"], steps, split or "train", identifier(row.get("qid"), "qid"))
+
+
+load = Published("strategyqa", "boolean", "ChilleD/StrategyQA", FORM, read_released).load

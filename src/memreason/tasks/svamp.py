@@ -9,6 +9,7 @@ from typing import Any
 
 from memreason.tasks.assemble import Record, plain_steps
 from memreason.tasks.fields import identifier, text_of
+from memreason.tasks.published import Published
 
 FORM = '{"ID": …, "Body": …, "Question": …, "Equation": "( 76.0 - 25.0 )", "Answer": 51.0}'
 
@@ -20,3 +21,6 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     question = f"{text_of(row, 'Body')} {text_of(row, 'Question')}"
     steps = plain_steps([text_of(row, "Equation")])
     return Record(place, question, (), row["Answer"], steps, split or "train", identifier(row.get("ID"), "ID"))
+
+
+load = Published("svamp", "number", "ChilleD/SVAMP", FORM, read_released).load

@@ -19,7 +19,7 @@ _REMEDY = "correct the row, or give a whole table whose first line names the col
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is one, by its name."""
+    """Whether the name of a file says that it is a table."""
     return _suffix(path) in (".csv", ".tsv", ".parquet")
 
 

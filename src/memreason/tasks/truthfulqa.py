@@ -10,6 +10,7 @@ from typing import Any
 from memreason.runtime.reading import shown
 from memreason.tasks.assemble import Record
 from memreason.tasks.fields import enough, text_of, texts_of
+from memreason.tasks.published import Published
 
 FORM = '{"question": …, "mc1_targets": {"choices": […], "labels": [1, 0, …]}}'
 
@@ -68,3 +69,9 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
     options = tuple(text[start:end].strip() for start, end in bounds)
     stem = text[: found[0].start()]
     return (_MARK.sub("", stem).rstrip() if _MARK.search(stem) else stem, options) if all(options) else (text, ())
+
+
+load = Published(
+    "truthfulqa", "choice", "truthfulqa/truthful_qa", FORM, read_released,
+    hub_configs=("multiple_choice",), stems=("mctask",), split_options=split_options,
+).load  # fmt: skip

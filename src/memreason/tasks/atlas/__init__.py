@@ -15,10 +15,20 @@ from memreason.tasks.atlas.judge import facts_of, judge
 from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
 from memreason.tasks.base import TaskData
 
-__all__ = ["build", "facts_of", "judge"]
+__all__ = ["build", "facts_of", "judge", "load"]
 
 MIN_COUNTRIES = 30
 """With fewer, a continent has no country to hold out and too few for wrong options."""
+
+
+def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100, **sizes: int) -> TaskData:
+    """The dataset as a task: `build` with these sizes. Raises UserError for a ``data_path``: nothing is read."""
+    if data_path is not None:
+        raise UserError(
+            f"--data_path {data_path}: the atlas dataset is made on the spot; leave --data_path out, "
+            "or use --dataset jsonl for your own questions"
+        )
+    return build(seed=seed, **{"num_validation": num_validation, **sizes})
 
 
 def build(

@@ -9,6 +9,7 @@ only differs in where facts are looked up.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import NamedTuple
 
 from memreason.tasks.atlas.facts import TOLERANCE, Fact, Lookup, pair
@@ -16,44 +17,91 @@ from memreason.tasks.atlas.facts import TOLERANCE, Fact, Lookup, pair
 OPEN = "?"
 LETTERS = "ABCD"
 
-VALUE = ("continent", "capital", "currency", "language", "area", "population", "hemisphere")
+
+class Predicate(StrEnum):
+    """What a claim says of its left and its right side. One that states a single fact is named like that fact."""
+
+    CONTINENT = "continent"
+    CAPITAL = "capital"
+    CURRENCY = "currency"
+    LANGUAGE = "language"
+    AREA = "area"
+    POPULATION = "population"
+    HEMISPHERE = "hemisphere"
+    SAME_CONTINENT = "same_continent"
+    SAME_HEMISPHERE = "same_hemisphere"
+    MORE_AREA = "more_area"
+    MORE_PEOPLE = "more_people"
+    BORDER = "border"
+    NO_BORDER = "no_border"
+    CAPITAL_CONTINENT = "capital_continent"
+
+
+class Rule(StrEnum):
+    """How a reason step draws its conclusion from the facts recalled before it."""
+
+    DIFFER = "differ"
+    """The two values are not the same."""
+    MATCH = "match"
+    """The recalled value is the one that the question names."""
+    BOTH = "both"
+    """Both sides have this value."""
+    COMPARE = "compare"
+    """One number is larger than the other."""
+    TOUCH = "touch"
+    """The two countries share a border."""
+    APART = "apart"
+    """The two countries share no border."""
+    OPTION = "option"
+    """This is what the option with this letter says."""
+
+
+VALUE = (
+    Predicate.CONTINENT,
+    Predicate.CAPITAL,
+    Predicate.CURRENCY,
+    Predicate.LANGUAGE,
+    Predicate.AREA,
+    Predicate.POPULATION,
+    Predicate.HEMISPHERE,
+)
 """`continent(France, Asia)`: the left's value of that relation is the right."""
-SHARED = {"same_continent": "continent", "same_hemisphere": "hemisphere"}
+SHARED = {Predicate.SAME_CONTINENT: "continent", Predicate.SAME_HEMISPHERE: "hemisphere"}
 """`same_continent(France, Italy)`: both have the same value of the relation."""
-MORE = {"more_area": "area", "more_people": "population"}
+MORE = {Predicate.MORE_AREA: "area", Predicate.MORE_PEOPLE: "population"}
 """`more_area(France, Italy)`: the left's number is larger than the right's."""
-BORDER = {"border": "yes", "no_border": "no"}
+BORDER = {Predicate.BORDER: "yes", Predicate.NO_BORDER: "no"}
 """`border(France, Italy)`, and its opposite."""
 
 KINDS = {
-    "continent": ("country", "continent"),
-    "capital": ("country", "city"),
-    "currency": ("country", "currency"),
-    "language": ("country", "language"),
-    "area": ("country", "number"),
-    "population": ("country", "number"),
-    "hemisphere": ("city", "hemisphere"),
-    "same_continent": ("country", "country"),
-    "same_hemisphere": ("city", "city"),
-    "more_area": ("country", "country"),
-    "more_people": ("country", "country"),
-    "border": ("country", "country"),
-    "no_border": ("country", "country"),
-    "capital_continent": ("city", "continent"),
+    Predicate.CONTINENT: ("country", "continent"),
+    Predicate.CAPITAL: ("country", "city"),
+    Predicate.CURRENCY: ("country", "currency"),
+    Predicate.LANGUAGE: ("country", "language"),
+    Predicate.AREA: ("country", "number"),
+    Predicate.POPULATION: ("country", "number"),
+    Predicate.HEMISPHERE: ("city", "hemisphere"),
+    Predicate.SAME_CONTINENT: ("country", "country"),
+    Predicate.SAME_HEMISPHERE: ("city", "city"),
+    Predicate.MORE_AREA: ("country", "country"),
+    Predicate.MORE_PEOPLE: ("country", "country"),
+    Predicate.BORDER: ("country", "country"),
+    Predicate.NO_BORDER: ("country", "country"),
+    Predicate.CAPITAL_CONTINENT: ("city", "continent"),
 }
 """What kind of name stands left and right in each predicate."""
 
 FAMILIES = {
-    "continent": ("continent",),
-    "same-continent": ("same_continent",),
-    "capital": ("capital",),
-    "capital-continent": ("capital_continent",),
-    "border": ("border", "no_border"),
-    "area": ("more_area", "area"),
-    "population": ("more_people", "population"),
-    "currency": ("currency",),
-    "language": ("language",),
-    "hemisphere": ("hemisphere", "same_hemisphere"),
+    "continent": (Predicate.CONTINENT,),
+    "same-continent": (Predicate.SAME_CONTINENT,),
+    "capital": (Predicate.CAPITAL,),
+    "capital-continent": (Predicate.CAPITAL_CONTINENT,),
+    "border": (Predicate.BORDER, Predicate.NO_BORDER),
+    "area": (Predicate.MORE_AREA, Predicate.AREA),
+    "population": (Predicate.MORE_PEOPLE, Predicate.POPULATION),
+    "currency": (Predicate.CURRENCY,),
+    "language": (Predicate.LANGUAGE,),
+    "hemisphere": (Predicate.HEMISPHERE, Predicate.SAME_HEMISPHERE),
 }
 """Question family → its predicates."""
 
@@ -62,7 +110,7 @@ FAMILIES = {
 class Claim:
     """A predicate over two names; one of them may be `OPEN`."""
 
-    predicate: str
+    predicate: Predicate
     left: str
     right: str
 
@@ -79,7 +127,7 @@ class Asked(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What facts say about a claim: does it hold, which two values were compared, which facts used."""
+    """What facts say about a claim: whether it holds, the two values that were compared, the facts that were used."""
 
     holds: bool
     values: tuple[str, str]
@@ -94,7 +142,7 @@ class Conclusion(NamedTuple):
 
 
 def read(claim: Claim, lookup: Lookup) -> Reading | None:
-    """Does the claim hold by the facts that can be looked up? None where one is missing."""
+    """Whether the claim holds by the facts that ``lookup`` knows; None where one is missing."""
     predicate, left, right = claim.predicate, claim.left, claim.right
     if predicate in VALUE:
         value = lookup(predicate, left)
@@ -107,7 +155,7 @@ def read(claim: Claim, lookup: Lookup) -> Reading | None:
             return None
         fact = Fact("border", pair(left, right), value)
         return Reading(value == BORDER[predicate], (value, BORDER[predicate]), (fact,))
-    if predicate == "capital_continent":
+    if predicate == Predicate.CAPITAL_CONTINENT:
         country = lookup("seat", left)
         value = lookup("continent", country) if country else None
         if country is None or value is None:
@@ -123,7 +171,7 @@ def read(claim: Claim, lookup: Lookup) -> Reading | None:
 
 
 def conclude(asked: Asked, lookup: Lookup) -> Conclusion | None:
-    """The answer that follows from what can be looked up; None where none, or no single one, does."""
+    """The answer that follows from what ``lookup`` knows; None where no answer follows, or more than one."""
     if not asked.options:
         reading = read(asked.claim, lookup)
         return Conclusion(str(reading.holds), reading) if reading else None

@@ -44,7 +44,7 @@ class Fact(NamedTuple):
 
 
 def pair(one: str, other: str) -> str:
-    """The subject of a border fact: the two countries, in one order whichever is named first."""
+    """The subject of a border fact: the two countries, always in the same order."""
     return " / ".join(sorted((one, other)))
 
 
@@ -99,7 +99,7 @@ class World:
         return (rounded(value) if relation in NUMBERS else value) or None
 
     def is_true(self, fact: Fact) -> bool | None:
-        """Does the fact stand in the table? None where the table knows nothing about it."""
+        """Whether the fact agrees with the table; None where the table knows nothing about it."""
         value = self.lookup(fact.relation, fact.subject)
         if value is None:
             return None
@@ -138,7 +138,7 @@ def spoken(digits: str) -> str:
 
 
 def number(text: str) -> str | None:
-    """The digits of a spoken number, its unit and "about" left out; None if it is none."""
+    """The digits of a number in words, without its unit and "about"; None where the text is no number."""
     found = re.fullmatch(
         r"(?:about )?(\d{1,12}(?:\.\d{1,9})?) ?(thousand|million|billion)?"
         r"(?: (?:square kilometres|square kilometers|sq km|people|inhabitants))?",

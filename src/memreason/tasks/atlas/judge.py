@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from memreason.records import MEMORY, REASON, Judgement, Step, Trace
-from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, conclude
+from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, Predicate, Rule, conclude
 from memreason.tasks.atlas.facts import Fact, world
 from memreason.tasks.atlas.wording import (
     Inference,
@@ -88,16 +88,18 @@ def _follows(
     predicate, values = asked.claim.predicate, [plain(value) for value in conclusion.reading.values]
     named = list(inference.values)
     match inference.rule:
-        case "differ":
+        case Rule.DIFFER:
             return predicate not in BORDER and named[0] != named[1] and sorted(named) == sorted(values)
-        case "match":
+        case Rule.MATCH:
             return predicate not in (*MORE, *SHARED, *BORDER) and named == values[:1]
-        case "both":
+        case Rule.BOTH:
             return predicate in SHARED and named == values[:1]
-        case "compare":
+        case Rule.COMPARE:
             return predicate in MORE and sorted(named) == sorted(values) and int(named[0]) > int(named[1])
-        case "option":
+        case Rule.OPTION:
             letter = inference.answer
             return letter in LETTERS and named == [plain(options[LETTERS.index(letter)])]
-        case rule:
-            return predicate in BORDER and values[0] == rule.split()[1]
+        case Rule.TOUCH:
+            return predicate in BORDER and values[0] == BORDER[Predicate.BORDER]
+        case Rule.APART:
+            return predicate in BORDER and values[0] == BORDER[Predicate.NO_BORDER]

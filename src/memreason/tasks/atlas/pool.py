@@ -17,6 +17,7 @@ from memreason.tasks.atlas.claims import (
     SHARED,
     VALUE,
     Claim,
+    Predicate,
     read,
 )
 from memreason.tasks.atlas.facts import CLEAR_RATIO, NUMBERS, Fact, world
@@ -51,7 +52,7 @@ class Candidate:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts that answer it, in the order of recall: that of the known side first."""
+        """The facts that answer it, in the order in which a solution recalls them: the known side's first."""
         reading = read(self.claim, world().lookup)
         facts = reading.facts if reading else ()
         return facts[::-1] if self.open_side == "left" and self.claim.predicate in MORE else facts
@@ -59,7 +60,9 @@ class Candidate:
     @property
     def asked(self) -> Claim:
         """The claim as the question shows it."""
-        return replace(self.claim, **{self.open_side: OPEN}) if self.open_side else self.claim
+        if not self.open_side:
+            return self.claim
+        return replace(self.claim, left=OPEN) if self.open_side == "left" else replace(self.claim, right=OPEN)
 
     @property
     def correct(self) -> str:
@@ -68,7 +71,7 @@ class Candidate:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Equal for two questions that ask the same; which of two countries is named first is no matter."""
+        """Equal for two questions that ask the same, also where they name the two countries in another order."""
         left, right, predicate = self.claim.left, self.claim.right, self.claim.predicate
         symmetric = not self.open_side and KINDS[predicate][0] == KINDS[predicate][1]
         sides = sorted((left, right)) if symmetric else (left, right)
@@ -76,7 +79,7 @@ class Candidate:
 
 
 def clearly(claim: Claim) -> bool | None:
-    """Does the claim hold in the table? None where there is room for doubt."""
+    """Whether the claim holds in the table; None where one may doubt it."""
     reading = read(claim, world().lookup)
     if reading is None:
         return None
@@ -86,13 +89,13 @@ def clearly(claim: Claim) -> bool | None:
             return None
     if claim.predicate in BORDER and {claim.left, claim.right} in UNCLEAR_BORDERS:
         return None
-    if claim.predicate == "language" and not reading.holds:
+    if claim.predicate == Predicate.LANGUAGE and not reading.holds:
         return None if claim.right in world().countries[claim.left].languages else False
     return reading.holds
 
 
 def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
-    """All candidates of each cell, in random order, but its predicates and forms taking turns."""
+    """All candidates of each cell. The predicates and forms of a cell take turns; within each, the order is random."""
     pool: dict[Cell, list[Candidate]] = {}
     for family, predicates in FAMILIES.items():
         for kind in ("True", "False", "choice"):
@@ -101,7 +104,7 @@ def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
                 for claim, open_side in _claims(predicate, kind, region, rng):
                     # Few cities are in the south: unless north and south take turns, the word gives
                     # the answer away.
-                    side = claim.right if predicate == "hemisphere" else ""
+                    side = claim.right if predicate == Predicate.HEMISPHERE else ""
                     group = groups.setdefault((predicate, open_side, side), [])
                     group.append(Candidate(family, claim, open_side))
             for group in groups.values():
@@ -112,7 +115,7 @@ def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
 
 
 def wrong_options(candidate: Candidate, region: Region, rng: Random) -> list[str] | None:
-    """Three options that are clearly wrong, distinct and of the right kind; None where there are not."""
+    """Three wrong options: clearly wrong, distinct, of the right kind. None where there are not so many."""
     asked, chosen = candidate.asked, [candidate.correct]
     for option in _option_ideas(candidate, region, rng):
         taken = {fold(one) for one in (*chosen, asked.left, asked.right)}
@@ -139,7 +142,7 @@ def _option_ideas(candidate: Candidate, region: Region, rng: Random) -> list[str
         return among
     if KINDS[predicate][1] == "continent":
         return _shuffled(CONTINENTS.values(), rng)
-    if predicate == "capital":
+    if predicate == Predicate.CAPITAL:
         near = _near_first(claim.left, region.subjects, rng)
         own = _shuffled(world().countries[claim.left].cities, rng)
         return own[: rng.randint(1, 2)] + [world().countries[name].capital for name in near]
@@ -147,16 +150,16 @@ def _option_ideas(candidate: Candidate, region: Region, rng: Random) -> list[str
     return [value for value in values if value]
 
 
-def _claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+def _claims(predicate: Predicate, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
     if predicate in BORDER:
         yield from _border_claims(predicate, kind, region, rng)
-    elif predicate in VALUE or predicate == "capital_continent":
+    elif predicate in VALUE or predicate == Predicate.CAPITAL_CONTINENT:
         yield from _value_claims(predicate, kind, region, rng)
     else:
         yield from _pair_claims(predicate, kind, region)
 
 
-def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+def _value_claims(predicate: Predicate, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
     subjects = _subjects(predicate, region)
     values = [(name, _value(predicate, name)) for name in subjects]
     known = [(name, value) for name, value in values if value]
@@ -167,7 +170,7 @@ def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Ite
         if kind == "choice":
             if predicate not in NUMBERS:
                 yield claim, "left"
-            if predicate != "hemisphere":
+            if predicate != Predicate.HEMISPHERE:
                 yield claim, "right"
         elif predicate in NUMBERS:
             return
@@ -176,16 +179,16 @@ def _value_claims(predicate: str, kind: str, region: Region, rng: Random) -> Ite
         else:
             # Wrong values are drawn as the right ones are spread, so that none looks false by itself.
             others = [rng.choice(known)[1] for _ in range(3 * WRONG_VALUES)]
-            if predicate == "hemisphere":
+            if predicate == Predicate.HEMISPHERE:
                 others = ["north", "south"]
-            if predicate == "capital":
+            if predicate == Predicate.CAPITAL:
                 near = _near_first(name, region.subjects, rng)[:3]
                 others = [*world().countries[name].cities, *(world().countries[n].capital for n in near)]
             wrong = [replace(claim, right=other) for other in dict.fromkeys(others)]
             yield from [(one, "") for one in wrong if clearly(one) is False][:WRONG_VALUES]
 
 
-def _pair_claims(predicate: str, kind: str, region: Region) -> Iterator[tuple[Claim, str]]:
+def _pair_claims(predicate: Predicate, kind: str, region: Region) -> Iterator[tuple[Claim, str]]:
     subjects = _subjects(predicate, region)
     if kind == "choice":
         for left, right in permutations(subjects, 2):
@@ -202,11 +205,11 @@ def _pair_claims(predicate: str, kind: str, region: Region) -> Iterator[tuple[Cl
             yield claim, ""
 
 
-def _border_claims(predicate: str, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
+def _border_claims(predicate: Predicate, kind: str, region: Region, rng: Random) -> Iterator[tuple[Claim, str]]:
     subjects = set(region.subjects)
     for name in region.subjects:
-        near = [n for n in region.partners if clearly(Claim("border", name, n)) and n != name]
-        if predicate == "border" and kind != "False":
+        near = [n for n in region.partners if clearly(Claim(Predicate.BORDER, name, n)) and n != name]
+        if predicate == Predicate.BORDER and kind != "False":
             for other in near:
                 if kind == "choice":
                     yield Claim(predicate, name, other), "right"
@@ -219,7 +222,7 @@ def _border_claims(predicate: str, kind: str, region: Region, rng: Random) -> It
             for other in _far(name, region):
                 if kind == "choice":
                     yield Claim(predicate, name, other), "right"
-                elif predicate == "border":
+                elif predicate == Predicate.BORDER:
                     yield Claim(predicate, *rng.sample((name, other), 2)), ""
 
 
@@ -227,19 +230,19 @@ def _far(name: str, region: Region) -> list[str]:
     """Some countries of the same continent that do not border it, always the same ones."""
     draw = Random(name)
     near = _near_first(name, region.partners, draw)
-    return [other for other in near if clearly(Claim("border", name, other)) is False][:FAR_PAIRS]
+    return [other for other in near if clearly(Claim(Predicate.BORDER, name, other)) is False][:FAR_PAIRS]
 
 
-def _subjects(predicate: str, region: Region) -> list[str]:
+def _subjects(predicate: Predicate, region: Region) -> list[str]:
     if KINDS[predicate][0] == "city":
         cities = [world().countries[name].capital for name in region.subjects]
         return [city for city in cities if city and world().lookup("hemisphere", city)]
     return list(region.subjects)
 
 
-def _value(predicate: str, name: str) -> str | None:
+def _value(predicate: Predicate, name: str) -> str | None:
     lookup = world().lookup
-    if predicate == "capital_continent":
+    if predicate == Predicate.CAPITAL_CONTINENT:
         country = lookup("seat", name)
         return lookup("continent", country) if country else None
     return lookup(predicate, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from memreason.records import MEMORY, REASON, Question, Solution, Step
-from memreason.tasks.atlas.claims import BORDER, KINDS, LETTERS, MORE, SHARED, read
+from memreason.tasks.atlas.claims import BORDER, KINDS, LETTERS, MORE, SHARED, Predicate, Rule, read
 from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.pool import Candidate
 from memreason.tasks.atlas.wording import say, write_memory, write_option, write_question, write_reason
@@ -43,14 +43,14 @@ def _reason(candidate: Candidate, question: Question, rng: Random) -> str:
     predicate, answer, (stated, asked) = candidate.claim.predicate, question.answer, reading.values
     if predicate in MORE:
         high, low = sorted((stated, asked), key=int, reverse=True)
-        return write_reason(rng, "compare", answer, say("number", high), say("number", low))
+        return write_reason(rng, Rule.COMPARE, answer, say("number", high), say("number", low))
     if candidate.open_side:
         option = question.options[LETTERS.index(answer)]
-        return write_reason(rng, "option", answer, say("country", option))
+        return write_reason(rng, Rule.OPTION, answer, say("country", option))
     if predicate in BORDER:
-        return write_reason(rng, f"border {stated}", answer)
+        return write_reason(rng, Rule.TOUCH if stated == BORDER[Predicate.BORDER] else Rule.APART, answer)
     relation = SHARED.get(predicate, predicate)
-    a, b = (f"the {v}" if relation in ("currency", "hemisphere") else v for v in (stated, asked))
+    a, b = (f"the {v}" if relation in (Predicate.CURRENCY, Predicate.HEMISPHERE) else v for v in (stated, asked))
     if stated != asked:
-        return write_reason(rng, "differ", answer, a, b)
-    return write_reason(rng, "both" if predicate in SHARED else "match", answer, a)
+        return write_reason(rng, Rule.DIFFER, answer, a, b)
+    return write_reason(rng, Rule.BOTH if predicate in SHARED else Rule.MATCH, answer, a)

@@ -23,7 +23,7 @@ Drawn = list[tuple[Candidate, list[str]]]
 
 
 def choose_countries(count: int) -> list[str]:
-    """The ``count`` most populous countries, but at least count/15 of each continent, as far as there are."""
+    """The ``count`` most populous countries, but at least count/15 of each continent where it has so many."""
     ranked, countries = world().asked, world().countries
     chosen: list[str] = []
     for continent in CONTINENTS.values():
@@ -36,7 +36,7 @@ def choose_countries(count: int) -> list[str]:
 def hold_out(chosen: list[str], rng: Random) -> tuple[Region, Region]:
     """(region of training, region of test_unseen): a fifth of each continent is held out.
 
-    Beyond a border of a held-out country may lie any country that training does not know.
+    The neighbours of a held-out country may be any countries that training does not know.
     """
     held: list[str] = []
     for continent in CONTINENTS.values():
@@ -50,7 +50,7 @@ def hold_out(chosen: list[str], rng: Random) -> tuple[Region, Region]:
 
 
 def quotas(size: int) -> dict[Cell, int]:
-    """How many questions of each cell: half are choices, a quarter True, a quarter False; families even."""
+    """How many questions of each cell: half are choices, a quarter True, a quarter False; families in equal parts."""
     choice = size // 2
     sizes = dict(zip(ANSWER_KINDS, (choice, (size - choice) // 2, -(-(size - choice) // 2)), strict=True))
     shares = {(family, kind): sizes[kind] // len(FAMILIES) for kind in sizes for family in FAMILIES}
@@ -133,7 +133,7 @@ def facts_in(drawn: Iterable[tuple[Candidate, list[str]]]) -> set[Fact]:
 
 
 def worded(split: str, drawn: Drawn, rng: Random) -> list[Solution]:
-    """The questions in words, every letter equally often right."""
+    """The questions in words; each letter is the right one equally often."""
     choices = sum(bool(wrong) for _, wrong in drawn)
     letters = list((LETTERS * (choices // 4 + 1))[:choices])
     rng.shuffle(letters)

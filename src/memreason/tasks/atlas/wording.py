@@ -14,22 +14,18 @@ from typing import NamedTuple
 
 from memreason.records import Question
 from memreason.tasks.atlas import templates
-from memreason.tasks.atlas.claims import KINDS, OPEN, VALUE, Asked, Claim
+from memreason.tasks.atlas.claims import BORDER, KINDS, OPEN, Asked, Claim, Predicate, Rule
 from memreason.tasks.atlas.facts import Fact, number, pair, spoken, world
 from memreason.tasks.atlas.names import fold, with_article
 
-UNITS = {"area": " square kilometres", "population": " people"}
-_MEMORY_KINDS = {relation: KINDS[relation] for relation in VALUE} | {
-    "border yes": ("country", "country"),
-    "border no": ("country", "country"),
-}
+UNITS = {Predicate.AREA: " square kilometres", Predicate.POPULATION: " people"}
 _NO_NAME = {"not", "no", "a", "an", "also", "in", "on", "of", "very", "about", "is", "option", "that"}
 
 
 class Inference(NamedTuple):
     """A reason step as read: its rule, the folded values that it names, and its conclusion."""
 
-    rule: str
+    rule: Rule
     values: tuple[str, ...]
     answer: str
 
@@ -56,26 +52,26 @@ def write_question(rng: Random, claim: Claim) -> str:
     return _capitalised(rng.choice(forms[claim.predicate]).format(left=left, right=right))
 
 
-def write_option(predicate: str, kind: str, name: str) -> str:
+def write_option(predicate: Predicate, kind: str, name: str) -> str:
     """An option's text."""
     return spoken(name) + UNITS[predicate] if kind == "number" else name
 
 
 def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
-    """A memory step that states the fact; ``first`` names the border's side that stands first."""
+    """A memory step that states the fact; of a border's two countries, ``first`` is named first."""
     if fact.relation == "border":
         sides = sorted(fact.subject.split(" / "), key=lambda name: name != first)
         left, right = (say("country", name) for name in sides)
-        forms = templates.MEMORIES[f"border {fact.value}"]
+        predicate = next(predicate for predicate, value in BORDER.items() if value == fact.value)
     else:
-        kinds = KINDS[fact.relation]
+        predicate = Predicate(fact.relation)
+        kinds = KINDS[predicate]
         left, right = say(kinds[0], fact.subject), say(kinds[1], fact.value)
-        forms = templates.MEMORIES[fact.relation]
-    return _capitalised(rng.choice(forms).format(left=left, right=right))
+    return _capitalised(rng.choice(templates.MEMORIES[predicate]).format(left=left, right=right))
 
 
-def write_reason(rng: Random, rule: str, answer: str, a: str = "", b: str = "") -> str:
-    """A reason step by that rule; ``a`` and ``b`` as they are to stand in the sentence."""
+def write_reason(rng: Random, rule: Rule, answer: str, a: str = "", b: str = "") -> str:
+    """A reason step by this rule; ``a`` and ``b`` are the values as the sentence shows them."""
     shown = answer if answer in "ABCD" else answer.lower()
     ends = templates.ENDS["letter" if shown == answer else "truth"]
     end = rng.choice(ends).format(answer=shown)
@@ -110,27 +106,26 @@ def read_question(question: Question) -> Asked | None:
 
 @lru_cache(maxsize=4096)
 def read_memory(text: str) -> Fact | None:
-    """The fact that a memory step states, be it true or false; None where it states none.
+    """The fact that a memory step states, whether true or false; None where it states none.
 
     A capital, currency or language that is in no list, such as an invented city, is read as a
     value all the same, if it looks like a name: it is a false fact rather than an unreadable one.
     """
     for invented in (False, True):
-        for pattern, relation in _memory_patterns():
-            for left, right in _matches(pattern, fold(text), _MEMORY_KINDS[relation], invented):
+        for pattern, predicate in _memory_patterns():
+            for left, right in _matches(pattern, fold(text), KINDS[predicate], invented):
                 if left is None or right is None:
                     continue
-                if relation.startswith("border"):
-                    if left == right:
-                        continue
-                    return Fact("border", pair(left, right), relation.split()[1])
-                return Fact(relation, left, right)
+                if predicate not in BORDER:
+                    return Fact(predicate.value, left, right)
+                if left != right:
+                    return Fact("border", pair(left, right), BORDER[predicate])
     return None
 
 
 @lru_cache(maxsize=4096)
 def read_reason(text: str) -> Inference | None:
-    """The inference that a reason step draws, be it valid or not; None where it draws none."""
+    """The inference that a reason step draws, whether valid or not; None where it draws none."""
     for pattern, rule in _reason_patterns():
         found = pattern.fullmatch(fold(text))
         if found:
@@ -182,7 +177,7 @@ def _looks_like_name(kind: str, text: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _question_patterns() -> list[tuple[re.Pattern[str], tuple[str, bool]]]:
+def _question_patterns() -> list[tuple[re.Pattern[str], tuple[Predicate, bool]]]:
     patterns = []
     for predicate, statements in templates.STATEMENTS.items():
         forms = [q.format(statement=s) for q in templates.TRUE_FALSE for s in statements]
@@ -194,18 +189,18 @@ def _question_patterns() -> list[tuple[re.Pattern[str], tuple[str, bool]]]:
 
 
 @lru_cache(maxsize=1)
-def _memory_patterns() -> list[tuple[re.Pattern[str], str]]:
+def _memory_patterns() -> list[tuple[re.Pattern[str], Predicate]]:
     return [
-        (pattern, relation)
-        for relation, forms in templates.MEMORIES.items()
-        for pattern in _patterns(forms, _MEMORY_KINDS[relation])
+        (pattern, predicate)
+        for predicate, forms in templates.MEMORIES.items()
+        for pattern in _patterns(forms, KINDS[predicate])
     ]
 
 
 @lru_cache(maxsize=1)
-def _reason_patterns() -> list[tuple[re.Pattern[str], str]]:
+def _reason_patterns() -> list[tuple[re.Pattern[str], Rule]]:
     """More particular rules first: "they share no border" names no value that they share."""
-    order = ("border yes", "border no", "compare", "both", "match", "differ", "option")
+    order = (Rule.TOUCH, Rule.APART, Rule.COMPARE, Rule.BOTH, Rule.MATCH, Rule.DIFFER, Rule.OPTION)
     ends = {end for forms in templates.ENDS.values() for end in forms}
     patterns = []
     for rule in order:

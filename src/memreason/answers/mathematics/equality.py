@@ -1,6 +1,6 @@
-"""Answers in LaTeX: finding one in a text, and whether two are the same mathematics. Needs no torch.
+"""Whether two answers in LaTeX are the same mathematics. Needs no torch.
 
-Equality is `math_program`'s, by way of math-verify and sympy, after `_normalise` has mended what that
+Equality is `program`'s, by way of math-verify and sympy, after `_normalise` has mended what that
 library reads wrongly. A unit may be missing, but not be another; a percent sign and a degree sign count as units.
 """
 
@@ -9,25 +9,21 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import lru_cache
-from itertools import zip_longest
 
 from memreason.answers.latex import closing_brace, last_boxed
-from memreason.answers.marks import after_hashes, announced, tagged, undecorated
-from memreason.answers.math_notation import power_of_ten, to_latex
-from memreason.answers.math_units import Measure, conflict, measure
-from memreason.answers.math_worker import MathWorker
-from memreason.answers.number import first_number, last_number
+from memreason.answers.marks import undecorated
+from memreason.answers.mathematics.notation import power_of_ten, to_latex
+from memreason.answers.mathematics.units import Measure, conflict, measure
+from memreason.answers.mathematics.worker import MathWorker
 from memreason.records import one_line
 
 LONGEST = 400
 """Characters of the longest answer that is read as mathematics; longer ones are compared as text."""
 
-_FORMULA = re.compile(
+FORMULA = re.compile(
     r"\$\$((?:(?!\$\$).)+)\$\$|(?<!\\)\$((?:\\.|[^\\$])+)\$"
     r"|\\\[((?:(?!\\[\[\]]).)+)\\\]|\\\(((?:(?!\\[()]).)+)\\\)"
 )
-_DISPLAYED = re.compile(r"\$\$(?:(?!\$\$).)+\$\$|\\\[(?:(?!\\[\[\]]).)+\\\]", re.DOTALL)
-_JOINT = re.compile(r"[\s,;]*(?:and|or|[,;])[\s,;]*(?:also\s*)?")
 _WORDING = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mbox)\s*(?=\{)")
 _NO_SPACE = re.compile(r"\\!\s*|(?<=\d)(?:\{,\}|\\,)(?=\d{3})|\\\$")
 _NO_SPACE_BUT_MONEY = re.compile(r"\\!\s*|(?<=\d)(?:\{,\}|\\,)(?=\d{3})")
@@ -41,7 +37,7 @@ _WORD = re.compile(
 )
 _SQUARED = r"(?:\s*\^\s*\{?[23]\}?)?"
 _NOT_A_COUNT = r"(?!\W*(?:half|dozen|hundred|thousand|[mbtz]illion)s?\b)"
-_UNIT = re.compile(
+UNIT = re.compile(
     rf"(?<=[\w}})])\s*\\(?:text|mathrm|mbox)\s*\{{{_NOT_A_COUNT}[^{{}}]*\}}{_SQUARED}$"
     rf"|(?:(?<=[\d}})])|(?<=\\pi))\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}(?:\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}){{0,3}}\.?{_SQUARED}$"
 )
@@ -61,47 +57,6 @@ _AMBIGUOUS_POWER = re.compile(r"-?\d+e-?\d{1,3}")
 _BASED = re.compile(r"([0-9A-F]+)_\{?(\d+)\}?")
 
 
-def find_math(text: str) -> str | None:
-    """The answer that a text gives: what its last boxes hold, else what its tag, its last "answer is", its last
-    line after ####, or its last formula says.
-
-    A sentence after "answer is" gives its first formula, or several that are joined by "and" or "or", else its first
-    number. Where there is no formula either, the last number counts.
-    """
-    text = _on_one_line(text)
-    if said := last_boxed(text) or tagged(text):
-        return clean(said)
-    for said, sure, last in announced(text):
-        if (sure or last) and (answer := _said(said)):
-            return answer
-    if lines := [line for line in after_hashes(text) if line]:
-        return clean(lines[0])
-    formulas = _formulas(text)
-    return clean(formulas[-1]) if formulas else last_number(text)
-
-
-def _said(rest: str) -> str | None:
-    """The answer in what follows "answer is"."""
-    formulas = list(_FORMULA.finditer(rest))
-    joined: list[str] = []
-    for formula, following in zip_longest(formulas, formulas[1:]):
-        joined.append(clean(formula[0]))
-        if following is None or not _JOINT.fullmatch(rest[formula.end() : following.start()]):
-            return ", ".join(joined)
-    if _is_wording(_UNIT.sub("", clean(rest))):
-        return first_number(rest) or clean(rest)
-    return clean(rest)
-
-
-def _on_one_line(text: str) -> str:
-    """The text with each displayed formula on one line."""
-    return _DISPLAYED.sub(lambda formula: one_line(formula[0]), text)
-
-
-def _formulas(text: str) -> list[str]:
-    return [next(filter(None, groups)) for groups in _FORMULA.findall(text)]
-
-
 def clean(answer: str) -> str:
     """The answer without what does not belong to it: dollar signs, bold, a box, a full stop, line breaks."""
     answer = one_line(answer)
@@ -109,7 +64,7 @@ def clean(answer: str) -> str:
         answer = answer.strip().removesuffix(".").strip()
         if answer.startswith(("*", "_", "`")) or answer.endswith("**"):
             answer = undecorated(answer)
-        if match := _FORMULA.fullmatch(answer):
+        if match := FORMULA.fullmatch(answer):
             answer = next(filter(None, match.groups()))
         if answer.startswith((r"\boxed", r"\fbox")):
             answer = last_boxed(answer) or answer
@@ -132,7 +87,7 @@ def _normalise(answer: str) -> str:
         return f"{based[1]}_{based[2]}"
     if _CLOCK.search(_wording(text)):
         return text
-    text = one_line(_UNIT.sub("", text))
+    text = one_line(UNIT.sub("", text))
     short = _SHORT_UNIT.fullmatch(text)
     return short[1].strip() if short else text
 
@@ -179,7 +134,7 @@ def _primes(answer: str) -> int:
     return len(_PRIME.findall(answer.rpartition("=")[2].replace("\\prime", "'").replace("′", "'").replace("″", "''")))
 
 
-def _is_wording(text: str) -> bool:
+def is_wording(text: str) -> bool:
     """Whether it is, or holds, words or a time of day, so that it is not to be read as a formula."""
     text = _NAMES.sub("", _wording(text))
     return bool(_WORD.search(text) or _CLOCK.search(text) or _FEET_AND_INCHES.search(text))
@@ -212,7 +167,7 @@ def equal_math(gold: str, answer: str) -> bool:
     )
     if texts[0] == texts[1] or not texts[1]:
         return texts[0] == texts[1]
-    if any(_is_wording(text) or _BASED.fullmatch(text) for text in texts):
+    if any(is_wording(text) or _BASED.fullmatch(text) for text in texts):
         return False
     if _WORKER.equal(*texts):
         return True

@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from memreason.answers import math
 from memreason.answers.extract import extract_flexible, extract_strict, normalise_gold, outcome
-from memreason.answers.math import clean, equal_math, find_math
-from memreason.answers.math_worker import MathWorker
+from memreason.answers.mathematics import equality as math
+from memreason.answers.mathematics.equality import clean, equal_math
+from memreason.answers.mathematics.find import find_math
+from memreason.answers.mathematics.worker import MathWorker
 from memreason.records import Question
 
 QUESTION = Question("q", "What is $x$?", "\\frac{1}{2}")

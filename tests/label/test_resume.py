@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from memreason.errors import UserError
+from memreason.label import resume
 from memreason.label.dialogue import Labelled, Rejection
-from memreason.label.files import RunFiles, rejects_path, settings_path
 from memreason.label.questions import Asked
+from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.records import MEMORY, REASON, Question, Solution, Step
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.jsonl import read_record
@@ -31,8 +32,8 @@ def sitting(output: Path, *numbers: int, settings: dict = SETTINGS, overwrite: b
     """Write the results of these questions; every third is a rejection."""
     out = RunFiles(output)
     with out:
-        out.begin(settings, overwrite)
-        out.catch_up(QUESTIONS)
+        resume.begin(out, settings, overwrite)
+        resume.catch_up(out, QUESTIONS)
         for number in numbers:
             reject = Rejection(QUESTIONS[number].question, "bad_json", "detail", ({"role": "planner", "text": "x"},))
             out.write(reject if number % 3 == 2 else labelled(number))
@@ -41,7 +42,7 @@ def sitting(output: Path, *numbers: int, settings: dict = SETTINGS, overwrite: b
 
 def caught_up(output: Path, questions: list[Asked] = QUESTIONS) -> RunFiles:
     out = RunFiles(output)
-    out.catch_up(questions)
+    resume.catch_up(out, questions)
     return out
 
 
@@ -156,7 +157,7 @@ class TestSettings:
     )
     def test_damaged_ones_are_named_with_what_to_do(self, output: Path, content: bytes) -> None:
         sitting(output, 0)
-        settings_path(output).write_bytes(content)
+        resume.settings_path(output).write_bytes(content)
         with pytest.raises(UserError, match=r"out\.settings\.json: .*--overwrite_output") as caught:
             sitting(output, 1)
         assert len(str(caught.value)) < 1000
@@ -171,7 +172,7 @@ class TestSettings:
     def test_as_long_as_nothing_is_done_they_may_change(self, output: Path) -> None:
         sitting(output)
         sitting(output, 0, settings={"planner": "other"})
-        assert json.loads(settings_path(output).read_text()) == {"planner": "other"}
+        assert json.loads(resume.settings_path(output).read_text()) == {"planner": "other"}
 
     def test_overwriting_starts_anew_with_rejects_and_settings(self, output: Path) -> None:
         sitting(output, 0, 1, 2)

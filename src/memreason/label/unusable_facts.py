@@ -107,7 +107,7 @@ _SLOT = re.compile(r"<[^<>]{1,80}>|\{+[^{}]{1,80}\}+")
 
 
 def what_it_lacks(text: str) -> str | None:
-    """What is wrong with a one-line text in the place of a fact: `refused`, `unknown_fact`, `placeholder`; or None."""
+    """Why a one-line text is no fact: `refused`, `unknown_fact` or `placeholder`; None where it may be one."""
     text = _unquoted(text)
     if bracketed := re.fullmatch(r"[(\[]([^()\[\]]+)[)\]]", text):
         text = bracketed[1]

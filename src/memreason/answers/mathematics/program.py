@@ -1,4 +1,4 @@
-"""The program that compares answers in LaTeX, a pair a line; `math_worker` runs it. It imports nothing of ours.
+"""The program that compares answers in LaTeX, a pair a line; `worker` runs it. It imports nothing of ours.
 
 What has parts is taken apart by its text, since the library has one class for the pair (1,5) and the open interval,
 and takes both for a set where it compares them with one. What has no parts is compared by math-verify, with `same`

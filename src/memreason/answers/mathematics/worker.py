@@ -61,7 +61,7 @@ class MathWorker:
         check_installed()
         # -P: the modules that lie beside the program are not to be imported under their bare names.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", Path(__file__).with_name("math_program.py")],
+            [sys.executable, "-P", Path(__file__).with_name("program.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

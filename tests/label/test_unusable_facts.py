@@ -2,7 +2,7 @@
 
 import pytest
 
-from memreason.label.no_facts import what_it_lacks
+from memreason.label.unusable_facts import what_it_lacks
 
 REFUSED = [
     "I'm sorry, but I can't help with that request.", "I cannot help.", "I can't assist you with this.", "Sorry.",

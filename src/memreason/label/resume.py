@@ -1,0 +1,147 @@
+"""Where a killed run is taken up again: with the same settings, behind the last row on disk.
+
+Both output files only grow, in the order of the questions. So they alone say how far the run has come: `catch_up`
+goes through the questions and the files in step, in constant memory. Replies that were paid for and not yet
+written are in the request cache (`llm.cache`), and batches under way are known to `batches`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from memreason.errors import UserError
+from memreason.label.config import LabelConfig
+from memreason.label.dialogue import Labeller
+from memreason.label.questions import Asked
+from memreason.label.solutions_and_rejects import RunFiles, question_row, rejects_path
+from memreason.llm.base import split_address
+from memreason.records import Question
+from memreason.runtime.files import read_json, write_json
+
+_MEASURED = "measured_dtypes"
+
+
+def settings_path(output: Path) -> Path:
+    """Where a run's settings are kept, which a later sitting must share: OUTPUT.settings.json."""
+    return output.with_suffix(".settings.json")
+
+
+def begin(out: RunFiles, settings: dict[str, Any], overwrite: bool) -> None:
+    """Start the files anew, or check that they were begun with the same settings. Raises UserError where not."""
+    path = settings_path(out.output)
+    begun = out.begun
+    if begun and not path.exists():  # also where we are told to overwrite: it may be all that somebody has
+        raise UserError(
+            f"--output {out.output}: there already, and not of a run of `memreason label`; name another file"
+        )
+    if overwrite:
+        path.unlink(missing_ok=True)
+        out.clear()
+        begun = False
+    out.drop_torn_lines()
+    if not begun:
+        write_json(path, settings)
+        return
+    before = {name: value for name, value in _read_settings(path).items() if name != _MEASURED}
+    changed = [
+        f"{name} was {_short(before.get(name))}, is {_short(settings.get(name))}"
+        for name in sorted({*before, *settings})
+        if before.get(name) != settings.get(name)
+    ]
+    if changed:
+        raise UserError(
+            f"--output {out.output} was begun with other settings: {'; '.join(changed)}. Name another file, or "
+            "say --overwrite_output (replies paid for are kept in the request cache)"
+        )
+
+
+def begun_dtypes(out: RunFiles) -> dict[str, str]:
+    """Local model → the data type that this run was begun with."""
+    measured = _read_settings(settings_path(out.output)).get(_MEASURED, {})
+    return measured if isinstance(measured, dict) else {}
+
+
+def keep_dtypes(out: RunFiles, dtypes: dict[str, str]) -> None:
+    """Write local models' data types down for later sittings, which might measure another one to be the fastest."""
+    if dtypes and dtypes != begun_dtypes(out):
+        path = settings_path(out.output)
+        write_json(path, {**_read_settings(path), _MEASURED: dtypes})
+
+
+def catch_up(out: RunFiles, questions: Iterable[Asked]) -> None:
+    """Count the questions that have a result on disk. Raises UserError where the files are about other questions."""
+    accepted, rejected = _rows(out.output), _rows(rejects_path(out.output))
+    next_accepted, next_rejected = next(accepted, None), next(rejected, None)
+    for asked in questions:
+        if _is_row_of(asked.question, next_accepted):
+            out.accepted += 1
+            next_accepted = next(accepted, None)
+        elif next_rejected and _is_row_of(asked.question, next_rejected):
+            out.rejected[str(next_rejected.get("reason"))] += 1
+            next_rejected = next(rejected, None)
+        else:
+            break
+    left = next_rejected if next_accepted is None else next_accepted
+    if left is not None:
+        raise UserError(
+            f"--output {out.output}: holds {left.get('id')!r}, which is not the question that comes next; the "
+            "input has changed since, or fewer questions are asked for. Name another output file, or say "
+            "--overwrite_output"
+        )
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = read_json(path)
+        if isinstance(settings, dict):
+            return settings
+        why = f"it holds a {type(settings).__name__}"
+    except (ValueError, RecursionError, UserError) as error:
+        why = str(error)
+    raise UserError(
+        f"{path}: not the settings of a run ({_short(why)}); name another --output, or say --overwrite_output"
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _is_row_of(question: Question, row: dict[str, Any] | None) -> bool:
+    return row is not None and all(row.get(name) == value for name, value in question_row(question).items())
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file's whole lines; a last line without an end may still be on its way."""
+    if not path.exists():
+        return
+    # Bytes that are no UTF-8 become halves of surrogate pairs, which no row of ours holds.
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith("\n"):
+                return
+            try:
+                line.encode()
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                why = "not UTF-8" if isinstance(error, UnicodeError) else f"not valid JSON ({str(error)[:200]})"
+                raise UserError(f"{path}:{number}: {why}; remove this line and all below") from error
+            yield row if isinstance(row, dict) else {}
+
+
+def shared_settings(config: LabelConfig, labeller: Labeller) -> dict[str, Any]:
+    """The options that every sitting of a run must share."""
+    names = (
+        "task", "data_path", "input", "input_config", "split", "question_column", "answer_column", "options_column",
+        "id_column", "planner", "knowledge", "order", "base_url", "knowledge_base_url", "temperature", "max_tokens",
+        "extra_body", "repairs", "need_both", "structured",
+    )  # fmt: skip
+    dtype = {} if config.dtype == "auto" else {"dtype": config.dtype}
+    kept = {name: getattr(config, name) for name in names}
+    for name in ("base_url", "knowledge_base_url"):
+        kept[name] = kept[name] and split_address(kept[name])[0]
+    return {**kept, **dtype, "prompts": labeller.prompts.fingerprint}

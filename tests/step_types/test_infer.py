@@ -15,7 +15,7 @@ from memreason.config.model import CONTROLS, INFERRED, InferredTypes, ModelConfi
 from memreason.errors import UserError
 from memreason.models.manifest import read_manifest
 from memreason.models.unit import build
-from memreason.planning_tokens.layout import parse_text
+from memreason.planning_tokens.parse import parse_text
 from memreason.records import PLAIN, Question, Solution, Step
 from memreason.step_types import default_folder
 from memreason.step_types.arithmetic import NAMES

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from memreason.answers.extract import extract_flexible, extract_strict, outcome
 from memreason.errors import UserError
 from memreason.models.manifest import MANIFEST
-from memreason.planning_tokens.layout import ANSWER, PlanningTokens
+from memreason.planning_tokens.layout import PlanningTokens
+from memreason.planning_tokens.names import ANSWER
 from memreason.records import MEMORY, REASON, Solution, Trace, Verdict, verdict_from_json
 from memreason.runtime import distributed
 from memreason.runtime.disk_list import OnDisk

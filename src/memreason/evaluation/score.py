@@ -21,7 +21,8 @@ from memreason.answers.extract import extract_strict
 from memreason.cli.display import print_metrics
 from memreason.errors import UserError
 from memreason.evaluation.judge import EVALUATION_FILES, check_folder, judge_traces, write_evaluation
-from memreason.planning_tokens.layout import PlanningTokens, parse_text
+from memreason.planning_tokens.layout import PlanningTokens
+from memreason.planning_tokens.parse import parse_text
 from memreason.records import PLAIN, Question, Solution, Trace, Verdict
 from memreason.runtime.files import write_jsonl
 from memreason.runtime.terminal import show

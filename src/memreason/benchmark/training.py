@@ -23,10 +23,11 @@ from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.config import BFLOAT16, FLOAT32, TRAINING
 from memreason.benchmark.workload import Turn, Unsuited, Work, fastest
 from memreason.config.ablations import VariantConfig
-from memreason.models.base import load_causal_lm, load_tokenizer, resolve
+from memreason.models.base import resolve
+from memreason.models.build import build
+from memreason.models.loading import load_causal_lm, load_tokenizer
 from memreason.models.lora_targets import lora_targets
 from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
-from memreason.models.unit import build
 from memreason.runtime.allocator import keep_freed_memory
 from memreason.training.config import TrainingConfig
 from memreason.training.encoding import Example

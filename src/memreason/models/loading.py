@@ -121,8 +121,8 @@ def _check_no_adapter(path: str) -> None:
     if (Path(path) / _ADAPTER_CONFIG).exists():
         raise UserError(
             f"{path} holds an adapter ({_ADAPTER_CONFIG}), and a model by itself is needed: merge the two into another "
-            "folder (PEFT: AutoPeftModelForCausalLM.from_pretrained, merge_and_unload, save_pretrained) and give that one; "
-            f"where the adapter is not meant, take {_ADAPTER_CONFIG} away"
+            "folder (PEFT: AutoPeftModelForCausalLM.from_pretrained, merge_and_unload, save_pretrained) and give that "
+            f"one; where the adapter is not meant, take {_ADAPTER_CONFIG} away"
         )
 
 

@@ -107,8 +107,8 @@ def check_same(what: str, value: Any) -> None:
     for other, theirs in enumerate(values):
         if theirs != values[0]:
             raise UserError(
-                f"process {other} has other {what} than process 0 ({theirs!r}, not {values[0]!r}): all of them need the "
-                "same files and the same versions of the libraries"
+                f"process {other} has other {what} than process 0 ({theirs!r}, not {values[0]!r}): all of them need "
+                "the same files and the same versions of the libraries"
             )
 
 

@@ -49,7 +49,7 @@ def evaluate_splits(
     """
     title = f"  answering {', '.join(names)}" if progress and distributed.is_main() else None
 
-    def answer(questions: OnDisk[Question], take: distributed.Take[Verdict]) -> None:
+    def answer(questions: OnDisk[Question], take: distributed.OnResult[Verdict]) -> None:
         def judge(place: int, trace: Trace) -> None:
             take(place, judge_trace(trace, task.answer_kind, task.judge))
 

@@ -22,7 +22,8 @@ from memreason.config.model import ModelConfig
 from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.adapters import with_adapters
-from memreason.models.base import SMOLLM2, load_tokenizer, resolve
+from memreason.models.base import SMOLLM2, resolve
+from memreason.models.loading import load_tokenizer
 from memreason.models.manifest import Manifest
 from memreason.models.token_embeddings import add_tokens
 from memreason.models.unit import ModelUnit

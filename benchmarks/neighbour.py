@@ -58,7 +58,7 @@ def training(model: str, stack: ExitStack) -> Callable[[], object]:
     import torch
 
     from memreason.config.model import ModelConfig
-    from memreason.models.unit import build
+    from memreason.models.build import build
     from memreason.runtime.cpu_threads import share_cores
     from memreason.training.loss import TrainingPass
 
@@ -82,7 +82,7 @@ def evaluation(model: str) -> Callable[[], object]:
     from memreason.config.model import ModelConfig
     from memreason.generation.answer import generate
     from memreason.generation.options import GenerationOptions
-    from memreason.models.unit import build
+    from memreason.models.build import build
     from memreason.records import Question
 
     unit = build(ModelConfig(model_name_or_path=model, dtype="float32"), 80)

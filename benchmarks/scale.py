@@ -144,7 +144,7 @@ def measure_evaluation(folder: Path, model: str, size: int, _: int) -> dict[str,
     from memreason.config.model import ModelConfig
     from memreason.evaluation.evaluate import evaluate_splits
     from memreason.generation.options import GenerationOptions
-    from memreason.models.unit import build
+    from memreason.models.build import build
     from memreason.tasks.registry import load_task
 
     task = load_task("jsonl", str(folder))

@@ -18,7 +18,8 @@ import torch
 
 from memreason.config.ablations import VariantConfig
 from memreason.config.model import ModelConfig
-from memreason.models.unit import ModelUnit, build
+from memreason.models.build import build
+from memreason.models.unit import ModelUnit
 from memreason.records import Solution
 from memreason.tasks.registry import load_task
 from memreason.training.encoding import collate, encode_solutions

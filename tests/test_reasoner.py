@@ -10,7 +10,7 @@ import memreason
 from memreason import Reasoner, load
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
-from memreason.models.unit import build
+from memreason.models.build import build
 from memreason.records import Question, Trace
 
 

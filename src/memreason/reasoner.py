@@ -15,7 +15,7 @@ from memreason.config.run import CONFIG, read_config
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import generate, stream
 from memreason.generation.options import GenerationOptions
-from memreason.models import unit as model_unit
+from memreason.models.load import load as load_unit
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
@@ -91,7 +91,7 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     """
     _check_checkpoint(Path(path))
     with _quietly():
-        unit = model_unit.load(Path(path), base, dtype, device=choose_device(device))
+        unit = load_unit(Path(path), base, dtype, device=choose_device(device))
     config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else {}
     if config.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memreason.benchmark.config import GENERATION, TRAINING, BenchmarkConfig
+from memreason.benchmark.config import GENERATION, TRAINING, BenchmarkConfig, Entry
 from memreason.errors import UserError
 
 
@@ -31,6 +31,15 @@ def test_everyone_tries_all_data_types_that_it_can_work_in_unless_one_is_asked_f
     assert BenchmarkConfig(dtype="bfloat16").dtypes(trainer) == ("bfloat16", "bf16 autocast")
     assert BenchmarkConfig(dtype="bfloat16").dtypes(ours) == ()
     assert BenchmarkConfig(dtype="bfloat16").dtypes(GENERATION["one-by-one-float32"]) == ("float32",)
+
+
+def test_whoever_cannot_take_part_says_why() -> None:
+    assert GENERATION["batches"].why_not("float32", gguf=None) == ""
+    assert GENERATION["memreason-float32"].why_not("bfloat16", gguf=None) == ""
+    assert "in float32 here anyway" in GENERATION["memreason-float32"].why_not("float32", gguf=None)
+    absent = Entry("absent", "generate", package="no_such_module", install="pip install it")
+    assert absent.why_not("float32", gguf=None) == "no_such_module is not installed (pip install it)"
+    assert "--gguf" in Entry("of a file", "llama.cpp", reads_gguf=True).why_not("float32", gguf=None)
 
 
 @pytest.mark.parametrize(

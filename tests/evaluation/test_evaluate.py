@@ -10,7 +10,7 @@ from memreason.config.model import ModelConfig
 from memreason.evaluation.evaluate import evaluate, evaluate_splits
 from memreason.evaluation.results import EvaluationResult, read_result
 from memreason.generation.options import GenerationOptions
-from memreason.models.unit import build
+from memreason.models.build import build
 from memreason.records import Judgement, Question, Solution, Trace
 from memreason.runtime.disk_list import OnDisk
 from memreason.tasks.base import TaskData

@@ -19,7 +19,8 @@ from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import read_config, write_config
-from memreason.models.unit import build, load
+from memreason.models.build import build
+from memreason.models.load import load
 from memreason.records import MEMORY, REASON
 from memreason.step_types.config import StepTypesConfig
 from memreason.step_types.describe import print_fit

@@ -13,7 +13,9 @@ from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
-from memreason.models.unit import ModelUnit, build, load_base
+from memreason.models.build import build
+from memreason.models.load import load_base
+from memreason.models.unit import ModelUnit
 from memreason.records import Question
 
 QUESTIONS = [s.question for s in SOLUTIONS] + [Question("long", "Is Paris, the city of light, in Italy?", "False")]

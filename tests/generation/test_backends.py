@@ -16,7 +16,9 @@ from memreason.generation.answer import generate
 from memreason.generation.backends import check_backend, plain
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
-from memreason.models.unit import ModelUnit, build, load_base
+from memreason.models.build import build
+from memreason.models.load import load_base
+from memreason.models.unit import ModelUnit
 
 QUESTIONS = [solution.question for solution in SOLUTIONS]
 HERE = [

@@ -12,7 +12,8 @@ from memreason.generation.answer import generate, stream
 from memreason.generation.calculator_processor import CalculatorProcessor
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
-from memreason.models.unit import ModelUnit, load_base
+from memreason.models.load import load_base
+from memreason.models.unit import ModelUnit
 from memreason.records import PLAIN, Question, Solution, Step
 
 TEXTS = [

@@ -14,7 +14,8 @@ from memreason.generation.answer import generate, stream
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import OwnDecoding
-from memreason.models.unit import ModelUnit, load_base
+from memreason.models.load import load_base
+from memreason.models.unit import ModelUnit
 from memreason.records import Question
 
 QUESTIONS = [Question(str(i), text, "True") for i, text in enumerate(

@@ -16,7 +16,8 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedConfig,
 from memreason.config.model import ModelConfig
 from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
-from memreason.models.unit import ModelUnit, build
+from memreason.models.build import build
+from memreason.models.unit import ModelUnit
 from memreason.records import Question, Trace
 from memreason.training.dataset import Example
 from memreason.training.encoding import encode_solutions

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from memreason.config.model import ModelConfig
 from memreason.kernels import linear_cross_entropy
 from memreason.kernels.linear_cross_entropy import LossHead
-from memreason.models.unit import build
+from memreason.models.build import build
 from memreason.planning_tokens.layout import IGNORE
 
 SHAPES = ("untied", "padded", "tied")

@@ -22,8 +22,9 @@ from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
 from memreason.models.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from memreason.models.base import SMOLLM2, SMOLLM2_HUB_ID, SMOLLM2_PACKAGE, BaseModel, resolve
+from memreason.models.build import build
+from memreason.models.load import load
 from memreason.models.manifest import MANIFEST
-from memreason.models.unit import build, load
 from memreason.reasoner import load as load_reasoner
 
 README = Path(__file__).parents[2] / "README.md"

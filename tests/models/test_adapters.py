@@ -15,8 +15,10 @@ from memreason.errors import UserError
 from memreason.generation.backends import plain
 from memreason.kernels.linear_cross_entropy import LossHead
 from memreason.models.adapters import notes
+from memreason.models.build import build
+from memreason.models.load import load
 from memreason.models.token_embeddings import resize
-from memreason.models.unit import ModelUnit, build, load
+from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
 from memreason.training.encoding import collate, encode_solutions
 

@@ -31,8 +31,9 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from memreason.cli.main import main
 from memreason.errors import UserError
+from memreason.models.load import load
 from memreason.models.token_embeddings import layers_with_rows
-from memreason.models.unit import ModelUnit, load
+from memreason.models.unit import ModelUnit
 from memreason.records import Question, Trace
 from memreason.tasks.jsonl import export_jsonl
 

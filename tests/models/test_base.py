@@ -10,8 +10,10 @@ from helpers.tiny import SHAPES, make_base
 from memreason.errors import UserError
 from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
-from memreason.models.base import SMOLLM2, BaseModel, fingerprint_of, load_causal_lm, load_tokenizer, resolve
-from memreason.models.unit import load_base
+from memreason.models.base import SMOLLM2, BaseModel, resolve
+from memreason.models.fingerprint import fingerprint_of
+from memreason.models.load import load_base
+from memreason.models.loading import load_causal_lm, load_tokenizer
 from memreason.records import Question
 
 

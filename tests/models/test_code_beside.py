@@ -15,8 +15,9 @@ from memreason.config.commands import EvaluateConfig
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
 from memreason.models.adapter_files import ADAPTER_CONFIG
-from memreason.models.base import load_causal_lm, load_tokenizer, without_weights
-from memreason.models.unit import build, load, load_base
+from memreason.models.build import build
+from memreason.models.load import load, load_base
+from memreason.models.loading import load_causal_lm, load_tokenizer, without_weights
 from memreason.runtime.devices import choose_device
 from memreason.step_types.embeddings import SentenceEncoder, Source
 

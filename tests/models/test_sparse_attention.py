@@ -12,8 +12,10 @@ from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
 from memreason.generation.options import GenerationOptions
+from memreason.models.build import build
+from memreason.models.load import load
 from memreason.models.sparse_attention import SparseAttention, attend_sparsely
-from memreason.models.unit import ModelUnit, build, load
+from memreason.models.unit import ModelUnit
 
 P = 9  # the only planning token of the small examples
 

@@ -16,8 +16,10 @@ from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
 from memreason.generation.options import GenerationOptions
+from memreason.models.build import build
+from memreason.models.load import load
 from memreason.models.manifest import MANIFEST, read_manifest
-from memreason.models.unit import ModelUnit, build, load
+from memreason.models.unit import ModelUnit
 
 TEXT = "Question: Is Lyon the capital of France?\n"
 

@@ -1,4 +1,4 @@
-"""Solutions as ids: what is prompt, what bears loss, and that text and ids say the same."""
+"""The layout of texts, and solutions as ids: what is prompt, what bears loss, and that text and ids say the same."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from memreason.errors import UserError
 from memreason.models.token_embeddings import add_tokens
-from memreason.planning_tokens.layout import FRONT, IGNORE, PLAN_FIRST, PLAN_ONLY, PlanningTokens
+from memreason.planning_tokens.layout import EACH_STEP, FRONT, IGNORE, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Solution, Step, one_line
 
 TEXTS = (
@@ -29,6 +29,49 @@ LAYOUTS = {
     "words": PlanningTokens(step_types=(MEMORY, REASON), words=True),
     "a plan in words": PlanningTokens(step_types=(MEMORY, REASON), placement=PLAN_FIRST, words=True),
 }
+
+
+def test_the_documented_layout() -> None:
+    layout = PlanningTokens(1, 1, ("memory", "reason"))
+    question = Question("q1", "Is Lyon the capital of France?", "False")
+    steps = (Step("memory", "The capital of France is Paris."), Step("reason", "Lyon is not Paris."))
+    assert layout.prompt_text(question) == "Question: Is Lyon the capital of France?\n"
+    assert layout.solution_text(steps, "False") == (
+        "<prefix_0><memory_0> The capital of France is Paris.\n"
+        "<prefix_0><reason_0> Lyon is not Paris.\n"
+        "<prefix_0><answer_0> The answer is: False"
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "text"),
+    [
+        (
+            PlanningTokens(1, 0, (), FRONT),
+            "<prefix_0> The capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
+        ),
+        (
+            PlanningTokens(1, 1, ("memory", "reason"), PLAN_FIRST),
+            "<prefix_0><memory_0><prefix_0><reason_0><prefix_0><answer_0>\n"
+            "The capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
+        ),
+        (
+            PlanningTokens(0, 2, ("memory", "reason"), PLAN_ONLY),
+            "<memory_0><memory_1><reason_0><reason_1><answer_0><answer_1>\nThe answer is: False",
+        ),
+        (
+            PlanningTokens(0, 0, ("memory", "reason"), EACH_STEP, words=True),
+            "[memory] The capital of France is Paris.\n[reason] Lyon is not Paris.\n[answer] The answer is: False",
+        ),
+        (
+            PlanningTokens(0, 0, ("memory", "reason"), PLAN_FIRST, words=True),
+            "[memory][reason][answer]\nThe capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
+        ),
+    ],
+)
+def test_the_other_layouts(layout: PlanningTokens, text: str) -> None:
+    steps = (Step("memory", "The capital of France is Paris."), Step("reason", "Lyon is not Paris."))
+    assert layout.solution_text(steps, "False") == text
 
 
 @pytest.fixture(params=SHAPES)

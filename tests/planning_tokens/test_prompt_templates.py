@@ -10,8 +10,9 @@ from memreason.config.ablations import VariantConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
+from memreason.models.build import build
+from memreason.models.load import load
 from memreason.models.token_embeddings import add_tokens
-from memreason.models.unit import build, load
 from memreason.planning_tokens.layout import IGNORE, PlanningTokens
 from memreason.planning_tokens.prompt_templates import ALPACA, CHAT, INSTRUCTION
 from memreason.records import MEMORY, REASON

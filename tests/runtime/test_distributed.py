@@ -37,7 +37,7 @@ class TestOneProcess:
         assert (distributed.world_size(), distributed.rank(), distributed.is_main()) == (1, 0, True)
         assert distributed.gather("x") == ["x"]
 
-        def work(items: OnDisk[int], take: distributed.Take[int]) -> None:
+        def work(items: OnDisk[int], take: distributed.OnResult[int]) -> None:
             for place in (2, 0, 1):  # results may come in any order
                 take(place, items[place] * 10)
 

@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from memreason.errors import UserError
 from memreason.models import dtypes
-from memreason.models.base import cache_folder
 from memreason.records import PLAIN, Question, Solution, Step
+from memreason.runtime.cache_dir import cache_folder
 from memreason.step_types import embeddings
 from memreason.step_types.embeddings import MINILM, Source, embed_steps, solution_text, tokens_of_steps
 

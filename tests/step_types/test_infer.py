@@ -13,9 +13,9 @@ from memreason.cli.main import main
 from memreason.config.data import DataConfig
 from memreason.config.model import CONTROLS, INFERRED, InferredTypes, ModelConfig
 from memreason.errors import UserError
+from memreason.models.build import build
 from memreason.models.manifest import read_manifest
-from memreason.models.unit import build
-from memreason.planning_tokens.layout import parse_text
+from memreason.planning_tokens.parse import parse_text
 from memreason.records import PLAIN, Question, Solution, Step
 from memreason.step_types.arithmetic import NAMES
 from memreason.step_types.infer import check_same_types, with_inferred_types

@@ -7,7 +7,7 @@ import torch
 from helpers.tiny import SOLUTIONS
 
 from memreason.config.model import ModelConfig
-from memreason.models.unit import build
+from memreason.models.build import build
 from memreason.training.config import TrainingConfig
 from memreason.training.encoding import encode_solutions
 from memreason.training.trainer import GenerationTrainer

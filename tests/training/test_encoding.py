@@ -14,7 +14,8 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from memreason.config.ablations import VariantConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
-from memreason.models.unit import ModelUnit, build
+from memreason.models.build import build
+from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE, PlanningTokens
 from memreason.records import Question, Solution, Step
 from memreason.training.dataset import Examples, in_memory

@@ -28,7 +28,8 @@ from transformers import (
 from memreason.config.ablations import VariantConfig
 from memreason.config.model import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
-from memreason.models.unit import ModelUnit, build
+from memreason.models.build import build
+from memreason.models.unit import ModelUnit
 from memreason.training.encoding import encode_solutions, pack
 from memreason.training.loss import TrainingPass
 

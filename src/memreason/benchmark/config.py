@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,40 +14,78 @@ from memreason.runtime.devices import DEVICE_HELP, DEVICES
 FLOAT32, BFLOAT16, AUTOCAST = "float32", "bfloat16", "bf16 autocast"
 """Data types to work in: of weights and products alike, or float32 weights whose products are taken in bfloat16."""
 _TRAINER = "transformers Trainer + PEFT"
+_TRL = "TRL SFTTrainer"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One who takes part: the title of its row, and the data types that it can work in.
+    """One who takes part: the ``title`` of its row, what it ``runs``, and what it needs.
 
-    With none it works in memreason's own. Where there are several, and `--dtype` chooses none, it tries them all and
-    takes the fastest.
+    ``runs`` is a key of `training.TRAINERS` or `generation.ENGINES`. ``dtypes`` are the data types that it can work in;
+    with none, it works in memreason's own. Where there are several, and `--dtype` chooses none, it tries them all and
+    takes the fastest. ``package`` is the module that must be installed, ``install`` how to get it.
     """
 
     title: str
+    runs: str
     dtypes: tuple[str, ...] = ()
+    package: str = ""
+    install: str = ""
+    one_at_a_time: bool = False
+    """Not in batches; of the questions, it answers only a sample."""
+    keeps_memory: bool = False
+    """Freed memory is kept for next time, as memreason keeps it."""
+    packed: bool = False
+    """Several examples stand in one row."""
+    checkpointing: bool = True
+    """TRL: activations are computed again in the backward pass, its default."""
+    reads_gguf: bool = False
+    """It reads the file that `--gguf` names."""
+
+    def why_not(self, dtype: str, gguf: str | None) -> str:
+        """Why it cannot take part, memreason answering in ``dtype``; empty where it can."""
+        if self.dtypes == (FLOAT32,) and dtype == FLOAT32:
+            return "memreason works in float32 here anyway, so it is the same as without"
+        if self.package and importlib.util.find_spec(self.package) is None:
+            return f"{self.package} is not installed" + (f" ({self.install})" if self.install else "")
+        if self.reads_gguf and not gguf:
+            return "it reads its own kind of file; name one with --gguf"
+        return ""
 
 
+def _trl(title: str, packed: bool = False, checkpointing: bool = True) -> Entry:
+    return Entry(
+        title, "trl", (FLOAT32, AUTOCAST), "trl", "pip install trl", packed=packed, checkpointing=checkpointing
+    )
+
+
+_ALL_TYPES, _BOTH = (FLOAT32, BFLOAT16, AUTOCAST), (FLOAT32, BFLOAT16)
 TRAINING = {
-    "memreason": Entry("memreason"),
-    "trainer": Entry(f"{_TRAINER}, grouped by length", (FLOAT32, BFLOAT16, AUTOCAST)),
-    "trainer-kept-memory": Entry("the same, freed memory kept as memreason does", (FLOAT32, BFLOAT16, AUTOCAST)),
-    "trl": Entry("TRL SFTTrainer, its defaults", (FLOAT32, AUTOCAST)),
-    "trl-no-checkpointing": Entry("TRL SFTTrainer, no gradient checkpointing", (FLOAT32, AUTOCAST)),
-    "trl-packed": Entry("TRL SFTTrainer, packed, its defaults", (FLOAT32, AUTOCAST)),
-    "one-by-one": Entry(f"{_TRAINER}, one at a time", (FLOAT32, BFLOAT16)),
+    "memreason": Entry("memreason", "memreason", keeps_memory=True),
+    "trainer": Entry(f"{_TRAINER}, grouped by length", "trainer", _ALL_TYPES),
+    "trainer-kept-memory": Entry(
+        "the same, freed memory kept as memreason does", "trainer", _ALL_TYPES, keeps_memory=True
+    ),
+    "trl": _trl(f"{_TRL}, its defaults"),
+    "trl-no-checkpointing": _trl(f"{_TRL}, no gradient checkpointing", checkpointing=False),
+    "trl-packed": _trl(f"{_TRL}, packed, its defaults", packed=True),
+    "one-by-one": Entry(f"{_TRAINER}, one at a time", "trainer", _BOTH, one_at_a_time=True),
 }
 """Who trains. The first one is what the others are compared with."""
+_ALONE = "generate, one at a time"
 GENERATION = {
-    "memreason": Entry("memreason"),
-    "memreason-float32": Entry("memreason, float32", (FLOAT32,)),
-    "continuous-batching": Entry("transformers' continuous batching", (FLOAT32, BFLOAT16)),
-    "batches": Entry("generate, batches sorted by length", (FLOAT32, BFLOAT16)),
-    "one-by-one": Entry("generate, one at a time", (FLOAT32, BFLOAT16)),
-    "one-by-one-float32": Entry("generate, one at a time, float32", (FLOAT32,)),
-    "llama.cpp": Entry("llama.cpp, one at a time"),
-    "vllm": Entry("vLLM"),
-}
+    "memreason": Entry("memreason", "memreason"),
+    "memreason-float32": Entry("memreason, float32", "memreason", (FLOAT32,)),
+    "continuous-batching": Entry("transformers' continuous batching", "continuous-batching", _BOTH),
+    "batches": Entry("generate, batches sorted by length", "generate", _BOTH),
+    "one-by-one": Entry(_ALONE, "generate", _BOTH, one_at_a_time=True),
+    "one-by-one-float32": Entry(f"{_ALONE}, float32", "generate", (FLOAT32,), one_at_a_time=True),
+    "llama.cpp": Entry(
+        "llama.cpp, one at a time", "llama.cpp", package="llama_cpp", install="pip install llama-cpp-python",
+        one_at_a_time=True, reads_gguf=True,
+    ),
+    "vllm": Entry("vLLM", "vllm", package="vllm"),
+}  # fmt: skip
 """Who answers questions, likewise."""
 SECTIONS = {"training": TRAINING, "generation": GENERATION}
 QUICK = {"rounds": 1, "train_steps": 1, "questions": 8, "one_by_one": 2}

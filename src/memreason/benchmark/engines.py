@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 
 import torch
 
-from memreason.benchmark.workload import Unsuited, Work
+from memreason.benchmark.workload import Work
 
 
 def llama_cpp(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
     """llama.cpp on the file that `--gguf` names, one question at a time."""
-    if importlib.util.find_spec("llama_cpp") is None:
-        raise Unsuited("llama_cpp is not installed (pip install llama-cpp-python)")
-    if not work.config.gguf:
-        raise Unsuited("it reads its own kind of file; name one with --gguf")
     from llama_cpp import Llama
 
     end_id = work.layout.end_id(work.tokenizer())
-    model = Llama(work.config.gguf, n_ctx=work.limit, n_threads=torch.get_num_threads(), n_gpu_layers=-1, verbose=False)
+    model = Llama(
+        str(work.config.gguf), n_ctx=work.limit, n_threads=torch.get_num_threads(), n_gpu_layers=-1, verbose=False
+    )
 
     def answer(numbers: Sequence[int]) -> list[list[int]]:
         written = []
@@ -41,8 +38,6 @@ def llama_cpp(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[l
 
 def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
     """vLLM on the merged model, all questions handed over at once, no prompt remembered from the last turn."""
-    if importlib.util.find_spec("vllm") is None:
-        raise Unsuited("vllm is not installed")
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process, so that its memory is counted
     from vllm import LLM, SamplingParams
 

@@ -13,7 +13,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedM
 
 from memreason.benchmark import engines
 from memreason.benchmark.ceiling import synchronize
-from memreason.benchmark.config import FLOAT32, GENERATION
+from memreason.benchmark.config import FLOAT32, GENERATION, Entry
 from memreason.benchmark.workload import Turn, Unsuited, Work, fastest, spread
 from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
@@ -21,8 +21,6 @@ from memreason.models.unit import ModelUnit
 from memreason.records import Trace
 from memreason.runtime.allocator import keep_freed_memory
 
-ALONE = ("one-by-one", "one-by-one-float32", "llama.cpp")
-"""Those that answer one question at a time, and so only a sample."""
 _TRIED = 16
 """Questions that a data type is tried on by those that answer many at once."""
 
@@ -30,26 +28,24 @@ _TRIED = 16
 def prepare(name: str, work: Work) -> Callable[[], Turn]:
     """What the named one does in its turn, after two questions to warm up, in the data type that is fastest for it
     here. Raises Unsuited where it cannot."""
-    if name.endswith("float32") and work.dtype == FLOAT32:
-        raise Unsuited("memreason works in float32 here anyway, so it is the same as without")
+    entry, everything = GENERATION[name], range(len(work.prompts))
+    if reason := entry.why_not(work.dtype, work.config.gguf):
+        raise Unsuited(reason)
     return fastest(
-        work.config.dtypes(GENERATION[name]) or (work.dtype,),
-        lambda dtype: _prepare(name, work, dtype),
-        lambda turn: turn(work.sample[:1] if name in ALONE else spread(range(len(work.prompts)), _TRIED)),
-        lambda turn: lambda: turn(work.sample if name in ALONE else range(len(work.prompts))),
+        work.config.dtypes(entry) or (work.dtype,),
+        lambda dtype: _prepare(entry, work, dtype),
+        lambda turn: turn(work.sample[:1] if entry.one_at_a_time else spread(everything, _TRIED)),
+        lambda turn: lambda: turn(work.sample if entry.one_at_a_time else everything),
     )
 
 
-def _prepare(name: str, work: Work, dtype: str) -> Callable[[Sequence[int]], Turn]:
+def _prepare(entry: Entry, work: Work, dtype: str) -> Callable[[Sequence[int]], Turn]:
     passes: list[int] = []
-    if name in _ENGINES:
-        answer = _ENGINES[name](work, passes)
-    else:
-        answer = _WAYS[name.removesuffix("-float32")](work, work.unit(dtype), passes)
+    answer = ENGINES[entry.runs](work, entry, dtype, passes)
     tokenizer, prefix = work.tokenizer(), work.layout.prefix
     end_id = work.layout.end_id(tokenizer)
     bytes_read = work.weights * (4 if dtype == FLOAT32 else 2)
-    if name == "llama.cpp":
+    if entry.reads_gguf:
         bytes_read = Path(str(work.config.gguf)).stat().st_size
 
     def turn(numbers: Sequence[int]) -> Turn:
@@ -83,9 +79,10 @@ Answer = Callable[[Sequence[int]], "Sequence[Trace | list[int]]"]
 """From the numbers of questions to their traces, or to the ids written after their prompts."""
 
 
-def _memreason(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
+def _memreason(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answer:
     """What `memreason evaluate` does, but for adapters, which are folded in beforehand as everyone's are."""
     keep_freed_memory()
+    unit = work.unit(dtype)
     if unit.prefix_cache() is None:  # which cannot be folded in
         unit.model = unit.merge().eval()
     _count_passes(unit.model, passes)
@@ -97,9 +94,11 @@ def _memreason(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
     return answer
 
 
-def _batches(work: Work, unit: ModelUnit, passes: list[int], size: int | None = None) -> Answer:
-    """transformers' `generate`, the prompts of a batch padded on the left to the longest."""
-    size, pad = size or work.config.per_device_eval_batch_size, unit.tokenizer.pad_token_id
+def _generate(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answer:
+    """transformers' `generate`, the prompts of a batch padded on the left to the longest, or one at a time."""
+    unit = work.unit(dtype)
+    size = 1 if entry.one_at_a_time else work.config.per_device_eval_batch_size
+    pad = unit.tokenizer.pad_token_id
     model = unit.merge().eval()
     _count_passes(model, passes)
 
@@ -118,11 +117,12 @@ def _batches(work: Work, unit: ModelUnit, passes: list[int], size: int | None = 
     return answer
 
 
-def _continuous_batching(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
+def _continuous_batching(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answer:
     """transformers' own continuous batching, with room for as many answers at once as the others have.
 
     By itself it would take nine tenths of the free memory and fill it with zeros at each call.
     """
+    unit = work.unit(dtype)
     model = unit.merge().eval()
     if not torch.cuda.is_available():  # there, most passes are replays of CUDA graphs, and not seen
         _count_passes(model, passes)
@@ -141,10 +141,6 @@ def _continuous_batching(work: Work, unit: ModelUnit, passes: list[int]) -> Answ
     return answer
 
 
-def _one_by_one(work: Work, unit: ModelUnit, passes: list[int]) -> Answer:
-    return _batches(work, unit, passes, size=1)
-
-
 def _count_passes(model: PreTrainedModel | PeftModel, passes: list[int]) -> None:
     """Have each forward pass put the number of its tokens into ``passes``."""
     model.get_input_embeddings().register_forward_pre_hook(lambda module, inputs: passes.append(inputs[0].numel()))
@@ -159,10 +155,11 @@ def _greedy(work: Work, unit: ModelUnit, prompts: list[list[int]]) -> Generation
     )
 
 
-_WAYS: dict[str, Callable[[Work, ModelUnit, list[int]], Answer]] = {
+ENGINES: dict[str, Callable[[Work, Entry, str, list[int]], Answer]] = {
     "memreason": _memreason,
     "continuous-batching": _continuous_batching,
-    "batches": _batches,
-    "one-by-one": _one_by_one,
+    "generate": _generate,
+    "llama.cpp": lambda work, entry, dtype, passes: engines.llama_cpp(work, passes),
+    "vllm": lambda work, entry, dtype, passes: engines.vllm(work, passes),
 }
-_ENGINES: dict[str, Callable[[Work, list[int]], Answer]] = {"llama.cpp": engines.llama_cpp, "vllm": engines.vllm}
+"""What `Entry.runs` names. Each gets the data type to work in, and notes in a list the tokens of each forward pass."""

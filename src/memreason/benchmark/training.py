@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,13 +19,14 @@ from transformers import (
 )
 
 from memreason.benchmark.ceiling import synchronize
-from memreason.benchmark.config import BFLOAT16, FLOAT32, TRAINING
+from memreason.benchmark.config import BFLOAT16, FLOAT32, TRAINING, Entry
 from memreason.benchmark.workload import Turn, Unsuited, Work, fastest
 from memreason.config.ablations import VariantConfig
-from memreason.models.base import load_causal_lm, load_tokenizer, resolve
+from memreason.models.base import resolve
+from memreason.models.build import build
+from memreason.models.loading import load_causal_lm, load_tokenizer
 from memreason.models.lora_targets import lora_targets
 from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
-from memreason.models.unit import build
 from memreason.runtime.allocator import keep_freed_memory
 from memreason.training.config import TrainingConfig
 from memreason.training.encoding import Example
@@ -40,11 +40,14 @@ BATCH = 4
 def prepare(name: str, work: Work) -> TakeTurn:
     """What the named one does in its turn, after one step to warm up, in the data type that is fastest for it here.
     Raises Unsuited where it cannot."""
-    if name == "trainer-kept-memory":
+    entry = TRAINING[name]
+    if reason := entry.why_not(work.dtype, work.config.gguf):
+        raise Unsuited(reason)
+    if entry.keeps_memory:
         keep_freed_memory()
     return fastest(
-        work.config.dtypes(TRAINING[name]) or (work.model.dtype,),
-        lambda dtype: _prepare(name, work, dtype),
+        work.config.dtypes(entry) or (work.model.dtype,),
+        lambda dtype: _prepare(entry, work, dtype),
         lambda turn: turn(work.examples[-BATCH:]),
         lambda turn: _warmed_up(turn, work),
     )
@@ -55,13 +58,8 @@ def _warmed_up(turn: Callable[[list[Example]], Turn], work: Work) -> TakeTurn:
     return lambda: turn(work.examples)
 
 
-def _prepare(name: str, work: Work, dtype: str) -> Callable[[list[Example]], Turn]:
-    if name == "memreason":
-        model, make = _memreason(work)
-    elif name.startswith("trl"):
-        model, make = _trl(work, dtype, packed=name == "trl-packed", checkpointing=name != "trl-no-checkpointing")
-    else:
-        model, make = _trainer(work, dtype, alone=name == "one-by-one")
+def _prepare(entry: Entry, work: Work, dtype: str) -> Callable[[list[Example]], Turn]:
+    model, make = TRAINERS[entry.runs](work, entry, dtype)
 
     def turn(examples: list[Example]) -> Turn:
         set_seed(work.config.seed)
@@ -122,9 +120,8 @@ def _common(work: Work, batch: int) -> dict[str, Any]:
 Make = Callable[[list[Example]], Trainer]
 
 
-def _memreason(work: Work) -> tuple[PeftModel, Make]:
+def _memreason(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
     """What `memreason train` does, without its evaluation."""
-    keep_freed_memory()
     unit = build(work.model, work.limit, work.config.seed, device=work.device)
     usual = min(TrainingConfig.per_device_train_batch_size, work.config.examples_per_step)
     args = _common(work, work.config.per_device_train_batch_size or usual)
@@ -163,10 +160,13 @@ def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokeniz
     return get_peft_model(model, adapters), tokenizer
 
 
-def _trainer(work: Work, dtype: str, alone: bool) -> tuple[PeftModel, Make]:
+def _trainer(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
     """transformers' Trainer as it is: in batches, or one example at a time."""
     model, tokenizer = _stock(work, torch.bfloat16 if dtype == BFLOAT16 else torch.float32)
-    args = _common(work, 1 if alone else BATCH) | {"bf16": dtype != FLOAT32, "remove_unused_columns": False}
+    args = _common(work, 1 if entry.one_at_a_time else BATCH) | {
+        "bf16": dtype != FLOAT32,
+        "remove_unused_columns": False,
+    }
 
     def make(examples: list[Example]) -> Trainer:
         collator = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
@@ -175,10 +175,8 @@ def _trainer(work: Work, dtype: str, alone: bool) -> tuple[PeftModel, Make]:
     return model, make
 
 
-def _trl(work: Work, dtype: str, packed: bool, checkpointing: bool) -> tuple[PeftModel, Make]:
+def _trl(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
     """TRL's SFTTrainer; packed, each row has room for as many examples as an unpacked batch has."""
-    if importlib.util.find_spec("trl") is None:
-        raise Unsuited("trl is not installed (pip install trl)")
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -188,11 +186,11 @@ def _trl(work: Work, dtype: str, packed: bool, checkpointing: bool) -> tuple[Pef
         head.bias = None  # TRL's loss asks for it, and PEFT's layer for new rows does not hand it on
     lengths = [len(example["input_ids"]) for example in work.examples]
     args = _common(work, BATCH) | {
-        "gradient_checkpointing": checkpointing,
+        "gradient_checkpointing": entry.checkpointing,
         "bf16": dtype != FLOAT32,
         "max_length": work.limit,
     }
-    if packed:
+    if entry.packed:
         args |= {"packing": True, "per_device_train_batch_size": 1}
         args["max_length"] = max(BATCH * sum(lengths) // len(lengths), max(lengths))
 
@@ -201,3 +199,11 @@ def _trl(work: Work, dtype: str, packed: bool, checkpointing: bool) -> tuple[Pef
         return SFTTrainer(model, SFTConfig(**args), train_dataset=rows, processing_class=tokenizer)
 
     return model, make
+
+
+TRAINERS: dict[str, Callable[[Work, Entry, str], tuple[PeftModel, Make]]] = {
+    "memreason": _memreason,
+    "trainer": _trainer,
+    "trl": _trl,
+}
+"""What `Entry.runs` names: each gives the model, and what makes its trainer for some examples."""

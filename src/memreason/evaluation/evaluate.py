@@ -20,8 +20,9 @@ from memreason.generation.answer import answer_each
 from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
 from memreason.generation.options import GenerationOptions
 from memreason.models.base_checks import check_texts
+from memreason.models.load import load, load_base
 from memreason.models.manifest import is_checkpoint
-from memreason.models.unit import ModelUnit, load, load_base
+from memreason.models.unit import ModelUnit
 from memreason.records import Question, Solution, Trace, Verdict
 from memreason.runtime import distributed
 from memreason.runtime.allocator import keep_freed_memory
@@ -58,7 +59,7 @@ def evaluate_splits(
     """
     title = f"  answering {', '.join(names)}" if progress and distributed.is_main() else None
 
-    def answer(questions: OnDisk[Question], take: distributed.Take[Verdict]) -> None:
+    def answer(questions: OnDisk[Question], take: distributed.OnResult[Verdict]) -> None:
         def judge(place: int, trace: Trace) -> None:
             take(place, judge_trace(trace, task.answer_kind, task.judge))
 

@@ -20,7 +20,8 @@ from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.results import Marks, ScoreResult
-from memreason.planning_tokens.layout import PlanningTokens, parse_text
+from memreason.planning_tokens.layout import PlanningTokens
+from memreason.planning_tokens.parse import parse_text
 from memreason.records import PLAIN, Question, Solution, Trace, Verdict
 from memreason.runtime.files import write_jsonl
 from memreason.tasks.agent_json import read_array

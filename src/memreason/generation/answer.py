@@ -179,7 +179,7 @@ def _decode(
                 shared=shared[1] if shared else None, guess=Guesses(unit.layout, unit.tokenizer),
                 forced=CalculatorProcessor(unit.tokenizer, 0).forced if use_calculator else None,
                 ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None,
-                anywhere=distributed.any_of_us if own.sharded else None, longest=longest,
+                anywhere=distributed.any_rank if own.sharded else None, longest=longest,
             )  # fmt: skip
             return
         except Unsupported as reason:

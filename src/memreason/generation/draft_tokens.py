@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-from memreason.planning_tokens.layout import ANSWER, EACH_STEP, PlanningTokens
+from memreason.planning_tokens.layout import EACH_STEP, PlanningTokens
+from memreason.planning_tokens.names import ANSWER
 from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE
 
 _CONTEXTS = (5, 3, 2)

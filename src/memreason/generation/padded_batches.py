@@ -137,7 +137,7 @@ class OwnDecoding:
                 if out_of_memory(error):
                     raise
                 reason = f"it fails ({type(error).__name__}: {error})"
-            if self.sharded and distributed.any_of_us(reason is not None):
+            if self.sharded and distributed.any_rank(reason is not None):
                 reason = reason or "it is wrong in another process"
             known[key] = reason
         return known[key]

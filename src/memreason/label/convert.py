@@ -13,7 +13,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from memreason.errors import UserError
-from memreason.planning_tokens.layout import SPELLINGS
+from memreason.planning_tokens.names import SPELLINGS
 from memreason.runtime.files import check_whole_characters, write_json, write_jsonl
 from memreason.tasks import commonsenseqa, truthfulqa
 from memreason.tasks.agent_json import LABELS, read_array

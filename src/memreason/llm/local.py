@@ -25,8 +25,9 @@ class LocalModel:
     def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto", device: str = "auto"):
         from transformers import GenerationConfig
 
-        from memreason.models.base import load_causal_lm, load_tokenizer, resolve
+        from memreason.models.base import resolve
         from memreason.models.dtypes import choose_dtype, dtype_name
+        from memreason.models.loading import load_causal_lm, load_tokenizer
         from memreason.runtime.devices import choose_device
 
         base = resolve(name).path

@@ -101,7 +101,9 @@ class SparseAttention:
 
 
 def attend_sparsely(model: PreTrainedModel, planning_ids: list[int], planning_sees: str = STEP) -> None:
-    """Give a causal LM (bare, without PEFT around it) sparse attention from now on."""
+    """Give a causal LM (bare, without PEFT around it) sparse attention; with "" for ``planning_sees``, none."""
+    if not planning_sees:
+        return
     hook = SparseAttention(model.config, planning_ids, planning_sees)
     model.get_decoder().register_forward_pre_hook(hook, with_kwargs=True)
 

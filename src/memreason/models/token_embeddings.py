@@ -14,7 +14,8 @@ from torch import nn
 from transformers import AddedToken, PreTrainedModel, PreTrainedTokenizerBase
 
 from memreason.errors import UserError
-from memreason.planning_tokens.layout import ANSWER, PREFIX, PlanningTokens
+from memreason.planning_tokens.layout import PlanningTokens
+from memreason.planning_tokens.names import ANSWER, PREFIX
 from memreason.records import MEMORY, REASON
 
 DESCRIBING_WORDS = {

@@ -1,1 +1,1 @@
-"""Planning tokens: which exist, how a question and its solution become text and ids, and back."""
+"""Planning tokens: their names, the layout of prompts and solutions, and parsing what a model wrote."""

@@ -1,6 +1,6 @@
-"""Planning tokens: which exist, how a question and its solution become text and ids, and back.
+"""Which planning tokens a model has, and how a question and its solution become text and ids.
 
-There is one layout for everything, the one of the paper (arXiv 2411.13504, section 3.2): each step
+There is one layout for everything, that of the paper (arXiv 2411.13504, section 3.2): each step
 is a line that begins with the general *prefix* tokens and the *special* tokens of its type, the
 last line is the answer line.
 
@@ -9,24 +9,24 @@ last line is the answer line.
     <prefix_0><reason_0> Lyon is not Paris, so the statement is false.
     <prefix_0><answer_0> The answer is: False
 
-Its variants (`PLACEMENTS`, and words instead of tokens) are ablations of the planning-token paper's
-code (arXiv 2310.05707): they say what of the gain comes from where the tokens stand, and what from
-their being new and trained.
+Its variants (`PLACEMENTS`, and words instead of tokens) are ablations in the code of the
+planning-token paper (arXiv 2310.05707). They show how much of the gain comes from the place of the
+tokens, and how much from new tokens that are trained.
 
-The prompt ends after the first line's prefix tokens: there generation starts, and there the loss
-begins. Ids are built piece by piece and never cut out of a longer tokenization, so no merge can
-cross the border between prompt and solution.
+The prompt ends after the first line's prefix tokens. Generation starts there, and there the loss
+begins. Each piece of text is tokenized by itself: were all of it tokenized at once, one token could
+hold the end of the prompt and the beginning of the solution.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from memreason.answers.thoughts import without_thoughts
 from memreason.errors import UserError
+from memreason.planning_tokens.names import ANSWER, PREFIX, token_names
+from memreason.planning_tokens.parse import Parsed, parse_text, words_to_tokens
 from memreason.planning_tokens.prompt_templates import (
     ALPACA,
     ANSWER_PHRASE,
@@ -36,33 +36,30 @@ from memreason.planning_tokens.prompt_templates import (
     chat_end_id,
     chat_text,
 )
-from memreason.records import MEMORY, PLAIN, Question, Solution, Step, Trace
+from memreason.records import PLAIN, Question, Solution, Step, Trace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PREFIX, ANSWER = "prefix", "answer"
-SPELLINGS = {"rag": MEMORY}
-"""Type names of other groups' files, and ours for them."""
-
 EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY = "each_step", "front", "plan_first", "plan_only"
 PLACEMENTS = (EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY)
-"""Where planning tokens stand: before each line; the general ones once, before the first line; those
-of all lines together on a plan line, which plain lines follow; or that plan line and no step at all."""
+"""Where planning tokens stand.
+
+- `each_step`: before each line.
+- `front`: only the general ones, before the first line.
+- `plan_first`: those of all lines together on a first line, the plan; the lines after it are plain.
+- `plan_only`: the plan, and after it the answer line alone.
+"""
 
 IGNORE = -100
-"""The label that PyTorch's cross entropy leaves out."""
-
-_TOKEN = re.compile(r"<([^<>\s]+)_(\d+)>")
-_LEAD = re.compile(r"(?:\s*<[^<>\s]+_\d+>)*")
-
+"""The label of tokens that PyTorch's cross entropy ignores."""
 
 Piece = str | list[int]
-"""A part of a text that is tokenized by itself, or the ids of one that is not tokenized."""
+"""A part of a text: to be tokenized by itself, or given as ids."""
 
 
 class Encoded(NamedTuple):
-    """``ids`` of prompt, solution and end token; the first ``prompt_length`` of them bear no loss."""
+    """``ids`` of prompt, solution and end token. The first ``prompt_length`` of them are the prompt, without loss."""
 
     ids: list[int]
     prompt_length: int
@@ -77,11 +74,11 @@ class Encoded(NamedTuple):
 class PlanningTokens:
     """Which planning tokens a model has, and the text layout that they give.
 
-    ``num_general_prefix_tokens`` (`<prefix_0>`, …) open every line; ``num_special_prefix_tokens``
-    of the line's type follow (`<memory_0>`, …; `<answer_0>`, … on the answer line). With both 0
-    and no types the layout is plain chain of thought. ``placement`` is one of `PLACEMENTS`. With
-    ``words``, the line's type stands there as a plain word in brackets, `[memory]`, and nothing is
-    added to the vocabulary. ``prompt_template`` is one of `prompt_templates.PROMPT_TEMPLATES`.
+    Every line begins with ``num_general_prefix_tokens`` tokens `<prefix_0>`, `<prefix_1>`, …; then come
+    ``num_special_prefix_tokens`` tokens of the line's type, `<memory_0>`, … (`<answer_0>`, … on the answer line).
+    With both 0 and no types, the layout is plain chain of thought. ``placement`` is one of `PLACEMENTS`.
+    With ``words``, the line's type is a plain word in brackets instead, `[memory]`, and nothing is added to the
+    vocabulary. ``prompt_template`` is one of `prompt_templates.PROMPT_TEMPLATES`.
     """
 
     num_general_prefix_tokens: int = 0
@@ -93,32 +90,31 @@ class PlanningTokens:
 
     @property
     def names(self) -> list[str]:
-        """All token names, in the order in which they are added to the tokenizer; words are no tokens."""
+        """The names of all tokens, in the order in which they get their ids; none where words are used."""
         if self.words:
             return []
-        names = self.prefix
-        for type_ in (*self.step_types, ANSWER):
-            names = names + self.special(type_)
-        return names
+        return [*self.prefix, *(name for type_ in (*self.step_types, ANSWER) for name in self.special(type_))]
 
     @property
     def prefix(self) -> list[str]:
         """The general tokens that open every line."""
-        return [f"<{PREFIX}_{i}>" for i in range(self.num_general_prefix_tokens)]
+        return token_names(PREFIX, self.num_general_prefix_tokens)
 
     def special(self, type_: str) -> list[str]:
-        """The marks of one step type, or of the answer line; none for a type that has none."""
+        """The tokens, or the word, of a step type or of the answer line (`ANSWER`); empty for an unknown type."""
         if type_ not in (*self.step_types, ANSWER):
             return []
         if self.words:
             return [f"[{type_}]"]
-        return [f"<{type_}_{i}>" for i in range(self.num_special_prefix_tokens)]
+        return token_names(type_, self.num_special_prefix_tokens)
 
     # ---- to text -------------------------------------------------------------------------------
 
     def prompt_text(self, question: Question) -> str:
-        """The prompt without its closing prefix tokens: the question, its options, a newline, in the
-        prompt template where that needs no tokenizer (a chat template does)."""
+        """The question, its options and a newline, in the prompt template; without the first prefix tokens.
+
+        A chat template needs the tokenizer and is not applied here.
+        """
         lines = f"Question: {question.text}"
         if question.options:
             lines += "\nOptions: " + " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
@@ -150,18 +146,17 @@ class PlanningTokens:
     ) -> list[int]:
         """Ids up to where generation starts: [bos], demonstrations, question, first prefix tokens.
 
-        Demonstrations stand before the question as they would be trained on, with an empty line after
-        each; in a chat template they are earlier turns. Without [bos] where something else stands
-        before the question, so that it is not ``first``.
+        Demonstrations have the form of training texts, with an empty line after each; in a chat
+        template they are earlier turns. With ``first`` False, where another text comes before, there is no [bos].
 
-        Raises UserError where a text holds the name of a planning token, and for a chat template that
-        the tokenizer does not have.
+        Raises UserError where a text holds the name of a planning token, or where the tokenizer lacks
+        the chat template that was asked for.
         """
         opening = _opening_ids(tokenizer) if first else []
         return _ids(tokenizer, [self._prompt(tokenizer, question, opening, demonstrations)])[0]
 
     def encode_shots(self, tokenizer: PreTrainedTokenizerBase, shots: str) -> list[int]:
-        """Ids of the text that stands before every question: [bos], shots; none where it is empty."""
+        """Ids of the text that stands before every question: [bos], shots. Empty where ``shots`` is empty."""
         return _opening_ids(tokenizer) + _ids(tokenizer, [[shots]])[0] if shots else []
 
     def encode(
@@ -179,7 +174,7 @@ class PlanningTokens:
         solutions: Sequence[Solution],
         demonstrations: Sequence[Sequence[Solution]],
     ) -> list[Encoded]:
-        """`encode` of each solution with its demonstrations; one call of the tokenizer for all of them is faster."""
+        """As `encode`, for many solutions, each with its demonstrations; one call of the tokenizer is faster."""
         opening, end = _opening_ids(tokenizer), self.end_id(tokenizer)
         pieces: list[list[Piece]] = []
         for solution, shown in zip(solutions, demonstrations, strict=True):
@@ -216,7 +211,7 @@ class PlanningTokens:
         return [*pieces, text, *closing]
 
     def _solution(self, tokenizer: PreTrainedTokenizerBase, solution: Solution, opened: bool = False) -> list[Piece]:
-        """Without the end token, and where it is ``opened`` already, without its first prefix tokens."""
+        """A solution without its end token; ``opened``: also without its first prefix tokens, which the prompt has."""
         pieces: list[Piece] = []
         lines = self.lines(solution.steps, solution.question.answer)
         for number, (marks, text) in enumerate(lines):
@@ -240,12 +235,11 @@ class PlanningTokens:
     # ---- and back ------------------------------------------------------------------------------
 
     def parse(self, question: Question, text: str, truncated: bool = False) -> Trace:
-        """Parse a generated solution text (first prefix tokens included, end token not).
+        """The trace of a generated solution text (first prefix tokens included, end token not).
 
-        ``well_formed`` means: not truncated, every step non-empty and of a known type, and
-        rendering the parsed steps and answer gives back ``text``, but for white space (which some
-        tokenizers add around added tokens when they decode). Where there is only a plan, its steps
-        are empty.
+        ``well_formed`` means that it is not truncated, that every step has a known type and a text
+        (no text where there is only a plan), and that its steps and answer, rendered, give ``text``
+        again. White space does not count: some tokenizers add it around added tokens.
         """
         steps, answer = self.read(text)
         known = self.step_types if self.step_types and self.special(self.step_types[0]) else (PLAIN,)
@@ -258,63 +252,15 @@ class PlanningTokens:
         )
         return Trace(question, text, steps, answer, well_formed, truncated)
 
-    def read(self, text: str) -> tuple[tuple[Step, ...], str | None]:
-        """(steps, answer) as `parse_text` gives them, with this layout's words taken for marks."""
+    def read(self, text: str) -> Parsed:
+        """The steps and the answer of a text, as `parse_text` finds them; this layout's words count as tokens."""
         if self.words:
-            word = "|".join(re.escape(f"[{type_}]") for type_ in (*self.step_types, ANSWER))
-            # Where the plan stands first, the lines after it are plain, whatever they begin with.
-            # Some tokenizers put a space before each piece.
-            lead = re.compile(f"^ *(?:{word})+", re.MULTILINE if self.placement == EACH_STEP else re.NOFLAG)
-            text = lead.sub(lambda found: re.sub(word, lambda mark: f"<{mark[0][1:-1]}_0>", found[0]), text)
+            text = words_to_tokens(text, (*self.step_types, ANSWER), on_every_line=self.placement == EACH_STEP)
         return parse_text(text)
 
 
-def parse_text(text: str) -> tuple[tuple[Step, ...], str | None]:
-    """(steps, answer) of a solution text in any spelling: one line a step, planning tokens first.
-
-    Needs no knowledge of which tokens exist, so it reads other groups' texts too (`<rag_i>` is
-    memory there, and spaces may stand between tokens). A line's type is that of its first token
-    that is not a general prefix; a line without one is a plain `step`. The answer is what follows
-    "The answer is:" on the first line that begins so; None where there is none. Lines after the
-    answer line are not read, nor what a reasoning model thinks before (`without_thoughts`).
-
-    A first line of nothing but tokens, the answer line's among them, is a plan: it gives the types
-    of the plain lines that follow, or steps without text where none do.
-    """
-    text = without_thoughts(text)
-    first, *rest = text.split("\n")
-    lead = _LEAD.fullmatch(first.rstrip())
-    types = [name for name, number in _TOKEN.findall(first) if name != PREFIX and number == "0"]
-    if lead and ANSWER in types:
-        return _parse_planned([SPELLINGS.get(name, name) for name in types[: types.index(ANSWER)]], rest)
-    steps: list[Step] = []
-    for line in text.split("\n"):
-        lead = _LEAD.match(line)
-        end = lead.end() if lead else 0
-        types = [name for name, _ in _TOKEN.findall(line[:end]) if name != PREFIX]
-        body = line[end:].strip()
-        if (ANSWER in types or not types) and body.startswith(ANSWER_PHRASE):
-            return tuple(steps), body.removeprefix(ANSWER_PHRASE).strip() or None
-        if body or types:
-            type_ = types[0] if types else PLAIN
-            steps.append(Step(SPELLINGS.get(type_, type_), body))
-    return tuple(steps), None
-
-
-def _parse_planned(plan: list[str], lines: list[str]) -> tuple[tuple[Step, ...], str | None]:
-    """(steps, answer) of the lines after a plan, which says how many steps there are before the answer."""
-    answers = [i for i, line in enumerate(lines) if line.strip().startswith(ANSWER_PHRASE)]
-    end = next((i for i in answers if i >= len(plan)), answers[0] if answers else len(lines))
-    answer = lines[end].strip().removeprefix(ANSWER_PHRASE).strip() if answers else None
-    texts = [line.strip() for line in lines[:end] if line.strip()]
-    if not texts:
-        return tuple(Step(type_, "") for type_ in plan), answer or None
-    types = plan + [PLAIN] * (len(texts) - len(plan))
-    return tuple(Step(type_, text) for type_, text in zip(types, texts, strict=False)), answer or None
-
-
 def _after(marks: list[str], text: str) -> str:
-    """The text of a line, apart from the marks that stand before it."""
+    """The text of a line, with a space where marks stand before it."""
     return f" {text}" if marks and text else text
 
 
@@ -325,9 +271,9 @@ def _squeeze(text: str) -> str:
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[list[Piece]]) -> list[list[int]]:
     """The ids of each text: its pieces' own, one after another. Equal pieces are tokenized once."""
     distinct = list({piece: None for pieces in texts for piece in pieces if isinstance(piece, str)})
-    found = tokenizer(distinct, add_special_tokens=False, return_attention_mask=False)["input_ids"] if distinct else []
-    ids = dict(zip(distinct, found, strict=True))
-    return [[i for piece in pieces for i in (ids[piece] if isinstance(piece, str) else piece)] for pieces in texts]
+    ids = tokenizer(distinct, add_special_tokens=False, return_attention_mask=False)["input_ids"] if distinct else []
+    ids_of = dict(zip(distinct, ids, strict=True))
+    return [[id for piece in pieces for id in (ids_of[piece] if isinstance(piece, str) else piece)] for pieces in texts]
 
 
 def _opening_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

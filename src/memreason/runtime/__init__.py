@@ -1,1 +1,1 @@
-"""What knows nothing of questions: files, memory, devices, processes, the terminal."""
+"""The machine, without any knowledge of questions: files, memory, devices, processes, the terminal."""

@@ -1,4 +1,4 @@
-"""Where things are kept that outlive a run."""
+"""The folder for what is kept between commands."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Converted models and paid replies: $MEMREASON_CACHE, or ~/.cache/memreason."""
+    """Where converted models and paid replies are kept: $MEMREASON_CACHE, or else ~/.cache/memreason."""
     return Path(os.environ.get("MEMREASON_CACHE") or Path.home() / ".cache" / "memreason")

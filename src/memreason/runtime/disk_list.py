@@ -1,4 +1,4 @@
-"""Sequences of records that lie in a temporary file instead of memory."""
+"""Lists of records that lie in a temporary file instead of in memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ Item = TypeVar("Item")
 
 
 class OnDisk(Sequence[Item]):
-    """Records that are read when they are asked for: 8 bytes of memory each, whatever they hold.
+    """A list whose records lie in a temporary file: 8 bytes of memory for each, whatever it holds.
 
-    The file lies where the system's temporary files do (`TMPDIR`), has no name there and goes with the process, so
-    nobody else writes what is unpickled from it. Slices and `chosen` are views of it. One thread at a time.
-    Where its disk is full, writing, or reading what was written last, raises OSError that names the folder.
+    A record is read from the file each time it is used. The file is in the system's folder for temporary files
+    (`TMPDIR`). It has no name there, so no other process can change what is unpickled from it, and it vanishes with
+    this process. Slices and `chosen` are views of the same file. Use it from one thread at a time.
+    Raises OSError that names the folder where its disk is full: on writing, or on reading what was written last.
     """
 
     def __init__(self, items: Iterable[Item] = ()):
@@ -27,11 +28,11 @@ class OnDisk(Sequence[Item]):
             self.append(item)
 
     def append(self, item: Item) -> None:
-        """One record more, of this view alone."""
+        """Add a record to this view; other views of the file do not get it."""
         self._places.append(self._file.write(item))
 
     def chosen(self, indices: Iterable[int]) -> OnDisk[Item]:
-        """The records of these indices, in the order of the indices."""
+        """A view of the records at ``indices``, in that order."""
         view: OnDisk[Item] = OnDisk.__new__(OnDisk)
         view._file, view._places = self._file, array("q", (self._places[i] for i in indices))
         return view
@@ -49,10 +50,10 @@ class OnDisk(Sequence[Item]):
         return self._file.read(self._places[index])
 
     def __eq__(self, other: object) -> bool:
-        """As lists compare, with any other sequence."""
+        """Whether another sequence, of any type, has equal records."""
         if not isinstance(other, Sequence):
             return NotImplemented
-        return len(self) == len(other) and all(one == theirs for one, theirs in zip(self, other, strict=True))
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
 

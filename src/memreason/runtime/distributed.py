@@ -38,10 +38,10 @@ def start(device: str = "auto") -> None:
 
 
 def end() -> None:
-    """Leave the others, when all are done, and exit; a single process goes on.
+    """Wait until all processes are done, and exit; a single process goes on.
 
-    At once: while Python takes itself down, a thread of a library's that still wants to run can abort a process
-    whose work is done ("terminate called without an active exception"), and the launcher calls all of it failed.
+    It exits at once, past Python's own shutdown: there a library's thread that still runs can abort the process
+    ("terminate called without an active exception"), and the launcher would report that everything failed.
     """
     if world_size() > 1:
         wait_for_everyone()
@@ -82,7 +82,7 @@ def wait_for_everyone() -> None:
         PartialState().wait_for_everyone()
 
 
-def any_of_us(flag: bool) -> bool:
+def any_rank(flag: bool) -> bool:
     """Whether ``flag`` is true in any process."""
     import torch
     from accelerate import PartialState
@@ -93,39 +93,39 @@ def any_of_us(flag: bool) -> bool:
 
 
 def gather(value: Result) -> list[Result]:
-    """Every process's ``value`` (anything that pickles), in order of rank, in every process."""
+    """The ``value`` of each process, in order of rank; every process gets all. It must be picklable."""
     if world_size() == 1:
         return [value]
-    found: list[Any] = [None] * world_size()
-    _distributed().all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * world_size()
+    _distributed().all_gather_object(values, value)
+    return values
 
 
 def check_same(what: str, value: Any) -> None:
     """Raise UserError where the processes do not have the same ``value``."""
-    found = gather(value)
-    for other, theirs in enumerate(found):
-        if theirs != found[0]:
+    values = gather(value)
+    for other, theirs in enumerate(values):
+        if theirs != values[0]:
             raise UserError(
-                f"process {other} has other {what} than process 0 ({theirs!r}, not {found[0]!r}): all of them need the "
-                "same files and the same versions of the libraries"
+                f"process {other} has other {what} than process 0 ({theirs!r}, not {values[0]!r}): all of them need "
+                "the same files and the same versions of the libraries"
             )
 
 
-Take = Callable[[int, Result], None]
-"""Is given an item's place in a share, and its result."""
+OnResult = Callable[[int, Result], None]
+"""Called with the index of an item in a share, and its result."""
 
 
 def share(
     items: OnDisk[Item],
-    work: Callable[[OnDisk[Item], Take[Result]], None],
+    work: Callable[[OnDisk[Item], OnResult[Result]], None],
     size: Callable[[Item], int],
 ) -> OnDisk[Result]:
-    """``work`` done on every item once, by all processes together; every one gets all results, in order of the items.
+    """Divide the items among all processes, do ``work`` on each share, and give all results to every process.
 
-    ``work`` gets a share of the items and hands over one result each, in any order. By ``size`` the shares come out
-    alike: items are dealt like cards, the smallest first. Memory grows by some bytes an item, whatever they and their
-    results are.
+    ``work`` gets a share of the items and a function, which it calls with each item's index in the share and its
+    result, in any order. The results returned are in the order of the items. Items are dealt like cards in the order
+    of their ``size``, so that the shares are about equal. Memory grows by some bytes for each item, whatever it holds.
     """
     import numpy as np
 
@@ -134,11 +134,11 @@ def share(
     done: OnDisk[Result] = OnDisk()
     places = array("q")
 
-    def take(place: int, result: Result) -> None:
+    def on_result(place: int, result: Result) -> None:
         places.append(place)
         done.append(result)
 
-    work(items.chosen(mine), take)
+    work(items.chosen(mine), on_result)
     done = done.chosen(np.argsort(np.frombuffer(places, np.int64)))
     if world_size() == 1:
         return done

@@ -29,7 +29,7 @@ def lock(handle: int, what: str) -> None:
 
 @contextmanager
 def locked_folder(folder: Path, what: str) -> Iterator[None]:
-    """Hold the lock of ``folder``, which is made if need be, and removed again where nothing was put into it.
+    """Hold the lock of ``folder``. It is made if it is missing, and then removed again if it is still empty at the end.
 
     Raises UserError where another process holds it, or where it cannot be made.
     """

@@ -27,8 +27,10 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 @contextmanager
 def reading(what: str, remedy: str) -> Iterator[None]:
-    """Raise UserError "``what``: reason; ``remedy``" for whatever is raised inside, but for what no file is to blame
-    for. ``what`` names the file and what was expected of it."""
+    """Turn any exception raised inside into UserError "``what``: reason; ``remedy``".
+
+    ``what`` names the file and what was expected of it. Errors that no file causes (no memory, a full disk) pass.
+    """
     try:
         yield
     except (UserError, MemoryError):

@@ -24,11 +24,13 @@ from safetensors import safe_open
 from tqdm.auto import tqdm
 
 from memreason.errors import UserError
-from memreason.models.base import cache_folder, load_causal_lm, load_tokenizer, loading, resolve
+from memreason.models.base import resolve
 from memreason.models.dtypes import choose_dtype, dtype_name
+from memreason.models.loading import load_causal_lm, load_tokenizer, loading
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import Question, Solution
 from memreason.runtime import distributed
+from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.devices import choose_device
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.tensors import write_tensors

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from memreason.errors import UserError
-from memreason.planning_tokens.layout import ANSWER, PREFIX, SPELLINGS
+from memreason.planning_tokens.names import ANSWER, PREFIX, SPELLINGS
 from memreason.records import MEMORY, PLAIN, REASON
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.methods import Method, Settings, Tensors, Types

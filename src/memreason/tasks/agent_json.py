@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from memreason.errors import UserError
-from memreason.planning_tokens.layout import SPELLINGS
+from memreason.planning_tokens.names import SPELLINGS
 from memreason.records import MEMORY, REASON, Solution, Step, one_line
 from memreason.runtime.files import listed, parse_json, read_jsonl, read_lines, read_text, write_json
 from memreason.runtime.reading import reading, shown

@@ -12,8 +12,9 @@ from memreason.config.data import DataConfig
 from memreason.config.model import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
 from memreason.generation.backends import ENGINES
-from memreason.models.base import load_tokenizer, resolve
+from memreason.models.base import resolve
 from memreason.models.base_checks import check_texts, check_training_dtype
+from memreason.models.loading import load_tokenizer
 from memreason.models.token_embeddings import add_tokens
 from memreason.records import PLAIN
 from memreason.runtime import distributed

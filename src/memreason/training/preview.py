@@ -14,7 +14,8 @@ from memreason.config.model import ModelConfig
 from memreason.config.training import TrainingOptions
 from memreason.errors import UserError
 from memreason.generation.few_shot import Demonstrations
-from memreason.models.base import load_tokenizer, resolve
+from memreason.models.base import resolve
+from memreason.models.loading import load_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.planning_tokens.prompt_templates import CHAT, chat_text
 from memreason.records import Solution

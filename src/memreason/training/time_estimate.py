@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
-from memreason.models.base import multiplied_weights, resolve
+from memreason.models.base import resolve
+from memreason.models.loading import multiplied_weights
 from memreason.runtime import distributed
 from memreason.runtime.terminal import show
 from memreason.tasks.base import TaskData

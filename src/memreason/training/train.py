@@ -24,8 +24,10 @@ from memreason.generation.backends import check_backend
 from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
 from memreason.generation.options import GenerationOptions
 from memreason.models.adapters import notes
+from memreason.models.build import build
 from memreason.models.dtypes import dtype_name, training_dtype
-from memreason.models.unit import ModelUnit, build, load_base
+from memreason.models.load import load_base
+from memreason.models.unit import ModelUnit
 from memreason.records import Verdict
 from memreason.runtime import distributed
 from memreason.runtime.allocator import keep_freed_memory

@@ -1,10 +1,11 @@
-"""The text layout: what rendering writes, parsing reads back."""
+"""Parsing: what the layout writes is read back, and any other text is read without failing."""
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens, parse_text
+from memreason.planning_tokens.layout import FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
+from memreason.planning_tokens.parse import parse_text
 from memreason.records import Question, Step, one_line
 
 QUESTION = Question("q1", "Is Lyon the capital of France?", "False")
@@ -13,21 +14,6 @@ LAYOUT = PlanningTokens(1, 1, ("memory", "reason"))
 texts = st.text(min_size=1).map(one_line).filter(lambda text: text and "<" not in text)
 types = st.sampled_from(["memory", "reason"])
 counts = st.integers(0, 3)
-
-
-def test_the_documented_layout():
-    steps = (Step("memory", "The capital of France is Paris."), Step("reason", "Lyon is not Paris."))
-    assert LAYOUT.prompt_text(QUESTION) == "Question: Is Lyon the capital of France?\n"
-    assert LAYOUT.solution_text(steps, "False") == (
-        "<prefix_0><memory_0> The capital of France is Paris.\n"
-        "<prefix_0><reason_0> Lyon is not Paris.\n"
-        "<prefix_0><answer_0> The answer is: False"
-    )
-
-
-def test_options_stand_on_one_line_with_letters():
-    question = Question("q2", "Which?", "B", ("a town", "a city"))
-    assert LAYOUT.prompt_text(question) == "Question: Which?\nOptions: A. a town B. a city\n"
 
 
 @given(counts, st.integers(1, 3), st.lists(st.tuples(types, texts), min_size=1), texts)
@@ -87,37 +73,6 @@ def test_any_texts_come_back_from_behind_words(steps, answer):
     steps = tuple(Step(*step) for step in steps)
     trace = layout.parse(QUESTION, layout.solution_text(steps, answer))
     assert (trace.steps, trace.answer, trace.well_formed) == (steps, answer, True)
-
-
-@pytest.mark.parametrize(
-    ("layout", "text"),
-    [
-        (
-            PlanningTokens(1, 0, (), FRONT),
-            "<prefix_0> The capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
-        ),
-        (
-            PlanningTokens(1, 1, ("memory", "reason"), PLAN_FIRST),
-            "<prefix_0><memory_0><prefix_0><reason_0><prefix_0><answer_0>\n"
-            "The capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
-        ),
-        (
-            PlanningTokens(0, 2, ("memory", "reason"), PLAN_ONLY),
-            "<memory_0><memory_1><reason_0><reason_1><answer_0><answer_1>\nThe answer is: False",
-        ),
-        (
-            PlanningTokens(0, 0, ("memory", "reason"), EACH_STEP, words=True),
-            "[memory] The capital of France is Paris.\n[reason] Lyon is not Paris.\n[answer] The answer is: False",
-        ),
-        (
-            PlanningTokens(0, 0, ("memory", "reason"), PLAN_FIRST, words=True),
-            "[memory][reason][answer]\nThe capital of France is Paris.\nLyon is not Paris.\nThe answer is: False",
-        ),
-    ],
-)
-def test_the_other_layouts(layout, text):
-    steps = (Step("memory", "The capital of France is Paris."), Step("reason", "Lyon is not Paris."))
-    assert layout.solution_text(steps, "False") == text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen."""
+
+from __future__ import annotations
+
+import torch
+from peft import prepare_model_for_kbit_training
+
+from memreason.config.ablations import VariantConfig
+from memreason.config.model import PREFIX_TUNING, ModelConfig
+from memreason.models.adapters import with_adapters
+from memreason.models.base import absolute, resolve
+from memreason.models.base_checks import (
+    check_length,
+    check_tied,
+    check_training_dtype,
+    check_vocabulary,
+)
+from memreason.models.dtypes import dtype_name, training_dtype
+from memreason.models.fingerprint import fingerprint_of
+from memreason.models.loading import load_causal_lm, load_tokenizer
+from memreason.models.manifest import Manifest
+from memreason.models.sparse_attention import attend_sparsely
+from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
+from memreason.models.unit import ModelUnit
+
+
+def build(
+    config: ModelConfig,
+    model_max_length: int,
+    seed: int = 0,
+    variants: VariantConfig | None = None,
+    device: torch.device | None = None,
+) -> ModelUnit:
+    """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
+
+    ``seed`` draws the noise on the new rows and the first weights of the adapters; for a model that is initialised at
+    random, all weights. ``device`` is where the weights go (default: as `choose_device` says).
+
+    Raises UserError where the base model is not found or not whole; where its tokenizer belongs to another model or
+    has a token of the same name already; where ``model_max_length`` exceeds its positions; where quantized weights
+    are not supported here; and where ``variants`` do not fit the other options.
+    """
+    check_training_dtype(config)
+    variants = variants or VariantConfig()
+    layout = variants.layout(config)
+    mode = config.parameter_efficient_mode
+    base = resolve(config.model_name_or_path)
+    dtype = training_dtype(config, device)
+    tokenizer = load_tokenizer(base.path)
+    layout.end_id(tokenizer)  # refuses a chat template that is not there
+    token_ids = add_tokens(tokenizer, layout)
+    model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, device)
+    check_tied(base.path, model)
+    check_vocabulary(base.path, tokenizer, model, added=token_ids)
+    check_length(model.config, model_max_length, config.num_virtual_tokens if mode == PREFIX_TUNING else 0)
+    fingerprint = fingerprint_of(model)
+    rows = resize(model, len(tokenizer))
+    inferred = config.inferred
+    initialise_rows(model, tokenizer, token_ids, seed, inferred.words if inferred else None)
+    manifest = Manifest(
+        base_model=absolute(config.model_name_or_path),
+        base_revision=base.revision,
+        base_fingerprint=fingerprint,
+        dtype=dtype_name(dtype),
+        parameter_efficient_mode=mode,
+        planning_tokens=layout,
+        token_ids=token_ids,
+        rows=rows,
+        model_max_length=model_max_length,
+        bits=config.bits,
+        sparse_attention=variants.sparse_attention,
+        step_type_record=inferred.record if inferred else None,
+        hub_id=base.hub_id,
+        hub_revision=base.hub_revision,
+    )
+    attend_sparsely(model, list(manifest.token_ids.values()), manifest.sparse_attention)
+    if config.bits:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    torch.manual_seed(seed)
+    return ModelUnit(with_adapters(model, config, list(token_ids.values())), tokenizer, manifest)

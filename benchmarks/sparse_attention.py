@@ -21,7 +21,8 @@ from memreason.config.model import ModelConfig
 from memreason.models.unit import ModelUnit, build
 from memreason.records import Solution
 from memreason.tasks.registry import load_task
-from memreason.training.encoding import collate, encode_solutions
+from memreason.training.collation import collate
+from memreason.training.encoding import encode_solutions
 
 ROUNDS = 5
 LONG = 2048

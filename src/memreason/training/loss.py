@@ -29,8 +29,9 @@ from memreason.kernels.rms_norm_rope import fused
 from memreason.kernels.varlen_attention import Documents
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
+from memreason.training.collation import collate, join
 from memreason.training.dataset import Example
-from memreason.training.encoding import PackedExamples, collate, join
+from memreason.training.packing import PackedExamples
 
 logger = logging.getLogger(__name__)
 

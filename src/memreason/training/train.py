@@ -40,7 +40,8 @@ from memreason.training.checkpoints import clean_up, newest_whole_checkpoint
 from memreason.training.checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
 from memreason.training.config import TrainingConfig, loading_device
 from memreason.training.dataset import TOKENISED, Examples
-from memreason.training.encoding import PackedExamples, encode_solutions, pack
+from memreason.training.encoding import encode_solutions
+from memreason.training.packing import PackedExamples, pack
 from memreason.training.time_estimate import BEFORE, Outlook, foretell
 from memreason.training.trainer import GenerationTrainer
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from memreason.config.data import DataConfig
 from memreason.config.fields import check_choice, option
-from memreason.config.model import LABELLED, PREFIX_TUNING, ModelConfig
+from memreason.config.model import LABELLED, PREFIX_TUNING, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.planning_tokens.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
@@ -24,7 +24,7 @@ SEPARATE, CONSTANT_LEN = "separate", "constant_len"
 UNIFORM, SIMILAR = "uniform", "similar"
 
 
-@dataclass
+@dataclass(frozen=True)
 class VariantConfig:
     """Which ablations are on; by default none."""
 
@@ -128,21 +128,21 @@ class VariantConfig:
         """What planning tokens see under sparse attention; empty where attention is dense."""
         return self.sparse_scope if self.use_sparse_attention else ""
 
-    def layout(self, model: ModelConfig) -> PlanningTokens:
-        """The planning tokens of a model, and with them its text layout.
+    def layout(self, model: ModelConfig, inferred: InferredTypes | None = None) -> PlanningTokens:
+        """The planning tokens of a model, and with them its text layout; ``inferred`` where its types are inferred.
 
         Raises UserError where the model's options leave nothing for a variant to work on.
         """
         self._check(model)
         general, special = model.num_general_prefix_tokens, model.num_special_prefix_tokens
         if self.add_hard_prompts:
-            tokens = PlanningTokens(0, 0, model.step_types, self.placement, words=True)
+            tokens = PlanningTokens(0, 0, model.step_types(inferred), self.placement, words=True)
         elif not model.add_soft_prompts:
             tokens = PlanningTokens()
         elif self.only_at_front:
             tokens = PlanningTokens(general, 0, (), FRONT)
         else:
-            tokens = PlanningTokens(general, special, model.step_types, self.placement)
+            tokens = PlanningTokens(general, special, model.step_types(inferred), self.placement)
         return replace(tokens, prompt_template=self.prompt_template)
 
     def check(self, model: ModelConfig, data: DataConfig) -> None:

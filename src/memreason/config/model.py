@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,13 +26,17 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class InferredTypes:
-    """Step types that were inferred: name → words that the rows of its tokens start from, and what inferred them."""
+    """Step types that were inferred from the training steps.
+
+    ``words``: name of a type → the words whose embeddings the rows of its tokens start from; ``record``: what inferred
+    them (method, seed, …), as a checkpoint's manifest keeps it.
+    """
 
     words: dict[str, str]
     record: dict[str, Any]
 
 
-@dataclass
+@dataclass(frozen=True)
 class ModelConfig:
     """Which model, which planning tokens, and which of its weights are trained."""
 
@@ -128,22 +131,13 @@ class ModelConfig:
         """The bits of each frozen weight, where they are quantized."""
         return 8 if self.int8_training else 4 if self.int4_training else None
 
-    @property
-    def inferred(self) -> InferredTypes | None:
-        """The inferred step types, once they are known."""
-        return vars(self).get("_inferred")
+    def step_types(self, inferred: InferredTypes | None = None) -> tuple[str, ...]:
+        """The step types that get tokens of their own: the labels' types, or those ``inferred`` from the steps.
 
-    def knowing(self, inferred: InferredTypes) -> ModelConfig:
-        """The same options, with the inferred step types known."""
-        config = copy.copy(self)
-        vars(config)["_inferred"] = inferred
-        return config
-
-    @property
-    def step_types(self) -> tuple[str, ...]:
-        """The step types that get tokens of their own; inferred ones only on a config `knowing` them."""
-        if self.inferred is not None:
-            return tuple(self.inferred.words)
+        Raises ValueError where types are to be inferred and none are given.
+        """
+        if inferred is not None:
+            return tuple(inferred.words)
         if self.extract_step_type_tokens not in LABELLED:
             raise ValueError(f"the types of {self.extract_step_type_tokens} are known once they are inferred")
         return LABELLED[self.extract_step_type_tokens]

@@ -26,7 +26,7 @@ from torch import nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import PREFIX_TUNING, ModelConfig
+from memreason.config.model import PREFIX_TUNING, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.models.adapter_files import check_adapter, load_adapter, read_adapter
 from memreason.models.adapters import adapted_weight, with_adapters
@@ -185,18 +185,20 @@ def build(
     seed: int = 0,
     variants: VariantConfig | None = None,
     device: torch.device | None = None,
+    inferred: InferredTypes | None = None,
 ) -> ModelUnit:
     """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
 
     ``seed`` seeds the noise on the new rows and the adapters' initial weights, or all weights of a
     model that is initialised at random. ``device`` is where the weights go (default: as `choose_device`
-    says). Raises UserError for a base model that cannot be had or is not whole, a tokenizer that does not belong to it
+    says), ``inferred`` the step types where ``config`` has them inferred.
+    Raises UserError for a base model that cannot be had or is not whole, a tokenizer that does not belong to it
     or already holds a planning token's name, more tokens than it has positions, quantized weights without a
     backend for them, or ``variants`` that make no sense with the model's options.
     """
     check_training_dtype(config)
     variants = variants or VariantConfig()
-    layout = variants.layout(config)
+    layout = variants.layout(config, inferred)
     mode = config.parameter_efficient_mode
     base = resolve(config.model_name_or_path)
     dtype = training_dtype(config, device)
@@ -209,7 +211,6 @@ def build(
     check_length(model.config, model_max_length, config.num_virtual_tokens if mode == PREFIX_TUNING else 0)
     fingerprint = fingerprint_of(model)
     rows = resize(model, len(tokenizer))
-    inferred = config.inferred
     initialise_rows(model, tokenizer, token_ids, seed, inferred.words if inferred else None)
     manifest = Manifest(
         base_model=absolute(config.model_name_or_path),

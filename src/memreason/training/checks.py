@@ -7,7 +7,6 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from memreason.answers.calculator import check_marks
-from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
@@ -15,6 +14,7 @@ from memreason.generation.backends import ENGINES
 from memreason.models.base import load_tokenizer, resolve
 from memreason.models.base_checks import check_texts, check_training_dtype
 from memreason.models.token_embeddings import add_tokens
+from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import PLAIN
 from memreason.runtime import distributed
 from memreason.tasks.base import TaskData
@@ -69,10 +69,9 @@ def _where(data: DataConfig) -> str:
     return f"; a train.jsonl, validation.jsonl or test.jsonl (or .json) in {data.data_path} is read as that split"
 
 
-def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> PreTrainedTokenizerBase:
+def check_tokenizer(base_model: str, layout: PlanningTokens, task: TaskData) -> PreTrainedTokenizerBase:
     """The base model's tokenizer with the planning tokens; UserError where it loses what solutions are parsed by."""
-    layout = variants.layout(model_config)
-    tokenizer = load_tokenizer(resolve(model_config.model_name_or_path).path)
+    tokenizer = load_tokenizer(resolve(base_model).path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
     add_tokens(tokenizer, layout)
     check_texts(layout, tokenizer, task.splits["train"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from memreason.config.data import DataConfig
-from memreason.config.fields import check_choice, option
+from memreason.config.fields import check_choice, checked_option, option
 from memreason.config.model import LABELLED, PREFIX_TUNING, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
@@ -32,26 +32,26 @@ class VariantConfig:
         "ablations, after the code of arXiv 2310.05707: each changes one thing; checkpoints remember them"
     )
 
-    only_at_front: bool = option(
+    only_at_front: bool = checked_option(
         False,
         "planning tokens only once: the general ones, before the first step; is it the tokens before each step that "
         "help, or any new tokens at all?",
     )
-    plan_first: bool = option(
+    plan_first: bool = checked_option(
         False,
         "all lines' planning tokens stand on a plan line of their own, and the steps follow plainly; does it help to "
         "plan the whole solution before writing it? (the original writes the tokens before the steps as well)",
     )
-    plan_only: bool = option(
+    plan_only: bool = checked_option(
         False,
         "the plan line and the answer line, no steps between; how much of the answer needs the steps' texts?",
     )
-    add_hard_prompts: bool = option(
+    add_hard_prompts: bool = checked_option(
         False,
         "plain words instead of new tokens: [memory], [reason], [answer] open the lines, and the numbers of tokens "
         "count for nothing; is it naming the step that helps, or training tokens for it?",
     )
-    use_sparse_attention: bool = option(
+    use_sparse_attention: bool = checked_option(
         False,
         "a step sees the question and itself, and of the steps before only their planning tokens; how much of the "
         "solution is carried by those? (the original hides the question as well)",
@@ -70,18 +70,18 @@ class VariantConfig:
         "no padding is computed where the model allows it",
         choices=(SEPARATE, CONSTANT_LEN),
     )
-    prompt_template: str = option(
+    prompt_template: str = checked_option(
         PLAIN_TEMPLATE,
         "how the question is put: 'plain' = Question: …; 'alpaca' = between ### Instruction: and ### Response:; "
         "'chat' = in the tokenizer's own chat template, which then also ends solutions (instruction-tuned models)",
         choices=PROMPT_TEMPLATES,
     )
-    use_demonstrations: bool = option(
+    use_demonstrations: bool = checked_option(
         False,
         "--k_shot solved training examples stand before every question, in training and evaluation, in the model's own "
         "layout and without loss; they count towards --model_max_length",
     )
-    demo_selection: str = option(
+    demo_selection: str = checked_option(
         UNIFORM,
         "which examples: 'uniform' = drawn for each question; 'similar' = those with the most similar questions "
         "(tf-idf). Never the question itself",

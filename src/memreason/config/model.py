@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.fields import check_at_least, check_choice, checked_option, option
 from memreason.errors import UserError
 from memreason.records import MEMORY, REASON
 
@@ -49,29 +49,31 @@ class ModelConfig:
     base_model_name_or_path: str | None = option(
         None, "same as --model_name_or_path when training; kept for the original's scripts"
     )
-    add_soft_prompts: bool = option(
+    add_soft_prompts: bool = checked_option(
         True, "use planning tokens; False trains plain chain of thought on the same solutions"
     )
-    num_general_prefix_tokens: int = option(2, "general tokens <prefix_0>… that open every line")
-    num_special_prefix_tokens: int = option(3, "tokens of the step's type, <memory_0>…, <reason_0>…, <answer_0>…")
-    extract_step_type_tokens: str = option(
+    num_general_prefix_tokens: int = checked_option(2, "general tokens <prefix_0>… that open every line")
+    num_special_prefix_tokens: int = checked_option(
+        3, "tokens of the step's type, <memory_0>…, <reason_0>…, <answer_0>…"
+    )
+    extract_step_type_tokens: str = checked_option(
         "memory",
         "where step types come from: 'memory' (the data's memory/reason labels), 'none' (no step types), or inferred "
         f"from the steps: {', '.join(INFERRED)}; or, as controls, 'random', 'shared' (one type for all), 'shuffled' "
         "(the data's labels permuted over all steps) and 'shuffled:METHOD' (inferred ones permuted)",
     )
-    num_plan_types: int = option(5, "number of inferred step types; 'memory' has its two and '+-*/' its five")
+    num_plan_types: int = checked_option(5, "number of inferred step types; 'memory' has its two and '+-*/' its five")
     step_types_path: str | None = option(
         None, "folder of `memreason step-types fit` with the step types (default: where it puts them)"
     )
-    parameter_efficient_mode: str = option(
+    parameter_efficient_mode: str = checked_option(
         "lora+prompt-tuning",
         "what is trained: 'none' = every weight; 'lora' = adapters, the new token rows stay as initialised; "
         "'prompt-tuning' = the new token rows only; 'lora+prompt-tuning' = adapters and new rows; 'prefix-tuning' = "
         "keys and values before every text (only with --add_soft_prompts False or --add_hard_prompts True)",
         choices=PARAMETER_EFFICIENT_MODES,
     )
-    lora_module: str = option(
+    lora_module: str = checked_option(
         "mlp",
         "layers that get adapters: mlp (with the experts of a mixture, but never its router), atten(tion) or all; "
         "where nothing has such a name, the other linear layers (OPT's fc1 and fc2, Mamba's in_proj)",

@@ -8,8 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from memreason.config.ablations import VariantConfig
 from memreason.config.commands import EvaluateConfig
 from memreason.config.data import DataConfig
+from memreason.config.fields import checked_flags
+from memreason.config.model import ModelConfig
 from memreason.config.run import read_config
 from memreason.errors import UserError
 from memreason.evaluation.judge import check_folder, judge_trace, write_evaluation
@@ -127,10 +130,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     folder = Path(config.model_name_or_path)
     frozen = read_config(folder)
     options = frozen.options()
-    for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
-                 "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module",
-                 "only_at_front", "plan_first", "plan_only", "add_hard_prompts", "use_sparse_attention",
-                 "prompt_template", "use_demonstrations", "demo_selection"):  # fmt: skip
+    for flag in checked_flags(ModelConfig, VariantConfig):
         said = getattr(config, flag)
         if said is not None and said != options[flag]:
             raise UserError(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from memreason.config import checks
 from memreason.config.data import DataConfig
-from memreason.config.fields import check_choice, checked_option, option
-from memreason.config.model import LABELLED, PREFIX_TUNING, InferredTypes, ModelConfig
-from memreason.errors import UserError
+from memreason.config.fields import check_choice, option
+from memreason.config.model import LABELLED, InferredTypes, ModelConfig
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.planning_tokens.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
 
@@ -28,30 +28,36 @@ UNIFORM, SIMILAR = "uniform", "similar"
 class VariantConfig:
     """Which ablations are on; by default none."""
 
+    checked_flags: ClassVar[tuple[str, ...]] = (
+        "only_at_front", "plan_first", "plan_only", "add_hard_prompts",
+        "use_sparse_attention", "prompt_template", "use_demonstrations", "demo_selection",
+    )  # fmt: skip
+    """Options that `memreason evaluate` takes too, to check them against the checkpoint: the original's scripts give
+    them there."""
     _argument_group_name: ClassVar[str] = (
         "ablations, after the code of arXiv 2310.05707: each changes one thing; checkpoints remember them"
     )
 
-    only_at_front: bool = checked_option(
+    only_at_front: bool = option(
         False,
         "planning tokens only once: the general ones, before the first step; is it the tokens before each step that "
         "help, or any new tokens at all?",
     )
-    plan_first: bool = checked_option(
+    plan_first: bool = option(
         False,
         "all lines' planning tokens stand on a plan line of their own, and the steps follow plainly; does it help to "
         "plan the whole solution before writing it? (the original writes the tokens before the steps as well)",
     )
-    plan_only: bool = checked_option(
+    plan_only: bool = option(
         False,
         "the plan line and the answer line, no steps between; how much of the answer needs the steps' texts?",
     )
-    add_hard_prompts: bool = checked_option(
+    add_hard_prompts: bool = option(
         False,
         "plain words instead of new tokens: [memory], [reason], [answer] open the lines, and the numbers of tokens "
         "count for nothing; is it naming the step that helps, or training tokens for it?",
     )
-    use_sparse_attention: bool = checked_option(
+    use_sparse_attention: bool = option(
         False,
         "a step sees the question and itself, and of the steps before only their planning tokens; how much of the "
         "solution is carried by those? (the original hides the question as well)",
@@ -70,18 +76,18 @@ class VariantConfig:
         "no padding is computed where the model allows it",
         choices=(SEPARATE, CONSTANT_LEN),
     )
-    prompt_template: str = checked_option(
+    prompt_template: str = option(
         PLAIN_TEMPLATE,
         "how the question is put: 'plain' = Question: …; 'alpaca' = between ### Instruction: and ### Response:; "
         "'chat' = in the tokenizer's own chat template, which then also ends solutions (instruction-tuned models)",
         choices=PROMPT_TEMPLATES,
     )
-    use_demonstrations: bool = checked_option(
+    use_demonstrations: bool = option(
         False,
         "--k_shot solved training examples stand before every question, in training and evaluation, in the model's own "
         "layout and without loss; they count towards --model_max_length",
     )
-    demo_selection: str = checked_option(
+    demo_selection: str = option(
         UNIFORM,
         "which examples: 'uniform' = drawn for each question; 'similar' = those with the most similar questions "
         "(tf-idf). Never the question itself",
@@ -99,23 +105,7 @@ class VariantConfig:
         check_choice("mode", self.mode, (SEPARATE, CONSTANT_LEN))
         check_choice("sparse_scope", self.sparse_scope, (STEP, ALL))
         placements = [flag for flag in ("only_at_front", "plan_first", "plan_only") if getattr(self, flag)]
-        if len(placements) > 1:
-            raise UserError(f"--{' and --'.join(placements)} contradict each other: each says where planning tokens go")
-        if self.use_sparse_attention and self.use_demonstrations:
-            raise UserError(
-                "--use_sparse_attention with --use_demonstrations: the demonstrations' planning tokens would be taken "
-                "for steps of the solution"
-            )
-        if self.use_sparse_attention and (placements or self.add_hard_prompts):
-            flag = placements[0] if placements else "add_hard_prompts"
-            raise UserError(
-                f"--use_sparse_attention with --{flag}: steps are told apart by the new tokens before each of them"
-            )
-        if self.only_at_front and self.add_hard_prompts:
-            raise UserError(
-                "--only_at_front with --add_hard_prompts: only general tokens stand at the front, and there are no "
-                "words for those"
-            )
+        checks.check_ablations(placements, self.use_sparse_attention, self.use_demonstrations, self.add_hard_prompts)
 
     @property
     def placement(self) -> str:
@@ -148,55 +138,21 @@ class VariantConfig:
     def check(self, model: ModelConfig, data: DataConfig) -> None:
         """Raise UserError where the options together make no sense."""
         self._check(model)
-        if self.use_demonstrations and data.k_shot == 0:
-            raise UserError("--use_demonstrations: say how many with --k_shot")
-        if self.use_demonstrations and model.extract_step_type_tokens not in LABELLED:
-            raise UserError(
-                f"--use_demonstrations with --extract_step_type_tokens {model.extract_step_type_tokens}: a checkpoint "
-                "does not hold the demonstrations' inferred types, so evaluation could not show the same ones; use "
-                "none or memory"
-            )
+        if self.use_demonstrations:
+            method = model.extract_step_type_tokens
+            checks.check_demonstrations(data.k_shot, method, method in LABELLED)
 
     def _check(self, model: ModelConfig) -> None:
         soft = model.add_soft_prompts and not self.add_hard_prompts
         typed = model.extract_step_type_tokens != "none"
         mode = model.parameter_efficient_mode
-        if mode == PREFIX_TUNING and soft:
-            raise UserError(
-                "--parameter_efficient_mode prefix-tuning has no place for new tokens in its checkpoint; say "
-                "--add_soft_prompts False, or --add_hard_prompts True"
-            )
-        if mode == PREFIX_TUNING and self.mode == CONSTANT_LEN:
-            raise UserError(
-                "--parameter_efficient_mode prefix-tuning with --mode constant_len: the prefix would stand before the "
-                "first solution of a row only"
-            )
-        if self.random_initialize and mode != "none":
-            raise UserError(
-                f"--random_initialize with --parameter_efficient_mode {mode}: random weights that are frozen can do "
-                "nothing, and the checkpoint would lack them; use none"
-            )
+        checks.check_mode(mode, soft, self.mode == CONSTANT_LEN, self.random_initialize)
         if self.add_hard_prompts:
-            if not typed:
-                raise UserError("--add_hard_prompts with --extract_step_type_tokens none: there are no types to name")
-            if mode == "prompt-tuning":
-                raise UserError(
-                    "--parameter_efficient_mode prompt-tuning trains new tokens only, and --add_hard_prompts adds "
-                    "none: nothing would be trained; use none or lora"
-                )
-        if self.use_sparse_attention and not soft:
-            raise UserError("--use_sparse_attention with --add_soft_prompts False: there are no tokens to see")
+            checks.check_hard_prompts(typed, mode)
+        if self.use_sparse_attention:
+            checks.check_sparse(soft)
         if self.only_at_front:
-            if not soft:
-                raise UserError("--only_at_front with --add_soft_prompts False: there are no tokens to place")
-            if model.num_general_prefix_tokens == 0:
-                raise UserError("--only_at_front writes the general tokens; raise --num_general_prefix_tokens above 0")
+            checks.check_front(soft, model.num_general_prefix_tokens)
         if self.plan_first or self.plan_only:
             flag = "plan_first" if self.plan_first else "plan_only"
-            if not soft and not self.add_hard_prompts:
-                raise UserError(f"--{flag} with --add_soft_prompts False: there are no tokens to plan with")
-            if not typed or (soft and model.num_special_prefix_tokens == 0):
-                raise UserError(
-                    f"--{flag} plans the types of the steps; it needs --extract_step_type_tokens other than none and "
-                    "--num_special_prefix_tokens above 0"
-                )
+            checks.check_plan(flag, soft, self.add_hard_prompts, typed, model.num_special_prefix_tokens)

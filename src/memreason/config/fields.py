@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, fields
-from typing import Any, TypeVar
+from dataclasses import field
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from memreason.errors import UserError, did_you_mean
 
 T = TypeVar("T")
-_CHECKED = "checked"
 
 
 def option(default: Any, help: str, choices: Sequence[str] | None = None, aliases: Sequence[str] = ()) -> Any:
@@ -22,27 +21,21 @@ def option(default: Any, help: str, choices: Sequence[str] | None = None, aliase
     return field(default=default, metadata=metadata)
 
 
-def checked_option(default: Any, help: str, choices: Sequence[str] | None = None, aliases: Sequence[str] = ()) -> Any:
-    """An option of training that `memreason evaluate` takes too, to check it against the checkpoint (the original's
-    scripts give it there); see `with_checked_flags`."""
-    made = option(default, help, choices, aliases)
-    return field(default=default, metadata={**made.metadata, _CHECKED: True})
+class HasCheckedFlags(Protocol):
+    """A dataclass of options, and the names of those that evaluation checks against the checkpoint."""
+
+    checked_flags: ClassVar[tuple[str, ...]]
 
 
-def checked_flags(*kinds: type) -> list[str]:
-    """The names of the options of ``kinds`` that were made by `checked_option`."""
-    return [each.name for kind in kinds for each in fields(kind) if _CHECKED in each.metadata]
-
-
-def with_checked_flags(*kinds: type) -> Callable[[type[T]], type[T]]:
+def with_checked_flags(*kinds: type[HasCheckedFlags]) -> Callable[[type[T]], type[T]]:
     """Decorate a class, before it becomes a dataclass, so that it ends with the checked options of ``kinds``; each is
     None where it is not given."""
 
     def add(cls: type[T]) -> type[T]:
-        names = checked_flags(*kinds)
-        for each in (each for kind in kinds for each in fields(kind) if each.name in names):
-            cls.__annotations__[each.name] = f"{each.type} | None"
-            setattr(cls, each.name, option(None, "checked against the checkpoint, which knows"))
+        for kind in kinds:
+            for name in kind.checked_flags:
+                cls.__annotations__[name] = f"{kind.__annotations__[name]} | None"
+                setattr(cls, name, option(None, "checked against the checkpoint, which knows"))
         return cls
 
     return add

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from memreason.config.fields import check_at_least, check_choice, checked_option, option
+from memreason.config.checks import PREFIX_TUNING, check_one_base, check_quantization, check_soft_prompts
+from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.records import MEMORY, REASON
 
-PREFIX_TUNING = "prefix-tuning"
 PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tuning", PREFIX_TUNING)
 LORA_MODULES = ("mlp", "atten", "all")
 LABELLED: dict[str, tuple[str, ...]] = {"none": (), "memory": (MEMORY, REASON)}
@@ -40,6 +40,12 @@ class InferredTypes:
 class ModelConfig:
     """Which model, which planning tokens, and which of its weights are trained."""
 
+    checked_flags: ClassVar[tuple[str, ...]] = (
+        "add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens", "parameter_efficient_mode",
+        "extract_step_type_tokens", "num_plan_types", "lora_module",
+    )  # fmt: skip
+    """Options that `memreason evaluate` takes too, to check them against the checkpoint: the original's scripts give
+    them there."""
     _argument_group_name: ClassVar[str] = "model and planning tokens"
 
     model_name_or_path: str = option(
@@ -49,31 +55,29 @@ class ModelConfig:
     base_model_name_or_path: str | None = option(
         None, "same as --model_name_or_path when training; kept for the original's scripts"
     )
-    add_soft_prompts: bool = checked_option(
+    add_soft_prompts: bool = option(
         True, "use planning tokens; False trains plain chain of thought on the same solutions"
     )
-    num_general_prefix_tokens: int = checked_option(2, "general tokens <prefix_0>… that open every line")
-    num_special_prefix_tokens: int = checked_option(
-        3, "tokens of the step's type, <memory_0>…, <reason_0>…, <answer_0>…"
-    )
-    extract_step_type_tokens: str = checked_option(
+    num_general_prefix_tokens: int = option(2, "general tokens <prefix_0>… that open every line")
+    num_special_prefix_tokens: int = option(3, "tokens of the step's type, <memory_0>…, <reason_0>…, <answer_0>…")
+    extract_step_type_tokens: str = option(
         "memory",
         "where step types come from: 'memory' (the data's memory/reason labels), 'none' (no step types), or inferred "
         f"from the steps: {', '.join(INFERRED)}; or, as controls, 'random', 'shared' (one type for all), 'shuffled' "
         "(the data's labels permuted over all steps) and 'shuffled:METHOD' (inferred ones permuted)",
     )
-    num_plan_types: int = checked_option(5, "number of inferred step types; 'memory' has its two and '+-*/' its five")
+    num_plan_types: int = option(5, "number of inferred step types; 'memory' has its two and '+-*/' its five")
     step_types_path: str | None = option(
         None, "folder of `memreason step-types fit` with the step types (default: where it puts them)"
     )
-    parameter_efficient_mode: str = checked_option(
+    parameter_efficient_mode: str = option(
         "lora+prompt-tuning",
         "what is trained: 'none' = every weight; 'lora' = adapters, the new token rows stay as initialised; "
         "'prompt-tuning' = the new token rows only; 'lora+prompt-tuning' = adapters and new rows; 'prefix-tuning' = "
         "keys and values before every text (only with --add_soft_prompts False or --add_hard_prompts True)",
         choices=PARAMETER_EFFICIENT_MODES,
     )
-    lora_module: str = checked_option(
+    lora_module: str = option(
         "mlp",
         "layers that get adapters: mlp (with the experts of a mixture, but never its router), atten(tion) or all; "
         "where nothing has such a name, the other linear layers (OPT's fc1 and fc2, Mamba's in_proj)",
@@ -104,29 +108,10 @@ class ModelConfig:
             check_at_least(flag, getattr(self, flag), least)
         if not 0 <= self.lora_dropout < 1:
             raise UserError(f"--lora_dropout {self.lora_dropout}: must be at least 0 and below 1")
-        if self.int8_training and self.int4_training:
-            raise UserError("--int8_training with --int4_training: say one of them")
-        if self.bits and self.parameter_efficient_mode == "none":
-            raise UserError(
-                f"--int{self.bits}_training with --parameter_efficient_mode none: such weights cannot be trained"
-            )
-        base = self.base_model_name_or_path
-        if base is not None and base != self.model_name_or_path:
-            raise UserError(
-                f"--base_model_name_or_path {base} differs from --model_name_or_path {self.model_name_or_path}: "
-                "training starts from one model; give only --model_name_or_path"
-            )
-        tokens = self.num_general_prefix_tokens + self.num_special_prefix_tokens
-        if self.add_soft_prompts and tokens == 0:
-            raise UserError(
-                "--add_soft_prompts True with 0 general and 0 special tokens adds nothing; raise "
-                "--num_general_prefix_tokens or --num_special_prefix_tokens, or say --add_soft_prompts False"
-            )
-        if self.parameter_efficient_mode == "prompt-tuning" and not self.add_soft_prompts:
-            raise UserError(
-                "--parameter_efficient_mode prompt-tuning trains the planning tokens only, and "
-                "--add_soft_prompts False leaves none: nothing would be trained"
-            )
+        mode, soft = self.parameter_efficient_mode, self.add_soft_prompts
+        check_quantization(self.int8_training, self.int4_training, mode)
+        check_one_base(self.base_model_name_or_path, self.model_name_or_path)
+        check_soft_prompts(soft, self.num_general_prefix_tokens + self.num_special_prefix_tokens, mode)
 
     @property
     def bits(self) -> int | None:

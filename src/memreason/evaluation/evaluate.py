@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from memreason.config.ablations import VariantConfig
+from memreason.config.checks import bits_to_load
 from memreason.config.commands import EvaluateConfig
 from memreason.config.data import DataConfig
-from memreason.config.fields import checked_flags
 from memreason.config.model import ModelConfig
 from memreason.config.run import read_config
 from memreason.errors import UserError
@@ -120,17 +120,11 @@ def _folder_name(config: EvaluateConfig) -> str:
     return "-".join([EVALUATION, *(str(one) for one in asked if one is not None)])
 
 
-def _bits(config: EvaluateConfig) -> int | None:
-    if config.load_in_8bit and config.load_in_4bit:
-        raise UserError("--load_in_8bit with --load_in_4bit: say one of them")
-    return 8 if config.load_in_8bit else 4 if config.load_in_4bit else None
-
-
 def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     folder = Path(config.model_name_or_path)
     frozen = read_config(folder)
     options = frozen.options()
-    for flag in checked_flags(ModelConfig, VariantConfig):
+    for flag in (*ModelConfig.checked_flags, *VariantConfig.checked_flags):
         said = getattr(config, flag)
         if said is not None and said != options[flag]:
             raise UserError(
@@ -152,7 +146,8 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
         given.append("num_test")
     data = replace(data, **{name: value for name in given if (value := getattr(config, name)) is not None})
     device = choose_device(config.device)
-    unit = load(folder, config.base_model_name_or_path, config.dtype, _bits(config), config.model_max_length, device)
+    bits = bits_to_load(config.load_in_8bit, config.load_in_4bit)
+    unit = load(folder, config.base_model_name_or_path, config.dtype, bits, config.model_max_length, device)
     return data, unit, config.per_device_eval_batch_size or frozen.training.per_device_eval_batch_size
 
 
@@ -178,5 +173,6 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
         use_calculator=bool(config.use_calculator),
         generation_backend=config.generation_backend or "auto",
     )
-    unit = load_base(name, config.dtype or "auto", data.model_max_length, _bits(config), choose_device(config.device))
+    bits = bits_to_load(config.load_in_8bit, config.load_in_4bit)
+    unit = load_base(name, config.dtype or "auto", data.model_max_length, bits, choose_device(config.device))
     return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE

@@ -26,6 +26,7 @@ from torch import nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from memreason.config.ablations import VariantConfig
+from memreason.config.checks import check_training_dtype
 from memreason.config.model import PREFIX_TUNING, InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.models.adapter_files import check_adapter, load_adapter, read_adapter
@@ -37,7 +38,6 @@ from memreason.models.base_checks import (
     check_rows,
     check_tied,
     check_tokens,
-    check_training_dtype,
     check_vocabulary,
 )
 from memreason.models.dtypes import choose_dtype, dtype_name, training_dtype
@@ -196,7 +196,7 @@ def build(
     or already holds a planning token's name, more tokens than it has positions, quantized weights without a
     backend for them, or ``variants`` that make no sense with the model's options.
     """
-    check_training_dtype(config)
+    check_training_dtype(config.parameter_efficient_mode, config.dtype)
     variants = variants or VariantConfig()
     layout = variants.layout(config, inferred)
     mode = config.parameter_efficient_mode

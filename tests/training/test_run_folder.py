@@ -214,3 +214,15 @@ class TestAMovedBaseModel:
         check_same_base(tmp_path / "run", tmp_path, moved, "print")
         with pytest.raises(UserError, match="has other weights; give the right one with --model_name_or_path"):
             check_same_base(tmp_path / "run", tmp_path, moved, "other")
+
+
+def test_a_config_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    config = config_with(plan_first=True, seed=7, adam_beta1=0.8)
+    assert (config.variants.plan_first, config.training.seed, config.others) == (True, 7, {"adam_beta1": 0.8})
+    write_config(tmp_path, config)
+    assert read_config(tmp_path) == config
+
+
+def test_a_config_that_names_its_base_model_twice_is_read(tmp_path: Path) -> None:
+    write_options(tmp_path, base_model_name_or_path="base", model_name_or_path=str(tmp_path / "base"))
+    assert read_config(tmp_path).model.model_name_or_path == str(tmp_path / "base")

@@ -22,7 +22,8 @@ from memreason.models.build import build
 from memreason.models.unit import ModelUnit
 from memreason.records import Solution
 from memreason.tasks.registry import load_task
-from memreason.training.encoding import collate, encode_solutions
+from memreason.training.collation import collate
+from memreason.training.encoding import encode_solutions
 
 ROUNDS = 5
 LONG = 2048

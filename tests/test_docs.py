@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import pytest
 
-from memreason.cli.main import COMMANDS, main
+from memreason.cli.commands import COMMANDS
+from memreason.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 MADE = {"commands.md", "formats.md"}

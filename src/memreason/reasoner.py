@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, overload
 
 from transformers.utils import logging as transformers_logging
 
-from memreason.config.run import CONFIG, read_config
+from memreason.config.run import CONFIG, RunConfig, read_config
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import generate, stream
 from memreason.generation.options import GenerationOptions
@@ -92,10 +92,10 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     _check_checkpoint(Path(path))
     with _quietly():
         unit = load_unit(Path(path), base, dtype, device=choose_device(device))
-    config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else {}
-    if config.get("use_demonstrations"):
+    config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else RunConfig()
+    if config.variants.use_demonstrations:
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
-    return Reasoner(unit, bool(config.get("use_calculator")))
+    return Reasoner(unit, config.data.use_calculator)
 
 
 def print_json(reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:

@@ -18,9 +18,10 @@ from rich.console import Console
 from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
-from memreason.config.run import read_config, write_config
+from memreason.config.run import RunConfig, read_config, write_config
 from memreason.models.build import build
 from memreason.models.load import load
+from memreason.models.unit import build, load
 from memreason.records import MEMORY, REASON
 from memreason.step_types.config import StepTypesConfig
 from memreason.step_types.describe import print_fit
@@ -62,7 +63,7 @@ def _config(base: str) -> ModelConfig:
     return ModelConfig(model_name_or_path=base, dtype="float32", **tokens)
 
 
-def _frozen(config: ModelConfig, data: DataConfig, folder: Path) -> dict[str, Any]:
+def _frozen(config: ModelConfig, data: DataConfig, folder: Path) -> RunConfig:
     return frozen_config(config, data, TrainingConfig(output_dir=str(folder), use_cpu=True), VariantConfig())
 
 

@@ -12,7 +12,8 @@ from memreason.label.config import LabelConfig
 from memreason.label.convert import convert
 from memreason.label.inspect import figures, read_solutions
 from memreason.label.questions import Asked, Questions
-from memreason.label.replies import Problem, read_facts, read_plan
+from memreason.label.rejection_reasons import Problem
+from memreason.label.replies import read_facts, read_plan
 from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.base import Reply
 from memreason.llm.batch_api import _answered

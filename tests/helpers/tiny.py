@@ -16,7 +16,8 @@ from transformers import (
 
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Solution, Step
-from memreason.training.encoding import collate, encode_solutions
+from memreason.training.collation import collate
+from memreason.training.encoding import encode_solutions
 
 SHAPES = ("untied", "padded", "tied")
 PADDING_ROWS = 37

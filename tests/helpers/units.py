@@ -7,7 +7,8 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.config.model import ModelConfig
 from memreason.models.unit import ModelUnit
-from memreason.training.encoding import collate, encode_solutions
+from memreason.training.collation import collate
+from memreason.training.encoding import encode_solutions
 
 
 def config(base: Path, mode: str = "lora+prompt-tuning", **options) -> ModelConfig:

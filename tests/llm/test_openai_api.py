@@ -14,9 +14,10 @@ import pytest
 
 from memreason.errors import UserError
 from memreason.llm.base import Reply, Request, RequestFailed, Stopped
+from memreason.llm.completions import read_completion
 from memreason.llm.fake_server import ScriptedServer
 from memreason.llm.meter import Meter
-from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, read_completion, request_body
+from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, request_body
 
 KEY = "sk-secret-0123456789"
 PROMPT = ({"role": "system", "content": 'reply {"answer": …}'}, {"role": "user", "content": "in favour of B."})

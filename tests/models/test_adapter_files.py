@@ -15,8 +15,8 @@ from helpers.units import config, logits, train_a_little
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from memreason.config.checks import PREFIX_TUNING
 from memreason.config.commands import EvaluateConfig
-from memreason.config.model import PREFIX_TUNING
 from memreason.config.run import CONFIG
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate

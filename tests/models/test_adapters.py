@@ -20,7 +20,8 @@ from memreason.models.load import load
 from memreason.models.token_embeddings import resize
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
-from memreason.training.encoding import collate, encode_solutions
+from memreason.training.collation import collate
+from memreason.training.encoding import encode_solutions
 
 SIZES = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
              max_position_embeddings=512, bos_token_id=None)  # fmt: skip

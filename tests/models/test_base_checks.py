@@ -24,7 +24,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from memreason.config.model import PREFIX_TUNING, ModelConfig
+from memreason.config.checks import PREFIX_TUNING
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.models.base_checks import check_length, check_texts, position_limit
 from memreason.models.build import build

@@ -12,7 +12,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING
+from memreason.config.checks import PREFIX_TUNING
+from memreason.config.model import PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
 from memreason.generation.answer import generate, stream
 from memreason.generation.options import GenerationOptions

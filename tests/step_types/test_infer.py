@@ -185,7 +185,7 @@ class TestTokens:
     def test_the_rows_of_types_start_from_their_words_and_apart_from_each_other(self, bases: dict[str, Path]) -> None:
         config = ModelConfig(str(bases["untied"]), dtype="float32", extract_step_type_tokens="k-means")
         words = {"kmeans_0": "capital", "kmeans_1": "France", "kmeans_2": "Rome"}
-        unit = build(config.knowing(InferredTypes(words, {"method": "k-means"})), 64)
+        unit = build(config, 64, inferred=InferredTypes(words, {"method": "k-means"}))
         rows = unit.merge().get_input_embeddings().weight
         for name, word in words.items():
             ids = unit.tokenizer.encode(" " + word, add_special_tokens=False)
@@ -196,4 +196,4 @@ class TestTokens:
 
     def test_options_do_not_know_inferred_types_before_they_are_inferred(self) -> None:
         with pytest.raises(ValueError, match="known once they are inferred"):
-            _ = ModelConfig(extract_step_type_tokens="vae").step_types
+            ModelConfig(extract_step_type_tokens="vae").step_types()

@@ -19,7 +19,7 @@ from memreason.generation.few_shot import Demonstrations
 from memreason.planning_tokens.layout import FRONT, IGNORE, PlanningTokens
 from memreason.records import Question, Solution, Step
 from memreason.tasks.base import TaskData
-from memreason.training.dataset import Columns, discard, fingerprint, in_memory, kept
+from memreason.training.dataset import Columns, discard, fingerprint, in_memory, load_or_build
 from memreason.training.encoding import encode_solutions
 
 LAYOUT = PlanningTokens()
@@ -31,11 +31,11 @@ ONE: Columns = {"input_ids": [[5, 6, 7]], "prompt_length": [1], "solution": [0]}
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from memreason.training.dataset import kept
+from memreason.training.dataset import load_or_build
 def batches():
     yield {"input_ids": [[1, 2, 3]], "prompt_length": [1], "solution": [0]}
     os.kill(os.getpid(), signal.SIGKILL)
-kept(Path(sys.argv[1]), "key", batches)
+load_or_build(Path(sys.argv[1]), "key", batches)
 """
 PRINTS_KEY = """
 import sys
@@ -95,9 +95,9 @@ class TestEncoding:
 class TestTheFile:
     def test_reading_it_takes_no_memory_and_handing_it_on_copies_nothing(self, tmp_path: Path) -> None:
         many = {"input_ids": [[7] * 500] * 1000, "prompt_length": [100] * 1000, "solution": list(range(1000))}
-        kept(tmp_path, "key", lambda: [many])
+        load_or_build(tmp_path, "key", lambda: [many])
         before = pa.total_allocated_bytes()
-        examples = kept(tmp_path, "key", never)
+        examples = load_or_build(tmp_path, "key", never)
         assert examples[999] == {"input_ids": [7] * 500, "labels": [IGNORE] * 100 + [7] * 400}
         assert pa.total_allocated_bytes() - before < 10_000
         sent = pickle.dumps(examples)  # to a data loader's workers
@@ -108,27 +108,27 @@ class TestTheFile:
         for name in ("mine.arrow", "notes.txt"):
             (tmp_path / name).touch()
         for key in ("0" * 24, "1" * 24):
-            kept(tmp_path, key, lambda: [ONE])
+            load_or_build(tmp_path, key, lambda: [ONE])
         assert {path.name for path in tmp_path.glob("*.arrow")} == {"mine.arrow", f"{'1' * 24}.arrow"}
         discard(tmp_path)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.arrow", "notes.txt"]
-        kept(tmp_path / "tokenised", "2" * 24, lambda: [ONE])
+        load_or_build(tmp_path / "tokenised", "2" * 24, lambda: [ONE])
         discard(tmp_path / "tokenised")
         discard(tmp_path / "tokenised")
         assert not (tmp_path / "tokenised").exists()
 
     @pytest.mark.parametrize("left", [0, 9, 200])
     def test_a_damaged_file_is_made_anew(self, tmp_path: Path, left: int) -> None:
-        kept(tmp_path, "key", lambda: [ONE])
+        load_or_build(tmp_path, "key", lambda: [ONE])
         path = tmp_path / "key.arrow"
         path.write_bytes(path.read_bytes()[:left])
-        assert kept(tmp_path, "key", lambda: [ONE])[0]["input_ids"] == [5, 6, 7]
+        assert load_or_build(tmp_path, "key", lambda: [ONE])[0]["input_ids"] == [5, 6, 7]
 
     def test_a_killed_write_leaves_no_file_and_no_lock(self, tmp_path: Path) -> None:
         run = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, timeout=120)
         assert run.returncode == -9, run.stderr
         assert not list(tmp_path.glob("key*"))
-        assert kept(tmp_path, "key", lambda: [ONE])[0]["input_ids"] == [5, 6, 7]
+        assert load_or_build(tmp_path, "key", lambda: [ONE])[0]["input_ids"] == [5, 6, 7]
         assert {path.name for path in tmp_path.iterdir()} <= {"key.arrow", ".lock"}
 
     def test_a_write_that_fails_leaves_nothing(self, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ class TestTheFile:
             raise OSError("the disk is full")
 
         with pytest.raises(OSError, match="disk is full"):
-            kept(tmp_path, "key", batches)
+            load_or_build(tmp_path, "key", batches)
         assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
 
     def test_of_two_who_ask_at_once_one_makes_it_and_the_other_waits(self, tmp_path: Path) -> None:
@@ -149,10 +149,10 @@ class TestTheFile:
             yield ONE
 
         found = []
-        first = Thread(target=lambda: found.append(kept(tmp_path, "key", batches)))
+        first = Thread(target=lambda: found.append(load_or_build(tmp_path, "key", batches)))
         first.start()
         assert begun.wait(60)
-        second = Thread(target=lambda: found.append(kept(tmp_path, "key", never)))
+        second = Thread(target=lambda: found.append(load_or_build(tmp_path, "key", never)))
         second.start()
         second.join(0.2)
         assert second.is_alive() and not found
@@ -163,13 +163,13 @@ class TestTheFile:
 
     def test_a_folder_holds_the_newest_only(self, tmp_path: Path) -> None:
         for key in ("0" * 24, "a" * 24):
-            kept(tmp_path, key, lambda: [ONE])
+            load_or_build(tmp_path, key, lambda: [ONE])
         assert [path.stem for path in tmp_path.glob("*.arrow")] == ["a" * 24]
 
     def test_a_folder_that_cannot_be_written_to_is_an_error_that_names_it(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(UserError, match=r"file/tokenised: cannot be written to"):
-            kept(tmp_path / "file" / "tokenised", "key", lambda: [ONE])
+            load_or_build(tmp_path / "file" / "tokenised", "key", lambda: [ONE])
 
 
 class TestTheKey:

@@ -26,12 +26,14 @@ from transformers import (
 )
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import PREFIX_TUNING, ModelConfig
+from memreason.config.checks import PREFIX_TUNING
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.models.build import build
-from memreason.models.unit import ModelUnit
+from memreason.models.unit import ModelUnit, build
 from memreason.training.encoding import encode_solutions, pack
 from memreason.training.loss import TrainingPass
+from memreason.training.packing import pack
 
 MIXING = {
     "convolutions": lambda sizes: Lfm2ForCausalLM(Lfm2Config(**sizes, layer_types=["conv", "full_attention"])),

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
-from memreason.config.run import CONFIG, data_options, read_config, write_config
+from memreason.config.run import CONFIG, RunConfig, read_config, write_config
 from memreason.errors import UserError
 from memreason.models.manifest import Manifest
 from memreason.planning_tokens.layout import PlanningTokens
@@ -23,7 +24,19 @@ from memreason.training.run_folder import (
     frozen_config,
 )
 
-CONFIG_A = {"dataset": "atlas", "k_shot": 0, "lora_r": 16}
+OPTIONS = {"dataset": "atlas", "k_shot": 0, "lora_r": 16}
+
+
+def config_with(**options: Any) -> RunConfig:
+    return RunConfig.of(OPTIONS | options)
+
+
+CONFIG_A = config_with()
+
+
+def write_options(folder: Path, **options: Any) -> None:
+    """A config as a file that somebody has changed may have it."""
+    (folder / CONFIG).write_text(yaml.safe_dump(OPTIONS | options))
 
 
 def test_a_new_folder_is_begun_with_its_config(tmp_path: Path) -> None:
@@ -61,22 +74,22 @@ def test_secrets_are_not_frozen_and_paths_are_absolute(tmp_path: Path, monkeypat
     Path("model").mkdir()
     training = TrainingConfig(output_dir="run", hub_token="hf_planted", num_train_epochs=7)
     config = frozen_config(ModelConfig("model"), DataConfig("jsonl", "mine.jsonl"), training, VariantConfig())
-    assert "hf_planted" not in str(config)
-    assert config["data_path"] == str(tmp_path / "mine.jsonl")
-    assert config["model_name_or_path"] == str(tmp_path / "model")
-    assert config["num_train_epochs"] == 7 and "output_dir" not in config
+    assert "hf_planted" not in str(config.options())
+    assert config.data.data_path == str(tmp_path / "mine.jsonl")
+    assert config.model.model_name_or_path == str(tmp_path / "model")
+    assert config.training.num_train_epochs == 7 and "output_dir" not in config.options()
 
 
 def test_a_run_goes_on_with_any_device_and_in_its_own_data_type(tmp_path: Path) -> None:
-    begin_run(tmp_path, CONFIG_A | {"dtype": "bfloat16", "use_cpu": True})
-    assert check_run(tmp_path, CONFIG_A | {"dtype": "auto"}, resume=True, overwrite=False)
+    begin_run(tmp_path, config_with(**{"dtype": "bfloat16", "use_cpu": True}))
+    assert check_run(tmp_path, config_with(**{"dtype": "auto"}), resume=True, overwrite=False)
     assert begun_dtype(tmp_path) == "bfloat16"
     with pytest.raises(UserError, match="dtype was 'bfloat16' and is 'float32'"):
-        check_run(tmp_path, CONFIG_A | {"dtype": "float32"}, resume=True, overwrite=False)
+        check_run(tmp_path, config_with(**{"dtype": "float32"}), resume=True, overwrite=False)
 
 
 def test_a_run_whose_config_does_not_know_its_data_type_goes_on_in_its_checkpoints(tmp_path: Path) -> None:
-    begin_run(tmp_path, CONFIG_A | {"dtype": "auto"})
+    begin_run(tmp_path, config_with(**{"dtype": "auto"}))
     assert begun_dtype(tmp_path) == "auto"
     (tmp_path / "checkpoint-2").mkdir()
     Manifest("base", "", "", "float32", "lora", PlanningTokens(), {}, 8, 8).write(tmp_path / "checkpoint-2")
@@ -87,7 +100,7 @@ def test_the_device_is_not_frozen(tmp_path: Path) -> None:
     for options in ({}, {"use_cpu": True}, {"on_device": "cpu"}):
         training = TrainingConfig(output_dir=str(tmp_path), **options)
         config = frozen_config(ModelConfig(), DataConfig(), training, VariantConfig())
-        assert not {"use_cpu", "on_device", "device"} & set(config)
+        assert not {"use_cpu", "on_device", "device"} & set(config.options())
 
 
 class TestOverwriting:
@@ -118,7 +131,7 @@ class TestOverwriting:
         assert self.files(tmp_path) == before
 
     def test_only_its_own_files_go(self, tmp_path: Path) -> None:
-        begin_run(tmp_path, CONFIG_A | {"old": 1})
+        begin_run(tmp_path, config_with(**{"old": 1}))
         own = ["metrics.json", "memreason.json", "adapter_model.safetensors", "checkpoint-8/memreason.json",
                "checkpoint-8/optimizer.pt", "checkpoint-8/evaluation/traces.jsonl", "epochs/epoch-1/traces.jsonl",
                "evaluation/metrics.json", "evaluation-test/traces.txt"]  # fmt: skip
@@ -133,7 +146,7 @@ class TestOverwriting:
         assert read_config(tmp_path) == CONFIG_A
 
     def test_a_run_of_every_weight_takes_its_weights_along(self, tmp_path: Path) -> None:
-        begin_run(tmp_path, CONFIG_A | {"parameter_efficient_mode": "none"})
+        begin_run(tmp_path, config_with(**{"parameter_efficient_mode": "none"}))
         (tmp_path / "model.safetensors").touch()
         begin_run(tmp_path, CONFIG_A)
         assert self.files(tmp_path) == [CONFIG]
@@ -149,15 +162,15 @@ class TestOverwriting:
     ],
 )
 def test_a_config_with_values_of_other_types_is_named(tmp_path: Path, entries: dict[str, Any], what: str) -> None:
-    write_config(tmp_path, CONFIG_A | entries)
+    write_options(tmp_path, **entries)
     with pytest.raises(UserError, match=rf"config\.yaml: not a config that memreason wrote: {what}.*; copy the folder"):
         read_config(tmp_path)
 
 
 def test_data_options_that_cannot_be_are_named_with_their_file(tmp_path: Path) -> None:
-    write_config(tmp_path, CONFIG_A | {"num_train": -3})
+    write_options(tmp_path, num_train=-3)
     with pytest.raises(UserError, match=r"config\.yaml: --num_train -3: must be at least"):
-        data_options(tmp_path)
+        read_config(tmp_path)
 
 
 def test_a_config_that_unfolds_without_end_is_named_at_once(tmp_path: Path) -> None:
@@ -180,24 +193,36 @@ def test_a_folder_with_somebodys_files_of_such_names_is_no_place_for_a_run(tmp_p
 class TestAMovedBaseModel:
     def test_one_that_is_gone_is_named_with_the_way_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        begin_run(tmp_path / "run", CONFIG_A | {BASE: str(tmp_path / "base")})
+        begin_run(tmp_path / "run", config_with(**{BASE: str(tmp_path / "base")}))
         for said in (str(tmp_path / "base"), "base"):
             with pytest.raises(UserError, match=r"base, which is not there any more; if it lies.*--model_name_or_path"):
-                check_run(tmp_path / "run", CONFIG_A | {BASE: said}, resume=True, overwrite=False)
+                check_run(tmp_path / "run", config_with(**{BASE: said}), resume=True, overwrite=False)
 
     def test_a_finished_run_needs_none(self, tmp_path: Path) -> None:
-        begin_run(tmp_path, CONFIG_A | {BASE: str(tmp_path / "base")})
+        begin_run(tmp_path, config_with(**{BASE: str(tmp_path / "base")}))
         (tmp_path / FINISHED).touch()
-        assert check_run(tmp_path, CONFIG_A | {BASE: str(tmp_path / "base")}, resume=True, overwrite=False)
+        assert check_run(tmp_path, config_with(**{BASE: str(tmp_path / "base")}), resume=True, overwrite=False)
 
     def test_another_place_is_let_pass_until_its_weights_are_known(self, tmp_path: Path) -> None:
-        begin_run(tmp_path / "run", CONFIG_A | {BASE: str(tmp_path / "base")})
+        begin_run(tmp_path / "run", config_with(**{BASE: str(tmp_path / "base")}))
         (tmp_path / "moved").mkdir()
         moved = str(tmp_path / "moved")
-        assert check_run(tmp_path / "run", CONFIG_A | {BASE: moved}, resume=True, overwrite=False)
+        assert check_run(tmp_path / "run", config_with(**{BASE: moved}), resume=True, overwrite=False)
         with pytest.raises(UserError, match="has no checkpoint yet to compare"):
             check_same_base(tmp_path / "run", None, moved, "print")
         Manifest("base", "", "print", "float32", "lora", PlanningTokens(), {}, 8, 8).write(tmp_path)
         check_same_base(tmp_path / "run", tmp_path, moved, "print")
         with pytest.raises(UserError, match="has other weights; give the right one with --model_name_or_path"):
             check_same_base(tmp_path / "run", tmp_path, moved, "other")
+
+
+def test_a_config_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    config = config_with(plan_first=True, seed=7, adam_beta1=0.8)
+    assert (config.variants.plan_first, config.training.seed, config.others) == (True, 7, {"adam_beta1": 0.8})
+    write_config(tmp_path, config)
+    assert read_config(tmp_path) == config
+
+
+def test_a_config_that_names_its_base_model_twice_is_read(tmp_path: Path) -> None:
+    write_options(tmp_path, base_model_name_or_path="base", model_name_or_path=str(tmp_path / "base"))
+    assert read_config(tmp_path).model.model_name_or_path == str(tmp_path / "base")

@@ -19,8 +19,9 @@ from safetensors.torch import load_file
 
 from memreason import load
 from memreason.config.ablations import VariantConfig
+from memreason.config.checks import PREFIX_TUNING
 from memreason.config.commands import EvaluateConfig
-from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING
+from memreason.config.model import PARAMETER_EFFICIENT_MODES
 from memreason.config.run import read_config
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
@@ -321,7 +322,7 @@ def test_a_run_stays_in_the_data_type_that_it_was_begun_in_whatever_a_later_meas
     (tmp_path / "run" / "metrics.json").unlink()  # as if it had been stopped before its end
     resumed = go(resume=True)
     assert resumed.after == begun.after and resumed.after.dtype == "bfloat16"
-    assert read_config(tmp_path / "run")["dtype"] == read_manifest(tmp_path / "run").dtype == "bfloat16"
+    assert read_config(tmp_path / "run").model.dtype == read_manifest(tmp_path / "run").dtype == "bfloat16"
     evaluated, _, _ = evaluate(EvaluateConfig(str(tmp_path / "run"), output_dir=str(tmp_path / "e")), progress=False)
     assert evaluated == begun.after
     with pytest.raises(UserError, match="dtype was 'bfloat16' and is 'float32'"):

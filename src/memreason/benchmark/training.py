@@ -29,7 +29,7 @@ from memreason.models.lora_targets import lora_targets
 from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
 from memreason.runtime.allocator import keep_freed_memory
 from memreason.training.config import TrainingConfig
-from memreason.training.encoding import Example
+from memreason.training.dataset import Example
 from memreason.training.trainer import GenerationTrainer
 
 TakeTurn = Callable[[], Turn]

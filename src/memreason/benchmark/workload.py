@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +31,8 @@ from memreason.records import PLAIN, Question
 from memreason.runtime.devices import choose_device
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import load_data
-from memreason.training.encoding import Example, encode_solutions
+from memreason.training.dataset import Example
+from memreason.training.encoding import encode_solutions
 
 BASE_MAX_LENGTH = 256
 T = TypeVar("T")
@@ -155,13 +156,13 @@ def prepare_work(config: BenchmarkConfig) -> Work:
 
 def _data(config: BenchmarkConfig) -> DataConfig:
     """The checkpoint's data, or what the options say."""
-    values: dict[str, Any] = {"num_test": 0}
+    data = DataConfig(num_test=0)
     if is_checkpoint(config.model_name_or_path):
-        frozen = read_config(Path(config.model_name_or_path))
-        if config.dataset in (None, frozen["dataset"]):
-            values |= {field.name: frozen[field.name] for field in fields(DataConfig) if field.name in frozen}
-    given = {"dataset": config.dataset, "data_path": config.data_path}
-    return DataConfig(**{**values, **{name: value for name, value in given.items() if value is not None}})
+        of_checkpoint = read_config(Path(config.model_name_or_path)).data
+        if config.dataset in (None, of_checkpoint.dataset):
+            data = of_checkpoint
+    given: dict[str, Any] = {"dataset": config.dataset, "data_path": config.data_path}
+    return replace(data, **{name: value for name, value in given.items() if value is not None})
 
 
 def _questions(task: TaskData) -> list[Question]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from memreason.config import checks
 from memreason.config.data import DataConfig
 from memreason.config.fields import check_choice, option
-from memreason.config.model import LABELLED, PREFIX_TUNING, ModelConfig
-from memreason.errors import UserError
+from memreason.config.model import LABELLED, InferredTypes, ModelConfig
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
 from memreason.planning_tokens.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
 
@@ -24,10 +24,16 @@ SEPARATE, CONSTANT_LEN = "separate", "constant_len"
 UNIFORM, SIMILAR = "uniform", "similar"
 
 
-@dataclass
+@dataclass(frozen=True)
 class VariantConfig:
     """Which ablations are on; by default none."""
 
+    checked_flags: ClassVar[tuple[str, ...]] = (
+        "only_at_front", "plan_first", "plan_only", "add_hard_prompts",
+        "use_sparse_attention", "prompt_template", "use_demonstrations", "demo_selection",
+    )  # fmt: skip
+    """Options that `memreason evaluate` takes too, to check them against the checkpoint: the original's scripts give
+    them there."""
     _argument_group_name: ClassVar[str] = (
         "ablations, after the code of arXiv 2310.05707: each changes one thing; checkpoints remember them"
     )
@@ -99,23 +105,7 @@ class VariantConfig:
         check_choice("mode", self.mode, (SEPARATE, CONSTANT_LEN))
         check_choice("sparse_scope", self.sparse_scope, (STEP, ALL))
         placements = [flag for flag in ("only_at_front", "plan_first", "plan_only") if getattr(self, flag)]
-        if len(placements) > 1:
-            raise UserError(f"--{' and --'.join(placements)} contradict each other: each says where planning tokens go")
-        if self.use_sparse_attention and self.use_demonstrations:
-            raise UserError(
-                "--use_sparse_attention with --use_demonstrations: the demonstrations' planning tokens would be taken "
-                "for steps of the solution"
-            )
-        if self.use_sparse_attention and (placements or self.add_hard_prompts):
-            flag = placements[0] if placements else "add_hard_prompts"
-            raise UserError(
-                f"--use_sparse_attention with --{flag}: steps are told apart by the new tokens before each of them"
-            )
-        if self.only_at_front and self.add_hard_prompts:
-            raise UserError(
-                "--only_at_front with --add_hard_prompts: only general tokens stand at the front, and there are no "
-                "words for those"
-            )
+        checks.check_ablations(placements, self.use_sparse_attention, self.use_demonstrations, self.add_hard_prompts)
 
     @property
     def placement(self) -> str:
@@ -128,75 +118,41 @@ class VariantConfig:
         """What planning tokens see under sparse attention; empty where attention is dense."""
         return self.sparse_scope if self.use_sparse_attention else ""
 
-    def layout(self, model: ModelConfig) -> PlanningTokens:
-        """The planning tokens of a model, and with them its text layout.
+    def layout(self, model: ModelConfig, inferred: InferredTypes | None = None) -> PlanningTokens:
+        """The planning tokens of a model, and with them its text layout; ``inferred`` where its types are inferred.
 
         Raises UserError where the model's options leave nothing for a variant to work on.
         """
         self._check(model)
         general, special = model.num_general_prefix_tokens, model.num_special_prefix_tokens
         if self.add_hard_prompts:
-            tokens = PlanningTokens(0, 0, model.step_types, self.placement, words=True)
+            tokens = PlanningTokens(0, 0, model.step_types(inferred), self.placement, words=True)
         elif not model.add_soft_prompts:
             tokens = PlanningTokens()
         elif self.only_at_front:
             tokens = PlanningTokens(general, 0, (), FRONT)
         else:
-            tokens = PlanningTokens(general, special, model.step_types, self.placement)
+            tokens = PlanningTokens(general, special, model.step_types(inferred), self.placement)
         return replace(tokens, prompt_template=self.prompt_template)
 
     def check(self, model: ModelConfig, data: DataConfig) -> None:
         """Raise UserError where the options together make no sense."""
         self._check(model)
-        if self.use_demonstrations and data.k_shot == 0:
-            raise UserError("--use_demonstrations: say how many with --k_shot")
-        if self.use_demonstrations and model.extract_step_type_tokens not in LABELLED:
-            raise UserError(
-                f"--use_demonstrations with --extract_step_type_tokens {model.extract_step_type_tokens}: a checkpoint "
-                "does not hold the demonstrations' inferred types, so evaluation could not show the same ones; use "
-                "none or memory"
-            )
+        if self.use_demonstrations:
+            method = model.extract_step_type_tokens
+            checks.check_demonstrations(data.k_shot, method, method in LABELLED)
 
     def _check(self, model: ModelConfig) -> None:
         soft = model.add_soft_prompts and not self.add_hard_prompts
         typed = model.extract_step_type_tokens != "none"
         mode = model.parameter_efficient_mode
-        if mode == PREFIX_TUNING and soft:
-            raise UserError(
-                "--parameter_efficient_mode prefix-tuning has no place for new tokens in its checkpoint; say "
-                "--add_soft_prompts False, or --add_hard_prompts True"
-            )
-        if mode == PREFIX_TUNING and self.mode == CONSTANT_LEN:
-            raise UserError(
-                "--parameter_efficient_mode prefix-tuning with --mode constant_len: the prefix would stand before the "
-                "first solution of a row only"
-            )
-        if self.random_initialize and mode != "none":
-            raise UserError(
-                f"--random_initialize with --parameter_efficient_mode {mode}: random weights that are frozen can do "
-                "nothing, and the checkpoint would lack them; use none"
-            )
+        checks.check_mode(mode, soft, self.mode == CONSTANT_LEN, self.random_initialize)
         if self.add_hard_prompts:
-            if not typed:
-                raise UserError("--add_hard_prompts with --extract_step_type_tokens none: there are no types to name")
-            if mode == "prompt-tuning":
-                raise UserError(
-                    "--parameter_efficient_mode prompt-tuning trains new tokens only, and --add_hard_prompts adds "
-                    "none: nothing would be trained; use none or lora"
-                )
-        if self.use_sparse_attention and not soft:
-            raise UserError("--use_sparse_attention with --add_soft_prompts False: there are no tokens to see")
+            checks.check_hard_prompts(typed, mode)
+        if self.use_sparse_attention:
+            checks.check_sparse(soft)
         if self.only_at_front:
-            if not soft:
-                raise UserError("--only_at_front with --add_soft_prompts False: there are no tokens to place")
-            if model.num_general_prefix_tokens == 0:
-                raise UserError("--only_at_front writes the general tokens; raise --num_general_prefix_tokens above 0")
+            checks.check_front(soft, model.num_general_prefix_tokens)
         if self.plan_first or self.plan_only:
             flag = "plan_first" if self.plan_first else "plan_only"
-            if not soft and not self.add_hard_prompts:
-                raise UserError(f"--{flag} with --add_soft_prompts False: there are no tokens to plan with")
-            if not typed or (soft and model.num_special_prefix_tokens == 0):
-                raise UserError(
-                    f"--{flag} plans the types of the steps; it needs --extract_step_type_tokens other than none and "
-                    "--num_special_prefix_tokens above 0"
-                )
+            checks.check_plan(flag, soft, self.add_hard_prompts, typed, model.num_special_prefix_tokens)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from memreason.config.ablations import VariantConfig
 from memreason.config.data import BACKENDS
-from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.fields import check_at_least, check_choice, option, with_checked_flags
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
@@ -59,10 +61,8 @@ class ScoreConfig:
                 raise UserError(f"--{flag} is missing")
 
 
-_KNOWN = "checked against the checkpoint, which knows"
-
-
 @dataclass
+@with_checked_flags(ModelConfig, VariantConfig)
 class EvaluateConfig:
     """Options of `memreason evaluate`; what is not given comes from the checkpoint."""
 
@@ -100,22 +100,6 @@ class EvaluateConfig:
     output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
     show: int = option(3, "print this many traces")
     json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
-    # Spoken by the original's eval.sh; the checkpoint knows them, so they are checked, not used.
-    add_soft_prompts: bool | None = option(None, _KNOWN)
-    num_general_prefix_tokens: int | None = option(None, _KNOWN)
-    num_special_prefix_tokens: int | None = option(None, _KNOWN)
-    parameter_efficient_mode: str | None = option(None, _KNOWN)
-    extract_step_type_tokens: str | None = option(None, _KNOWN)
-    num_plan_types: int | None = option(None, _KNOWN)
-    lora_module: str | None = option(None, _KNOWN)
-    only_at_front: bool | None = option(None, _KNOWN)
-    plan_first: bool | None = option(None, _KNOWN)
-    plan_only: bool | None = option(None, _KNOWN)
-    add_hard_prompts: bool | None = option(None, _KNOWN)
-    use_sparse_attention: bool | None = option(None, _KNOWN)
-    prompt_template: str | None = option(None, _KNOWN)
-    use_demonstrations: bool | None = option(None, _KNOWN)
-    demo_selection: str | None = option(None, _KNOWN)
 
     def __post_init__(self) -> None:
         if not self.model_name_or_path:

@@ -11,7 +11,7 @@ BACKENDS = ("auto", "transformers", "openvino", "vllm")
 """What decodes: our continuous batching (`auto`), transformers' `generate` batch by batch, or another engine."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class DataConfig:
     """Which questions, how many, and how long a text may be."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from memreason.errors import UserError, did_you_mean
+
+T = TypeVar("T")
 
 
 def option(default: Any, help: str, choices: Sequence[str] | None = None, aliases: Sequence[str] = ()) -> Any:
@@ -17,6 +19,26 @@ def option(default: Any, help: str, choices: Sequence[str] | None = None, aliase
     if aliases:
         metadata["aliases"] = list(aliases)
     return field(default=default, metadata=metadata)
+
+
+class HasCheckedFlags(Protocol):
+    """A dataclass of options, and the names of those that evaluation checks against the checkpoint."""
+
+    checked_flags: ClassVar[tuple[str, ...]]
+
+
+def with_checked_flags(*kinds: type[HasCheckedFlags]) -> Callable[[type[T]], type[T]]:
+    """Decorate a class, before it becomes a dataclass, so that it ends with the checked options of ``kinds``; each is
+    None where it is not given."""
+
+    def add(cls: type[T]) -> type[T]:
+        for kind in kinds:
+            for name in kind.checked_flags:
+                cls.__annotations__[name] = f"{kind.__annotations__[name]} | None"
+                setattr(cls, name, option(None, "checked against the checkpoint, which knows"))
+        return cls
+
+    return add
 
 
 def check_choice(flag: str, value: str, choices: Sequence[str]) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from memreason.config.checks import PREFIX_TUNING, check_one_base, check_quantization, check_soft_prompts
 from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.records import MEMORY, REASON
 
-PREFIX_TUNING = "prefix-tuning"
 PARAMETER_EFFICIENT_MODES = ("none", "lora", "prompt-tuning", "lora+prompt-tuning", PREFIX_TUNING)
 LORA_MODULES = ("mlp", "atten", "all")
 LABELLED: dict[str, tuple[str, ...]] = {"none": (), "memory": (MEMORY, REASON)}
@@ -29,16 +28,26 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class InferredTypes:
-    """Step types that were inferred: name → words that the rows of its tokens start from, and what inferred them."""
+    """Step types that were inferred from the training steps.
+
+    ``words``: name of a type → the words whose embeddings the rows of its tokens start from; ``record``: what inferred
+    them (method, seed, …), as a checkpoint's manifest keeps it.
+    """
 
     words: dict[str, str]
     record: dict[str, Any]
 
 
-@dataclass
+@dataclass(frozen=True)
 class ModelConfig:
     """Which model, which planning tokens, and which of its weights are trained."""
 
+    checked_flags: ClassVar[tuple[str, ...]] = (
+        "add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens", "parameter_efficient_mode",
+        "extract_step_type_tokens", "num_plan_types", "lora_module",
+    )  # fmt: skip
+    """Options that `memreason evaluate` takes too, to check them against the checkpoint: the original's scripts give
+    them there."""
     _argument_group_name: ClassVar[str] = "model and planning tokens"
 
     model_name_or_path: str = option(
@@ -101,51 +110,23 @@ class ModelConfig:
             check_at_least(flag, getattr(self, flag), least)
         if not 0 <= self.lora_dropout < 1:
             raise UserError(f"--lora_dropout {self.lora_dropout}: must be at least 0 and below 1")
-        if self.int8_training and self.int4_training:
-            raise UserError("--int8_training with --int4_training: say one of them")
-        if self.bits and self.parameter_efficient_mode == "none":
-            raise UserError(
-                f"--int{self.bits}_training with --parameter_efficient_mode none: such weights cannot be trained"
-            )
-        base = self.base_model_name_or_path
-        if base is not None and base != self.model_name_or_path:
-            raise UserError(
-                f"--base_model_name_or_path {base} differs from --model_name_or_path {self.model_name_or_path}: "
-                "training starts from one model; give only --model_name_or_path"
-            )
-        tokens = self.num_general_prefix_tokens + self.num_special_prefix_tokens
-        if self.add_soft_prompts and tokens == 0:
-            raise UserError(
-                "--add_soft_prompts True with 0 general and 0 special tokens adds nothing; raise "
-                "--num_general_prefix_tokens or --num_special_prefix_tokens, or say --add_soft_prompts False"
-            )
-        if self.parameter_efficient_mode == "prompt-tuning" and not self.add_soft_prompts:
-            raise UserError(
-                "--parameter_efficient_mode prompt-tuning trains the planning tokens only, and "
-                "--add_soft_prompts False leaves none: nothing would be trained"
-            )
+        mode, soft = self.parameter_efficient_mode, self.add_soft_prompts
+        check_quantization(self.int8_training, self.int4_training, mode)
+        check_one_base(self.base_model_name_or_path, self.model_name_or_path)
+        check_soft_prompts(soft, self.num_general_prefix_tokens + self.num_special_prefix_tokens, mode)
 
     @property
     def bits(self) -> int | None:
         """The bits of each frozen weight, where they are quantized."""
         return 8 if self.int8_training else 4 if self.int4_training else None
 
-    @property
-    def inferred(self) -> InferredTypes | None:
-        """The inferred step types, once they are known."""
-        return vars(self).get("_inferred")
+    def step_types(self, inferred: InferredTypes | None = None) -> tuple[str, ...]:
+        """The step types that get tokens of their own: the labels' types, or those ``inferred`` from the steps.
 
-    def knowing(self, inferred: InferredTypes) -> ModelConfig:
-        """The same options, with the inferred step types known."""
-        config = copy.copy(self)
-        vars(config)["_inferred"] = inferred
-        return config
-
-    @property
-    def step_types(self) -> tuple[str, ...]:
-        """The step types that get tokens of their own; inferred ones only on a config `knowing` them."""
-        if self.inferred is not None:
-            return tuple(self.inferred.words)
+        Raises ValueError where types are to be inferred and none are given.
+        """
+        if inferred is not None:
+            return tuple(inferred.words)
         if self.extract_step_type_tokens not in LABELLED:
             raise ValueError(f"the types of {self.extract_step_type_tokens} are known once they are inferred")
         return LABELLED[self.extract_step_type_tokens]

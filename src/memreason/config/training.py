@@ -1,4 +1,4 @@
-"""The options of `memreason train` that are about the run. Apart from `training_config.py`, which needs torch for the
+"""The options of `memreason train` that are about the run. Apart from `training/config.py`, which needs torch for the
 rest of them."""
 
 from __future__ import annotations

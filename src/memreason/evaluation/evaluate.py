@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memreason.config.ablations import VariantConfig
+from memreason.config.checks import bits_to_load
 from memreason.config.commands import EvaluateConfig
 from memreason.config.data import DataConfig
-from memreason.config.run import data_options, read_config
+from memreason.config.model import ModelConfig
+from memreason.config.run import read_config
 from memreason.errors import UserError
 from memreason.evaluation.files import check_folder, write_result, write_traces
 from memreason.evaluation.judge import judge_trace
@@ -111,12 +113,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
 
 def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
     """What the checkpoint was trained to see before a question."""
-    frozen = read_config(Path(config.model_name_or_path))
-    if not frozen.get("use_demonstrations"):
+    variants = read_config(Path(config.model_name_or_path)).variants
+    if not variants.use_demonstrations:
         return None
-    return Demonstrations(
-        task, data.k_shot, frozen.get("demo_selection", VariantConfig.demo_selection), data.split_seed
-    )
+    return Demonstrations(task, data.k_shot, variants.demo_selection, data.split_seed)
 
 
 def _folder_name(config: EvaluateConfig) -> str:
@@ -128,44 +128,35 @@ def _folder_name(config: EvaluateConfig) -> str:
     return "-".join([EVALUATION, *(str(one) for one in asked if one is not None)])
 
 
-def _bits(config: EvaluateConfig) -> int | None:
-    if config.load_in_8bit and config.load_in_4bit:
-        raise UserError("--load_in_8bit with --load_in_4bit: say one of them")
-    return 8 if config.load_in_8bit else 4 if config.load_in_4bit else None
-
-
 def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     folder = Path(config.model_name_or_path)
     frozen = read_config(folder)
-    for flag in ("add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens",
-                 "parameter_efficient_mode", "extract_step_type_tokens", "num_plan_types", "lora_module",
-                 "only_at_front", "plan_first", "plan_only", "add_hard_prompts", "use_sparse_attention",
-                 "prompt_template", "use_demonstrations", "demo_selection"):  # fmt: skip
+    options = frozen.options()
+    for flag in (*ModelConfig.checked_flags, *VariantConfig.checked_flags):
         said = getattr(config, flag)
-        if said is not None and said != frozen.get(flag):
+        if said is not None and said != options[flag]:
             raise UserError(
-                f"--{flag} {said}: the checkpoint was trained with {frozen.get(flag)}; leave the flag out, it knows"
+                f"--{flag} {said}: the checkpoint was trained with {options[flag]}; leave the flag out, it knows"
             )
     if config.k_shot:
         raise UserError("--k_shot is for base models; a trained checkpoint is asked as it was trained")
-    values = data_options(folder)
-    known = ALIASES.get(values["dataset"], values["dataset"])
+    data = frozen.data
+    known = ALIASES.get(data.dataset, data.dataset)
     if config.dataset and ALIASES.get(config.dataset, config.dataset) != known:
-        values |= {"dataset": config.dataset, "data_path": None, "num_train": None, "num_countries": None}
-    elif config.split_seed is not None and config.split_seed != values["split_seed"]:
+        data = replace(data, dataset=config.dataset, data_path=None, num_train=None, num_countries=None)
+    elif config.split_seed is not None and config.split_seed != data.split_seed:
         raise UserError(
-            f"--split_seed {config.split_seed}: the checkpoint was trained with {values['split_seed']}; with another "
+            f"--split_seed {config.split_seed}: the checkpoint was trained with {data.split_seed}; with another "
             "one, questions that it was trained on would be among the test questions"
         )
     given = ["data_path", "split_seed", "model_max_length", "use_calculator", "generation_backend"]
-    if values["dataset"] != "atlas":
+    if data.dataset != "atlas":
         given.append("num_test")
-    values |= {name: getattr(config, name) for name in given if getattr(config, name) is not None}
+    data = replace(data, **{name: value for name in given if (value := getattr(config, name)) is not None})
     device = choose_device(config.device)
-    unit = load(folder, config.base_model_name_or_path, config.dtype, _bits(config), config.model_max_length, device)
-    size = frozen.get("per_device_eval_batch_size")
-    known_size = size if isinstance(size, int) and size > 0 else BASE_BATCH_SIZE
-    return DataConfig(**values), unit, config.per_device_eval_batch_size or known_size
+    bits = bits_to_load(config.load_in_8bit, config.load_in_4bit)
+    unit = load(folder, config.base_model_name_or_path, config.dtype, bits, config.model_max_length, device)
+    return data, unit, config.per_device_eval_batch_size or frozen.training.per_device_eval_batch_size
 
 
 def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
@@ -190,5 +181,6 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
         use_calculator=bool(config.use_calculator),
         generation_backend=config.generation_backend or "auto",
     )
-    unit = load_base(name, config.dtype or "auto", data.model_max_length, _bits(config), choose_device(config.device))
+    bits = bits_to_load(config.load_in_8bit, config.load_in_4bit)
+    unit = load_base(name, config.dtype or "auto", data.model_max_length, bits, choose_device(config.device))
     return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE

@@ -9,7 +9,7 @@ from dataclasses import replace
 from memreason.errors import UserError
 from memreason.evaluation.results import Metrics
 from memreason.evaluation.statistics import wilson
-from memreason.planning_tokens.layout import ANSWER
+from memreason.planning_tokens.names import ANSWER
 from memreason.records import MEMORY, REASON, Verdict
 
 

@@ -19,7 +19,7 @@ from accelerate import init_empty_weights
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from memreason.config.model import PREFIX_TUNING
+from memreason.config.checks import check_engine
 from memreason.errors import UserError
 from memreason.generation.openvino import as_openvino, openvino_decoder
 from memreason.models.manifest import Manifest
@@ -36,15 +36,8 @@ def check_backend(name: str, manifest: Manifest, use_calculator: bool = False) -
     """Raise UserError where an engine is not installed, or cannot do what a model needs or is asked for."""
     if name not in _NEEDED:
         return
-    impossible = {
-        "--use_calculator": use_calculator,
-        "--use_sparse_attention": bool(manifest.sparse_attention),
-        f"--parameter_efficient_mode {PREFIX_TUNING}": manifest.parameter_efficient_mode == PREFIX_TUNING,
-        f"weights held in {manifest.bits} bits": manifest.bits is not None,
-    }
-    for what, asked in impossible.items():
-        if asked:
-            raise UserError(f"--generation_backend {name} cannot do {what}; say auto, which can, or leave the flag out")
+    mode, sparse = manifest.parameter_efficient_mode, bool(manifest.sparse_attention)
+    check_engine(name, mode, manifest.bits, sparse, use_calculator)
     module, package = _NEEDED[name]
     if importlib.util.find_spec(module) is None:
         raise UserError(f"--generation_backend {name} needs a package that is not installed: pip install {package}")

@@ -22,7 +22,8 @@ from memreason.errors import UserError
 from memreason.evaluation.statistics import wilson
 from memreason.label.config import InspectConfig
 from memreason.label.prompts import load_prompts, question_values
-from memreason.label.replies import ANSWER_SCHEMA, Problem, read_answer
+from memreason.label.rejection_reasons import Problem
+from memreason.label.replies import ANSWER_SCHEMA, read_answer
 from memreason.llm.base import Request, RequestFailed
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, Meter

@@ -10,7 +10,8 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import nn
 from transformers import PreTrainedModel
 
-from memreason.config.model import PREFIX_TUNING, ModelConfig
+from memreason.config.checks import PREFIX_TUNING
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.kernels.lora import use_lora_beside_frozen
 from memreason.models.lora_targets import adapted, language_model, lora_targets

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.models.manifest import MANIFEST, Manifest
 from memreason.planning_tokens.layout import PlanningTokens
@@ -133,15 +132,6 @@ def check_length(config: PreTrainedConfig, model_max_length: int, prefix: int = 
         raise UserError(
             f"--model_max_length {model_max_length}: the base model has {limit} positions{also}; give at most "
             f"--model_max_length {limit - prefix}"
-        )
-
-
-def check_training_dtype(config: ModelConfig) -> None:
-    """Raise UserError where every weight would be trained in float16."""
-    if config.parameter_efficient_mode == "none" and config.dtype == "float16":
-        raise UserError(
-            "--dtype float16 with --parameter_efficient_mode none: steps of training overflow or vanish in weights of "
-            "float16; use --dtype bfloat16 or float32, or float32 with --fp16 True (which computes in float16)"
         )
 
 

@@ -6,13 +6,13 @@ import torch
 from peft import prepare_model_for_kbit_training
 
 from memreason.config.ablations import VariantConfig
-from memreason.config.model import PREFIX_TUNING, ModelConfig
+from memreason.config.checks import PREFIX_TUNING, check_training_dtype
+from memreason.config.model import InferredTypes, ModelConfig
 from memreason.models.adapters import with_adapters
 from memreason.models.base import absolute, resolve
 from memreason.models.base_checks import (
     check_length,
     check_tied,
-    check_training_dtype,
     check_vocabulary,
 )
 from memreason.models.dtypes import dtype_name, training_dtype
@@ -30,19 +30,21 @@ def build(
     seed: int = 0,
     variants: VariantConfig | None = None,
     device: torch.device | None = None,
+    inferred: InferredTypes | None = None,
 ) -> ModelUnit:
     """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
 
     ``seed`` draws the noise on the new rows and the first weights of the adapters; for a model that is initialised at
-    random, all weights. ``device`` is where the weights go (default: as `choose_device` says).
+    random, all weights. ``device`` is where the weights go (default: as `choose_device` says),
+    ``inferred`` the step types where ``config`` has them inferred.
 
     Raises UserError where the base model is not found or not whole; where its tokenizer belongs to another model or
     has a token of the same name already; where ``model_max_length`` exceeds its positions; where quantized weights
     are not supported here; and where ``variants`` do not fit the other options.
     """
-    check_training_dtype(config)
+    check_training_dtype(config.parameter_efficient_mode, config.dtype)
     variants = variants or VariantConfig()
-    layout = variants.layout(config)
+    layout = variants.layout(config, inferred)
     mode = config.parameter_efficient_mode
     base = resolve(config.model_name_or_path)
     dtype = training_dtype(config, device)
@@ -55,7 +57,6 @@ def build(
     check_length(model.config, model_max_length, config.num_virtual_tokens if mode == PREFIX_TUNING else 0)
     fingerprint = fingerprint_of(model)
     rows = resize(model, len(tokenizer))
-    inferred = config.inferred
     initialise_rows(model, tokenizer, token_ids, seed, inferred.words if inferred else None)
     manifest = Manifest(
         base_model=absolute(config.model_name_or_path),

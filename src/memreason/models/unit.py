@@ -21,7 +21,7 @@ from peft.utils import set_peft_model_state_dict
 from torch import nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from memreason.config.model import PREFIX_TUNING
+from memreason.config.checks import PREFIX_TUNING
 from memreason.errors import UserError
 from memreason.models.adapter_files import check_adapter, read_adapter
 from memreason.models.loading import load_finite

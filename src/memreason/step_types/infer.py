@@ -35,10 +35,10 @@ def with_inferred_types(
     console: Console,
     progress: bool = True,
     device: torch.device | None = None,
-) -> tuple[ModelConfig, TaskData]:
-    """Give the training steps of ``task`` the types that ``config`` asks for: (config that knows them, task).
+) -> tuple[TaskData, InferredTypes | None]:
+    """``task`` with the types that ``config`` asks for on its training steps, and those types.
 
-    Both come back unchanged where no type is to be inferred. Types come from the folder
+    Where no type is to be inferred, ``task`` comes back as it is, and None. Types come from the folder
     `--step_types_path`, or from where `step-types fit` puts them; methods that read no embeddings are
     fitted here where no folder is. Raises UserError where a fit is needed and missing, or is not of
     this method and number, or was made with other weights.
@@ -48,7 +48,7 @@ def with_inferred_types(
     if config.step_types_path and inner in (*LABELLED, LABELS, *CONTROLS):
         raise UserError(f"--step_types_path: --extract_step_type_tokens {method} reads no fitted types; leave it out")
     if method in LABELLED:
-        return config, task
+        return task, None
     train = task.splits["train"]
     if inner == LABELS:
         corpus = Corpus(train)
@@ -80,7 +80,7 @@ def with_inferred_types(
         console,
         f"step types by {method}: {listed} (entropy {100 * use.entropy:.0f}% of the maximum)",
     )
-    return config.knowing(inferred), replace(task, splits={**task.splits, "train": solutions})
+    return replace(task, splits={**task.splits, "train": solutions}), inferred
 
 
 def _labels(corpus: Corpus, task: TaskData) -> list[str]:

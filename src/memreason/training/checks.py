@@ -7,15 +7,16 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from memreason.answers.calculator import check_marks
-from memreason.config.ablations import VariantConfig
+from memreason.config.checks import check_run, check_sharded, check_training_dtype
 from memreason.config.data import DataConfig
-from memreason.config.model import PREFIX_TUNING, ModelConfig
+from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.backends import ENGINES
 from memreason.models.base import resolve
-from memreason.models.base_checks import check_texts, check_training_dtype
+from memreason.models.base_checks import check_texts
 from memreason.models.loading import load_tokenizer
 from memreason.models.token_embeddings import add_tokens
+from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import PLAIN
 from memreason.runtime import distributed
 from memreason.tasks.base import TaskData
@@ -24,7 +25,7 @@ from memreason.training.config import TrainingConfig, shards
 
 def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
     """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
-    check_training_dtype(model)
+    check_training_dtype(model.parameter_efficient_mode, model.dtype)
     needed = {
         "train": "to train on",
         **({"validation": "to choose the best epoch"} if args.eval_strategy != "no" else {}),
@@ -46,16 +47,7 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
         raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
         raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
-    if args.activation_checkpointing and model.parameter_efficient_mode == PREFIX_TUNING:
-        raise UserError(
-            f"--activation_checkpointing with --parameter_efficient_mode {PREFIX_TUNING}: transformers drops the "
-            "prefix, which it takes for a cache; leave one of them out"
-        )
-    if data.generation_backend == "vllm":
-        raise UserError(
-            "--generation_backend vllm wants the GPU that the model is trained on for itself; leave it out here, and "
-            "say it to memreason evaluate"
-        )
+    check_run(model.parameter_efficient_mode, args.activation_checkpointing, data.generation_backend)
     if args.n_gpu > 1:
         raise UserError(
             f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
@@ -70,10 +62,9 @@ def _where(data: DataConfig) -> str:
     return f"; a train.jsonl, validation.jsonl or test.jsonl (or .json) in {data.data_path} is read as that split"
 
 
-def check_tokenizer(model_config: ModelConfig, variants: VariantConfig, task: TaskData) -> PreTrainedTokenizerBase:
+def check_tokenizer(base_model: str, layout: PlanningTokens, task: TaskData) -> PreTrainedTokenizerBase:
     """The base model's tokenizer with the planning tokens; UserError where it loses what solutions are parsed by."""
-    layout = variants.layout(model_config)
-    tokenizer = load_tokenizer(resolve(model_config.model_name_or_path).path)
+    tokenizer = load_tokenizer(resolve(base_model).path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
     add_tokens(tokenizer, layout)
     check_texts(layout, tokenizer, task.splits["train"])
@@ -86,11 +77,7 @@ def check_sharding(model: ModelConfig, args: TrainingConfig, generation_backend:
         return
     if not distributed.launched():
         raise UserError("--fsdp shards the model over several processes; start them: torchrun --nproc_per_node 8 -m …")
-    if model.parameter_efficient_mode == PREFIX_TUNING or model.bits:
-        what = f"--int{model.bits}_training" if model.bits else f"--parameter_efficient_mode {PREFIX_TUNING}"
-        raise UserError(f"--fsdp with {what}: such weights cannot be sharded; leave --fsdp out")
-    if generation_backend in ENGINES:
-        raise UserError(f"--fsdp with --generation_backend {generation_backend}: it cannot take over sharded weights")
+    check_sharded(model.parameter_efficient_mode, model.bits, generation_backend, generation_backend in ENGINES)
 
 
 def check_labels(task: TaskData, config: ModelConfig) -> None:

@@ -1,4 +1,4 @@
-"""Hugging Face's TrainingArguments with our defaults. Apart from `training_options.py` because it imports torch."""
+"""Hugging Face's TrainingArguments with our defaults. Apart from `config/training.py` because it imports torch."""
 
 from __future__ import annotations
 

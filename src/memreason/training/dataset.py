@@ -79,7 +79,7 @@ def in_memory(batches: Iterable[Columns]) -> Examples:
     return Examples(Dataset.from_buffer(stream.getvalue()))
 
 
-def kept(folder: Path, key: str, batches: Callable[[], Iterable[Columns]]) -> Examples:
+def load_or_build(folder: Path, key: str, batches: Callable[[], Iterable[Columns]]) -> Examples:
     """The examples of this ``key`` in ``folder``, made from ``batches()`` where they are not there yet.
 
     Of several processes that ask at the same time, one makes them and the others wait. A file is moved
@@ -103,7 +103,7 @@ def kept(folder: Path, key: str, batches: Callable[[], Iterable[Columns]]) -> Ex
 
 
 def discard(folder: Path) -> None:
-    """Remove what `kept` put into ``folder``, and the folder unless somebody else's file is in it."""
+    """Remove what `load_or_build` put into ``folder``, and the folder unless somebody else's file is in it."""
     for path in (*_ours(folder), folder / ".lock", folder / ".making"):
         path.unlink(missing_ok=True)
     with suppress(OSError):

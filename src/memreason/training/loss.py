@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from memreason.config.model import PREFIX_TUNING
+from memreason.config.checks import PREFIX_TUNING
 from memreason.errors import Unsupported, UserError
 from memreason.kernels import lora, varlen_attention
 from memreason.kernels.linear_cross_entropy import LossHead
@@ -29,8 +29,9 @@ from memreason.kernels.rms_norm_rope import fused
 from memreason.kernels.varlen_attention import Documents
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
+from memreason.training.collation import collate, join
 from memreason.training.dataset import Example
-from memreason.training.encoding import PackedExamples, collate, join
+from memreason.training.packing import PackedExamples
 
 logger = logging.getLogger(__name__)
 

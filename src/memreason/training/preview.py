@@ -36,10 +36,11 @@ def print_as_trained(console: Console, model: ModelConfig, data: DataConfig, var
     task = load_data(data)
     if not task.splits.get("train"):
         raise UserError(f"{task.name} has no train questions to show; leave out --as_trained")
+    inferred = None
     if model.add_soft_prompts or variants.add_hard_prompts:
         check_labels(task, model)
-        model, task = with_inferred_types(model, data, task, TrainingOptions.seed, console, progress=False)
-    layout = variants.layout(model)
+        task, inferred = with_inferred_types(model, data, task, TrainingOptions.seed, console, progress=False)
+    layout = variants.layout(model, inferred)
     tokenizer = load_tokenizer(resolve(model.model_name_or_path).path) if layout.prompt_template == CHAT else None
     shown = None
     if variants.use_demonstrations:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import reprlib
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
-from memreason.config.run import _OPTIONS, CONFIG, read_config, write_config
+from memreason.config.run import CONFIG, MainArguments, RunConfig, read_config, read_options, write_config
 from memreason.errors import UserError
 from memreason.models.base import absolute
 from memreason.models.manifest import MANIFEST, read_manifest
@@ -36,7 +35,6 @@ _OF_A_RUN = (FINISHED, MANIFEST, STATE, "adapter_*", "model*.safetensors*",
 """In a folder without a config, what may be somebody's work."""
 _ALWAYS = ("dataset", "k_shot", "lora_r")
 """Every config of ours has them, and hardly anybody else's all three."""
-_DEFAULTS = {f.name: f.default for of in _OPTIONS for f in fields(of)}
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 300
 """A few lines of YAML, each a list of the one before, make a value of gigabytes."""
@@ -44,48 +42,44 @@ _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use
 """What a run can go on without, or with another one: where it lies, and the device."""
 
 
-def frozen_config(
-    model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: VariantConfig
-) -> dict[str, Any]:
-    """All our options and every training argument that is not at its default, as a recipe.
+def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: VariantConfig) -> RunConfig:
+    """All our options and every training argument that is not at its default.
 
     Secrets are left out. ``data_path`` is made absolute where it is a path here, so that the
     checkpoint can be evaluated from anywhere.
     """
     # On the same device: transformers holds one for all TrainingArguments, the last ones'.
     defaults = TrainingConfig(output_dir=training.output_dir, use_cpu=training.use_cpu, on_device=training.on_device)
-    at_default = defaults.to_dict()
-    given = {
+    at_default, values = defaults.to_dict(), training.to_dict()
+    main = {field.name: values[field.name] for field in fields(MainArguments)}
+    others = {
         key: value
-        for key, value in training.to_dict().items()
-        if at_default.get(key) != value and key not in _NOT_FROZEN and not key.endswith("_token")
+        for key, value in values.items()
+        if at_default.get(key) != value and key not in {*_NOT_FROZEN, *main} and not key.endswith("_token")
     }
-    main = {
-        key: training.to_dict()[key]
-        for key in ("learning_rate", "num_train_epochs", "per_device_train_batch_size",
-                    "per_device_eval_batch_size", "gradient_accumulation_steps", "seed")
-    }  # fmt: skip
-    config = {**asdict(model), **asdict(variants), **asdict(data), **main, **given}
-    config["model_name_or_path"] = absolute(model.model_name_or_path)
+    model = replace(
+        model,
+        model_name_or_path=absolute(model.model_name_or_path),
+        base_model_name_or_path=None,
+        step_types_path=str(Path(model.step_types_path).resolve()) if model.step_types_path else model.step_types_path,
+    )
     if data.data_path and Path(data.data_path).exists():
-        config["data_path"] = str(Path(data.data_path).resolve())
-    if model.step_types_path:
-        config["step_types_path"] = str(Path(model.step_types_path).resolve())
-    return config
+        data = replace(data, data_path=str(Path(data.data_path).resolve()))
+    return RunConfig(model, variants, data, MainArguments(**main), others)
 
 
-def _config_of_run(folder: Path) -> dict[str, Any]:
+def _config_of_run(folder: Path) -> RunConfig:
     """The config in ``folder``; UserError where it is not of a run of ours: then nothing in the folder is."""
-    config = read_config(folder)
-    if missing := [name for name in _ALWAYS if name not in config]:
+    options = read_options(folder)
+    if missing := [name for name in _ALWAYS if name not in options]:
         raise UserError(
             f"{folder / CONFIG} is not the config of a run of memreason: it has no {missing[0]}; give another "
             "--output_dir, nothing was touched here"
         )
-    return config
+    return read_config(folder)
 
 
-def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: bool) -> bool:
+def check_run(folder: Path, config: RunConfig, resume: bool, overwrite: bool) -> bool:
     """Whether there is a run in ``folder`` to go on with; writes nothing.
 
     A run goes on with any device, and in its own data type where `auto` is said (`begun_dtype`).
@@ -102,19 +96,19 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
         return False
     was = _config_of_run(folder)
     if resume:
-        begun = {**{key: value for key, value in _DEFAULTS.items() if key in config}, **was}  # older than an option
+        begun, now = was.options(), config.options()
         changed = [
             key
-            for key in {**begun, **config}
-            if begun.get(key) != config.get(key)
+            for key in {**begun, **now}
+            if begun.get(key) != now.get(key)
             and key not in {*_NOT_FROZEN, BASE}
-            and (key, config.get(key)) != ("dtype", "auto")
+            and (key, now.get(key)) != ("dtype", "auto")
         ]
         if not (folder / FINISHED).exists():
-            _check_base(folder, begun.get(BASE), config.get(BASE))
+            _check_base(folder, was.model.model_name_or_path, config.model.model_name_or_path)
         if changed:
             pairs = ", ".join(
-                f"{key} was {_SHORT.repr(begun.get(key))} and is {_SHORT.repr(config.get(key))}" for key in changed
+                f"{key} was {_SHORT.repr(begun.get(key))} and is {_SHORT.repr(now.get(key))}" for key in changed
             )
             raise UserError(f"--resume: the run in {folder} was begun with other options: {pairs}")
         return True
@@ -126,11 +120,11 @@ def check_run(folder: Path, config: dict[str, Any], resume: bool, overwrite: boo
     return False
 
 
-def _check_base(folder: Path, was: Any, now: Any) -> None:
+def _check_base(folder: Path, was: str, now: str) -> None:
     """Raise UserError where the run's base model is gone and no other place is said. Another place is let pass here:
     `check_same_base` compares the weights."""
-    gone = isinstance(was, str) and Path(was).is_absolute() and not Path(was).is_dir()
-    if gone and (now == was or str(Path(str(now)).resolve()) == was):
+    gone = Path(was).is_absolute() and not Path(was).is_dir()
+    if gone and (now == was or str(Path(now).resolve()) == was):
         raise UserError(
             f"--resume: the run in {folder} was begun with the base model in {was}, which is not there any more; if it "
             "lies elsewhere now, say where with --model_name_or_path (it must have the same weights)"
@@ -140,7 +134,7 @@ def _check_base(folder: Path, was: Any, now: Any) -> None:
 def check_same_base(folder: Path, checkpoint: Path | None, base: str, fingerprint: str) -> None:
     """Raise UserError where the run in ``folder``, which goes on from ``checkpoint``, was begun with other weights
     than those of ``base``, or where that cannot be known."""
-    was = read_config(folder).get(BASE)
+    was = read_config(folder).model.model_name_or_path
     if checkpoint is None and base != was:
         raise UserError(
             f"--resume: the run in {folder} was begun with --model_name_or_path {was}, and has no checkpoint yet to "
@@ -158,19 +152,19 @@ def begun_dtype(folder: Path) -> str:
     for checkpoint in checkpoints_of(folder):  # of a run that was begun before its config knew
         with suppress(UserError):  # cut off, or damaged
             return read_manifest(checkpoint).dtype
-    return read_config(folder).get("dtype", "auto")
+    return read_config(folder).model.dtype
 
 
-def begin_run(folder: Path, config: dict[str, Any]) -> None:
+def begin_run(folder: Path, config: RunConfig) -> None:
     """Remove the run that `check_run` found in ``folder``, if any, and freeze ``config`` there.
 
     What is removed has a name that the run itself has written; all else in the folder stays.
     """
     if (folder / CONFIG).exists():
-        whole = _config_of_run(folder).get("parameter_efficient_mode") == "none"
+        whole = _config_of_run(folder).model.parameter_efficient_mode == "none"
         for checkpoint in checkpoints_of(folder):
             remove_checkpoint(checkpoint)
-        before = config["k_shot"] and not config["use_demonstrations"]  # then it was just written
+        before = config.data.k_shot and not config.variants.use_demonstrations  # then it was just written
         for pattern in ("epochs/epoch-*", "evaluation", "evaluation-*", *(() if before else ("before",))):
             for evaluation in folder.glob(pattern):
                 remove_evaluation(evaluation)

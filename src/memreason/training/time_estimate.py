@@ -7,18 +7,14 @@ from collections.abc import Callable
 from itertools import islice
 
 import torch
-from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 
-from memreason.config.ablations import VariantConfig
-from memreason.config.data import DataConfig
-from memreason.config.model import ModelConfig
 from memreason.models.base import resolve
 from memreason.models.loading import multiplied_weights
 from memreason.runtime import distributed
-from memreason.runtime.terminal import show
 from memreason.tasks.base import TaskData
 from memreason.training.config import TrainingConfig
+from memreason.training.context import RunContext
 
 BEFORE, TRAINING, VALIDATION, TESTS = "before", "training", "validation", "tests"
 """The parts of a run."""
@@ -56,27 +52,19 @@ class Outlook:
         return (sum(self.parts.values()) - done) * slower
 
 
-def foretell(
-    model: ModelConfig,
-    data: DataConfig,
-    args: TrainingConfig,
-    variants: VariantConfig,
-    task: TaskData,
-    tokenizer: PreTrainedTokenizerBase,
-    console: Console,
-) -> Outlook | None:
-    """Say what the run will take, and return it; ``model`` knows its data type, ``tokenizer`` the planning tokens. None
-    but for one process on a CPU.
+def foretell(run: RunContext, task: TaskData, tokenizer: PreTrainedTokenizerBase) -> Outlook | None:
+    """Say what the run, whose data type is known, will take, and return it; ``tokenizer`` has the planning tokens.
+    None but for one process on a CPU.
 
     It is the time that its matrix products take, at the shares of the machine's rate that training and answering
     usually reach: right within a third or so, far less for models whose layers are no matrix products.
     """
+    model, args = run.model, run.args
     if args.device.type != "cpu" or distributed.launched():
         return None
     base = resolve(model.model_name_or_path)
-    layout = variants.layout(model)
     sample = [solution for solution in islice(task.splits["train"], _SAMPLE) if solution.steps]
-    encoded = layout.encode_all(tokenizer, sample, [()] * len(sample))
+    encoded = run.layout.encode_all(tokenizer, sample, [()] * len(sample))
     tokens = sum(len(one.ids) for one in encoded) / max(1, len(encoded))
     a_pass = 2.0 * multiplied_weights(base.path) * tokens / matrix_rate(getattr(torch, model.dtype))
     answer = a_pass / _ANSWERING_RATE
@@ -86,12 +74,12 @@ def foretell(
         examples = args.max_steps * args.per_device_train_batch_size * args.gradient_accumulation_steps
     backward = 2 if model.parameter_efficient_mode == "none" else 1
     outlook = Outlook({
-        BEFORE: tests if data.k_shot and not variants.use_demonstrations else 0.0,
+        BEFORE: tests if run.data.k_shot and not run.variants.use_demonstrations else 0.0,
         TRAINING: examples * a_pass * (1 + backward) / _TRAINING_RATE,
         VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
         TESTS: tests,
     })  # fmt: skip
-    show(console, str(outlook))
+    run.say(str(outlook))
     return outlook
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from transformers import set_seed
@@ -22,7 +20,6 @@ from memreason.evaluation.files import METRICS, TRACES, read_traces, write_resul
 from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
 from memreason.generation.backends import check_backend
 from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
-from memreason.generation.options import GenerationOptions
 from memreason.models.adapters import notes
 from memreason.models.build import build
 from memreason.models.dtypes import dtype_name, training_dtype
@@ -32,7 +29,6 @@ from memreason.records import Verdict
 from memreason.runtime import distributed
 from memreason.runtime.allocator import keep_freed_memory
 from memreason.runtime.locks import locked_folder
-from memreason.runtime.terminal import show
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import load_data
@@ -40,8 +36,10 @@ from memreason.training import run_folder
 from memreason.training.checkpoints import clean_up, newest_whole_checkpoint
 from memreason.training.checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
 from memreason.training.config import TrainingConfig, loading_device
+from memreason.training.context import RunContext
 from memreason.training.dataset import TOKENISED, Examples
-from memreason.training.encoding import PackedExamples, encode_solutions, pack
+from memreason.training.encoding import encode_solutions
+from memreason.training.packing import PackedExamples, pack
 from memreason.training.time_estimate import BEFORE, Outlook, foretell
 from memreason.training.trainer import GenerationTrainer
 
@@ -63,86 +61,77 @@ def train(
     """
     console, variants = console or Console(stderr=True), variants or VariantConfig()
     console.quiet = not distributed.is_main()
-    run = Path(str(args.output_dir))
-    with locked_folder(run, f"--output_dir {run}") if distributed.is_main() else nullcontext():
-        return _train(model_config, data_config, args, variants, console, run)
+    folder = Path(str(args.output_dir))
+    with locked_folder(folder, f"--output_dir {folder}") if distributed.is_main() else nullcontext():
+        keep_freed_memory()
+        transformers_logging.set_verbosity_warning()
+        transformers_logging.disable_progress_bar()
+        config = run_folder.frozen_config(model_config, data_config, args, variants)
+        if not distributed.is_main():
+            transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
+        resuming = run_folder.check_run(folder, config, args.resume, args.overwrite_output_dir)
+        return _train(RunContext(model_config, data_config, variants, args, config, console, resuming))
 
 
-def _train(
-    model_config: ModelConfig,
-    data_config: DataConfig,
-    args: TrainingConfig,
-    variants: VariantConfig,
-    console: Console,
-    run: Path,
-) -> tuple[RunResult, Sequence[Verdict]]:
-    keep_freed_memory()
-    transformers_logging.set_verbosity_warning()
-    transformers_logging.disable_progress_bar()
-    options, progress = _generation_options(data_config, args)
-    config = run_folder.frozen_config(model_config, data_config, args, variants)
-    if not distributed.is_main():
-        transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
-    resuming = run_folder.check_run(run, config, args.resume, args.overwrite_output_dir)
-    if resuming and (run / run_folder.FINISHED).exists():
-        show(console, f"the run in {run} is finished already")
-        return read_result(RunResult, run / run_folder.FINISHED), read_traces(run / EVALUATION / TRACES)
-    if args.resume and not resuming:
-        show(console, f"there is no run in {run} to resume; starting one")
-    variants.check(model_config, data_config)
-    check_sharding(model_config, args, data_config.generation_backend)
-    model_config, task = _typed_task(model_config, data_config, args, variants, console)
-    tokenizer = check_tokenizer(model_config, variants, task)
-    model_config = _with_dtype(model_config, data_config, args, run if resuming else None)
-    config["dtype"] = model_config.dtype
-    outlook = foretell(model_config, data_config, args, variants, task, tokenizer, console)
-    demonstrations = before = None
-    if variants.use_demonstrations:
-        demonstrations = Demonstrations(task, data_config.k_shot, variants.demo_selection, data_config.split_seed)
-    elif data_config.k_shot:
-        before = _before(model_config, data_config, args, task, run / BEFORE, resuming, console, outlook)
-    unit = build(model_config, data_config.model_max_length, args.seed, variants, loading_device(args))
-    examples, account = _examples(unit, task, data_config, variants, demonstrations, console, run, args)
+def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
+    args, finished = run.args, run.folder / run_folder.FINISHED
+    if run.resuming and finished.exists():
+        run.say(f"the run in {run.folder} is finished already")
+        return read_result(RunResult, finished), read_traces(run.folder / EVALUATION / TRACES)
+    if args.resume and not run.resuming:
+        run.say(f"there is no run in {run.folder} to resume; starting one")
+    run.variants.check(run.model, run.data)
+    check_sharding(run.model, args, run.data.generation_backend)
+    run, task = _typed_task(run)
+    tokenizer = check_tokenizer(run.model.model_name_or_path, run.layout, task)
+    run = _with_dtype(run)
+    outlook = foretell(run, task, tokenizer)
+    demonstrations = _demonstrations(run, task)
+    before = _before(run, task, outlook) if run.data.k_shot and not demonstrations else None
+    unit = build(run.model, run.data.model_max_length, args.seed, run.variants, loading_device(args), run.inferred)
+    examples, account = _examples(run, unit, task, demonstrations)
     task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
-    check_backend(data_config.generation_backend, unit.manifest, data_config.use_calculator)
-    _describe(unit, console)
+    check_backend(run.data.generation_backend, unit.manifest, run.data.use_calculator)
+    _describe(run, unit)
 
     def evaluate_on(splits: list[str], folder: Path) -> tuple[EvaluationResult, Sequence[Verdict]]:
-        return evaluate_splits(unit, task, splits, folder, replace(options, demonstrations=demonstrations), progress)
+        options = replace(run.generation, demonstrations=demonstrations)
+        return evaluate_splits(unit, task, splits, folder, options, run.progress)
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
-        found, _ = evaluate_on(["validation"], run / EPOCHS / f"epoch-{epoch:g}")
+        found, _ = evaluate_on(["validation"], run.folder / EPOCHS / f"epoch-{epoch:g}")
         return {"eval_acc": found.overall.accuracy, "eval_well_formed": found.overall.well_formed}
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
-        unit, args, examples, evaluate_epoch, lambda folder: write_config(folder, config), outlook
+        unit, args, examples, evaluate_epoch, lambda folder: write_config(folder, run.config), outlook
     )
-    checkpoint = _begin(run, config, resuming, unit, console)
+    checkpoint = _begin(run, unit)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    after, verdicts = evaluate_on(task.test_splits, run / EVALUATION)
+    after, verdicts = evaluate_on(task.test_splits, run.folder / EVALUATION)
     trainer.save_model()
-    validation = _final_validation(trainer, run) if distributed.is_main() else None  # which has written it
+    validation = _final_validation(trainer, run.folder) if distributed.is_main() else None  # which has written it
     result = RunResult(before, after, validation, account)
     if distributed.is_main():
-        _finish(trainer, run, result, args.keep_checkpoints)
+        _finish(trainer, run.folder, result, args.keep_checkpoints)
     return result, verdicts
 
 
-def _begin(run: Path, config: dict[str, Any], resuming: bool, unit: ModelUnit, console: Console) -> Path | None:
+def _begin(run: RunContext, unit: ModelUnit) -> Path | None:
     """Freeze the config of a new run, or find the checkpoint that a stopped one goes on from."""
-    if not resuming and distributed.is_main():
-        run_folder.begin_run(run, config)  # only now: bad input of any kind leaves no run behind
+    if not run.resuming and distributed.is_main():
+        run_folder.begin_run(run.folder, run.config)  # only now: bad input of any kind leaves no run behind
     newest = None
-    if resuming and distributed.is_main():
-        newest = newest_whole_checkpoint(run, lambda message: show(console, message))
+    if run.resuming and distributed.is_main():
+        newest = newest_whole_checkpoint(run.folder, run.say)
     checkpoint = distributed.gather(newest)[0]
-    if resuming:
-        run_folder.check_same_base(run, checkpoint, config[run_folder.BASE], unit.manifest.base_fingerprint)
+    if run.resuming:
+        base = run.config.model.model_name_or_path
+        run_folder.check_same_base(run.folder, checkpoint, base, unit.manifest.base_fingerprint)
     if checkpoint:
         check_as_many(checkpoint)
         check_same_types(checkpoint, unit.manifest)
-        show(console, f"resuming from {checkpoint}")
+        run.say(f"resuming from {checkpoint}")
     return checkpoint
 
 
@@ -154,95 +143,77 @@ def _finish(trainer: GenerationTrainer, run: Path, result: RunResult, keep_check
     clean_up(run, keep_checkpoints)
 
 
-def _typed_task(
-    model_config: ModelConfig, data_config: DataConfig, args: TrainingConfig, variants: VariantConfig, console: Console
-) -> tuple[ModelConfig, TaskData]:
-    """The dataset, with types on its training steps, and the model's options, which know those types."""
-    task = load_data(data_config)
-    check_options(task, model_config, data_config, args)
+def _typed_task(run: RunContext) -> tuple[RunContext, TaskData]:
+    """The dataset, with types on its training steps, and the run, which then knows those types."""
+    task = load_data(run.data)
+    check_options(task, run.model, run.data, run.args)
     for note in task.notes:
-        show(console, f"{task.name}: {note}")
-    if not (model_config.add_soft_prompts or variants.add_hard_prompts):
-        return model_config, task
-    check_labels(task, model_config)
-    progress = not args.disable_tqdm and distributed.is_main()
-    return with_inferred_types(model_config, data_config, task, args.seed, console, progress, args.device)
+        run.say(f"{task.name}: {note}")
+    if not (run.model.add_soft_prompts or run.variants.add_hard_prompts):
+        return run, task
+    check_labels(task, run.model)
+    task, inferred = with_inferred_types(
+        run.model, run.data, task, run.args.seed, run.console, run.progress, run.args.device
+    )
+    return replace(run, inferred=inferred), task
 
 
-def _with_dtype(model: ModelConfig, data: DataConfig, args: TrainingConfig, begun: Path | None) -> ModelConfig:
-    """The model's options with the data type in the place of `auto`: the one that the run in ``begun`` is in, so that
-    it never depends on a second measurement, or else the best one here."""
-    known = run_folder.begun_dtype(begun) if begun else "auto"
-    if model.dtype == "auto" and known == "auto":
+def _with_dtype(run: RunContext) -> RunContext:
+    """The run with the data type in the place of `auto`: the one that a resumed run was begun in, so that it never
+    depends on a second measurement, or else the best one here."""
+    dtype, args = run.model.dtype, run.args
+    if dtype == "auto" and run.resuming:
+        dtype = run_folder.begun_dtype(run.folder)
+    if dtype == "auto":
         # Few texts are nearly as long as they may be.
-        tokens = 1 if args.activation_checkpointing else args.per_device_train_batch_size * data.model_max_length // 4
-        known = dtype_name(training_dtype(model, loading_device(args), tokens))
-    model = copy.copy(model)  # which still knows inferred types
-    model.dtype = known if model.dtype == "auto" else model.dtype
-    return model
+        length = run.data.model_max_length // 4
+        tokens = 1 if args.activation_checkpointing else args.per_device_train_batch_size * length
+        dtype = dtype_name(training_dtype(run.model, loading_device(args), tokens))
+    return replace(run, model=replace(run.model, dtype=dtype), config=run.config.in_dtype(dtype))
+
+
+def _demonstrations(run: RunContext, task: TaskData) -> Demonstrations | None:
+    """The solved examples that stand before every question, where there are to be some."""
+    if not run.variants.use_demonstrations:
+        return None
+    return Demonstrations(task, run.data.k_shot, run.variants.demo_selection, run.data.split_seed)
 
 
 def _examples(
-    unit: ModelUnit,
-    task: TaskData,
-    data_config: DataConfig,
-    variants: VariantConfig,
-    demonstrations: Demonstrations | None,
-    console: Console,
-    run: Path,
-    args: TrainingConfig,
+    run: RunContext, unit: ModelUnit, task: TaskData, demonstrations: Demonstrations | None
 ) -> tuple[Examples | PackedExamples, TrainingAccount]:
     """What is trained on, and the account of it for `metrics.json`."""
-    longest, progress = data_config.model_max_length, None if args.disable_tqdm else "  tokenising"
-    solutions = task.splits["train"]
+    longest, progress = run.data.model_max_length, None if run.args.disable_tqdm else "  tokenising"
     examples: Examples | PackedExamples
     examples, report = encode_solutions(
-        solutions, unit.layout, unit.tokenizer, longest, demonstrations, run / TOKENISED, progress
+        task.splits["train"], unit.layout, unit.tokenizer, longest, demonstrations, run.folder / TOKENISED, progress
     )
     for line in report.lines(longest):
-        show(console, line)
+        run.say(line)
     account = TrainingAccount(report.examples, report.tokens, tuple(report.too_long), tuple(report.without_steps))
     distributed.check_same("training data or base model", [report.tokens, unit.manifest.base_fingerprint])
-    if variants.mode == CONSTANT_LEN:
+    if run.variants.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         full = report.tokens / (len(examples) * longest)
-        show(console, f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full")
+        run.say(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full")
         account = replace(account, rows=len(examples))
     return examples, account
 
 
-def _before(
-    model_config: ModelConfig,
-    data_config: DataConfig,
-    args: TrainingConfig,
-    task: TaskData,
-    folder: Path,
-    resuming: bool,
-    console: Console,
-    outlook: Outlook | None,
-) -> EvaluationResult:
+def _before(run: RunContext, task: TaskData, outlook: Outlook | None) -> EvaluationResult:
     """Metrics of the base model, few-shot, on the same questions; kept for a resumed run."""
-    if resuming and (folder / METRICS).exists():
+    folder, data = run.folder / BEFORE, run.data
+    if run.resuming and (folder / METRICS).exists():
         found = read_result(EvaluationResult, folder / METRICS)
     else:
-        show(console, f"before training: the base model with {data_config.k_shot} solved examples in the prompt")
-        base = load_base(
-            model_config.model_name_or_path, model_config.dtype, data_config.model_max_length, device=args.device
-        )
-        shots = few_shot_text(base, draw_shots(task, data_config.k_shot, data_config.split_seed))
-        options, progress = _generation_options(data_config, args)
-        found, _ = evaluate_splits(base, task, task.test_splits, folder, replace(options, shots=shots), progress)
+        run.say(f"before training: the base model with {data.k_shot} solved examples in the prompt")
+        base = load_base(run.model.model_name_or_path, run.model.dtype, data.model_max_length, device=run.args.device)
+        shots = few_shot_text(base, draw_shots(task, data.k_shot, data.split_seed))
+        options = replace(run.generation, shots=shots)
+        found, _ = evaluate_splits(base, task, task.test_splits, folder, options, run.progress)
     if outlook:
         outlook.reached(BEFORE)
     return found
-
-
-def _generation_options(data: DataConfig, args: TrainingConfig) -> tuple[GenerationOptions, bool]:
-    """How test questions are answered, and whether with a progress bar."""
-    options = GenerationOptions(
-        args.per_device_eval_batch_size, use_calculator=data.use_calculator, backend=data.generation_backend
-    )
-    return options, not args.disable_tqdm and distributed.is_main()
 
 
 def _final_validation(trainer: GenerationTrainer, run: Path) -> ValidationResult | None:
@@ -255,14 +226,13 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> ValidationResult
     return None
 
 
-def _describe(unit: ModelUnit, console: Console) -> None:
+def _describe(run: RunContext, unit: ModelUnit) -> None:
     parameters = list(unit.model.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
-    show(
-        console,
+    run.say(
         f"{unit.manifest.base_model} in {unit.manifest.dtype} on {unit.device}, mode "
         f"{unit.manifest.parameter_efficient_mode}: {trained:,} of {sum(p.numel() for p in parameters):,} weights "
         f"are trained, {len(unit.manifest.token_ids)} planning tokens added",
     )
     for note in notes(unit.model):
-        show(console, note)
+        run.say(note)

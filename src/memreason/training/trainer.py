@@ -35,8 +35,9 @@ from memreason.runtime.interruptions import as_os_error
 from memreason.runtime.reading import reading
 from memreason.training.checkpoints import COMPLETE, remove_checkpoint, rotate
 from memreason.training.dataset import Example, Examples
-from memreason.training.encoding import EpochSeededSampler, PackedExamples, WithBlank
 from memreason.training.loss import TrainingPass, causal_lm
+from memreason.training.packing import PackedExamples
+from memreason.training.sampler import EpochSeededSampler, WithBlank
 from memreason.training.time_estimate import TRAINING, VALIDATION, Outlook, in_words
 
 WHOLE_ON_MAIN = StateDictOptions(full_state_dict=True, cpu_offload=True)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from memreason.tasks.atlas import build, facts_of
+from memreason.tasks.atlas import build
 from memreason.tasks.atlas.facts import world
+from memreason.tasks.atlas.judge import facts_of
 from memreason.tasks.atlas.wording import read_question
 
 ARGUMENTS = (

@@ -1,0 +1,64 @@
+"""What every stage of a training run is told: its options, its folder, and whom to tell what happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from memreason.config.ablations import VariantConfig
+from memreason.config.data import DataConfig
+from memreason.config.model import InferredTypes, ModelConfig
+from memreason.config.run import RunConfig
+from memreason.generation.options import GenerationOptions
+from memreason.planning_tokens.layout import PlanningTokens
+from memreason.runtime import distributed
+from memreason.runtime.terminal import show
+from memreason.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run of `memreason train`.
+
+    ``config`` is what is frozen of the options; ``resuming`` says that the run in ``folder`` goes on. ``inferred`` are
+    the step types, once they are inferred.
+    """
+
+    model: ModelConfig
+    data: DataConfig
+    variants: VariantConfig
+    args: TrainingConfig
+    config: RunConfig
+    console: Console
+    resuming: bool = False
+    inferred: InferredTypes | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(str(self.args.output_dir))
+
+    @property
+    def layout(self) -> PlanningTokens:
+        """The planning tokens, and with them the text layout."""
+        return self.variants.layout(self.model, self.inferred)
+
+    @property
+    def progress(self) -> bool:
+        """Whether to show progress bars."""
+        return not self.args.disable_tqdm and distributed.is_main()
+
+    @property
+    def generation(self) -> GenerationOptions:
+        """How test questions are answered."""
+        return GenerationOptions(
+            self.args.per_device_eval_batch_size,
+            use_calculator=self.data.use_calculator,
+            backend=self.data.generation_backend,
+        )
+
+    def say(self, message: str) -> None:
+        """Tell the user something."""
+        show(self.console, message)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from memreason.cli.commands.step_types import print_fit
 from memreason.cli.display import print_comparison, print_metrics, print_solution, print_traces
 from memreason.cli.task_table import print_task
 from memreason.errors import LONGEST, UserError, plain
@@ -24,7 +25,7 @@ from memreason.evaluation.judge import judge_traces, metrics
 from memreason.evaluation.score import print_score
 from memreason.records import Question, Solution, Step
 from memreason.runtime.terminal import guard, show, show_json
-from memreason.step_types.describe import print_fit
+from memreason.step_types.describe import describe_fit
 from memreason.step_types.store import RECORD, STEPS
 from memreason.tasks.jsonl import export_jsonl
 
@@ -152,7 +153,7 @@ def of_fitted_types(console: Console, folder: Path) -> None:
               "source": {"model": HOSTILE, "layer": 1}, "words": {HOSTILE: [HOSTILE]}, "settings": {}}  # fmt: skip
     (folder / RECORD).write_text(json.dumps(record))
     (folder / STEPS).write_text(json.dumps({"id": "1", "type": HOSTILE, "text": HOSTILE, "distance": 0.5}) + "\n")
-    print_fit(console, folder)
+    print_fit(console, describe_fit(folder))
 
 
 @pytest.mark.parametrize("printing", [of_traces, of_metrics, of_solutions, of_a_dataset, of_fitted_types])

@@ -26,7 +26,10 @@ def test_a_sample_the_figures_and_what_was_left_out(file: str, capsys: pytest.Ca
     assert "1 rows without usable steps" in page
 
 
-def test_what_a_reader_makes_of_the_steps(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_reader_makes_of_the_steps(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
     cache = ["--request_cache", str(tmp_path / "requests.sqlite")]
     assert main(["label", "inspect", file, "--reader", "scripted", *cache]) == 0
     page = capsys.readouterr().out

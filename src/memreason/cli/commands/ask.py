@@ -22,7 +22,7 @@ UNSEEN_QUESTION = "Kenya uses the rupee. Is this true?"
 """About a country that occurs in none of the demo's training questions: the lesson that inference is not knowledge."""
 
 EXAMPLES = f"""examples:
-  memreason ask "{FIRST_QUESTION}"              # of the checkpoint in runs/demo
+  memreason ask "{FIRST_QUESTION}"              # asks the checkpoint in runs/demo
   memreason ask "{UNSEEN_QUESTION}"              # a country that the demo never saw: see what it recalls
   memreason ask "{FIRST_QUESTION}" --model_name_or_path runs/demo
   memreason ask "Which city is the capital of Japan?" --options Seoul Tokyo Beijing Osaka

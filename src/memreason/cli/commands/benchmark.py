@@ -26,15 +26,16 @@ _ON = {"process": "", "accelerator": " GPU"}
 EXAMPLES = """Training: the same optimizer steps on the same examples, from the same base model with the same
 planning tokens and adapters, by memreason, by transformers' Trainer with PEFT, and by TRL. Generation:
 greedy answers to the same questions by the same weights, by memreason, by transformers' `generate` and
-continuous batching, by llama.cpp and by vLLM. What is not installed is left out and named. Everyone works
-in a process of their own; turns go A B C A B C, figures are medians over the rounds, with the least and
-the most behind them.
+continuous batching, by llama.cpp and by vLLM. What is not installed is left out and named. Each works in
+a process of its own, and they take turns (A B C A B C). A figure is the median over the rounds; the least
+and the most stand in brackets behind it.
 
-Tokens are real ones: padding and end tokens do not count. Shares are of the rates of a large matrix product and of
-copying memory, measured in every round: a training step needs 4 operations a weight and token (forward, and backward
-through frozen weights), an answer 2. Peak memory is the process's, loading and libraries included. The last column
-says how many times as fast memreason does the same work. "Traces that differ" are counted against one question at a
-time in the same data type; for that itself, against float32.
+Only real tokens count, no padding and no end tokens. "Of matrix rate" and "of bandwidth" compare with a
+large matrix product and with copying memory, both measured in every round: a training step takes 4
+operations a weight and token (forward, and backward through frozen weights), an answer 2. "Traces that
+differ" are compared with those of one question at a time in the same data type, and these themselves with
+float32. Peak memory is that of the process, loading and libraries included. The last column says how many
+times as fast memreason does the same work.
 
 examples:
   memreason benchmark --quick                                               # does it work here?
@@ -148,7 +149,7 @@ def _differing(traces: dict[str, Any] | None) -> str:
 
 COMMAND = Command(
     "benchmark",
-    "how fast training and generation are here, beside other ways to do the same work",
+    "measure how fast training and generation are here, beside other ways to do the same work",
     EXAMPLES,
     run,
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   memreason label inspect strategyqa.jsonl
-  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini     # are the steps enough to answer from?
+  memreason label inspect strategyqa.jsonl --reader gpt-4o-mini     # do the steps lead to the answer?
 """
 
 
@@ -96,7 +96,7 @@ def _listed(counts: dict[str, int]) -> str:
 
 COMMAND = Command(
     "label inspect",
-    "how good labelled solutions are: counts, lengths, a sample, and what a reader makes of them",
+    "show how good labelled solutions are: counts, lengths, a sample, and whether a reader can answer from them",
     EXAMPLES,
     run,
     ("FILE", "file"),

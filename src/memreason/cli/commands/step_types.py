@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from memreason.step_types.config import StepTypesConfig
     from memreason.step_types.describe import FitDescription
 
-EXAMPLES = """examples:
+EXAMPLES = """`fit` infers types from the steps of a dataset's training questions, with the options below.
+`show FOLDER` prints what came of it; see `memreason step-types show --help`.
+
+examples:
   memreason step-types fit --dataset gsm8k --data_path data/gsm8k --selection_method k-means --num_types 5
   memreason step-types show runs/step-types/gsm8k/smollm2/k-means-5
   memreason train --dataset gsm8k --data_path data/gsm8k --extract_step_type_tokens k-means --num_plan_types 5
@@ -103,6 +106,12 @@ COMMAND = Command(
     "infer types for a dataset's unlabelled steps, and look at them",
     EXAMPLES,
     run,
-    ("fit|show FOLDER", ""),
+    ("fit", ""),
 )
-SHOW = replace(COMMAND, name="step-types show", positional=("FOLDER", "folder"))
+SHOW = replace(
+    COMMAND,
+    name="step-types show",
+    summary="show fitted step types: how much each is used, its words, its most typical steps",
+    examples="example:\n  memreason step-types show runs/step-types/gsm8k/smollm2/k-means-5\n",
+    positional=("FOLDER", "folder"),
+)

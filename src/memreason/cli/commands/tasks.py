@@ -49,4 +49,6 @@ def _show_as_trained(argv: Sequence[str]) -> None:
     show(console, "dim: the prompt, without loss; below it what is learned, with the end token after it", style="dim")
 
 
-COMMAND = Command("tasks", "what datasets there are, with counts and an example", EXAMPLES, run, ("[NAME]", "dataset"))
+COMMAND = Command(
+    "tasks", "list the datasets, or show one with its counts and an example", EXAMPLES, run, ("[NAME]", "dataset")
+)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memreason.label.estimate import Estimate
     from memreason.label.run import LabelResult
 
-SUMMARY = "let two LLM agents write memory/reason solutions; `label inspect` and `label convert` them"
+SUMMARY = "let two LLM agents write memory/reason solutions; then `label inspect`, `label convert`"
 EXAMPLES = """examples:
   memreason label --task atlas --planner scripted --output runs/try.jsonl         # no model, no cost
   memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --dry_run
@@ -30,7 +30,7 @@ EXAMPLES = """examples:
 
 After a kill, a stop by the budget or a full disk, the same command goes on where it stopped. Every
 reply is kept in a cache, so it is paid for only once. Keys come from the environment (OPENAI_API_KEY),
-never from flags. The exit code is 3 where the budget or an endpoint that is down stopped the run; what
+never from flags. Exit code 3: the run was stopped by the budget, or because the endpoint is down; what
 is done by then is on disk.
 """
 

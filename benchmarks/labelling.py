@@ -101,7 +101,7 @@ def measure_label(folder: Path, number: int) -> None:
         await admit(self, request)  # type: ignore[arg-type]
 
     Meter.admit = admit_and_note  # type: ignore[method-assign]
-    out = module.run(config)
+    out = module.run(config).files
     assert out.accepted == out.done
     print(json.dumps([time.perf_counter() - times[0], len(times)]))
 

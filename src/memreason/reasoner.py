@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 from transformers.utils import logging as transformers_logging
 
@@ -18,16 +18,11 @@ from memreason.generation.options import GenerationOptions
 from memreason.models.load import load as load_unit
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit
-from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
-from memreason.records import MEMORY, REASON, Question, Trace, one_line
+from memreason.records import Question, Trace, one_line
 from memreason.runtime.devices import choose_device
-from memreason.runtime.terminal import show, show_json
 from memreason.tasks.fields import MOST_OPTIONS
 
 logger = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class Reasoner:
@@ -96,37 +91,6 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     if config.variants.use_demonstrations:
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
     return Reasoner(unit, config.data.use_calculator)
-
-
-def print_json(reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
-    """Print a trace as one JSON object."""
-    trace = reasoner.answer(question, options=options)
-    steps = [{"type": step.type, "text": step.text} for step in trace.steps]
-    show_json({"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed})
-
-
-def print_stream(console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
-    """Print an answer line by line as it is written, each with its step type in colour."""
-    text, layout = "", reasoner.unit.layout
-    if layout.placement not in (EACH_STEP, FRONT):  # a plan is read together with the lines after it
-        _print_line(console, layout, "".join(reasoner.stream(question, options)))
-        return
-    for piece in reasoner.stream(question, options):
-        *lines, text = (text + piece).split("\n")
-        for line in lines:
-            _print_line(console, reasoner.unit.layout, line)
-    _print_line(console, reasoner.unit.layout, text)
-
-
-def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
-    steps, answer = layout.read(line)
-    colours = {MEMORY: "cyan", REASON: "magenta"}
-    for step in steps:
-        show(console, f"{step.type:>8}  ", style=colours.get(step.type, "blue"), end="")
-        show(console, step.text)
-    if answer:
-        show(console, "  answer  ", style="bold", end="")
-        show(console, answer, style="bold")
 
 
 def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from helpers.traces import CUT, LOOSE, RIGHT, WRONG, judge
 from rich.console import Console
 
-from memreason.cli.display import print_comparison, print_metrics, print_next, print_score, print_traces, varied
+from memreason.cli.display import print_comparison, print_metrics, print_score, print_traces, varied
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.metrics import compute_metrics
 from memreason.evaluation.results import EvaluationResult, Marks, Metrics, RunResult, ScoreResult, TrainingAccount
@@ -79,13 +79,6 @@ def test_loops_do_not_push_the_table_off_the_screen():
     ]
     lines = printed(print_traces, judge_traces(loops, "boolean"), 2)
     assert len(lines) < 60 and all(len(line) <= 80 for line in lines)
-
-
-def test_the_next_command_asks_what_was_answered_rightly():
-    (line,) = printed(print_next, "runs/my run", judge_traces([WRONG, RIGHT], "boolean"))[:1]
-    text = "".join(printed(print_next, "runs/my run", judge_traces([WRONG, RIGHT], "boolean")))
-    assert line.startswith("next: ")
-    assert "ask 'Is Lyon the capital of France?' --model_name_or_path 'runs/my run'" in text
 
 
 def test_a_score_tells_what_was_not_matched_and_how_the_files_own_marks_agree():

@@ -15,16 +15,16 @@ from fuzz.mutate import as_bytes, as_json, as_jsonl, as_safetensors, as_yaml
 from helpers.tiny import SOLUTIONS, make_base
 from rich.console import Console
 
+from memreason.cli.commands.step_types import print_fit
 from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import RunConfig, read_config, write_config
 from memreason.models.build import build
 from memreason.models.load import load
-from memreason.models.unit import build, load
 from memreason.records import MEMORY, REASON
 from memreason.step_types.config import StepTypesConfig
-from memreason.step_types.describe import print_fit
+from memreason.step_types.describe import describe_fit
 from memreason.step_types.fit import fit
 from memreason.step_types.store import load as load_fit
 from memreason.tasks.jsonl import export_jsonl
@@ -149,7 +149,7 @@ def of_stopped(file: str, form: Any) -> dict[str, Any]:
 
 
 def read_fit(folder: Path) -> Any:
-    print_fit(_nowhere(), folder)
+    print_fit(_nowhere(), describe_fit(folder))
     return load_fit(folder)
 
 

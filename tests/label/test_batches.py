@@ -36,7 +36,7 @@ def config(questions: Path, url: str, name: str = "out", **options: object) -> L
 
 def quiet_run(config: LabelConfig) -> RunFiles:
     with open(os.devnull, "w") as nowhere:
-        return run(config, Console(file=nowhere))
+        return run(config, Console(file=nowhere)).files
 
 
 def spent(output: Path) -> Spent:

@@ -7,7 +7,7 @@ import pytest
 from helpers.label_runs import rows_of, write_questions
 
 from memreason.label.config import LabelConfig
-from memreason.label.replies import REASONS
+from memreason.label.rejection_reasons import REASONS
 from memreason.label.run import run
 from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.fake_server import FAULTS, ScriptedServer
@@ -57,7 +57,7 @@ def test_one_fault_of_a_kind_costs_one_more_request_and_no_row(
         out = run(LabelConfig(
             input=str(tmp_path / "questions.jsonl"), output=str(tmp_path / "out.jsonl"), planner="m", base_url=url,
             request_cache=str(tmp_path / "requests.sqlite"), timeout=0.3, concurrency=1, order="single",
-        ))  # fmt: skip
+        )).files  # fmt: skip
     assert [row["id"] for row in rows_of(out.output)] == ids
     assert server.counts["requests"] == 4
     assert server.counts[fault] == 1

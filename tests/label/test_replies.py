@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memreason.label.rejection_reasons import Problem
-from memreason.label.replies import MOST_STEPS, REASONS, check_steps, read_answer, read_facts, read_plan
+from memreason.label.rejection_reasons import MOST_STEPS, REASONS, Problem
+from memreason.label.replies import check_steps, read_answer, read_facts, read_plan
 from memreason.llm.base import Reply
 from memreason.records import MEMORY, REASON, AnswerKind, Question, Step
 

@@ -38,7 +38,7 @@ def config(questions: Path, **options: object) -> LabelConfig:
 
 def quiet_run(config: LabelConfig) -> RunFiles:
     with open(os.devnull, "w") as nowhere:
-        return run(config, Console(file=nowhere))
+        return run(config, Console(file=nowhere)).files
 
 
 # ---- what comes out ----------------------------------------------------------------------------

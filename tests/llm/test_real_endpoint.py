@@ -14,7 +14,7 @@ import pytest
 from helpers.label_runs import rows_of
 
 from memreason.label.config import InspectConfig, LabelConfig
-from memreason.label.replies import REASONS
+from memreason.label.rejection_reasons import REASONS
 from memreason.label.run import run
 from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.cache import RequestCache
@@ -82,7 +82,6 @@ def test_every_question_ends_with_a_solution_or_a_named_rejection(
 
 
 def test_a_reader_behind_it_answers_from_the_steps(tmp_path: Path, url: str, model: str, questions: Path) -> None:
-    from rich.console import Console
 
     from memreason.label.inspect import inspect
 
@@ -90,6 +89,6 @@ def test_a_reader_behind_it_answers_from_the_steps(tmp_path: Path, url: str, mod
         file=str(questions), reader=model, base_url=url, show=0, num_read=2, concurrency=2,
         request_cache=str(tmp_path / "requests.sqlite"),
     )  # fmt: skip
-    found = inspect(config, Console(file=open(os.devnull, "w")))["readings"]  # noqa: SIM115
+    found = inspect(config).readings
     assert {reading["n"] for reading in found.values()} == {2}
     assert not any(reading["failed"] for reading in found.values())

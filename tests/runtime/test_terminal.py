@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from memreason.cli.commands.step_types import print_fit
 from memreason.cli.display import print_comparison, print_metrics, print_score, print_solution, print_traces
 from memreason.cli.task_table import print_task
 from memreason.errors import LONGEST, UserError, plain
@@ -25,7 +26,7 @@ from memreason.evaluation.metrics import compute_metrics
 from memreason.evaluation.results import EvaluationResult, Marks, RunResult, ScoreResult, TrainingAccount
 from memreason.records import Question, Solution, Step
 from memreason.runtime.terminal import guard, show, show_json
-from memreason.step_types.describe import print_fit
+from memreason.step_types.describe import describe_fit
 from memreason.step_types.store import RECORD, STEPS
 from memreason.tasks.jsonl import export_jsonl
 
@@ -100,14 +101,41 @@ ALONE = {
     "terminal.py": "show, say and show_json themselves",
     "program.py": "to the process that started it",
     "fake_server.py": "our own words, where a test server listens",
-    "run.py": "the method of an estimate, which shows",
 }
 
 
 def test_everything_printed_goes_through_the_terminals_functions() -> None:
     for path in SOURCE.rglob("*.py"):
-        found = [one for one in every_print(ast.parse(path.read_text())) if not one.startswith("total.print")]
+        found = [one for one in every_print(ast.parse(path.read_text()))]
         assert not found or path.name in ALONE, f"{path.name}: {found}: use show, say or show_json of terminal.py"
+
+
+NOTES = {
+    "runtime/distributed": "an error, by one of several processes",
+    "training/train": "what is about to be trained, and how",
+    "training/checkpoints": "a damaged checkpoint",
+    "training/time_estimate": "how long training will take",
+    "step_types/fit": "what was left out; that pictures are being drawn",
+    "step_types/infer": "which types training goes on with",
+    "label/progress": "lines above the bar",
+    "llm/batch_api": "how far a batch is that takes hours",
+    "benchmark/run": "whose turn it is",
+}
+"""What speaks while it works → of what. Results are returned, and printed by `cli` alone."""
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_only_the_command_line_prints_results(path: Path) -> None:
+    name = path.relative_to(SOURCE).with_suffix("").as_posix()
+    imported = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "memreason.runtime.terminal"
+        for alias in node.names
+    }
+    if imported & {"show", "say", "show_json"}:
+        assert name.startswith("cli/") or name in NOTES, f"{name} prints: return it, and let cli/ print it"
+        assert name.startswith("cli/") or "show_json" not in imported
 
 
 # ---- all printing, with a hostile text in every place that others fill -----------------------------
@@ -154,7 +182,7 @@ def of_fitted_types(console: Console, folder: Path) -> None:
               "source": {"model": HOSTILE, "layer": 1}, "words": {HOSTILE: [HOSTILE]}, "settings": {}}  # fmt: skip
     (folder / RECORD).write_text(json.dumps(record))
     (folder / STEPS).write_text(json.dumps({"id": "1", "type": HOSTILE, "text": HOSTILE, "distance": 0.5}) + "\n")
-    print_fit(console, folder)
+    print_fit(console, describe_fit(folder))
 
 
 @pytest.mark.parametrize("printing", [of_traces, of_metrics, of_solutions, of_a_dataset, of_fitted_types])

@@ -30,8 +30,8 @@ from memreason.config.checks import PREFIX_TUNING
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.models.build import build
-from memreason.models.unit import ModelUnit, build
-from memreason.training.encoding import encode_solutions, pack
+from memreason.models.unit import ModelUnit
+from memreason.training.encoding import encode_solutions
 from memreason.training.loss import TrainingPass
 from memreason.training.packing import pack
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from memreason.config.ablations import VariantConfig
 from memreason.config.model import ModelConfig
-from memreason.models.unit import ModelUnit, build
+from memreason.models.build import build
+from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
 from memreason.training.collation import collate
 from memreason.training.dataset import Examples, in_memory

@@ -13,7 +13,7 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.tasks.jsonl import export_jsonl
-from memreason.training.preview import print_as_trained
+from memreason.training.preview import training_texts
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def data(tmp_path: Path) -> Path:
 def page(data: Path, model: dict | None = None, **variants: object) -> str:
     console = Console(file=io.StringIO(), width=200)
     options = {"k_shot": 1} if variants.get("use_demonstrations") else {}
-    print_as_trained(
-        console, ModelConfig(**model or {}), DataConfig("jsonl", str(data), **options), VariantConfig(**variants)
+    texts = training_texts(
+        ModelConfig(**model or {}), DataConfig("jsonl", str(data), **options), VariantConfig(**variants), console
     )
-    return console.file.getvalue()
+    return "\n".join(prompt + target for prompt, target in texts)
 
 
 def test_planning_tokens_stand_where_the_options_put_them(data: Path) -> None:
@@ -50,9 +50,7 @@ def test_what_training_refuses_is_refused(data: Path) -> None:
     with pytest.raises(UserError, match="needs types that were fitted before"):
         page(data, {"extract_step_type_tokens": "k-means"})
     with pytest.raises(UserError, match="say how many with --k_shot"):
-        print_as_trained(
-            Console(), ModelConfig(), DataConfig("jsonl", str(data)), VariantConfig(use_demonstrations=True)
-        )
+        training_texts(ModelConfig(), DataConfig("jsonl", str(data)), VariantConfig(use_demonstrations=True), Console())
 
 
 def test_the_command_line_takes_the_options_of_training(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,21 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from tqdm.auto import tqdm
 
 from memreason.benchmark.config import SECTIONS, BenchmarkConfig
 from memreason.benchmark.contestants import CEILING, Contestant
 from memreason.benchmark.machine import describe
 from memreason.benchmark.summary import summarise
-from memreason.benchmark.table import print_report
 from memreason.benchmark.workload import Work, prepare_work
 from memreason.runtime.files import write_json
 from memreason.runtime.terminal import say
 
 
-def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:
-    """Measure, print, write to ``--output``, and return what was written.
+def run(config: BenchmarkConfig) -> dict[str, Any]:
+    """Measure, write to ``--output`` where it is given, and return what was written.
 
     A A … of one contestant and then B B … of the next would give each another moment of a noisy machine;
     here the turns go A B C A B C, and figures are medians over the rounds. Raises UserError for data or a
@@ -50,7 +48,6 @@ def run(config: BenchmarkConfig, console: Console) -> dict[str, Any]:
     if config.output:
         Path(config.output).parent.mkdir(parents=True, exist_ok=True)
         write_json(Path(config.output), result)
-    print_report(console, result)
     return result
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from pathlib import Path
 from textwrap import shorten
 
 from rich.console import Console
@@ -217,26 +213,3 @@ def _cut(text: str, length: int) -> str:
     """At most ``length`` characters of it, between words where there are any."""
     cut = shorten(text, length, placeholder=" …")
     return cut if len(cut) > 2 or len(text) <= length else f"{text[: length - 2]} …"
-
-
-def print_next(console: Console, run: str, verdicts: Iterable[Verdict]) -> None:
-    """Print the command to type next: it asks the run's checkpoint a test question that it answered rightly."""
-    open_ones = [verdict for verdict in verdicts if not verdict.trace.question.options]
-    right = [verdict for verdict in open_ones if verdict.outcome == "correct"]
-    question = next((verdict.trace.question.text for verdict in (*right, *open_ones)), "…")
-    asked = f"{program()} ask {shlex.quote(question)} --model_name_or_path {shlex.quote(run)}"
-    show(console, f"next: {asked}", soft_wrap=True)
-
-
-def program() -> str:
-    """How `memreason` is called from here: by its name where the shell finds it, else by the way it was called."""
-    called = Path(sys.argv[0])
-    if called.name != "memreason":
-        return f"{_from_here(Path(sys.executable))} -m memreason"
-    found = shutil.which("memreason")
-    return "memreason" if found and Path(found).resolve() == called.resolve() else _from_here(called)
-
-
-def _from_here(path: Path) -> str:
-    here = Path.cwd()
-    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))

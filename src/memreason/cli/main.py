@@ -19,7 +19,7 @@ from memreason.runtime.terminal import guard, say
 
 HELP = f"""usage: memreason COMMAND [options]
 
-Language models that keep recalling facts and reasoning about them apart: every step they
+Language models that separate recalling facts from reasoning about them: every step they
 write is marked, by trained planning tokens, as `memory` or `reason`.
 
 commands, in the order of the work:
@@ -29,9 +29,9 @@ a first run, on any laptop:
   memreason train --config recipes/demo.yaml
   memreason ask "{FIRST_QUESTION}"
 
-`memreason COMMAND --help` explains a command's options, `memreason train --help-all` Hugging
-Face's too. Every option can also stand in a YAML file: --config FILE; what stands on the command
-line wins.
+`memreason COMMAND --help` explains a command's options; `memreason train --help-all` shows those
+of Hugging Face as well. Every option can also stand in a YAML file, named by --config FILE; an
+option on the command line overrides it.
 """
 _ENDED = "stopped, because another process of the run has ended, or the launcher was told to stop"
 

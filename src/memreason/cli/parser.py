@@ -141,7 +141,9 @@ class Parser(HfArgumentParser):
             formatter_class=_Help,
             allow_abbrev=False,
         )
-        self.add_argument("--config", metavar="RECIPE.yaml", help="a file of options; the command line wins")
+        self.add_argument(
+            "--config", metavar="RECIPE.yaml", help="a file of options; those on the command line override it"
+        )
         for action in self._actions:
             if action.type is string_to_bool:
                 action.type, action.nargs, action.const = _boolean, "?", True

@@ -21,8 +21,8 @@ from memreason.errors import UserError
 from memreason.label.clients import Agents
 from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
-from memreason.label.display import LabelProgress
 from memreason.label.estimate import BATCH_PRICE
+from memreason.label.progress import LabelProgress
 from memreason.label.questions import Asked, Questions
 from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm import batch_api

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from memreason.label.prompts import Prompts, answer_value, question_values
-from memreason.label.rejection_reasons import Problem
-from memreason.label.replies import FACTS_SCHEMA, PLAN_SCHEMA, REASONS, check_steps, read_facts, read_plan
+from memreason.label.rejection_reasons import REASONS, Problem
+from memreason.label.replies import FACTS_SCHEMA, PLAN_SCHEMA, check_steps, read_facts, read_plan
 from memreason.llm.base import Message, Reply, RequestFailed
 from memreason.records import MEMORY, AnswerKind, Question, Solution, Step
 

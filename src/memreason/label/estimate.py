@@ -5,21 +5,15 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
 from memreason.label.dialogue import KNOWLEDGE, PLANNER, Labeller, first_ask
 from memreason.label.questions import Questions
-from memreason.llm.base import Request
+from memreason.llm.base import Message, Request
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import FREE, price_of
 from memreason.llm.open_client import backend_of
-from memreason.runtime.terminal import show
 
 ASSUMED = {PLANNER: 150, KNOWLEDGE: 70}
 """Tokens of a reply, where this model has not yet been seen to reply in this role."""
@@ -44,9 +38,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left to do of a run."""
+    """What is left to do of a run, and how many questions are done already."""
 
     questions: int
+    done: int
     rows: tuple[Row, ...]
     max_cost: float | None = None
 
@@ -55,32 +50,6 @@ class Estimate:
         """Dollars for everything, None where a price is not known."""
         costs = [row.cost for row in self.rows]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
-
-    def print(self, console: Console, done: int) -> None:
-        """The estimate as a table."""
-        if done:
-            show(console, f"{done} questions are done already; {self.questions} to go")
-        if not self.questions:
-            return
-        table = Table(box=None, padding=(0, 2), title="estimate", title_justify="left")
-        for heading in ("agent", "model", "calls", "tokens read", "tokens written", "cost"):
-            table.add_column(heading, justify="left" if heading in ("agent", "model") else "right", overflow="fold")
-        for row in self.rows:
-            cost = "not known" if row.cost is None else f"${row.cost:,.2f}"
-            table.add_row(
-                row.role,
-                Text(row.model),
-                f"{row.calls:,}",
-                f"{row.prompt_tokens:,}",
-                f"{row.completion_tokens:,}",
-                cost,
-            )
-        show(console, table)
-        guessed = [row.role for row in self.rows if not row.measured]
-        basis = "four bytes a token; replies as usual for such prompts" if guessed else "means of earlier replies"
-        show(console, f"without retries and repairs; from {basis}", style="dim")
-        if self.max_cost is not None and self.cost is not None and self.cost > self.max_cost:
-            show(console, f"--max_cost {self.max_cost:g} will stop this run before its end", style="yellow")
 
 
 def estimate(questions: Questions, done: int, labeller: Labeller, config: LabelConfig, cache: RequestCache) -> Estimate:
@@ -103,7 +72,7 @@ def estimate(questions: Questions, done: int, labeller: Labeller, config: LabelC
         messages = labeller.prompts.messages(KNOWLEDGE, queries="1. " + 120 * "x", question="", options="")
         tokens = Request("", messages, "facts", {}).prompt_tokens
         rows.append(_row(KNOWLEDGE, config.knowledge or config.planner, left, tokens, config, cache))
-    return Estimate(left, tuple(rows), config.max_cost)
+    return Estimate(left, done, tuple(rows), config.max_cost)
 
 
 def _row(role: str, model: str, calls: int, prompt_tokens: float, config: LabelConfig, cache: RequestCache) -> Row:
@@ -125,10 +94,6 @@ def _row(role: str, model: str, calls: int, prompt_tokens: float, config: LabelC
     return Row(role, model, calls, round(calls * prompt_tokens), round(calls * completion_tokens), cost, seen >= ENOUGH)
 
 
-def print_first_prompt(console: Console, questions: Questions, labeller: Labeller) -> None:
-    """The planner's prompt for the first question, as it would be sent."""
-    for asked in islice(questions, 1):
-        for message in first_ask(asked.question, labeller).messages:
-            show(console, Text(message["role"], style="bold"))
-            show(console, Text(message["content"]))
-        show(console, "nothing was sent", style="dim")
+def first_prompt(questions: Questions, labeller: Labeller) -> tuple[Message, ...]:
+    """The planner's messages for the first question, as they would be sent; none where there is no question."""
+    return next((first_ask(asked.question, labeller).messages for asked in questions), ())

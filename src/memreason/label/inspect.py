@@ -7,17 +7,15 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
 from memreason.answers.extract import extract_flexible, extract_strict, normalise_gold, outcome
-from memreason.cli.display import print_solution
 from memreason.errors import UserError
 from memreason.evaluation.statistics import wilson
 from memreason.label.config import InspectConfig
@@ -31,7 +29,6 @@ from memreason.llm.open_client import ModelAddress, open_client
 from memreason.records import MEMORY, REASON, AnswerKind, Question, Solution, one_line
 from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
-from memreason.runtime.terminal import show, show_json
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.agent_json import read_record as read_agent_record
 from memreason.tasks.commonsenseqa import split_options
@@ -111,8 +108,11 @@ def _memory_first(solution: Solution) -> bool:
     return MEMORY not in types[types.index(REASON) :] if REASON in types else True
 
 
-async def read_all(config: InspectConfig, solutions: Sequence[Solution], console: Console) -> dict[str, Any]:
-    """Accuracy of the reader under each of `READINGS`, with its 95% interval (Wilson)."""
+async def read_all(
+    config: InspectConfig, solutions: Sequence[Solution], console: Console
+) -> tuple[str, dict[str, dict[str, Any]]]:
+    """(reader's model, accuracy under each of `READINGS` with its 95% interval (Wilson)). A bar is shown on
+    ``console``."""
     meter = Meter(max_cost=config.max_cost)
     model = str(config.reader)
     address = ModelAddress(model, config.base_url, config.api_key_env, config.price, dtype=config.dtype)
@@ -157,78 +157,52 @@ async def read_all(config: InspectConfig, solutions: Sequence[Solution], console
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await client.close()
-    found: dict[str, Any] = {}
+    readings: dict[str, dict[str, Any]] = {}
     for reading in READINGS:
         correct, failed = outcomes[reading, "correct"], outcomes[reading, "failed"]
         if failed == len(solutions):
             raise UserError(f"{client.endpoint}: no request got an answer; is this the right --base_url and --reader?")
         n = len(solutions) - failed
         others = {kind: outcomes[reading, kind] for kind in ("incorrect", "no_answer")}
-        found[reading] = {"accuracy": correct / n, "interval": wilson(correct, n), "n": n, **others, "failed": failed}
-    return {"reader": model, "readings": found}
+        readings[reading] = {
+            "accuracy": correct / n, "interval": wilson(correct, n), "n": n, **others, "failed": failed,
+        }  # fmt: skip
+    return model, readings
 
 
-def inspect(config: InspectConfig, console: Console) -> dict[str, Any]:
-    """Run `memreason label inspect`; returns the figures that it prints."""
-    solutions, remarks = read_solutions(Path(config.file))
-    result = figures(solutions)
+@dataclass(frozen=True)
+class Inspection:
+    """What labelled solutions look like.
+
+    ``figures`` are those of `figures`. ``readings`` has, for each of `READINGS`, what became of the answers of
+    ``reader``; empty where nobody read. ``sample`` are solutions drawn at random, to be looked at, and ``not_read``
+    says which rows had no usable steps, and why.
+    """
+
+    figures: dict[str, Any]
+    reader: str | None
+    readings: dict[str, dict[str, Any]]
+    sample: tuple[Solution, ...]
+    not_read: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as one object, without the sample."""
+        read = {"reader": self.reader, "readings": self.readings} if self.readings else {}
+        return {**self.figures, **read, "not_read": list(self.not_read)}
+
+
+def inspect(config: InspectConfig) -> Inspection:
+    """Look at the labelled solutions in a file, and let a model read them where ``config`` names one.
+
+    Raises UserError for a file that is none of labelled solutions, and for an endpoint that refuses or does not
+    answer; Stopped where the budget is used up.
+    """
+    solutions, not_read = read_solutions(Path(config.file))
     draw = random.Random(config.seed)
+    reader: str | None = None
+    readings: dict[str, dict[str, Any]] = {}
     if config.reader:
         few = draw.sample(solutions, min(config.num_read or len(solutions), len(solutions)))
-        result |= run_until_ended(read_all(config, few, Console(stderr=True)))
-    if config.json:
-        show_json({**result, "not_read": remarks})
-        return result
-    for solution in draw.sample(solutions, min(config.show, len(solutions))):
-        print_solution(console, solution)
-    _print(console, result)
-    if remarks:
-        show(console, f"{len(remarks)} rows without usable steps: {', '.join(remarks[:5])}")
-    return result
-
-
-def _print(console: Console, result: dict[str, Any]) -> None:
-    table = Table(box=None, padding=(0, 2), show_header=False)
-    table.add_row("solutions", f"{result['solutions']:,}", Text(_listed(result["splits"])))
-    table.add_row("answers", "", Text(_listed(result["answers"])))
-    spread = result["steps_per_solution"]
-    table.add_row("steps a solution", f"{spread['mean']:.1f}", f"{spread['min']} to {spread['max']}")
-    total = sum(result["steps"].values())
-    for type_, count in sorted(result["steps"].items()):
-        words = result["words_per_step"][type_]
-        table.add_row(
-            f"{type_} steps", f"{100 * count / total:.0f}%",
-            f"{count:,}; {words['mean']:.0f} words, {words['min']} to {words['max']}",
-        )  # fmt: skip
-    for name, meaning in (
-        ("without_memory", "solutions that recall nothing"),
-        ("without_reason", "solutions that infer nothing"),
-        ("ends_with_reason", "solutions whose last step is an inference"),
-        ("facts_before_reasoning", "solutions with all memory steps first"),
-        ("memory_repeated_within", "solutions that recall the same fact twice"),
-        ("memory_shared_between", "memory steps that other solutions have word for word"),
-    ):
-        table.add_row(name.replace("_", " "), f"{100 * result[name]:.0f}%", meaning)
-    show(console, table)
-    for text, count in result["most_shared"]:
-        show(console, f"  in {count} solutions: {text}", style="dim")
-    if "readings" in result:
-        table = Table(
-            box=None,
-            padding=(0, 2),
-            title=Text(f"answers of {result['reader']}", style="table.title"),
-            title_justify="left",
-        )
-        for heading in ("given", "correct", "95% interval", "what it says"):
-            table.add_column(heading)
-        for reading, found in result["readings"].items():
-            low, high = found["interval"]
-            interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
-            table.add_row(reading, f"{100 * found['accuracy']:.0f}% of {found['n']}", interval, READINGS[reading])
-        show(console, table)
-        if failed := sum(found["failed"] for found in result["readings"].values()):
-            show(console, f"{failed} requests got no answer, and are left out")
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        reader, readings = run_until_ended(read_all(config, few, Console(stderr=True)))
+    sample = draw.sample(solutions, min(config.show, len(solutions)))
+    return Inspection(figures(solutions), reader, readings, tuple(sample), tuple(not_read))

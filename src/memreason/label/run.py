@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
 
 from memreason.errors import UserError
-from memreason.label import estimate, resume
+from memreason.label import resume
 from memreason.label.batches import label_batched
 from memreason.label.clients import Agents, open_agents
 from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Labeller
-from memreason.label.display import LabelProgress, print_summary
+from memreason.label.estimate import Estimate, estimate, first_prompt
 from memreason.label.online import label_online
+from memreason.label.progress import LabelProgress
 from memreason.label.prompts import load_prompts
 from memreason.label.questions import Questions
 from memreason.label.solutions_and_rejects import RunFiles, rejects_path
+from memreason.llm.base import Message
 from memreason.llm.cache import RequestCache
 from memreason.llm.meter import Meter
 from memreason.llm.open_client import CONCURRENCY, backend_of
@@ -26,10 +30,28 @@ from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
 
 
-def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
-    """Run `memreason label`; returns the run's files with their counts.
+@dataclass(frozen=True)
+class LabelResult:
+    """What came of a labelling run: its files with their counts, what it used, what it was estimated to take.
 
-    Goes on where an earlier sitting with the same settings stopped. Raises UserError for bad input
+    ``first_prompt`` is what a dry run shows, the planner's messages for the first question; else None.
+    """
+
+    files: RunFiles
+    meter: Meter
+    estimate: Estimate
+    first_prompt: tuple[Message, ...] | None = None
+
+
+def run(
+    config: LabelConfig,
+    console: Console | None = None,
+    on_estimate: Callable[[Estimate], None] = lambda estimate: None,
+) -> LabelResult:
+    """Label the questions, or with ``dry_run`` estimate what that takes.
+
+    Goes on where an earlier sitting with the same settings stopped. ``console`` gets the progress bar (default:
+    stderr), and ``on_estimate`` the estimate before the first request is sent. Raises UserError for bad input
     and for an endpoint that refuses, Stopped where the budget is used up or the endpoint is down;
     in both cases everything so far is on disk.
     """
@@ -51,22 +73,21 @@ def run(config: LabelConfig, console: Console | None = None) -> RunFiles:
         spent = cache.spent(str(out.output.resolve()))
         meter = Meter(config.max_requests, config.max_cost, config.requests_per_minute, config.tokens_per_minute,
                       spent.cost, spent.replies, spent.tokens)  # fmt: skip
-        total = estimate.estimate(questions, out.done, labeller, config, cache)
-        if total.questions == 0 and out.done == 0:
+        expected = estimate(questions, out.done, labeller, config, cache)
+        if expected.questions == 0 and out.done == 0:
             raise UserError("there are no questions in the input")
-        total.print(console, out.done)
-        if config.dry_run or total.questions == 0:
-            if config.dry_run:
-                estimate.print_first_prompt(console, questions, labeller)
-            return out
+        on_estimate(expected)
+        if config.dry_run:
+            return LabelResult(out, meter, expected, first_prompt(questions, labeller))
+        if expected.questions == 0:
+            return LabelResult(out, meter, expected)
         by_role = open_agents(config, meter, resume.begun_dtypes(out))
         clients = [agent.client for agent in by_role.values()]
         resume.keep_dtypes(out, {client.endpoint: client.dtype for client in clients if hasattr(client, "dtype")})
         agents = Agents(config, by_role, cache, meter)
-        with LabelProgress(console, out, meter, total.questions + out.done) as progress:
+        with LabelProgress(console, out, meter, expected.questions + out.done) as progress:
             run_until_ended(_label(config, questions, labeller, agents, out, progress))
-        print_summary(console, out, meter)
-    return out
+    return LabelResult(out, meter, expected)
 
 
 def _same_file(one: Path, other: Path) -> bool:

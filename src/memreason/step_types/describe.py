@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from memreason.errors import UserError
-from memreason.runtime.terminal import show
-from memreason.step_types.config import StepTypesConfig
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.standardize import Standard
 from memreason.step_types.store import STEPS, read_record, read_steps
@@ -84,58 +80,42 @@ def telling_words(texts: Sequence[str], types: np.ndarray, names: Sequence[str],
     return found
 
 
-def print_fit(console: Console, folder: Path, nearest: int = 10) -> None:
-    """Print the types in ``folder``: use, words, and the ``nearest`` steps to each type's centre."""
+@dataclass(frozen=True)
+class TypeDescription:
+    """One fitted type: how many steps it has, the words that tell it from the others, the texts of typical steps
+    (each once, the nearest to the type's centre first)."""
+
+    name: str
+    steps: int
+    words: tuple[str, ...]
+    typical: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FitDescription:
+    """Fitted types, the most used first. ``source`` is the record's: what read the steps, None where nothing did."""
+
+    method: str
+    dataset: str
+    source: dict[str, Any] | None
+    use: Use
+    types: tuple[TypeDescription, ...]
+
+
+def describe_fit(folder: Path, typical: int = 10) -> FitDescription:
+    """The types in ``folder``, each with up to ``typical`` steps. Raises UserError where no fit can be read there."""
     record = read_record(folder)
-    steps = read_steps(folder)
-    names = record["names"]
-    counts = [sum(row["type"] == name for row in steps) for name in names]
-    if sum(counts) < len(steps):
-        raise UserError(f"{folder / STEPS}: has steps of other types than its record names; fit the types again")
-    show(console, _title(record, len(steps)))
-    show(console, _use_line(Use.of(counts), names))
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    table.add_column("type", style="bold cyan", no_wrap=True)
-    table.add_column("steps", justify="right")
-    table.add_column("share", justify="right")
-    table.add_column("words that tell it from the others")
-    by_use = sorted(zip(names, counts, strict=True), key=lambda pair: -pair[1])
-    for name, count in by_use:
-        words = ", ".join(record["words"].get(name, []))
-        table.add_row(Text(name), str(count), f"{100 * count / len(steps):.1f}%", Text(words))
-    show(console, table)
-    for name in [name for name, count in by_use if count and nearest]:
-        show(console, Text.assemble("\n", (name, "bold cyan"), ": nearest to its centre"))
-        own = sorted((row for row in steps if row["type"] == name), key=lambda row: row["distance"])
-        for text in list(dict.fromkeys(row["text"] for row in own))[:nearest]:
-            show(console, f"  {text}", overflow="ellipsis", no_wrap=True)
+    texts: dict[str, list[tuple[float, str]]] = {name: [] for name in record["names"]}
+    for row in read_steps(folder):
+        if row["type"] not in texts:
+            raise UserError(f"{folder / STEPS}: has steps of other types than its record names; fit the types again")
+        texts[row["type"]].append((row["distance"], row["text"]))
 
+    def describe(name: str) -> TypeDescription:
+        nearest_first = dict.fromkeys(text for _, text in sorted(texts[name], key=itemgetter(0)))
+        words = record["words"].get(name, [])
+        return TypeDescription(name, len(texts[name]), tuple(words), tuple(nearest_first)[:typical])
 
-def print_next(console: Console, folder: str, fitted: StepTypesConfig | None) -> None:
-    """Print where all of it lies, and, where types were ``fitted`` just now, the command that trains with them."""
-    show(console, f"\npictures and all steps: {folder}")
-    if fitted:
-        number = f" --num_plan_types {fitted.num_types}" if fitted.selection_method != "+-*/" else ""
-        place = f" --step_types_path {folder}" if fitted.output_dir or fitted.encoder else ""
-        options = f"--extract_step_type_tokens {fitted.selection_method}{number}{place}"
-        show(console, f"train with them: memreason train {options} …", soft_wrap=True)
-
-
-def _title(record: dict[str, Any], steps: int) -> Text:
-    source = record["source"]
-    if not source:
-        by = ""
-    elif source.get("encoder"):
-        by = f", steps read alone by {source.get('encoder')}"
-    else:
-        by = f", solutions read by {source['model']}, layer {source.get('layer', -1)}"
-    return Text.assemble((record["method"], "bold"), f" on {steps} steps of {record['dataset']}{by}")
-
-
-def _use_line(use: Use, names: Sequence[str]) -> Text:
-    dead = (f"never used: {', '.join(names[i] for i in use.dead)}", "red") if use.dead else "none is dead"
-    return Text.assemble(
-        f"use of the {len(names)} types: entropy {100 * use.entropy:.0f}% of the maximum, "
-        f"perplexity {use.perplexity:.2f}, ",
-        dead,
-    )
+    use = Use.of([len(own) for own in texts.values()])
+    types = sorted(map(describe, texts), key=lambda type_: -type_.steps)
+    return FitDescription(record["method"], record["dataset"], record["source"], use, tuple(types))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from rich.console import Console
-from rich.text import Text
 
 from memreason.config.ablations import VariantConfig
 from memreason.config.data import DataConfig
@@ -19,18 +19,25 @@ from memreason.models.loading import load_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.planning_tokens.prompt_templates import CHAT, chat_text
 from memreason.records import Solution
-from memreason.runtime.terminal import show
 from memreason.step_types.infer import with_inferred_types
 from memreason.tasks.load import load_data
 from memreason.training.checks import check_labels
 
-SHOWN = 2
+
+class TrainingText(NamedTuple):
+    """One example as training reads it. ``target`` is learned, with the end token after it; ``prompt`` has no loss."""
+
+    prompt: str
+    target: str
 
 
-def print_as_trained(console: Console, model: ModelConfig, data: DataConfig, variants: VariantConfig) -> None:
-    """Print the first training examples as `memreason train` with these options would read them, the prompt dim.
+def training_texts(
+    model: ModelConfig, data: DataConfig, variants: VariantConfig, console: Console, most: int = 2
+) -> list[TrainingText]:
+    """The first ``most`` training examples as `memreason train` with these options would read them.
 
-    Raises UserError where training would: for options that contradict each other, and step types that are not fitted.
+    ``console`` gets the notes on inferred step types. Raises UserError where training would: for options that
+    contradict each other, and for step types that are not fitted.
     """
     variants.check(model, data)
     task = load_data(data)
@@ -42,15 +49,15 @@ def print_as_trained(console: Console, model: ModelConfig, data: DataConfig, var
         task, inferred = with_inferred_types(model, data, task, TrainingOptions.seed, console, progress=False)
     layout = variants.layout(model, inferred)
     tokenizer = load_tokenizer(resolve(model.model_name_or_path).path) if layout.prompt_template == CHAT else None
-    shown = None
+    demonstrations = None
     if variants.use_demonstrations:
-        shown = Demonstrations(task, data.k_shot, variants.demo_selection, data.split_seed)
-    for solution in islice((one for one in task.splits["train"] if one.steps), SHOWN):
-        prompt = _prompt(layout, solution, shown(solution.question) if shown else (), tokenizer)
-        show(console, Text(prompt, style="dim"), end="", soft_wrap=True)
-        show(console, layout.solution_text(solution.steps, solution.question.answer), soft_wrap=True)
-        show(console, "─" * 40, style="dim")
-    show(console, "dim: the prompt, without loss; below it what is learned, with the end token after it", style="dim")
+        demonstrations = Demonstrations(task, data.k_shot, variants.demo_selection, data.split_seed)
+    texts = []
+    for solution in islice((solution for solution in task.splits["train"] if solution.steps), most):
+        shown = demonstrations(solution.question) if demonstrations else ()
+        prompt = _prompt(layout, solution, shown, tokenizer)
+        texts.append(TrainingText(prompt, layout.solution_text(solution.steps, solution.question.answer)))
+    return texts
 
 
 def _prompt(layout: PlanningTokens, solution: Solution, shown: Sequence[Solution], tokenizer: object) -> str:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.cli.commands import label_convert, label_inspect
-from memreason.llm.base import Stopped
-from memreason.runtime.terminal import say
+from memreason.llm.base import Message, Stopped
+from memreason.runtime.terminal import say, show
 
-SUMMARY = "write memory/reason solutions for questions, by two LLM agents; `label inspect`, `label convert`"
+if TYPE_CHECKING:
+    from memreason.label.estimate import Estimate
+    from memreason.label.run import LabelResult
+
+SUMMARY = "let two LLM agents write memory/reason solutions; then `label inspect`, `label convert`"
 EXAMPLES = """examples:
   memreason label --task atlas --planner scripted --output runs/try.jsonl         # no model, no cost
   memreason label --task strategyqa --planner gpt-4o-mini --output strategyqa.jsonl --dry_run
@@ -19,9 +28,10 @@ EXAMPLES = """examples:
   memreason label convert strategyqa.jsonl strategyqa.json     # the paper's form; and back
   memreason train --dataset jsonl --data_path strategyqa.jsonl
 
-The same command goes on where it stopped: after a kill, a budget stop, a full disk. Every reply is
-kept in a cache, and paid for once. Keys come from the environment (OPENAI_API_KEY), never from flags.
-Exit code 3: stopped by the budget, or because the endpoint is down; what is done is on disk.
+After a kill, a stop by the budget or a full disk, the same command goes on where it stopped. Every
+reply is kept in a cache, so it is paid for only once. Keys come from the environment (OPENAI_API_KEY),
+never from flags. Exit code 3: the run was stopped by the budget, or because the endpoint is down; what
+is done by then is on disk.
 """
 
 
@@ -46,7 +56,74 @@ def _label_questions(argv: Sequence[str]) -> None:
     quiet_transformers()
     from memreason.label.run import run as run_label
 
-    run_label(config, open_console())
+    console = open_console()
+    result = run_label(config, console, on_estimate=lambda estimate: print_estimate(console, estimate))
+    if result.first_prompt is not None:
+        print_first_prompt(console, result.first_prompt)
+    elif result.estimate.questions:
+        print_summary(console, result)
+
+
+def print_estimate(console: Console, estimate: Estimate) -> None:
+    """Print what is left to do, and what it will take, as a table."""
+    if estimate.done:
+        show(console, f"{estimate.done} questions are done already; {estimate.questions} to go")
+    if not estimate.questions:
+        return
+    table = Table(box=None, padding=(0, 2), title="estimate", title_justify="left")
+    for heading in ("agent", "model", "calls", "tokens read", "tokens written", "cost"):
+        table.add_column(heading, justify="left" if heading in ("agent", "model") else "right", overflow="fold")
+    for row in estimate.rows:
+        cost = "not known" if row.cost is None else f"${row.cost:,.2f}"
+        table.add_row(
+            row.role,
+            Text(row.model),
+            f"{row.calls:,}",
+            f"{row.prompt_tokens:,}",
+            f"{row.completion_tokens:,}",
+            cost,
+        )
+    show(console, table)
+    guessed = [row.role for row in estimate.rows if not row.measured]
+    basis = "four bytes a token; replies as usual for such prompts" if guessed else "means of earlier replies"
+    show(console, f"without retries and repairs; from {basis}", style="dim")
+    if estimate.max_cost is not None and estimate.cost is not None and estimate.cost > estimate.max_cost:
+        show(console, f"--max_cost {estimate.max_cost:g} will stop this run before its end", style="yellow")
+
+
+def print_first_prompt(console: Console, messages: Sequence[Message]) -> None:
+    """Print what would be sent first."""
+    for message in messages:
+        show(console, Text(message["role"], style="bold"))
+        show(console, Text(message["content"]))
+    show(console, "nothing was sent", style="dim")
+
+
+def print_summary(console: Console, result: LabelResult) -> None:
+    """Print what became of every question, and what it cost."""
+    from memreason.label.rejection_reasons import REASONS
+    from memreason.label.solutions_and_rejects import rejects_path
+
+    out, meter = result.files, result.meter
+    table = Table(box=None, padding=(0, 2), title="labelled", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("questions", justify="right")
+    table.add_column("", justify="right")
+    table.add_column("meaning", style="dim")
+    rows = [("accepted", out.accepted, "memory/reason solutions")]
+    rows += [(reason, count, REASONS.get(reason, "")) for reason, count in out.rejected.most_common()]
+    for name, count, meaning in rows:
+        table.add_row(name, f"{count:,}", f"{100 * count / max(out.done, 1):.1f}%", meaning)
+    show(console, table)
+    show(
+        console,
+        f"{meter.requests:,} requests, {meter.retries:,} of them retries; {meter.tokens:,} tokens; {meter.dollars(4)}",
+    )
+    if out.rejected and not meter.requests:
+        show(console, "every reply was in the request cache; other models, prompts or more --repairs ask anew")
+    show(console, f"solutions: {out.output}")
+    if out.rejected:
+        show(console, f"rejects:   {rejects_path(out.output)}")
 
 
 COMMAND = Command("label", SUMMARY, EXAMPLES, run, after_interrupt="; the same command goes on from here")

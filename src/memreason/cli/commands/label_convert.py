@@ -10,7 +10,8 @@ from memreason.runtime.terminal import say
 
 HELP = """usage: memreason label convert FROM TO
 
-Labelled solutions in the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
+Convert labelled solutions from the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
+The files' endings say which form is which.
 """
 
 

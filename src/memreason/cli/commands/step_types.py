@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.errors import UserError, did_you_mean
+from memreason.runtime.terminal import show
 
-EXAMPLES = """examples:
+if TYPE_CHECKING:
+    from memreason.step_types.config import StepTypesConfig
+    from memreason.step_types.describe import FitDescription
+
+EXAMPLES = """`fit` infers types from the steps of a dataset's training questions, with the options below.
+`show FOLDER` prints what came of it; see `memreason step-types show --help`.
+
+examples:
   memreason step-types fit --dataset gsm8k --data_path data/gsm8k --selection_method k-means --num_types 5
   memreason step-types show runs/step-types/gsm8k/smollm2/k-means-5
   memreason train --dataset gsm8k --data_path data/gsm8k --extract_step_type_tokens k-means --num_plan_types 5
@@ -38,10 +51,54 @@ def run(argv: Sequence[str]) -> None:
         if not shown.folder:
             raise UserError("the folder is missing: memreason step-types show runs/step-types/…")
         folder, nearest = shown.folder, shown.nearest
-    from memreason.step_types.describe import print_fit, print_next
+    from memreason.step_types.describe import describe_fit
 
-    print_fit(console, Path(folder), nearest)
+    print_fit(console, describe_fit(Path(folder), nearest))
     print_next(console, folder, config if action == "fit" else None)
+
+
+def print_fit(console: Console, fit: FitDescription) -> None:
+    """Print what fitted types are: how much each is used, its words, its most typical steps."""
+    total = sum(type_.steps for type_ in fit.types)
+    show(console, Text.assemble((fit.method, "bold"), f" on {total} steps of {fit.dataset}{_reader(fit.source)}"))
+    unused = ", ".join(type_.name for type_ in fit.types if not type_.steps)
+    use = (
+        f"use of the {len(fit.types)} types: entropy {100 * fit.use.entropy:.0f}% of the maximum, "
+        f"perplexity {fit.use.perplexity:.2f}, "
+    )
+    show(console, Text.assemble(use, (f"never used: {unused}", "red") if unused else "none is dead"))
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    table.add_column("type", style="bold cyan", no_wrap=True)
+    table.add_column("steps", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("words that tell it from the others")
+    for type_ in fit.types:
+        share = f"{100 * type_.steps / total:.1f}%"
+        table.add_row(Text(type_.name), str(type_.steps), share, Text(", ".join(type_.words)))
+    show(console, table)
+    for type_ in (type_ for type_ in fit.types if type_.typical):
+        show(console, Text.assemble("\n", (type_.name, "bold cyan"), ": nearest to its centre"))
+        for text in type_.typical:
+            show(console, f"  {text}", overflow="ellipsis", no_wrap=True)
+
+
+def _reader(source: dict[str, Any] | None) -> str:
+    """What the types are based on, where a model read the steps."""
+    if not source:
+        return ""
+    if source.get("encoder"):
+        return f", steps read alone by {source['encoder']}"
+    return f", solutions read by {source['model']}, layer {source.get('layer', -1)}"
+
+
+def print_next(console: Console, folder: str, fitted: StepTypesConfig | None) -> None:
+    """Print where all of it lies, and, where types were ``fitted`` just now, the command that trains with them."""
+    show(console, f"\npictures and all steps: {folder}")
+    if fitted:
+        number = f" --num_plan_types {fitted.num_types}" if fitted.selection_method != "+-*/" else ""
+        place = f" --step_types_path {folder}" if fitted.output_dir or fitted.encoder else ""
+        options = f"--extract_step_type_tokens {fitted.selection_method}{number}{place}"
+        show(console, f"train with them: memreason train {options} …", soft_wrap=True)
 
 
 COMMAND = Command(
@@ -49,6 +106,12 @@ COMMAND = Command(
     "infer types for a dataset's unlabelled steps, and look at them",
     EXAMPLES,
     run,
-    ("fit|show FOLDER", ""),
+    ("fit", ""),
 )
-SHOW = replace(COMMAND, name="step-types show", positional=("FOLDER", "folder"))
+SHOW = replace(
+    COMMAND,
+    name="step-types show",
+    summary="show fitted step types: how much each is used, its words, its most typical steps",
+    examples="example:\n  memreason step-types show runs/step-types/gsm8k/smollm2/k-means-5\n",
+    positional=("FOLDER", "folder"),
+)

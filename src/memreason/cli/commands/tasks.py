@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.text import Text
+
 from memreason.cli.command import Command, open_console, quiet_transformers
+from memreason.runtime.terminal import show
 
 EXAMPLES = """examples:
   memreason tasks
@@ -36,9 +39,16 @@ def _show_as_trained(argv: Sequence[str]) -> None:
 
     model, data, variants = COMMAND.parse((ModelConfig, DataConfig, VariantConfig), argv)
     quiet_transformers()
-    from memreason.training.preview import print_as_trained
+    from memreason.training.preview import training_texts
 
-    print_as_trained(open_console(), model, data, variants)
+    console = open_console()
+    for prompt, target in training_texts(model, data, variants, console):
+        show(console, Text(prompt, style="dim"), end="", soft_wrap=True)
+        show(console, target, soft_wrap=True)
+        show(console, "─" * 40, style="dim")
+    show(console, "dim: the prompt, without loss; below it what is learned, with the end token after it", style="dim")
 
 
-COMMAND = Command("tasks", "what datasets there are, with counts and an example", EXAMPLES, run, ("[NAME]", "dataset"))
+COMMAND = Command(
+    "tasks", "list the datasets, or show one with its counts and an example", EXAMPLES, run, ("[NAME]", "dataset")
+)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
 
 from memreason.cli.command import Command, open_console
+from memreason.records import Verdict
 from memreason.runtime import distributed
 from memreason.runtime.terminal import say, show
 
@@ -17,8 +23,8 @@ EXAMPLES = """examples:
   memreason train --config recipes/demo.yaml --resume                                    # after a kill
   torchrun --standalone --nproc_per_node 8 -m memreason train --config recipes/llama-8b-eight-gpus.yaml   # on 8 GPUs
 
-Below are memreason's own options and the most used ones of Hugging Face's TrainingArguments; --help-all shows them all.
-A switch takes True or False (--add_soft_prompts False); alone it means True.
+Below are memreason's own options and the most used ones of Hugging Face's TrainingArguments; --help-all
+shows the rest of these too. A switch takes True or False (--add_soft_prompts False); alone it means True.
 """
 
 
@@ -43,7 +49,7 @@ def run(argv: Sequence[str]) -> None:
     model, variants, data, training = parser.parse(argv)
     if training.output_dir == UNNAMED:
         training.output_dir = f"runs/{data.dataset}"
-    from memreason.cli.display import print_comparison, print_next, print_traces, varied
+    from memreason.cli.display import print_comparison, print_traces, varied
     from memreason.training.train import train
 
     console = open_console()
@@ -53,6 +59,29 @@ def run(argv: Sequence[str]) -> None:
     show(console, f"run folder: {training.output_dir}")
     print_next(console, str(training.output_dir), verdicts)
     distributed.end()
+
+
+def print_next(console: Console, run: str, verdicts: Iterable[Verdict]) -> None:
+    """Print the command to type next: it asks the run's checkpoint a test question that it answered rightly."""
+    open_ones = [verdict for verdict in verdicts if not verdict.trace.question.options]
+    right = [verdict for verdict in open_ones if verdict.outcome == "correct"]
+    question = next((verdict.trace.question.text for verdict in (*right, *open_ones)), "…")
+    command = f"{program()} ask {shlex.quote(question)} --model_name_or_path {shlex.quote(run)}"
+    show(console, f"next: {command}", soft_wrap=True)
+
+
+def program() -> str:
+    """How `memreason` is called from here: by its name where the shell finds it, else by the way it was called."""
+    called = Path(sys.argv[0])
+    if called.name != "memreason":
+        return f"{_from_here(Path(sys.executable))} -m memreason"
+    on_path = shutil.which("memreason")
+    return "memreason" if on_path and Path(on_path).resolve() == called.resolve() else _from_here(called)
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 COMMAND = Command(

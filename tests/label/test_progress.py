@@ -1,12 +1,11 @@
-"""What a run shows: a bar where somebody watches, a table of outcomes at its end."""
+"""What a run shows while it works: a bar where somebody watches."""
 
 import io
 from pathlib import Path
 
 from rich.console import Console
 
-from memreason.label.display import LabelProgress, print_summary
-from memreason.label.replies import REASONS
+from memreason.label.progress import LabelProgress
 from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm.meter import Meter
 
@@ -20,24 +19,6 @@ def run_files(accepted: int, **rejected: int) -> RunFiles:
     out = RunFiles(Path("out.jsonl"), accepted)
     out.rejected.update(rejected)
     return out
-
-
-def test_every_outcome_is_counted_with_its_meaning_and_the_files_are_named() -> None:
-    console, file = shown()
-    print_summary(console, run_files(7, bad_json=2, unknown_fact=1), Meter(requests=1234, tokens=5678, cost=0.125))
-    text = file.getvalue()
-    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-    assert "7" in lines["accepted"] and "70.0%" in lines["accepted"]
-    assert "20.0%" in lines["bad_json"] and REASONS["bad_json"] in lines["bad_json"]
-    assert "1,234 requests" in text and "5,678 tokens" in text and "$0.1250" in text
-    assert "out.jsonl" in text and "out.rejects.jsonl" in text
-
-
-def test_a_run_without_rejects_names_no_rejects_file_and_one_without_anything_divides_by_nothing() -> None:
-    console, file = shown()
-    print_summary(console, run_files(0), Meter())
-    assert "rejects" not in file.getvalue()
-    assert "0.0%" in file.getvalue()
 
 
 def test_the_bar_shows_rows_tokens_dollars_rejects_and_retries() -> None:

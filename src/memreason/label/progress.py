@@ -1,13 +1,11 @@
-"""What a labelling run shows: a progress bar while it works, a table at its end."""
+"""What a labelling run shows while it works: a progress bar, and notes above it."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
-from memreason.label.replies import REASONS
-from memreason.label.solutions_and_rejects import RunFiles, rejects_path
+from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm.meter import Meter
 from memreason.runtime.terminal import show
 
@@ -43,26 +41,3 @@ class LabelProgress:
     def _figures(self) -> str:
         meter, rejected = self._meter, self._out.rejected.total()
         return f"{meter.tokens:,} tokens  {meter.dollars(2)}  {rejected} rejected  {meter.retries} retries"
-
-
-def print_summary(console: Console, out: RunFiles, meter: Meter) -> None:
-    """What became of every question, and what it cost."""
-    table = Table(box=None, padding=(0, 2), title="labelled", title_justify="left")
-    table.add_column("outcome")
-    table.add_column("questions", justify="right")
-    table.add_column("", justify="right")
-    table.add_column("meaning", style="dim")
-    rows = [("accepted", out.accepted, "memory/reason solutions")]
-    rows += [(reason, count, REASONS.get(reason, "")) for reason, count in out.rejected.most_common()]
-    for name, count, meaning in rows:
-        table.add_row(name, f"{count:,}", f"{100 * count / max(out.done, 1):.1f}%", meaning)
-    show(console, table)
-    show(
-        console,
-        f"{meter.requests:,} requests, {meter.retries:,} of them retries; {meter.tokens:,} tokens; {meter.dollars(4)}",
-    )
-    if out.rejected and not meter.requests:
-        show(console, "every reply was in the request cache; other models, prompts or more --repairs ask anew")
-    show(console, f"solutions: {out.output}")
-    if out.rejected:
-        show(console, f"rejects:   {rejects_path(out.output)}")

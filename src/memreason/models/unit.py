@@ -28,6 +28,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from memreason.config.ablations import VariantConfig
 from memreason.config.model import PREFIX_TUNING, ModelConfig
 from memreason.errors import UserError
+from memreason.kernels.trainable_tokens import use_rows_beside_frozen
 from memreason.models.adapter_files import check_adapter, load_adapter, read_adapter
 from memreason.models.adapters import adapted_weight, with_adapters
 from memreason.models.base import absolute, base_of, fingerprint_of, load_causal_lm, load_tokenizer, resolve
@@ -44,7 +45,7 @@ from memreason.models.dtypes import choose_dtype, dtype_name, training_dtype
 from memreason.models.manifest import MANIFEST, Manifest, read_manifest
 from memreason.models.sharding import is_sharded, plain_names, take_over, whole_weights
 from memreason.models.sparse_attention import attend_sparsely
-from memreason.models.token_embeddings import add_tokens, initialise_rows, resize, use_rows_beside_frozen
+from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.runtime import distributed
 from memreason.runtime.interruptions import as_os_error

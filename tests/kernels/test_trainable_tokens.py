@@ -8,7 +8,7 @@ from helpers.tiny import SHAPES, SOLUTIONS
 from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 
 from memreason.config.model import ModelConfig
-from memreason.models.token_embeddings import NewRowsBesideFrozen
+from memreason.kernels.trainable_tokens import NewRowsBesideFrozen
 from memreason.models.unit import build
 
 

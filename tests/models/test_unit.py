@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from memreason.config.ablations import VariantConfig
 from memreason.config.model import PARAMETER_EFFICIENT_MODES, PREFIX_TUNING
 from memreason.errors import UserError
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
+from memreason.generation.stream import stream
 from memreason.models.manifest import MANIFEST, read_manifest
 from memreason.models.unit import ModelUnit, build, load
 

@@ -57,8 +57,9 @@ class _HeadLoss(torch.autograd.Function):
         total, smoothing = hidden.new_zeros((), dtype=torch.float32), way.smoothing
         grad_hidden = torch.zeros_like(hidden)
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[2] else None
-        has_trained_bias = bias is not None and ctx.needs_input_grad[3]
-        grad_bias = torch.zeros_like(bias, dtype=torch.float32) if has_trained_bias else None
+        grad_bias = None
+        if bias is not None and ctx.needs_input_grad[3]:
+            grad_bias = torch.zeros_like(bias, dtype=torch.float32)
         grad_rows = torch.zeros_like(rows, dtype=torch.float32) if rows is not None else None
         low_rows = rows.to(hidden.dtype) if rows is not None else None
         for at in range(0, len(hidden), way.portion):

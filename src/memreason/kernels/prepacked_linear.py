@@ -103,7 +103,7 @@ def packed_weights(model: nn.Module, with_gradients: bool = False) -> Iterator[N
     Weights must not change within, so with ``with_gradients`` only frozen ones are packed. Where this is within
     another such context, whose packed weights may be others, those rest until it is over.
     """
-    linear = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
+    linear: list[Any] = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
     layers = [layer for layer in linear if _is_suited(layer.weight)]
     layers = [layer for layer in layers if not (with_gradients and layer.weight.requires_grad)]
     needed = sum(layer.weight.nbytes * (1 + (with_gradients and _packs_back(layer.weight))) for layer in layers)

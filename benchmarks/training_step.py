@@ -19,8 +19,8 @@ from memreason.config.model import ModelConfig
 from memreason.kernels.lora import LoraBesideFrozen
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.kernels.rms_norm_rope import fused
+from memreason.kernels.trainable_tokens import NewRowsBesideFrozen
 from memreason.models.build import build
-from memreason.models.token_embeddings import NewRowsBesideFrozen
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
 from memreason.runtime.allocator import keep_freed_memory

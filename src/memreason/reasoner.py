@@ -13,8 +13,9 @@ from transformers.utils import logging as transformers_logging
 
 from memreason.config.run import CONFIG, RunConfig, read_config
 from memreason.errors import UserError, did_you_mean
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
+from memreason.generation.stream import stream
 from memreason.models.load import load as load_unit
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit

@@ -10,9 +10,10 @@ from helpers.tiny import SHAPES, SOLUTIONS
 
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
+from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load_base
 from memreason.models.unit import ModelUnit

@@ -8,10 +8,11 @@ from helpers.tiny import SOLUTIONS, make_base, make_tokenizer, teach
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
 from memreason.generation.calculator_processor import CalculatorProcessor
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
+from memreason.generation.stream import stream
 from memreason.models.load import load_base
 from memreason.models.unit import ModelUnit
 from memreason.records import PLAIN, Question, Solution, Step

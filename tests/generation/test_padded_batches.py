@@ -10,10 +10,12 @@ from helpers.tiny import SOLUTIONS, make_tokenizer
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, DynamicCache, LlamaForCausalLM
 
 from memreason.errors import UserError
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
-from memreason.generation.padded_batches import OwnDecoding
+from memreason.generation.padded_batches import PaddedBatches
+from memreason.generation.requests import Requests
+from memreason.generation.stream import stream
 from memreason.models.load import load_base
 from memreason.models.unit import ModelUnit
 from memreason.records import Question
@@ -147,10 +149,10 @@ def test_behind_what_is_read_once_a_window_would_count_the_padding(bases: dict[s
         num_key_value_heads=2, sliding_window=30,
     )  # fmt: skip
     unit = load_base(str(bases["tied"]), "float32", LIMIT)
-    own = OwnDecoding(unit, AutoModelForCausalLM.from_config(sizes).eval())
+    batches = PaddedBatches(unit, AutoModelForCausalLM.from_config(sizes).eval())
     prompts, room = [[5] * 6, [5] * 6, [5] * 7], [14, 14, 13]
-    assert own.batches(prompts, room, 3) == [range(0, 3)]
-    own.shared = [5] * 10, DynamicCache(config=sizes)  # 30 tokens in all
-    assert own._why_not_padded(prompts[0], 20) != "its window counts the padding behind what is read once"
-    own.shared = [5] * 11, DynamicCache(config=sizes)
-    assert own._why_not_padded(prompts[0], 20) == "its window counts the padding behind what is read once"
+    assert batches.batches(Requests(prompts, room, 20), 3) == [range(0, 3)]
+    batches.shared = [5] * 10, DynamicCache(config=sizes)  # 30 tokens in all
+    assert batches._why_not_padded(prompts[0], 20) != "its window counts the padding behind what is read once"
+    batches.shared = [5] * 11, DynamicCache(config=sizes)
+    assert batches._why_not_padded(prompts[0], 20) == "its window counts the padding behind what is read once"

@@ -24,7 +24,8 @@ from transformers import (
 )
 
 from memreason.errors import Unsupported
-from memreason.generation import scheduler
+from memreason.generation import scheduler, slot_proof
+from memreason.generation.requests import OnEnded, Requests, Rules
 
 END = 7
 PROOF = 5
@@ -33,9 +34,17 @@ PROOF = 5
 
 def decode(model: PreTrainedModel, asked: list[list[int]], room: list[int], **options: object) -> list[list[int]]:
     """What each prompt was continued with."""
-    found: dict[int, list[int]] = {}
-    scheduler.decode(model, asked, room, on_ended=found.__setitem__, **options)
-    return [found[i] for i in range(len(asked))]
+    generated: dict[int, list[int]] = {}
+    run(model, asked, room, generated.__setitem__, **options)
+    return [generated[i] for i in range(len(asked))]
+
+
+def run(
+    model: PreTrainedModel, asked: list[list[int]], room: list[int], on_ended: OnEnded, *, slots: int,
+    shared: DynamicCache | None = None, **rules: object,
+) -> None:  # fmt: skip
+    longest = max((len(prompt) + left for prompt, left in zip(asked, room, strict=True)), default=1)
+    scheduler.decode(model, Requests(asked, room, longest), Rules(**rules), slots, on_ended, shared)
 
 
 def prompts(n: int, vocabulary: int, seed: int = 0) -> list[list[int]]:
@@ -46,8 +55,8 @@ def prompts(n: int, vocabulary: int, seed: int = 0) -> list[list[int]]:
 def alone(model: PreTrainedModel, prompt: list[int], room: int) -> list[int]:
     ids = torch.tensor([prompt])
     settings = GenerationConfig(do_sample=False, max_new_tokens=room, eos_token_id=END, pad_token_id=0)
-    written = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
-    return written[0, len(prompt) :].tolist()
+    generated = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+    return generated[0, len(prompt) :].tolist()
 
 
 @pytest.fixture(params=SHAPES)
@@ -79,41 +88,41 @@ def test_the_end_token_ends_a_row_and_is_a_part_of_it(model: PreTrainedModel) ->
     assert decode(model, asked, [12] * 6, end_id=end, slots=3) == first
 
 
-@pytest.mark.parametrize("guess", ["right", "wrong", "half right", "too many"])
-def test_guesses_change_nothing(model: PreTrainedModel, guess: str) -> None:
+@pytest.mark.parametrize("draft", ["right", "wrong", "half right", "too many"])
+def test_drafts_change_nothing(model: PreTrainedModel, draft: str) -> None:
     asked = prompts(7, model.config.vocab_size)
     expected = decode(model, asked, [20] * 7, end_id=END, slots=3)
     after = {tuple(ids[: i + 1]): ids[i + 1 : i + 4] for ids in expected for i in range(len(ids))}
 
-    def guesses(written: list[int], _: int) -> list[int]:
-        right = after[tuple(written)]
+    def drafts(generated: list[int], _: int) -> list[int]:
+        right = after[tuple(generated)]
         return {"right": right, "wrong": [9, 9], "half right": [*right[:1], 9],
-                "too many": [*right, 9, 9, 9, 9]}[guess]  # fmt: skip
+                "too many": [*right, 9, 9, 9, 9]}[draft]  # fmt: skip
 
-    assert decode(model, asked, [20] * 7, end_id=END, slots=3, guess=guesses) == expected
+    assert decode(model, asked, [20] * 7, end_id=END, slots=3, draft=drafts) == expected
 
 
-def test_right_guesses_save_passes(model: PreTrainedModel) -> None:
+def test_right_drafts_save_passes(model: PreTrainedModel) -> None:
     asked = prompts(4, model.config.vocab_size)
     expected = decode(model, asked, [20] * 4, end_id=-1, slots=4)
     after = {tuple(ids[: i + 1]): ids[i + 1 : i + 4] for ids in expected for i in range(len(ids))}
-    scheduler._PROVEN.clear()
+    slot_proof._PROVEN.clear()
     passes = []
     model.register_forward_pre_hook(lambda *_: passes.append(1))
     decode(model, asked, [20] * 4, end_id=-1, slots=4)
     without = len(passes)
-    decode(model, asked, [20] * 4, end_id=-1, slots=4, guess=lambda written, _: after[tuple(written)])
+    decode(model, asked, [20] * 4, end_id=-1, slots=4, draft=lambda generated, _: after[tuple(generated)])
     # The first begins with a proof that this model can be read so; then the prompt, and one or four at a time.
     assert without == PROOF + 20 and len(passes) - without == 6
 
 
-def test_a_forced_id_is_written_whatever_the_model_says(model: PreTrainedModel) -> None:
+def test_a_forced_id_is_generated_whatever_the_model_says(model: PreTrainedModel) -> None:
     asked = prompts(5, model.config.vocab_size)
 
-    def forced(written: list[int]) -> int | None:
-        return 11 if len(written) % 4 == 2 else None
+    def forced(generated: list[int]) -> int | None:
+        return 11 if len(generated) % 4 == 2 else None
 
-    found = decode(model, asked, [10] * 5, end_id=-1, slots=2, forced=forced, guess=lambda *_: [11, 11])
+    found = decode(model, asked, [10] * 5, end_id=-1, slots=2, forced=forced, draft=lambda *_: [11, 11])
     for prompt, ids in zip(asked, found, strict=True):
         assert ids[2] == ids[6] == 11
         assert ids[3:6] == alone(model, [*prompt, *ids[:3]], 3)  # and it goes on from there
@@ -122,7 +131,9 @@ def test_a_forced_id_is_written_whatever_the_model_says(model: PreTrainedModel) 
 def test_a_row_can_end_without_an_end_token(model: PreTrainedModel) -> None:
     asked = prompts(5, model.config.vocab_size)
     expected = [ids[:3] for ids in decode(model, asked, [10] * 5, end_id=-1, slots=2)]
-    assert decode(model, asked, [10] * 5, end_id=-1, slots=2, ended=lambda written: len(written) == 3) == expected
+    assert (
+        decode(model, asked, [10] * 5, end_id=-1, slots=2, is_ended=lambda generated: len(generated) == 3) == expected
+    )
 
 
 def test_what_stands_before_every_prompt_is_read_once(model: PreTrainedModel) -> None:
@@ -137,7 +148,7 @@ def test_what_stands_before_every_prompt_is_read_once(model: PreTrainedModel) ->
 
 def test_who_has_ended_is_told_at_once(model: PreTrainedModel) -> None:
     ended: dict[int, list[int]] = {}
-    scheduler.decode(model, prompts(6, 60), [3, 20, 3, 3, 3, 3], end_id=-1, slots=2, on_ended=ended.__setitem__)
+    run(model, prompts(6, 60), [3, 20, 3, 3, 3, 3], ended.__setitem__, end_id=-1, slots=2)
     assert sorted(ended) == list(range(6)) and list(ended)[-1] == 1  # four others took turns beside the longest
 
 
@@ -153,10 +164,8 @@ def test_a_prompt_is_asked_for_when_its_turn_comes(model: PreTrainedModel) -> No
             most = max(most, len(under_way))
             return asked[index]
 
-    scheduler.decode(
-        model, Watched(asked), [4] * 20, end_id=-1, slots=3, longest=24,
-        on_ended=lambda index, ids: under_way.remove(index),
-    )  # fmt: skip
+    requests = Requests(Watched(asked), [4] * 20, longest=24)
+    scheduler.decode(model, requests, Rules(end_id=-1), 3, lambda index, ids: under_way.remove(index))
     assert most == 3 and not under_way
 
 
@@ -203,9 +212,7 @@ def test_other_kinds_of_attention_are_left_to_others_before_anything_is_decoded(
     told: list[int] = []
     usual = model.config._attn_implementation
     with pytest.raises(Unsupported, match=reason):
-        scheduler.decode(
-            model, prompts(3, 60), [5] * 3, end_id=END, slots=2, on_ended=lambda index, ids: told.append(index)
-        )
+        run(model, prompts(3, 60), [5] * 3, lambda index, ids: told.append(index), end_id=END, slots=2)
     assert not told and model.config._attn_implementation == usual
 
 
@@ -218,7 +225,7 @@ def test_a_window_that_nothing_reaches_beyond_is_no_hindrance() -> None:
 
 
 def test_the_proof_draws_no_random_numbers(model: PreTrainedModel) -> None:
-    scheduler._PROVEN.clear()
+    slot_proof._PROVEN.clear()
     before = torch.get_rng_state()
     decode(model, prompts(2, 60), [3] * 2, end_id=END, slots=2)
     assert torch.equal(torch.get_rng_state(), before)
@@ -231,12 +238,12 @@ def test_a_sliding_window_is_left_to_others() -> None:
     assert model.config._attn_implementation == "sdpa"
 
 
-def test_guesses_do_not_reach_past_the_room_there_is() -> None:
+def test_drafts_do_not_reach_past_the_room_there_is() -> None:
     model = small(GPT2LMHeadModel, GPT2Config, n_embd=32, n_layer=2, n_head=4, n_positions=24)
     (prompt,) = prompts(1, 60, seed=3)
     room = 24 - len(prompt)
     expected = decode(model, [prompt], [room], end_id=-1, slots=1)
-    assert decode(model, [prompt], [room], end_id=-1, slots=1, guess=lambda *_: [9, 9, 9]) == expected
+    assert decode(model, [prompt], [room], end_id=-1, slots=1, draft=lambda *_: [9, 9, 9]) == expected
 
 
 def test_values_of_another_size_than_keys_are_left_to_others() -> None:

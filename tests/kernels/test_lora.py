@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora.layer import Linear as LoraLinear
 from transformers import AutoModelForCausalLM
 
 from memreason.kernels.lora import (
-    Kept,
     LoraBesideFrozen,
+    RandomBytes,
     WeightBesideFrozen,
     all_beside_frozen,
-    refill,
+    random_bytes_of,
     use_lora_beside_frozen,
 )
 
@@ -28,6 +28,12 @@ def layer(bias: bool = True, dropout: float = 0.0, dtype: torch.dtype = torch.fl
     return adapted
 
 
+def beside_frozen(module: LoraLinear) -> LoraLinear:
+    use_lora_beside_frozen(module)
+    assert type(module) is LoraBesideFrozen
+    return module
+
+
 def gradients(module: LoraLinear, x: torch.Tensor) -> list[torch.Tensor]:
     x = x.clone().requires_grad_()
     out = module(x)
@@ -40,7 +46,7 @@ def gradients(module: LoraLinear, x: torch.Tensor) -> list[torch.Tensor]:
 def test_output_and_gradients_are_the_stock_layers(bias: bool, shape: tuple[int, ...]) -> None:
     module, x = layer(bias), torch.randn(shape)
     expected = gradients(module, x)
-    module.__class__ = LoraBesideFrozen
+    beside_frozen(module)
     for one, other in zip(gradients(module, x), expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
@@ -49,7 +55,7 @@ def test_in_sixteen_bits_they_are_within_rounding_and_adapters_gradients_are_flo
     module, x = layer(), torch.randn(7, 24)
     expected = gradients(module, x)
     module.base_layer.to(torch.bfloat16)
-    module.__class__ = LoraBesideFrozen
+    beside_frozen(module)
     found = gradients(module, x.bfloat16())
     assert found[2].dtype == found[3].dtype == torch.float32
     for one, other in zip(found, expected, strict=True):
@@ -59,7 +65,7 @@ def test_in_sixteen_bits_they_are_within_rounding_and_adapters_gradients_are_flo
 @pytest.mark.parametrize("shape", [(5, 24), (2, 5, 24)])
 def test_a_model_may_write_into_the_output(shape: tuple[int, ...]) -> None:
     module, x = layer(), torch.randn(shape)
-    module.__class__ = LoraBesideFrozen
+    beside_frozen(module)
     module(x).add_(1).square().sum().backward()
     found = module.lora_A["default"].weight.grad.clone()
     module.zero_grad()
@@ -86,7 +92,7 @@ def test_told_of_a_layers_weight_it_computes_the_same_as_told_of_the_layer() -> 
 
 def test_no_gradient_is_computed_for_an_input_that_needs_none() -> None:
     module = layer()
-    module.__class__ = LoraBesideFrozen
+    beside_frozen(module)
     module(torch.randn(3, 24)).sum().backward()
     assert module.lora_A["default"].weight.grad is not None
 
@@ -94,26 +100,25 @@ def test_no_gradient_is_computed_for_an_input_that_needs_none() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_dropout_is_the_same_forward_and_backward_and_right_on_average(dtype: torch.dtype) -> None:
     module = layer(bias=False, dropout=0.25, dtype=dtype)
-    module.__class__ = LoraBesideFrozen
+    beside_frozen(module)
     x = torch.ones(4000, 24, dtype=dtype)
     plain = module.eval()(x)[0].float()
-    refill(x.device)
-    out, by_x, *_ = gradients(module.train(), x)
+    out, grad_x, *_ = gradients(module.train(), x)
     assert out.float().std(0).min() > 0
     torch.testing.assert_close(out.float().mean(0), plain, rtol=0.1, atol=0.15)
     # What was dropped has no gradient through the adapter: there, only the frozen layer's is left.
     grad = torch.arange(out.numel()).view(out.shape).cos().to(dtype)
-    untouched = torch.isclose(by_x.float(), (grad @ module.base_layer.weight).float(), rtol=1e-3, atol=1e-3)
+    untouched = torch.isclose(grad_x.float(), (grad @ module.base_layer.weight).float(), rtol=1e-3, atol=1e-3)
     assert 0.22 < untouched.float().mean() < 0.28
 
 
 @pytest.mark.parametrize("dropout", [0.0005, 0.05, 0.5])
 def test_masks_keep_the_right_share_also_below_their_resolution(dropout: float) -> None:
-    x, dropped = torch.empty(100, 40, dtype=torch.bfloat16), []
+    x, dropped, random_bytes = torch.empty(100, 40, dtype=torch.bfloat16), [], RandomBytes()
     torch.manual_seed(1)
     for _ in range(300):
-        refill(x.device)
-        mask = Kept.draw(x, dropout).of(torch.ones_like(x))
+        random_bytes.refill(x.device)
+        mask = random_bytes.draw(x, dropout).of(torch.ones_like(x))
         assert set(mask.unique().tolist()) <= {0, 1}
         dropped.append(1 - mask.float().mean().item())
     assert sum(dropped) / len(dropped) == pytest.approx(dropout, rel=0.5 if dropout < 0.01 else 0.05)
@@ -124,16 +129,29 @@ def test_masks_of_two_calls_differ_and_a_seed_repeats_them() -> None:
     seen = []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)
-        refill(x.device)
-        seen.append(tuple(Kept.draw(x, 0.5).of(torch.ones_like(x)) for _ in range(2)))
+        random_bytes = RandomBytes()
+        seen.append(tuple(random_bytes.draw(x, 0.5).of(torch.ones_like(x)) for _ in range(2)))
     assert torch.equal(seen[0][0], seen[1][0]) and not torch.equal(seen[0][0], seen[2][0])
     assert not torch.equal(seen[0][0], seen[0][1])
 
 
-def test_input_larger_than_the_pool_gets_a_larger_pool() -> None:
+def test_an_input_larger_than_the_random_bytes_gets_more_of_them() -> None:
     x = torch.ones(5000, 2000)
-    mask = Kept.draw(x, 0.5).of(x)
+    mask = RandomBytes().draw(x, 0.5).of(x)
     assert mask.shape == (5000, 2000) and mask.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_layers_of_one_model_share_random_bytes_and_no_others_do(bases: dict[str, Path]) -> None:
+    def adapted() -> PeftModel:
+        model = AutoModelForCausalLM.from_pretrained(bases["tied"])
+        model = get_peft_model(model, LoraConfig(target_modules=["q_proj", "v_proj"], lora_dropout=0.5))
+        use_lora_beside_frozen(model)
+        return model
+
+    first, second = adapted(), adapted()
+    own = {id(module.random_bytes) for module in first.modules() if isinstance(module, LoraBesideFrozen)}
+    assert own == {id(random_bytes_of(first))} != {id(random_bytes_of(second))}
+    assert random_bytes_of(torch.nn.Linear(2, 2)) is None
 
 
 def test_what_is_not_a_plain_layer_is_left_to_peft(bases: dict[str, Path]) -> None:
@@ -147,7 +165,7 @@ def test_what_is_not_a_plain_layer_is_left_to_peft(bases: dict[str, Path]) -> No
 
 def test_merged_and_disabled_adapters_are_left_to_peft() -> None:
     module, x = layer(), torch.randn(3, 24)
-    module.__class__ = LoraBesideFrozen
+    beside_frozen(module)
     with_adapter = module(x)
     module.merge()
     torch.testing.assert_close(module(x), with_adapter, rtol=1e-4, atol=1e-5)

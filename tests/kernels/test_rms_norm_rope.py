@@ -65,12 +65,13 @@ def test_without_gradients_the_model_runs_as_it_is() -> None:
             assert torch.equal(model(ids).logits, expected)
 
 
-def test_the_model_and_its_file_are_as_before_afterwards() -> None:
-    model, rotation = frozen("llama"), modeling_llama.apply_rotary_pos_emb
+def test_the_model_is_as_before_afterwards_and_no_other_model_is_touched_meanwhile() -> None:
+    model, other, rotation = frozen("llama"), frozen("llama"), modeling_llama.apply_rotary_pos_emb
     with pytest.raises(ZeroDivisionError), fused(model):
-        assert modeling_llama.apply_rotary_pos_emb is not rotation
+        assert "_RotationBackward" in functions_behind(output_and_gradient(model)[0])
+        assert not {"_NormBackward", "_RotationBackward"} & functions_behind(output_and_gradient(other)[0])
+        assert modeling_llama.apply_rotary_pos_emb is rotation
         _ = 1 / 0
-    assert modeling_llama.apply_rotary_pos_emb is rotation
     assert not any("forward" in vars(module) for module in model.modules())
 
 
@@ -137,7 +138,7 @@ def test_a_rotation_of_another_kind_is_left_alone(monkeypatch: pytest.MonkeyPatc
     model = frozen("llama")
     monkeypatch.setattr(sys.modules[type(model).__module__], "apply_rotary_pos_emb", interleaved)
     with fused(model):
-        assert modeling_llama.apply_rotary_pos_emb is interleaved
+        assert "_RotationBackward" not in functions_behind(output_and_gradient(model)[0])
 
 
 def functions_behind(tensor: torch.Tensor) -> set[str]:

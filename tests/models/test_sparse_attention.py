@@ -10,8 +10,9 @@ from transformers import AutoModelForCausalLM, DynamicCache, Gemma3TextConfig, G
 from memreason.config.ablations import ALL, STEP, VariantConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
+from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load
 from memreason.models.sparse_attention import SparseAttention, attend_sparsely

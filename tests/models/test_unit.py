@@ -15,8 +15,9 @@ from memreason.config.ablations import VariantConfig
 from memreason.config.checks import PREFIX_TUNING
 from memreason.config.model import PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
+from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load
 from memreason.models.manifest import MANIFEST, read_manifest

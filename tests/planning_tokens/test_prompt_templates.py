@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from memreason.config.ablations import VariantConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
-from memreason.generation.answer import generate, stream
+from memreason.generation.answer import generate
+from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load
 from memreason.models.token_embeddings import add_tokens

@@ -1,25 +1,25 @@
-"""A model unit + Questions → Traces: batched greedy decoding, and one answer as a stream."""
+"""A model unit + Questions → Traces, by greedy decoding."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from transformers import StoppingCriteria, TextIteratorStreamer
+from transformers import StoppingCriteria
 
-from memreason.errors import Unsupported, UserError
+from memreason.errors import Unsupported
 from memreason.generation.backends import ENGINES, check_backend
 from memreason.generation.calculator_processor import CalculatorProcessor
-from memreason.generation.draft_tokens import Guesses
+from memreason.generation.draft_tokens import DraftTokens
 from memreason.generation.options import GenerationOptions
-from memreason.generation.padded_batches import OwnDecoding
+from memreason.generation.padded_batches import PaddedBatches, Shared
+from memreason.generation.requests import LazySequence, OnEnded, Requests, Rules
 from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.unit import ModelUnit
@@ -30,7 +30,6 @@ from memreason.runtime.cpu_threads import considerate
 
 logger = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
 DEFAULT = GenerationOptions()
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
@@ -82,7 +81,7 @@ def answer_each(
         on_result(i, unit.layout.parse(questions[i], "", truncated=True))
     order = np.argsort(lengths, kind="stable")
     order = order[: len(order) - np.count_nonzero(lengths >= limit)]
-    room = _Each(len(order), lambda at: limit - int(lengths[order[at]]))
+    room = LazySequence(len(order), lambda at: limit - int(lengths[order[at]]))
     with (
         considerate(),
         unit.merged() as model,
@@ -95,114 +94,58 @@ def answer_each(
             on_result(index, _trace(unit, questions[index], ids, room[at], bool(options.shots)))
             bar.update()
 
-        own = OwnDecoding(unit, model)
-        again = [] if not shot_ids or own.read_once(shot_ids) else shot_ids
+        batches = PaddedBatches(unit, model)
+        again = [] if not shot_ids or batches.read_once(shot_ids) else shot_ids
         # Each is tokenised again when its turn comes, which takes little beside its answer.
-        prompts = _Each(len(order), lambda at: [*again, *prompt_of(questions[int(order[at])])])
-        _decode(own, prompts, room, len(again) + limit, on_ended, options)
+        prompts = LazySequence(len(order), lambda at: [*again, *prompt_of(questions[int(order[at])])])
+        _decode(batches, Requests(prompts, room, len(again) + limit), options, on_ended)
 
 
-class _Each(Sequence[Item]):
-    """A sequence whose items are made when they are asked for."""
-
-    def __init__(self, count: int, item: Callable[[int], Item]):
-        self._numbers, self._item = range(count), item
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: Any) -> Any:
-        found = self._numbers[index]
-        return [self._item(i) for i in found] if isinstance(found, range) else self._item(found)
-
-
-def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) -> Iterator[str]:
-    """The solution text of one answer, piece by piece as it is generated."""
-    prompt = unit.layout.encode_prompt(unit.tokenizer, question)
-    room = unit.manifest.model_max_length - len(prompt)
-    if room <= 0:
-        raise UserError(f"the question has {len(prompt)} tokens, and {len(prompt) + room} is the most this model takes")
-    stop = Event()
-    streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=False)
-    failures: list[BaseException] = []
-
-    def stopped(ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
-        return torch.full((1,), stop.is_set(), device=ids.device)
-
-    def run() -> None:
-        try:
-            with unit.merged() as model, packed_weights(model), torch.no_grad():
-                own = OwnDecoding(unit, model)
-                options: dict[str, Any] = {"streamer": streamer, "stopping_criteria": [stopped]}
-                if use_calculator:
-                    options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, own.width([prompt]))]
-                own.write([prompt], room, **options)
-        except BaseException as error:
-            failures.append(error)
-            streamer.end()
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield "".join(unit.layout.prefix)
-        for piece in streamer:
-            if said := piece.removesuffix(unit.tokenizer.convert_ids_to_tokens(unit.end_id)):
-                yield said
-    finally:  # also where the caller stops listening
-        stop.set()
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-def _decode(
-    own: OwnDecoding,
-    prompts: Sequence[list[int]],
-    room: Sequence[int],
-    longest: int,
-    on_ended: Callable[[int, list[int]], None],
-    options: GenerationOptions,
-) -> None:
+def _decode(batches: PaddedBatches, requests: Requests, options: GenerationOptions, on_ended: OnEnded) -> None:
     """Tell ``on_ended`` the new ids of each prompt; by another engine, by continuous batching, or batch by batch where
     the model's attention needs that."""
-    unit, model, shared = own.unit, own.model, own.shared
-    backend, use_calculator, stop_after_answer = options.backend, options.use_calculator, bool(options.shots)
-    if backend in ENGINES and len(prompts):  # they find out by themselves what prompts share; `_trace` cuts
-        before = shared[0] if shared else []
-        whole = _Each(len(prompts), lambda i: [*before, *prompts[i]])
-        ENGINES[backend](model, whole, room, end_id=unit.end_id, slots=options.batch_size, on_ended=on_ended)
+    unit, shared = batches.unit, batches.shared
+    if options.backend in ENGINES:
+        if len(requests):
+            ENGINES[options.backend](batches.model, _whole(requests, shared), unit.end_id, options.batch_size, on_ended)
         return
-    if backend == "auto" and not unit.manifest.sparse_attention:
+    if options.backend == "auto" and not unit.manifest.sparse_attention:
+        rules = Rules(
+            end_id=unit.end_id,
+            forced=CalculatorProcessor(unit.tokenizer, 0).forced if options.use_calculator else None,
+            is_ended=_AnswerLineWritten(unit, 0).is_ended if options.shots else None,
+            draft=DraftTokens(unit.layout, unit.tokenizer),
+        )
+        keys_and_values = shared[1] if shared else None
+        any_rank = distributed.any_rank if batches.sharded else None
         try:
-            decode(
-                model, prompts, room, end_id=unit.end_id, slots=options.batch_size, on_ended=on_ended,
-                shared=shared[1] if shared else None, guess=Guesses(unit.layout, unit.tokenizer),
-                forced=CalculatorProcessor(unit.tokenizer, 0).forced if use_calculator else None,
-                ended=_AnswerLineWritten(unit, 0).ended if stop_after_answer else None,
-                anywhere=distributed.any_rank if own.sharded else None, longest=longest,
-            )  # fmt: skip
+            decode(batches.model, requests, rules, options.batch_size, on_ended, keys_and_values, any_rank)
             return
         except Unsupported as reason:
             logger.info(f"batch by batch: {reason}")
-    batches = own.batches(prompts, room, options.batch_size)
-    calls = max(distributed.gather(len(batches))) if own.sharded else len(batches)  # every process must make as many
-    for call in range(calls):
-        batch = batches[call] if call < len(batches) else range(0)
-        some = [prompts[at] for at in batch] or [[unit.end_id]]
-        settings: dict[str, Any] = {}
-        if use_calculator:
-            settings["logits_processor"] = [CalculatorProcessor(unit.tokenizer, own.width(some))]
-        if stop_after_answer:
-            settings["stopping_criteria"] = [_AnswerLineWritten(unit, own.width(some))]
-        found = own.write(some, max((room[at] for at in batch), default=1), **settings)
-        for at, ids in zip(batch, found, strict=False):
-            on_ended(at, ids)
+
+    def settings(width: int) -> dict[str, Any]:
+        chosen: dict[str, Any] = {}
+        if options.use_calculator:
+            chosen["logits_processor"] = [CalculatorProcessor(unit.tokenizer, width)]
+        if options.shots:
+            chosen["stopping_criteria"] = [_AnswerLineWritten(unit, width)]
+        return chosen
+
+    batches.decode(requests, options.batch_size, on_ended, settings)
 
 
-def _trace(unit: ModelUnit, question: Question, ids: list[int], room: int, stop_after_answer: bool) -> Trace:
-    """The trace in ``ids``, of which a row on its own would have been given only ``room``."""
-    ended = unit.end_id in ids[:room]
-    ids = ids[: ids.index(unit.end_id)] if ended else ids[:room]
+def _whole(requests: Requests, shared: Shared | None) -> Requests:
+    """With what is shared in each prompt: other engines find out by themselves what prompts have in common."""
+    before = shared[0] if shared else []
+    prompts = LazySequence(len(requests), lambda i: [*before, *requests.prompts[i]])
+    return Requests(prompts, requests.max_new_tokens, len(before) + requests.longest)
+
+
+def _trace(unit: ModelUnit, question: Question, ids: list[int], max_new_tokens: int, stop_after_answer: bool) -> Trace:
+    """The trace in ``ids``, of which a row on its own would have been given only ``max_new_tokens``."""
+    ended = unit.end_id in ids[:max_new_tokens]
+    ids = ids[: ids.index(unit.end_id)] if ended else ids[:max_new_tokens]
     text = "".join(unit.layout.prefix) + unit.tokenizer.decode(ids, skip_special_tokens=False)
     if stop_after_answer and (answered := _ANSWERED.search(text)):
         text, ended = text[: answered.end()].rstrip(), True
@@ -221,8 +164,8 @@ class _AnswerLineWritten(StoppingCriteria):
         texts = self.tokenizer.batch_decode(tails)
         return torch.tensor([bool(_ANSWERED.search(text)) for text in texts], device=input_ids.device)
 
-    def ended(self, written: list[int]) -> bool:
+    def is_ended(self, generated: list[int]) -> bool:
         """The same of one row's ids; only a token with a newline in it can end a line."""
-        return "\n" in self.tokenizer.decode(written[-1:]) and bool(
-            _ANSWERED.search(self.tokenizer.decode(written[-_TAIL:]))
+        return "\n" in self.tokenizer.decode(generated[-1:]) and bool(
+            _ANSWERED.search(self.tokenizer.decode(generated[-_TAIL:]))
         )

@@ -1,4 +1,4 @@
-"""Other engines that can write the answers, behind the signature of `continuous_batching.decode`.
+"""Other engines that can write the answers, behind one signature.
 
 Prompts are handed to them a portion at a time, so that memory does not grow with their number.
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 from memreason.config.checks import check_engine
 from memreason.errors import UserError
 from memreason.generation.openvino import as_openvino, openvino_decoder
+from memreason.generation.requests import OnEnded, Requests
 from memreason.models.manifest import Manifest
 
 _OF_PEFT = re.compile(r"\.(base_layer|token_adapter)(?=\.)")
@@ -60,14 +61,12 @@ def plain(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
 
 def decode_with_vllm(
     model: PreTrainedModel | PeftModel,
-    prompts: Sequence[list[int]],
-    room: Sequence[int],
-    *,
+    requests: Requests,
     end_id: int,
     slots: int,
-    on_ended: Callable[[int, list[int]], None],
+    on_ended: OnEnded,
 ) -> None:
-    """As `continuous_batching.decode`, by vLLM, from a copy of the weights in a temporary folder (`TMPDIR`).
+    """As `scheduler.decode`, by vLLM, from a copy of the weights in a temporary folder (`TMPDIR`).
 
     Meanwhile the model waits in main memory, since vLLM takes most of a GPU for itself. Prompts that begin alike are
     read once. Run with vLLM 0.32 on a CPU; on a GPU it was never tried.
@@ -85,19 +84,21 @@ def decode_with_vllm(
                 dtype=str(model.dtype).removeprefix("torch."),
                 skip_tokenizer_init=True,
                 generation_config="vllm",  # nothing of the model's own: it might sample
-                max_model_len=len(prompts[0]) + room[0],  # which is the same for all
+                max_model_len=requests.longest,
                 max_num_seqs=slots,
                 enable_prefix_caching=True,
             )
-            for some in _portions(len(prompts), slots):
+            for some in _portions(len(requests), slots):
                 settings = [
-                    SamplingParams(temperature=0, max_tokens=room[i], stop_token_ids=[end_id], ignore_eos=True,
-                                   detokenize=False, skip_special_tokens=False)
+                    SamplingParams(temperature=0, max_tokens=requests.max_new_tokens[i], stop_token_ids=[end_id],
+                                   ignore_eos=True, detokenize=False, skip_special_tokens=False)
                     for i in some
                 ]  # fmt: skip
-                found = engine.generate([{"prompt_token_ids": prompts[i]} for i in some], settings, use_tqdm=False)
-                for i, one in zip(some, found, strict=True):
-                    on_ended(i, list(one.outputs[0].token_ids))
+                outputs = engine.generate(
+                    [{"prompt_token_ids": requests.prompts[i]} for i in some], settings, use_tqdm=False
+                )
+                for i, output in zip(some, outputs, strict=True):
+                    on_ended(i, list(output.outputs[0].token_ids))
             engine.llm_engine.engine_core.shutdown()  # its process, and with that its memory
         finally:
             model.to(device)
@@ -105,14 +106,12 @@ def decode_with_vllm(
 
 def decode_with_openvino(
     model: PreTrainedModel | PeftModel,
-    prompts: Sequence[list[int]],
-    room: Sequence[int],
-    *,
+    requests: Requests,
     end_id: int,
     slots: int,
-    on_ended: Callable[[int, list[int]], None],
+    on_ended: OnEnded,
 ) -> None:
-    """As `continuous_batching.decode`, by OpenVINO on the CPU, which computes in bfloat16 where the model does and
+    """As `scheduler.decode`, by OpenVINO on the CPU, which computes in bfloat16 where the model does and
     the hardware can, else in float32. Raises UserError for a model that it cannot take over.
 
     Prompts that begin alike are read once.
@@ -120,9 +119,9 @@ def decode_with_openvino(
     with tempfile.TemporaryDirectory(prefix="memreason-openvino-") as folder:
         as_openvino(plain(model), Path(folder))
         run = openvino_decoder(Path(folder), model.dtype == torch.bfloat16, end_id, slots)
-        for some in _portions(len(prompts), slots):
-            found = run([prompts[i] for i in some], [room[i] for i in some])
-            for i, ids in zip(some, found, strict=True):
+        for some in _portions(len(requests), slots):
+            generated = run([requests.prompts[i] for i in some], [requests.max_new_tokens[i] for i in some])
+            for i, ids in zip(some, generated, strict=True):
                 on_ended(i, ids)
 
 

@@ -37,9 +37,9 @@ class CalculatorProcessor(LogitsProcessor):
                 scores[row, token] = 0.0
         return scores
 
-    def forced(self, written: list[int]) -> int | None:
-        """The one token that may follow all that a row has written; None where the model is free."""
-        return self.next_token(written[-_TAIL:])
+    def forced(self, generated: list[int]) -> int | None:
+        """The one token that may follow all ``generated`` ids; None where the model is free."""
+        return self.next_token(generated[-_TAIL:])
 
     def next_token(self, ids: list[int]) -> int | None:
         """The one token that may follow ``ids``; None where the model is free."""

@@ -1,5 +1,7 @@
-"""Ids that are likely to follow those written, so that they can be read in one go: what the layout all but decides,
-and what followed the same few ids in other answers."""
+"""Draft tokens: ids that are likely to follow those generated, so that they can be read in one go.
+
+They are what the layout all but decides, and what followed the same few ids in other answers.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE
 _CONTEXTS = (5, 3, 2)
 """How many ids before the next one are looked up; the most that are known decide."""
 _MOST = 6
-"""Ids guessed at once."""
+"""Ids drafted at once."""
 _WORTH = 0.5
 """The chance that all ids up to one must have for it to be read along: reading it takes about half as long as an id
 takes in a step of its own, even where many answers are under way."""
@@ -22,15 +24,15 @@ _CONTEXTS_KEPT = 1 << 18
 """Contexts after which all is forgotten, some 50 MB."""
 
 
-class Guesses:
+class DraftTokens:
     """After a line's end come the prefix tokens, after a type's first token its others, after the answer's
-    tokens "The answer is:"; after other ids, what mostly came there before. A guess may be wrong, and costs little."""
+    tokens "The answer is:"; after other ids, what mostly came there before. A draft may be wrong, and costs little."""
 
     def __init__(self, layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase):
         self._tokenizer = tokenizer
         self._after: dict[int, list[int]] = {}
         self._after_line: list[int] = []
-        self._before = _Before()
+        self._contexts = _Contexts()
         if layout.words or layout.placement != EACH_STEP:
             return
         self._after_line = tokenizer.convert_tokens_to_ids(layout.prefix)
@@ -44,11 +46,11 @@ class Guesses:
         for number, id in enumerate(ids, 1):
             self._after[id] = ids[number:] + then
 
-    def __call__(self, written: list[int], new: int) -> list[int]:
-        """The ids that are likely next, none where nothing is; the last ``new`` of those written are remembered."""
-        self._before.remember(written, new)
-        by_layout = self._by_layout(written[-1])
-        return by_layout + self._before.after([*written[-max(_CONTEXTS) :], *by_layout], _MOST - len(by_layout))
+    def __call__(self, generated: list[int], new: int) -> list[int]:
+        """The ids that are likely next, none where nothing is; the last ``new`` of those generated are remembered."""
+        self._contexts.remember(generated, new)
+        by_layout = self._by_layout(generated[-1])
+        return by_layout + self._contexts.after([*generated[-max(_CONTEXTS) :], *by_layout], _MOST - len(by_layout))
 
     def _by_layout(self, last: int) -> list[int]:
         if last not in self._after:
@@ -56,20 +58,20 @@ class Guesses:
         return self._after[last]
 
 
-class _Before:
+class _Contexts:
     """After which ids which one came before: for each context the id that came most, how often, and of how many."""
 
     def __init__(self) -> None:
         self._next: dict[tuple[int, ...], tuple[int, int, int]] = {}
 
-    def remember(self, written: Sequence[int], new: int) -> None:
+    def remember(self, generated: Sequence[int], new: int) -> None:
         """Count the last ``new`` ids in."""
         if len(self._next) > _CONTEXTS_KEPT:
             self._next.clear()
-        for at in range(len(written) - new, len(written)):
+        for at in range(len(generated) - new, len(generated)):
             for size in _CONTEXTS:
                 if size <= at:
-                    context, id = tuple(written[at - size : at]), written[at]
+                    context, id = tuple(generated[at - size : at]), generated[at]
                     most, often, of = self._next.get(context, (id, 0, 0))
                     if id == most:
                         often += 1
@@ -79,14 +81,14 @@ class _Before:
 
     def after(self, ids: list[int], most: int) -> list[int]:
         """Up to ``most`` ids that together are likely to follow."""
-        found: list[int] = []
+        draft: list[int] = []
         chance = 1.0
-        while len(found) < most:
+        while len(draft) < most:
             known = (self._next.get(tuple(ids[-size:])) for size in _CONTEXTS if size <= len(ids))
-            id, often, of = next((one for one in known if one), (0, 0, 1))
+            id, often, of = next((counted for counted in known if counted), (0, 0, 1))
             chance *= often / (of + 1)  # nothing is certain that was seen once
             if chance < _WORTH:
                 break
-            found.append(id)
+            draft.append(id)
             ids = [*ids[1:], id]
-        return found
+        return draft

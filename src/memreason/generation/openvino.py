@@ -106,8 +106,8 @@ def as_openvino(model: PreTrainedModel, folder: Path) -> None:
 
 def openvino_decoder(
     folder: Path, bfloat16: bool, end_id: int, slots: int
-) -> Callable[[Sequence[list[int]], Sequence[int]], list[list[int]]]:
-    """(prompts, room) → the greedy continuation of each by the model in ``folder``, the end token included."""
+) -> Callable[[Sequence[Sequence[int]], Sequence[int]], list[list[int]]]:
+    """(prompts, max_new_tokens) → the continuation of each by the model in ``folder``, greedily, with the end token."""
     import numpy
     import openvino
     import openvino_genai
@@ -125,13 +125,14 @@ def openvino_decoder(
     }
     pipeline = openvino_genai.ContinuousBatchingPipeline(folder, scheduler, "CPU", options)
 
-    def decode(prompts: Sequence[list[int]], room: Sequence[int]) -> list[list[int]]:
+    def decode(prompts: Sequence[Sequence[int]], max_new_tokens: Sequence[int]) -> list[list[int]]:
         settings = []
-        for size in room:
-            one = openvino_genai.GenerationConfig()
-            one.do_sample, one.max_new_tokens, one.eos_token_id, one.stop_token_ids = False, size, end_id, {end_id}
-            settings.append(one)
-        asked = [openvino.Tensor(numpy.array([prompt], dtype=numpy.int64)) for prompt in prompts]
-        return [list(one.m_generation_ids[0]) for one in pipeline.generate(asked, settings)]
+        for size in max_new_tokens:
+            greedy = openvino_genai.GenerationConfig()
+            greedy.do_sample, greedy.max_new_tokens = False, size
+            greedy.eos_token_id, greedy.stop_token_ids = end_id, {end_id}
+            settings.append(greedy)
+        inputs = [openvino.Tensor(numpy.array([prompt], dtype=numpy.int64)) for prompt in prompts]
+        return [list(result.m_generation_ids[0]) for result in pipeline.generate(inputs, settings)]
 
     return decode

@@ -19,6 +19,7 @@ from transformers import DynamicCache, GenerationConfig, PretrainedConfig, PreTr
 
 from memreason.errors import UserError
 from memreason.generation.agreement import ERRORS, agree, forget_lengths, is_exact, out_of_memory, turns_with_length
+from memreason.generation.requests import OnEnded, Requests
 from memreason.models.sharding import is_sharded
 from memreason.models.unit import ModelUnit
 from memreason.runtime import distributed
@@ -34,9 +35,11 @@ _KNOWN: WeakKeyDictionary[torch.nn.Module, dict[object, str | None]] = WeakKeyDi
 """Model → what was tried → why it cannot be used, if so: a matter of its architecture, not of its weights."""
 
 
-class OwnDecoding:
-    """A unit's ``model`` (as `ModelUnit.merged` gives it), which decodes what stands behind ``shared``: a trained
-    prefix, or what `read_once` has read."""
+class PaddedBatches:
+    """Batches of prompts for a unit's ``model`` (as `ModelUnit.merged` gives it).
+
+    It decodes what stands behind ``shared``: a trained prefix, or what `read_once` has read.
+    """
 
     def __init__(self, unit: ModelUnit, model: PreTrainedModel):
         self.unit, self.model = unit, model
@@ -60,13 +63,28 @@ class OwnDecoding:
         self.shared = self._read(ids)
         return True
 
-    def batches(self, prompts: Sequence[list[int]], room: Sequence[int], size: int) -> list[range]:
-        """Which prompts to decode together, at most ``size``. They come sorted by length, and the longer one is, the
-        less ``room`` it has."""
-        count = len(room)
+    def decode(
+        self, requests: Requests, batch_size: int, on_ended: OnEnded, settings: Callable[[int], dict[str, Any]]
+    ) -> None:
+        """Tell ``on_ended`` the new ids of each prompt, ``batch_size`` of them together. ``settings`` gives options of
+        transformers' `generate` for a batch in which so many tokens stand before the first new one."""
+        batches = self.batches(requests, batch_size)
+        calls = max(distributed.gather(len(batches))) if self.sharded else len(batches)  # every process makes as many
+        for call in range(calls):
+            batch = batches[call] if call < len(batches) else range(0)
+            prompts = [requests.prompts[at] for at in batch] or [[self.unit.end_id]]
+            room = max((requests.max_new_tokens[at] for at in batch), default=1)
+            generated = self.generate(prompts, room, **settings(self.width(prompts)))
+            for at, ids in zip(batch, generated, strict=False):
+                on_ended(at, ids)
+
+    def batches(self, requests: Requests, size: int) -> list[range]:
+        """Which prompts to decode together, at most ``size``: they come sorted by length, and the longer one is, the
+        fewer tokens may follow it."""
+        count, prompts, room = len(requests), requests.prompts, requests.max_new_tokens
         even = [range(at, min(at + size, count)) for at in range(0, count, size)]
-        first = prompts[0] if count else [self.unit.end_id]
-        if self.sharded or any(room[one[0]] != room[one[-1]] for one in even):
+        first = list(prompts[0]) if count else [self.unit.end_id]
+        if self.sharded or any(room[batch[0]] != room[batch[-1]] for batch in even):
             reason = self._why_not_padded(first, len(first) + (room[0] if count else 1))
             if not reason:
                 return even
@@ -104,13 +122,13 @@ class OwnDecoding:
         """How many tokens stand before the first new one, padding and what is shared included."""
         return (len(self.shared[0]) if self.shared else 0) + max(map(len, prompts))
 
-    def write(self, prompts: Sequence[Sequence[int]], room: int, **options: Any) -> list[list[int]]:
-        """At most ``room`` new ids of each prompt (padding and end tokens included), left-padded together after what
-        is shared; ``options`` are those of `generate`.
+    def generate(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, **options: Any) -> list[list[int]]:
+        """At most ``max_new_tokens`` new ids of each prompt (padding and end tokens included), left-padded together
+        after what is shared; ``options`` are those of transformers' `generate`.
 
         Raises UserError for a model that cannot be decoded.
         """
-        settings = self._greedy(room, self.uses_cache(prompts[0]))
+        settings = self._greedy(max_new_tokens, self.uses_cache(prompts[0]))
         written = self._generate(prompts, settings, self.shared, **options)
         return written[:, self.width(prompts) :].tolist()
 

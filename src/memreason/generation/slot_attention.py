@@ -1,7 +1,7 @@
 """Attention over slots: each token of one row of tokens belongs to one of many answers under way, and sees that alone.
 
-It is a function registered with transformers, so any of its decoders runs unchanged. Keys and values lie in one
-block of memory a layer, a place (*slot*) for each answer. What it does is plain causal attention, and whatever else
+It is a function registered with transformers, so any of its decoders runs unchanged. Keys and values lie in a
+`SlotCache`. What it does is plain causal attention, and whatever else
 a model asks for, by an option or by the mask it wants, is refused.
 """
 
@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import sdpa_mask
 
 from memreason.errors import Unsupported
+from memreason.generation.kv_cache import SlotCache
+from memreason.kernels.patching import attention_implementation
 from memreason.models.sharding import is_sharded
 
 _NAME = "memreason_slots"
-_SPARE = 64
-"""Tokens by which the slots grow when one is full."""
 _OF_THE_PASS = {"dropout", "position_ids", "cache_position", "use_cache", "output_attentions", "output_hidden_states",
                 "output_router_logits", "logits_to_keep", "return_dict"}  # fmt: skip
 """Options that reach attention and are none of its own: in evaluation there is no dropout."""
@@ -30,16 +31,17 @@ _GRID = 2048
 """Tokens of prompts, padding included, that are attended over at once."""
 
 Prompt = tuple[int, int, int, int]
+"""Slot, first token, last token + 1, and how many tokens are in the slot already."""
 
 
 @dataclass
 class Step:
     """What one forward pass reads, for the attention of each layer.
 
-    ``slot`` and ``position`` (tokens) say where each token's keys and values go. The first ``tokens``
-    of them belong to answers under way: ``row`` and ``column`` put them into a grid of (slots up to the last in use,
-    longest pending), ``mask`` (slots, 1, grouped heads × longest pending, length) says what they see.
-    ``prompts`` are (slot, first token, last token + 1, what is in the slot already), one after another.
+    ``slot`` and ``position`` (tokens,) say where each token's keys and values go. The first ``tokens`` of them belong
+    to answers under way: ``row`` and ``column`` (tokens,) put them into a grid of (slots up to the last in use,
+    ``width``: most pending of one answer), in which ``seen`` (slots, width, length) says what they see. ``prompts``
+    stand behind them, one after another.
     """
 
     slot: torch.Tensor
@@ -52,6 +54,7 @@ class Step:
     seen: torch.Tensor
     prompts: list[Prompt]
     mask: torch.Tensor | None = None
+    """``seen`` as it is added to scores, (slots, 1, heads of a group × width, length); made by the first layer."""
 
     def prompts_together(self) -> list[list[Prompt]]:
         """Prompts that are attended over at once: with the same length in their slots, and not too large a grid."""
@@ -86,20 +89,15 @@ class Step:
     _together: list[list[Prompt]] | None = None
 
 
-class Slots:
-    """Keys and values of all answers under way: (slots, capacity, key-value heads, head size) a layer, so that what a
-    token adds is one piece of memory."""
+class SlotAttention:
+    """A model's attention over the slots of a `SlotCache`, one ``step`` after another."""
 
-    def __init__(self, count: int, shared: DynamicCache | None, longest: int):
-        """``shared`` is what stands in all of them at the beginning; no answer gets longer than ``longest`` tokens,
-        prompt and ``shared`` included."""
-        self.count, self.capacity, self.longest = count, 0, longest
+    def __init__(self, cache: SlotCache, longest: int):
+        """No answer gets longer than ``longest`` tokens, with its prompt and what the slots share."""
+        self.cache, self.longest = cache, longest
+        self.step: Step | None = None
         self.calls = 0
         self.checks_masks = False
-        self.keys: dict[int, torch.Tensor] = {}
-        self.values: dict[int, torch.Tensor] = {}
-        self._shared = shared
-        self.step: Step | None = None
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
@@ -110,12 +108,7 @@ class Slots:
         self.calls += 1
         if value.shape != key.shape:
             raise Unsupported("values of another size than keys")
-        if layer not in self.keys:
-            self._open(layer, key)
-        keys, values = self.keys[layer], self.values[layer]
-        for held, new in ((keys, key), (values, value)):
-            held.flatten(0, 1).index_copy_(0, step.places(self.capacity), new.transpose(0, 1))
-        keys, values = keys.transpose(1, 2), values.transpose(1, 2)
+        keys, values = self.cache.write(layer, step.places(self.cache.capacity), key, value)
         heads, tokens, size = query.shape
         out = query.new_empty(tokens, heads, size)
         if step.tokens:
@@ -134,10 +127,13 @@ class Slots:
         out: torch.Tensor,
     ) -> None:
         """Write into ``out`` (tokens, heads, size) what a few prompts attend to, each at the left of a line of a grid:
-        padding stands to the right, where no token looks."""
+        padding stands to the right, where no token looks.
+
+        ``query`` is (heads, tokens, size), ``keys`` and ``values`` are (slots, groups, capacity, size).
+        """
         longest, before = max(end - start for _, start, end, _ in prompts), prompts[0][3]
         first, length = prompts[0][1], before + longest
-        grid = query[None, :, first : first + longest]
+        grid = query[None, :, first : first + longest]  # (1, heads, longest, size)
         if len(prompts) > 1:
             grid = query.new_zeros(len(prompts), query.shape[0], longest, query.shape[2])
             for line, (_, start, end, _) in enumerate(prompts):
@@ -146,60 +142,45 @@ class Slots:
         lines = slice(slots[0], slots[0] + 1) if len(slots) == 1 else slots
         mask = None
         if before:
+            # Token t of a prompt sees what was in its slot before and the prompt up to itself.
             mask = torch.ones(longest, length, dtype=torch.bool, device=query.device).tril(before)
-        found = functional.scaled_dot_product_attention(
+        attended = functional.scaled_dot_product_attention(
             grid, keys[lines, :, :length], values[lines, :, :length],
             attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=True,
         )  # fmt: skip
         for line, (_, start, end, _) in enumerate(prompts):
-            out[start:end] = found[line, :, : end - start].transpose(0, 1)
+            out[start:end] = attended[line, :, : end - start].transpose(0, 1)
 
     def _continue(
         self, step: Step, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float | None
     ) -> torch.Tensor:
-        """(tokens, heads, size) of the answers under way, as one grid; heads that share keys stand in one group."""
+        """``query`` (heads, tokens, size) of the answers under way, as one grid → (tokens, heads, size).
+
+        Query heads that share keys (a *group*) stand as further queries of one head, behind one another: so the kernel
+        reads the keys and values of a slot once, not once for each head, and these need not be repeated in memory.
+        """
         heads, _, size = query.shape
         rows, width, groups = len(step.seen), step.width, keys.shape[1]
         as_grid = width > 1 or step.tokens < rows
         keys, values = keys[:rows, :, : step.length], values[:rows, :, : step.length]
         if step.mask is None or step.mask.dtype != query.dtype:
             seen = step.seen[:, None].expand(rows, heads // groups, width, step.length)
-            step.mask = query.new_zeros(()).expand(seen.shape).masked_fill(~seen, -torch.inf).flatten(1, 2)[:, None]
+            mask = query.new_zeros(()).expand(seen.shape).masked_fill(~seen, -torch.inf)
+            step.mask = mask.flatten(1, 2)[:, None]  # (rows, 1, heads of a group × width, length)
         grid = query.transpose(0, 1)
         if as_grid:  # what stands where no token is does not matter
             grid = query.new_empty(rows * width, heads, size).index_copy_(0, step.cells(), grid)
-        grid = grid.view(rows, width, groups, heads // groups, size).permute(0, 2, 3, 1, 4).flatten(2, 3)
-        found = functional.scaled_dot_product_attention(grid, keys, values, attn_mask=step.mask, scale=scaling)
-        found = found.unflatten(2, (heads // groups, width)).permute(0, 3, 1, 2, 4).reshape(rows * width, heads, size)
-        return found.index_select(0, step.cells()) if as_grid else found
-
-    def _open(self, layer: int, like: torch.Tensor) -> None:
-        """Make a layer's slots, with what all prompts share at the beginning of each."""
-        groups, _, size = like.shape
-        for held, which in ((self.keys, "keys"), (self.values, "values")):
-            held[layer] = like.new_zeros(self.count, self.capacity, groups, size)
-            if self._shared is not None:
-                shared = getattr(self._shared.layers[layer], which)
-                held[layer][:, : shared.shape[2]] = shared.transpose(1, 2)
-
-    def move(self, slot: int, to: int, length: int) -> None:
-        """Take the ``length`` tokens in a slot over into another one."""
-        for held in (self.keys, self.values):
-            for block in held.values():
-                block[to, :length] = block[slot, :length]
-
-    def make_room(self, length: int) -> None:
-        """Let every slot hold ``length`` tokens."""
-        if length <= self.capacity:
-            return
-        more = length + _SPARE - self.capacity
-        for held in (self.keys, self.values):
-            for layer, block in held.items():
-                held[layer] = functional.pad(block, (0, 0, 0, 0, 0, more))
-        self.capacity += more
+        grid = grid.view(rows, width, groups, heads // groups, size)
+        grid = grid.permute(0, 2, 3, 1, 4).flatten(2, 3)  # (rows, groups, heads of a group × width, size)
+        attended = functional.scaled_dot_product_attention(grid, keys, values, attn_mask=step.mask, scale=scaling)
+        attended = attended.unflatten(2, (heads // groups, width)).permute(0, 3, 1, 2, 4)
+        attended = attended.reshape(rows * width, heads, size)
+        return attended.index_select(0, step.cells()) if as_grid else attended
 
 
-_current: list[Slots] = []
+_current: ContextVar[SlotAttention] = ContextVar("memreason_slots")
+"""What a model attends over, in the thread that calls it: transformers calls a function that it knows by name for the
+whole process, and not every model hands on to it what it was called with itself (masks are made without any of it)."""
 
 
 def _attend(
@@ -211,7 +192,7 @@ def _attend(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    slots = _current[-1]
+    slots = _current.get()
     window = options.pop("sliding_window", None)
     if window is not None and window < slots.longest:
         raise Unsupported(f"sliding_window {window}")
@@ -228,7 +209,7 @@ def _mask(
 ) -> None:
     """No mask: causality is all that there is. Raises Unsupported where a model wants another one, within as many
     tokens as an answer can have."""
-    slots = _current[-1]
+    slots = _current.get()
     if not slots.checks_masks:  # where several answers are in one row, the mask is about places in that row
         return
     longest, few = slots.longest, min(slots.longest, 64)
@@ -245,18 +226,15 @@ AttentionMaskInterface.register(_NAME, _mask)
 
 
 @contextmanager
-def slots_as_attention(model: PreTrainedModel, slots: Slots) -> Iterator[None]:
-    """Within, ``model`` attends over ``slots``. Raises Unsupported where it does not let its attention be chosen."""
-    usual = model.config._attn_implementation
-    try:
-        model.set_attn_implementation(_NAME)
-    except ValueError as error:
-        raise Unsupported(str(error)) from error
-    _current.append(slots)
+def attending_over(model: PreTrainedModel, slots: SlotAttention) -> Iterator[None]:
+    """Within, and in this thread, ``model`` attends over ``slots``.
+
+    Raises Unsupported where the model does not let its attention be chosen.
+    """
+    token = _current.set(slots)
     try:
         # What sharded weights are gathered into stays for training, so it must be no inference tensor.
-        with torch.no_grad() if is_sharded(model) else torch.inference_mode():
+        with attention_implementation(model, _NAME), torch.no_grad() if is_sharded(model) else torch.inference_mode():
             yield
     finally:
-        _current.pop()
-        model.set_attn_implementation(usual)
+        _current.reset(token)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 from torch import nn
 from torch.nn import functional
 
+from memreason.kernels.patching import Replacement, replaced
 from memreason.kernels.prepacked_linear import Packed, PackedLinear, back_through, times
 from memreason.planning_tokens.layout import IGNORE
 
@@ -25,9 +26,23 @@ _PORTION = 512
 _LEAST = torch.finfo(torch.float32).tiny
 
 
+class _Way(NamedTuple):
+    """How the loss is computed: with how much label smoothing, from how many tokens at once, at which ids (n,) the
+    logits come from the trained rows (None: at none), and the weight packed, for inputs and for their gradients."""
+
+    smoothing: float
+    portion: int
+    new_ids: torch.Tensor | None
+    packed: tuple[Packed, Packed | None] | None
+
+
 class _HeadLoss(torch.autograd.Function):
-    """Sum of the cross entropies of (tokens, hidden) states against (tokens,) targets; the gradients are
-    computed along with it."""
+    """Sum of the cross entropies of hidden states (tokens, hidden) against targets (tokens,); the gradients are
+    computed along with it.
+
+    Beside the head's weight (vocabulary, hidden) and bias (vocabulary,), ``rows`` (n, hidden) are trained rows that
+    stand in the place of n of its own.
+    """
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -37,51 +52,58 @@ class _HeadLoss(torch.autograd.Function):
         weight: torch.Tensor,
         bias: torch.Tensor | None,
         rows: torch.Tensor | None,
-        index: torch.Tensor | None,
-        smoothing: float,
-        portion: int,
-        packed: tuple[Packed, Packed | None] | None,
+        way: _Way,
     ) -> torch.Tensor:
-        total = hidden.new_zeros((), dtype=torch.float32)
-        by_hidden = torch.zeros_like(hidden)
-        by_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[2] else None
-        by_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None and ctx.needs_input_grad[3] else None
-        by_rows = torch.zeros_like(rows, dtype=torch.float32) if rows is not None else None
+        total, smoothing = hidden.new_zeros((), dtype=torch.float32), way.smoothing
+        grad_hidden = torch.zeros_like(hidden)
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[2] else None
+        grad_bias = None
+        if bias is not None and ctx.needs_input_grad[3]:
+            grad_bias = torch.zeros_like(bias, dtype=torch.float32)
+        grad_rows = torch.zeros_like(rows, dtype=torch.float32) if rows is not None else None
         low_rows = rows.to(hidden.dtype) if rows is not None else None
-        for at in range(0, len(hidden), portion):
-            some, target = hidden[at : at + portion], targets[at : at + portion]
-            logits = times(some, packed[0], bias) if packed else functional.linear(some, weight, bias)
-            if low_rows is not None:
-                of_new = some @ low_rows.T
-                logits[:, index] = of_new if bias is None else of_new + bias[index]
+        for at in range(0, len(hidden), way.portion):
+            some, target = hidden[at : at + way.portion], targets[at : at + way.portion]
+            logits = _logits(some, weight, bias, low_rows, way)  # (portion, vocabulary)
             in_place = logits if logits.dtype == torch.float32 else None  # a second matrix would have to be cleared
-            by_logits = torch.softmax(logits, -1, dtype=torch.float32, out=in_place)
+            grad_logits = torch.softmax(logits, -1, dtype=torch.float32, out=in_place)  # the probabilities, so far
             here = torch.arange(len(target), device=target.device)
-            total -= (1 - smoothing) * by_logits[here, target].clamp(min=_LEAST).log().sum()
+            total -= (1 - smoothing) * grad_logits[here, target].clamp(min=_LEAST).log().sum()
             if smoothing:
-                total -= smoothing * by_logits.clamp(min=_LEAST).log().mean(-1).sum()
-                by_logits -= smoothing / by_logits.shape[-1]
-            by_logits[here, target] -= 1 - smoothing
-            by_logits = by_logits.to(hidden.dtype)
-            if by_bias is not None:
-                by_bias += by_logits.sum(0)
-            if by_rows is not None and low_rows is not None:
-                of_new = by_logits[:, index]
-                by_rows += of_new.T @ some
-                by_logits[:, index] = 0
-                by_hidden[at : at + portion] = of_new @ low_rows
-            by_hidden[at : at + portion] += back_through(by_logits, weight, packed and packed[1])
-            if by_weight is not None:
-                by_weight += by_logits.T @ some
-        ctx.save_for_backward(by_hidden, by_weight, by_bias, by_rows)
+                total -= smoothing * grad_logits.clamp(min=_LEAST).log().mean(-1).sum()
+                grad_logits -= smoothing / grad_logits.shape[-1]
+            grad_logits[here, target] -= 1 - smoothing
+            grad_logits = grad_logits.to(hidden.dtype)
+            if grad_bias is not None:
+                grad_bias += grad_logits.sum(0)
+            if grad_rows is not None and low_rows is not None:
+                grad_new = grad_logits[:, way.new_ids]  # (portion, n)
+                grad_rows += grad_new.T @ some
+                grad_logits[:, way.new_ids] = 0  # nothing goes to the rows that these stand for
+                grad_hidden[at : at + way.portion] = grad_new @ low_rows
+            grad_hidden[at : at + way.portion] += back_through(grad_logits, weight, way.packed and way.packed[1])
+            if grad_weight is not None:
+                grad_weight += grad_logits.T @ some
+        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias, grad_rows)
         ctx.dtype = weight.dtype
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
-        by_hidden, by_weight, by_bias, by_rows = (None if x is None else x * grad for x in ctx.saved_tensors)
-        by_weight, by_bias = (None if x is None else x.to(ctx.dtype) for x in (by_weight, by_bias))
-        return by_hidden, None, by_weight, by_bias, by_rows, None, None, None, None
+        grad_hidden, grad_weight, grad_bias, grad_rows = (None if x is None else x * grad for x in ctx.saved_tensors)
+        grad_weight, grad_bias = (None if x is None else x.to(ctx.dtype) for x in (grad_weight, grad_bias))
+        return grad_hidden, None, grad_weight, grad_bias, grad_rows, None
+
+
+def _logits(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor | None, way: _Way
+) -> torch.Tensor:
+    """``hidden`` (tokens, hidden) → (tokens, vocabulary), by ``rows`` (n, hidden) at the ids that those are of."""
+    logits = times(hidden, way.packed[0], bias) if way.packed else functional.linear(hidden, weight, bias)
+    if rows is not None:
+        new_logits = hidden @ rows.T  # (tokens, n)
+        logits[:, way.new_ids] = new_logits if bias is None else new_logits + bias[way.new_ids]
+    return logits
 
 
 class LossHead:
@@ -97,15 +119,11 @@ class LossHead:
         but for the last dimension."""
         layer, _ = self._layers()
         # The linear layer itself must be called: sharded weights are put together for that call only.
-        layer.forward = lambda hidden: self._loss(hidden, targets)
+        replacements: list[Replacement] = [(layer, {"forward": lambda hidden: self._loss(hidden, targets)})]
         if layer is not self.head:
-            self.head.forward = lambda hidden: layer(hidden)
-        try:
+            replacements.append((self.head, {"forward": lambda hidden: layer(hidden)}))
+        with replaced(replacements):
             yield
-        finally:
-            del layer.forward
-            if layer is not self.head:
-                del self.head.forward
 
     @property
     def is_known(self) -> bool:
@@ -121,16 +139,16 @@ class LossHead:
 
     def _loss(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         layer, adapter = self._layers()
-        rows = index = None
+        rows = new_ids = None
         if adapter is not None:
             name = adapter.active_adapters[0]
             rows = adapter.trainable_tokens_delta[name]
-            index = torch.tensor(adapter.token_indices[name], device=hidden.device)
+            new_ids = torch.tensor(adapter.token_indices[name], device=hidden.device)
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layer.weight.dtype
         weight, bias = (None if x is None else x.to(dtype) for x in (layer.weight, getattr(layer, "bias", None)))
-        portion = _PORTION if device == "cpu" else 4 * _PORTION
-        counted = targets != IGNORE
-        flat = hidden[counted].to(dtype)
         packed = (layer.packed, layer.back) if isinstance(layer, PackedLinear) and dtype == layer.weight.dtype else None
-        return _HeadLoss.apply(flat, targets[counted], weight, bias, rows, index, self.label_smoothing, portion, packed)
+        way = _Way(self.label_smoothing, _PORTION if device == "cpu" else 4 * _PORTION, new_ids, packed)
+        counted = targets != IGNORE
+        flat = hidden[counted].to(dtype)  # (tokens, hidden)
+        return _HeadLoss.apply(flat, targets[counted], weight, bias, rows, way)

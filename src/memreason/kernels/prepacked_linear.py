@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from memreason.kernels.patching import replaced
 from memreason.runtime.allocator import free_memory
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def times(x: torch.Tensor, packed: Packed, bias: torch.Tensor | None = None) -> 
         return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
     widths = [panel.shape[1] for panel in packed]
     out = x.new_empty(*x.shape[:-1], sum(widths))  # no view, so that a model may write into it (Gemma 3n)
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(-1, x.shape[-1])  # (tokens, in)
     for panel, part in zip(packed, out.view(len(rows), -1).split(widths, 1), strict=True):
         torch.mm(rows, panel, out=part)
     if bias is not None:
@@ -103,35 +104,23 @@ def packed_weights(model: nn.Module, with_gradients: bool = False) -> Iterator[N
     another such context, whose packed weights may be others, those rest until it is over.
     """
     linear: list[Any] = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
-    layers = [one for one in linear if _is_suited(one.weight) and not (with_gradients and one.weight.requires_grad)]
-    needed = sum(one.weight.nbytes * (1 + (with_gradients and _packs_back(one.weight))) for one in layers)
+    layers = [layer for layer in linear if _is_suited(layer.weight)]
+    layers = [layer for layer in layers if not (with_gradients and layer.weight.requires_grad)]
+    needed = sum(layer.weight.nbytes * (1 + (with_gradients and _packs_back(layer.weight))) for layer in layers)
     if needed > _SHARE * free_memory():
         logger.info(f"weights are not packed: {needed / 1e9:.1f} GB of copies are too much for the free memory")
         layers = []
-    before = [(type(one), vars(one).get("packed"), vars(one).get("back")) for one in linear]
-    try:
-        for one in linear:
-            _unpack(one)
+    with replaced((layer, {"__class__": nn.Linear}) for layer in linear):
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # PyTorch transposes by one thread
-            list(pool.map(partial(_pack_layer, with_gradients=with_gradients), layers))
-        yield
-    finally:
-        for one, (kind, packed, back) in zip(linear, before, strict=True):
-            _unpack(one)
-            if kind is PackedLinear:
-                one.__class__, one.packed, one.back = kind, packed, back
+            packed = list(pool.map(partial(_as_packed, with_gradients=with_gradients), layers))
+        with replaced(zip(layers, packed, strict=True)):
+            yield
 
 
-def _pack_layer(layer: Any, with_gradients: bool) -> None:
-    layer.packed = pack(layer.weight)
-    layer.back = pack(layer.weight.T) if with_gradients and _packs_back(layer.weight) else None
-    layer.__class__ = PackedLinear
-
-
-def _unpack(layer: Any) -> None:
-    layer.__class__ = nn.Linear
-    for name in ("packed", "back"):
-        vars(layer).pop(name, None)
+def _as_packed(layer: nn.Linear, with_gradients: bool) -> dict[str, Any]:
+    """The attributes that make a layer a `PackedLinear`."""
+    back = pack(layer.weight.T) if with_gradients and _packs_back(layer.weight) else None
+    return {"packed": pack(layer.weight), "back": back, "__class__": PackedLinear}
 
 
 def _packs_back(weight: torch.Tensor) -> bool:
@@ -148,8 +137,8 @@ def _is_suited(weight: torch.Tensor) -> bool:
 @cache
 def _works() -> bool:
     """Whether this PyTorch and this processor do it in bfloat16; the operations are PyTorch's own, for its compiler."""
-    with torch.random.fork_rng(devices=[]):  # whoever has set a seed goes on from there
-        x, weight = torch.randn(4, 64).bfloat16(), torch.randn(32, 64).bfloat16()
+    draws = torch.Generator().manual_seed(0)  # of its own: whoever has set a seed goes on from there
+    x, weight = (torch.randn(rows, 64, generator=draws).bfloat16() for rows in (4, 32))
     try:
         return torch.allclose(times(x, pack(weight)), functional.linear(x, weight), rtol=0.02, atol=0.1)
     except (RuntimeError, AttributeError, NotImplementedError):

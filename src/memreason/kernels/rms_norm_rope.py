@@ -8,7 +8,6 @@ gradients the model's own run, so that evaluation gives the same in the middle o
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -17,6 +16,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from memreason.kernels.patching import Replacement, forward_with, function_of_forward, replaced
 
 logger = logging.getLogger(__name__)
 
@@ -28,24 +29,19 @@ _CLOSE: Any = {"rtol": 1e-5, "atol": 1e-5}
 @contextmanager
 def fused(model: nn.Module) -> Iterator[None]:
     """Within, the frozen norms and the rotation of ``model`` (one without PEFT around it) compute as one function."""
-    with torch.random.fork_rng(devices=[]):  # whoever has set a seed goes on from there
-        norms = [module for module in model.modules() if _is_usual_norm(module)]
-    file = sys.modules[type(model).__module__]  # where its layers look for the function by name
-    usual: Any = vars(file).get(_ROTATION)
-    with torch.random.fork_rng(devices=[]):
-        rotates = usual is not None and _is_usual_rotation(usual)
-    logger.debug(f"computed as one function: {len(norms)} norms, {'the' if rotates else 'no'} rotation")
-    try:
-        for norm in norms:
-            norm.forward = _norm_of(norm)  # type: ignore[assignment]
-        if rotates:
-            setattr(file, _ROTATION, _rotation_or(usual))
+    norms = [(module, {"forward": _norm_of(module)}) for module in model.modules() if _is_usual_norm(module)]
+    attentions = list(_with_rotation(model))
+    logger.debug(f"computed as one function: {len(norms)} norms, rotations of {len(attentions)} layers")
+    with replaced(norms), replaced(attentions):
         yield
-    finally:
-        for norm in norms:
-            vars(norm).pop("forward", None)
-        if rotates:
-            setattr(file, _ROTATION, usual)
+
+
+def _with_rotation(model: nn.Module) -> Iterator[Replacement]:
+    """Every layer that rotates queries and keys as usual, with a forward that does it by `_Rotation`."""
+    for module in model.modules():
+        usual = function_of_forward(module, _ROTATION)
+        if usual is not None and _is_usual_rotation(usual):
+            yield module, {"forward": forward_with(module, _ROTATION, _rotation_or(usual))}
 
 
 class _Norm(torch.autograd.Function):
@@ -61,12 +57,14 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
         x, weight, scale = ctx.saved_tensors
-        by_x, wide = grad.float() * weight, x.float()
-        along = torch.linalg.vecdot(by_x, wide)[..., None].mul_(scale.square().div_(-x.shape[-1]))
-        return by_x.addcmul_(wide, along).mul_(scale).to(x.dtype), None, None
+        # With g = weight · grad and s = 1 / √(mean(x²) + ε): grad_x = s · (g - x · s² · mean(g · x)).
+        grad_x, wide = grad.float() * weight, x.float()
+        along = torch.linalg.vecdot(grad_x, wide)[..., None].mul_(scale.square().div_(-x.shape[-1]))
+        return grad_x.addcmul_(wide, along).mul_(scale).to(x.dtype), None, None
 
 
 def _norm_of(norm: Any) -> Callable[..., torch.Tensor]:
+    """The forward of a norm that computes by `_Norm` where a gradient is wanted."""
     stock = type(norm).forward
 
     def forward(x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
@@ -90,10 +88,11 @@ def _is_usual_norm(module: Any) -> bool:
 def _computes_usually(norm: Any) -> bool:
     """Whether a norm computes what `_Norm` does, on its own settings with other weights: its own may all be one."""
     twin = copy(norm)
-    weight = torch.empty(len(norm.weight)).uniform_(0.5, 2)
+    draws = torch.Generator().manual_seed(0)  # of its own: whoever has set a seed goes on from there
+    weight = torch.empty(len(norm.weight)).uniform_(0.5, 2, generator=draws)
     twin._parameters = {**norm._parameters, "weight": nn.Parameter(weight)}
     # Off zero, so that a mean that is taken off shows; small, so that what is added to the squares does.
-    x = (torch.randn(3, len(weight)) + 1) * torch.tensor([[1.0], [1e-2], [1e-3]])
+    x = (torch.randn(3, len(weight), generator=draws) + 1) * torch.tensor([[1.0], [1e-2], [1e-3]])
     try:
         return bool(
             torch.allclose(_Norm.apply(x, weight, twin.variance_epsilon), type(norm).forward(twin, x), **_CLOSE)
@@ -133,6 +132,8 @@ class _Rotation(torch.autograd.Function):
 
 
 def _rotation_or(usual: Callable[..., Any]) -> Callable[..., Any]:
+    """A model file's rotation, by `_Rotation` where a gradient is wanted and the shapes are those of a decoder."""
+
     def rotation(
         query: torch.Tensor, key: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *args: Any, **kwargs: Any
     ) -> Any:
@@ -148,11 +149,12 @@ def _rotation_or(usual: Callable[..., Any]) -> Callable[..., Any]:
 @cache
 def _is_usual_rotation(usual: Callable[..., Any]) -> bool:
     """Whether a model file's rotation computes what `_Rotation` does."""
-    query, key, angle = torch.randn(2, 4, 3, 8), torch.randn(2, 2, 3, 8), torch.randn(2, 3, 8)
+    draws = torch.Generator().manual_seed(0)
+    query, key, angle = (torch.randn(shape, generator=draws) for shape in ((2, 4, 3, 8), (2, 2, 3, 8), (2, 3, 8)))
     cos, sin = angle.cos(), angle.sin()
     try:
         expected = usual(query, key, cos, sin)
-        found = _Rotation.apply(query, key, cos[:, None], sin[:, None])
-        return all(torch.allclose(one, other, **_CLOSE) for one, other in zip(found, expected, strict=True))
+        fused = _Rotation.apply(query, key, cos[:, None], sin[:, None])
+        return all(torch.allclose(ours, theirs, **_CLOSE) for ours, theirs in zip(fused, expected, strict=True))
     except (TypeError, RuntimeError, ValueError, AttributeError):
         return False

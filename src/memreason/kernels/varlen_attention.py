@@ -102,11 +102,14 @@ def _attend(
     value: torch.Tensor,
     attention_mask: Seen,
     scaling: float | None = None,
-    dropout: float = 0.0,
-    documents: Documents | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """``query`` (1, heads, tokens, size) → (1, tokens, heads, value size); keys and values may have fewer heads."""
+    """``query`` (1, heads, tokens, size) → (1, tokens, heads, value size); keys and values may have fewer heads.
+
+    transformers knows it by name for the whole process; where the texts are comes with each call, as the option
+    ``documents`` that the model was called with and hands on to its layers.
+    """
+    documents, dropout = options.pop("documents", None), options.pop("dropout", 0.0)
     if documents is None:
         raise Unsupported("the texts' places do not reach its attention")
     mask = documents.mask(seen_of(attention_mask, options))
@@ -115,7 +118,7 @@ def _attend(
     documents.attended.append(module)
     share_cores()  # a step may take seconds
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, size)
     if query.device.type == "cpu" and not dropout:
         return _GroupedAttention.apply(q, k, v, documents, scaling, mask)[None], None
     return _fused_attention(q, k, v, documents, scaling, mask, dropout)[None], None
@@ -131,21 +134,25 @@ def _fused_attention(
     dropout: float = 0.0,
 ) -> torch.Tensor:
     """torch's own, (tokens, heads, size) each → (tokens, heads, size of a value)."""
-    q, k, v = (documents.spread(x).transpose(1, 2) for x in (query, key, value))
+    q, k, v = (documents.spread(x).transpose(1, 2) for x in (query, key, value))  # (texts, heads, longest, size)
     shares = k.shape[1] != q.shape[1]
     if shares and (mask is not None or k.shape[-1] != v.shape[-1]):  # no fast kernel takes both
         k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
         shares = False
-    found = functional.scaled_dot_product_attention(
+    attended = functional.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=mask is None, dropout_p=dropout, scale=scaling, enable_gqa=shares
     )
-    return documents.gather(found.transpose(1, 2))
+    return documents.gather(attended.transpose(1, 2))
 
 
 class _GroupedAttention(torch.autograd.Function):
     """Causal attention as a few products of small matrices: on a CPU, at the lengths of solutions, several
-    times as fast as fused attention, whose backward pass is slow there. Query heads that share keys are
-    one matrix."""
+    times as fast as fused attention, whose backward pass is slow there.
+
+    Query heads that share keys (a *group*) are one matrix: line t · heads + h of it is head h's query at token t. So
+    one product of matrices serves a whole group, queries up to token t are the first lines of it, and the keys that
+    they see are the first t: a block of lines needs no keys after its last token.
+    """
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -155,22 +162,24 @@ class _GroupedAttention(torch.autograd.Function):
         value: torch.Tensor,
         documents: Documents,
         scaling: float,
-        seen_by: torch.Tensor | None,
+        visible: torch.Tensor | None,
     ) -> torch.Tensor:
+        """(tokens, heads, size), twice (tokens, groups, size) → (tokens, heads, size of a value); ``visible`` (longest,
+        longest) says which keys each query sees, None: all up to its own."""
         groups, heads = key.shape[1], query.shape[1] // key.shape[1]
         q, k, v = (_grouped(documents.spread(x), groups) for x in (query, key, value))
-        if seen_by is None:
+        if visible is None:
             mask = _causal(documents.longest, heads, query.dtype)
         else:
-            mask = _added(seen_by, heads, query.dtype)
-        weights, found = [], q.new_empty(*q.shape[:2], v.shape[-1])
-        for some, rows, seen in _blocks(q, documents.longest):
-            scores = torch.baddbmm(mask[rows, seen], q[some, rows], k[some, seen].transpose(1, 2), alpha=scaling)
+            mask = _added(visible, heads, query.dtype)
+        weights, attended = [], q.new_empty(*q.shape[:2], v.shape[-1])
+        for some, lines, seen in _blocks(q, documents.longest):
+            scores = torch.baddbmm(mask[lines, seen], q[some, lines], k[some, seen].transpose(1, 2), alpha=scaling)
             weights.append(torch.softmax(scores, -1))
-            found[some, rows] = torch.bmm(weights[-1], v[some, seen])
+            attended[some, lines] = torch.bmm(weights[-1], v[some, seen])
         ctx.save_for_backward(q, k, v, *weights)
         ctx.documents, ctx.scaling, ctx.groups = documents, scaling, groups
-        return documents.gather(_ungrouped(found, documents, groups))
+        return documents.gather(_ungrouped(attended, documents, groups))
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
@@ -178,21 +187,21 @@ class _GroupedAttention(torch.autograd.Function):
         documents, groups = ctx.documents, ctx.groups
         q, k, v, *weights = ctx.saved_tensors
         grad = _grouped(documents.spread(grad), groups)
-        by_q, by_k, by_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for (some, rows, seen), weight in zip(_blocks(q, documents.longest), weights, strict=True):
-            by_v[some, seen] += torch.bmm(weight.transpose(1, 2), grad[some, rows])
-            by_weight = torch.bmm(grad[some, rows], v[some, seen].transpose(1, 2))
-            by_score = torch._softmax_backward_data(by_weight, weight, -1, weight.dtype)
-            by_q[some, rows] = torch.bmm(by_score, k[some, seen])
-            by_k[some, seen] += torch.bmm(by_score.transpose(1, 2), q[some, rows])
-        back = [documents.gather(_ungrouped(x, documents, groups)) for x in
-                (by_q.mul_(ctx.scaling), by_k.mul_(ctx.scaling), by_v)]  # fmt: skip
-        return (*back, None, None, None)
+        grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        for (some, lines, seen), weight in zip(_blocks(q, documents.longest), weights, strict=True):
+            grad_v[some, seen] += torch.bmm(weight.transpose(1, 2), grad[some, lines])
+            grad_weight = torch.bmm(grad[some, lines], v[some, seen].transpose(1, 2))
+            grad_scores = torch._softmax_backward_data(grad_weight, weight, -1, weight.dtype)
+            grad_q[some, lines] = torch.bmm(grad_scores, k[some, seen])
+            grad_k[some, seen] += torch.bmm(grad_scores.transpose(1, 2), q[some, lines])
+        grads = (grad_q.mul_(ctx.scaling), grad_k.mul_(ctx.scaling), grad_v)
+        return (*(documents.gather(_ungrouped(x, documents, groups)) for x in grads), None, None, None)
 
 
 def _grouped(x: torch.Tensor, groups: int) -> torch.Tensor:
     """(texts, longest, heads, size) → (texts × groups, longest × heads of a group, size)."""
-    return x.unflatten(2, (groups, -1)).transpose(1, 2).flatten(2, 3).flatten(0, 1)
+    x = x.unflatten(2, (groups, -1)).transpose(1, 2)  # (texts, groups, longest, heads of a group, size)
+    return x.flatten(2, 3).flatten(0, 1)
 
 
 def _ungrouped(x: torch.Tensor, documents: Documents, groups: int) -> torch.Tensor:
@@ -202,7 +211,7 @@ def _ungrouped(x: torch.Tensor, documents: Documents, groups: int) -> torch.Tens
 
 
 def _blocks(q: torch.Tensor, longest: int) -> list[tuple[slice, slice, slice]]:
-    """What is computed at once: (texts × groups, rows of queries, the keys that any of them may see)."""
+    """What is computed at once: (texts × groups, lines of queries, the keys that any of them may see)."""
     heads = q.shape[1] // longest
     step = max(1, _AT_ONCE // (heads * min(_BLOCK, longest) * longest))
     return [
@@ -217,9 +226,10 @@ def _causal(longest: int, heads: int, dtype: torch.dtype) -> torch.Tensor:
     return _added(torch.ones(longest, longest, dtype=torch.bool).tril(), heads, dtype)
 
 
-def _added(seen: torch.Tensor, heads: int, dtype: torch.dtype) -> torch.Tensor:
-    """(longest, longest) bool → (longest × heads of a group, longest), to be added to the scores."""
-    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, -torch.inf)
+def _added(visible: torch.Tensor, heads: int, dtype: torch.dtype) -> torch.Tensor:
+    """(longest, longest) bool → (longest × heads of a group, longest), to be added to the scores: each line stands as
+    often as a group has heads."""
+    mask = torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, -torch.inf)
     return mask.repeat_interleave(heads, 0)
 
 

@@ -14,8 +14,9 @@ from memreason.config.checks import PREFIX_TUNING
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.kernels.lora import use_lora_beside_frozen
+from memreason.kernels.trainable_tokens import NewRowsBesideFrozen, use_rows_beside_frozen
 from memreason.models.lora_targets import adapted, language_model, lora_targets
-from memreason.models.token_embeddings import NewRowsBesideFrozen, layers_with_rows, use_rows_beside_frozen
+from memreason.models.token_embeddings import layers_with_rows
 
 
 def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int]) -> PreTrainedModel | PeftModel:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from memreason.errors import UserError
+from memreason.kernels.trainable_tokens import use_rows_beside_frozen
 from memreason.models.adapter_files import load_adapter
 from memreason.models.base import base_of, resolve
 from memreason.models.base_checks import (
@@ -21,7 +22,7 @@ from memreason.models.fingerprint import fingerprint_of
 from memreason.models.loading import load_causal_lm, load_finite, load_tokenizer
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.models.sparse_attention import attend_sparsely
-from memreason.models.token_embeddings import resize, use_rows_beside_frozen
+from memreason.models.token_embeddings import resize
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import PlanningTokens
 

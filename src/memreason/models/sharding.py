@@ -18,6 +18,7 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from memreason.kernels.patching import replaced
 from memreason.runtime import distributed
 
 _TRAINED = ("lora_", "trainable_tokens")
@@ -50,12 +51,9 @@ def frozen_embeddings_shown(model: nn.Module) -> Iterator[None]:
     for name, layer in sides.items():
         layer = getattr(layer, "token_adapter", layer)
         frozen = getattr(layer, "base_layer", layer)
-        setattr(model, name, lambda frozen=frozen: frozen)
-    try:
+        sides[name] = lambda frozen=frozen: frozen
+    with replaced([(model, sides)]):
         yield
-    finally:
-        for name in sides:
-            delattr(model, name)
 
 
 @contextmanager
@@ -65,13 +63,12 @@ def plain_names(model: nn.Module) -> Iterator[None]:
     The names in a state dict lack it, so PEFT would find no adapter in a sharded model's checkpointed layers.
     """
     modules = model.named_modules
-    model.named_modules = lambda *args, **kwargs: (  # type: ignore[method-assign]
-        (name.replace("._checkpoint_wrapped_module", ""), module) for name, module in modules(*args, **kwargs)
-    )
-    try:
+
+    def named_modules(*args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Module]]:
+        return ((name.replace("._checkpoint_wrapped_module", ""), part) for name, part in modules(*args, **kwargs))
+
+    with replaced([(model, {"named_modules": named_modules})]):
         yield
-    finally:
-        del model.named_modules
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from math import ceil
 
 import psutil
@@ -51,26 +52,31 @@ class Threads:
         return max(1, self.most - max(0, ceil(others - from_on)))
 
 
-_active: list[Threads] = []
+_active: ContextVar[Threads | None] = ContextVar("memreason_threads", default=None)
+"""Of whoever computes in this thread of Python: OpenMP too keeps a number of threads for each that calls it."""
 
 
 @contextmanager
 def considerate() -> Iterator[None]:
-    """Within, `share_cores` adapts the number of threads; afterwards it is what it was."""
-    if _active or torch.get_num_threads() == 1 or "OMP_NUM_THREADS" in os.environ:
+    """Within, `share_cores` adapts the number of threads that compute for the calling one; afterwards it is what it
+    was."""
+    if _active.get() or torch.get_num_threads() == 1 or "OMP_NUM_THREADS" in os.environ:
         yield
         return
-    _active.append(Threads(torch.get_num_threads(), _cores(), _processor_seconds, time.monotonic))
+    threads = Threads(torch.get_num_threads(), _cores(), _processor_seconds, time.monotonic)
+    token = _active.set(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(_active.pop().most)
+        _active.reset(token)
+        torch.set_num_threads(threads.most)
 
 
 def share_cores() -> None:
     """To be called before each piece of work on the CPU, however small."""
-    if _active and (threads := _active[-1].look()) != torch.get_num_threads():
-        torch.set_num_threads(threads)
+    threads = _active.get()
+    if threads and (count := threads.look()) != torch.get_num_threads():
+        torch.set_num_threads(count)
 
 
 def _cores() -> int:

@@ -1,8 +1,8 @@
 """One forward pass of training: batch → summed loss. The fast way where a model allows it, else the plain one.
 
-Fast is: all texts of a batch in one row without padding (`document_attention`), the loss inside the output head
-(`head_loss`), adapters computed beside their frozen layers (`lora_layers`), norms and rotations as one function
-each (`fused_layers`), frozen weights as the processor wants them (`packed_weights`). Whether a model allows a way
+Fast is: all texts of a batch in one row without padding (`varlen_attention`), the loss inside the output head
+(`linear_cross_entropy`), adapters computed beside their frozen layers (`lora`), norms and rotations as one function
+each (`rms_norm_rope`), frozen weights as the processor wants them (`prepacked_linear`). Whether a model allows a way
 is tried out before training, on itself and against itself as it is: the loss and its gradients must be the same, and
 in a row no text may reach another.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from memreason.config.checks import PREFIX_TUNING
 from memreason.errors import Unsupported, UserError
 from memreason.kernels import lora, varlen_attention
 from memreason.kernels.linear_cross_entropy import LossHead
+from memreason.kernels.patching import attention_implementation
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.kernels.rms_norm_rope import fused
 from memreason.kernels.varlen_attention import Documents
@@ -67,6 +68,7 @@ class TrainingPass:
         self.keeps_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         self.usual_attention = self.model.config._attn_implementation
         self.drops = any(module.p for module in unit.model.modules() if isinstance(module, torch.nn.Dropout))
+        self.random_bytes = lora.random_bytes_of(unit.model)
         self.eager = self.fuses = self.in_head = self.unpadded = False
         self._try_out(examples)
         rows = "rows without padding" if self.unpadded else "padded batches"
@@ -94,8 +96,8 @@ class TrainingPass:
             inputs["documents"] = batch.get("documents") or Documents.of(batch["lengths"], labels.device)
         if self.keeps_logits:
             inputs["logits_to_keep"] = keep
-        if self.drops and self.model.training:
-            lora.refill(labels.device)
+        if self.random_bytes and self.drops and self.model.training:
+            self.random_bytes.refill(labels.device)
         if self.in_head:
             with self.head.against(targets):
                 return model(**inputs, use_cache=False).logits
@@ -120,17 +122,11 @@ class TrainingPass:
                 stack.enter_context(packed_weights(self.model, with_gradients=True))
             yield
 
-    @contextmanager
-    def attention(self) -> Iterator[None]:
+    def attention(self) -> AbstractContextManager[None]:
         """Within, the model attends as training wants it: over unpadded rows, or plainly on a CPU, where the
         backward pass of fused attention is slow on short texts."""
-        usual = self.model.config._attn_implementation
         wanted = varlen_attention.NAME if self.unpadded else "eager" if self.eager else self.usual_attention
-        self.model.set_attn_implementation(wanted)
-        try:
-            yield
-        finally:
-            self.model.set_attn_implementation(usual)
+        return attention_implementation(self.model, wanted)
 
     def _try_out(self, examples: Sequence[Example]) -> None:
         """Find out what the model allows: all at once, and if not, one after the other."""

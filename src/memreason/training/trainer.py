@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from memreason.errors import UserError
+from memreason.kernels.patching import attention_implementation
 from memreason.models.sharding import frozen_embeddings_shown, shard_on_cpus
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
@@ -152,23 +153,13 @@ class GenerationTrainer(Trainer):
         self.unit.model.forward = _own_forward(self.unit.model)
         return output
 
-    @contextmanager
-    def _usual_attention(self) -> Iterator[None]:
-        model = causal_lm(self.unit)
-        before = model.config._attn_implementation
-        model.set_attn_implementation(self.training_pass.usual_attention)
-        try:
-            yield
-        finally:
-            model.set_attn_implementation(before)
-
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Generate on the validation questions, exactly as it is done after training, and log the metrics."""
         self._check_weights()
         model = self.unit.model
         autocast_forward, model.forward = model.forward, _own_forward(model)
         try:
-            with self._usual_attention():
+            with attention_implementation(self.training_pass.model, self.training_pass.usual_attention):
                 result = self.evaluate_by_generation(self.state.epoch or 0.0)
         finally:
             model.forward = autocast_forward

@@ -8,8 +8,8 @@ from helpers.tiny import SHAPES, SOLUTIONS
 from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
 
 from memreason.config.model import ModelConfig
+from memreason.kernels.trainable_tokens import NewRowsBesideFrozen
 from memreason.models.build import build
-from memreason.models.token_embeddings import NewRowsBesideFrozen
 
 
 @pytest.mark.parametrize("mode", ["prompt-tuning", "lora+prompt-tuning"])

@@ -1,0 +1,65 @@
+"""Keys and values of all answers under way: one block of memory a layer, with a place (*slot*) for each answer."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+from transformers import DynamicCache
+
+_SPARE = 64
+"""Tokens by which the slots grow when one is full."""
+
+
+class SlotCache:
+    """Keys and values, (slots, capacity, key-value heads, head size) each a layer: what a token adds is one piece of
+    memory."""
+
+    def __init__(self, slots: int, shared: DynamicCache | None = None):
+        """``shared`` is what stands in each of the ``slots`` at the beginning."""
+        self.slots, self.capacity = slots, 0
+        self.shared_length = shared.get_seq_length() if shared is not None else 0
+        self._shared = shared
+        self._keys: dict[int, torch.Tensor] = {}
+        self._values: dict[int, torch.Tensor] = {}
+
+    @property
+    def layers(self) -> int:
+        """How many layers have written something."""
+        return len(self._keys)
+
+    def write(
+        self, layer: int, places: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write ``key`` and ``value`` (key-value heads, tokens, head size) to ``places`` (tokens,) among those of all
+        slots together; returns all keys and all values, as (slots, key-value heads, capacity, head size)."""
+        if layer not in self._keys:
+            self._open(layer, key)
+        held = self._keys[layer], self._values[layer]
+        for block, new in zip(held, (key, value), strict=True):
+            block.flatten(0, 1).index_copy_(0, places, new.transpose(0, 1))
+        return held[0].transpose(1, 2), held[1].transpose(1, 2)
+
+    def _open(self, layer: int, like: torch.Tensor) -> None:
+        """Make a layer's slots, with what all prompts share at the beginning of each."""
+        heads, _, size = like.shape
+        for held, which in ((self._keys, "keys"), (self._values, "values")):
+            held[layer] = like.new_zeros(self.slots, self.capacity, heads, size)
+            if self._shared is not None:
+                shared = getattr(self._shared.layers[layer], which)  # (1, heads, tokens, size)
+                held[layer][:, : shared.shape[2]] = shared.transpose(1, 2)
+
+    def move(self, slot: int, to: int, length: int) -> None:
+        """Take the ``length`` tokens in a slot over into another one."""
+        for held in (self._keys, self._values):
+            for block in held.values():
+                block[to, :length] = block[slot, :length]
+
+    def reserve(self, length: int) -> None:
+        """Let every slot hold ``length`` tokens."""
+        if length <= self.capacity:
+            return
+        more = length + _SPARE - self.capacity
+        for held in (self._keys, self._values):
+            for layer, block in held.items():
+                held[layer] = functional.pad(block, (0, 0, 0, 0, 0, more))
+        self.capacity += more

@@ -1,0 +1,101 @@
+"""Whether a model can be read by way of slots: proven on a few tokens before anything is decoded.
+
+Logits by way of the slots must be those of a plain pass over the whole text, and one text's whoever is beside it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
+
+import torch
+from transformers import DynamicCache, PreTrainedModel
+
+from memreason.errors import Unsupported
+from memreason.generation.agreement import ERRORS, agree, is_exact, out_of_memory, turns_with_length
+from memreason.generation.kv_cache import SlotCache
+from memreason.generation.slot_attention import SlotAttention, attending_over
+from memreason.generation.slot_pass import Row, bare, logits_of
+
+_PROVEN: WeakKeyDictionary[torch.nn.Module, dict[bool, int]] = WeakKeyDictionary()
+"""Model → with something shared or without → the longest answers that it was proven for: that is a matter of its
+architecture, not of its weights."""
+
+
+def prove_once(
+    model: PreTrainedModel,
+    ids: Sequence[int],
+    shared: DynamicCache | None,
+    longest: int,
+    any_rank: Callable[[bool], bool] | None,
+) -> None:
+    """Raise Unsupported, in all processes alike, where the model reads something else by way of slots."""
+    proven = _PROVEN.setdefault(bare(model), {})
+    if proven.get(shared is not None, 0) >= longest:
+        return
+    reason = None
+    try:
+        if not _reads_alike(model, ids, shared, longest):
+            reason = "its logits differ from those of a plain pass"
+    except Unsupported as error:
+        reason = str(error)
+    except ERRORS as error:
+        if out_of_memory(error):
+            raise
+        reason = f"it fails ({type(error).__name__}: {error})"
+    if any_rank(reason is not None) if any_rank else reason:
+        raise Unsupported(reason or "another process found that this model cannot be read so")
+    proven[shared is not None] = longest
+
+
+def _reads_alike(model: PreTrainedModel, ids: Sequence[int], shared: DynamicCache | None, longest: int) -> bool:
+    """Whether logits by way of slots are those of a plain pass over each text, and one text's whoever is beside it.
+
+    Raises Unsupported where the attention asked for is of another kind.
+    """
+    if turns_with_length(model, longest):
+        raise Unsupported(f"its rotary positions depend on the length of a text, within {longest} tokens")
+    # Texts that have nothing in common at the same place, of different lengths.
+    first = (list(ids) * 12)[:12]
+    second, third = first[-2::-1], [*first[5:], *first[:5]]
+    together = _by_slots(model, [first, second], shared, longest)
+    if not is_exact(model):  # a little of another text would pass for rounding below
+        beside = _by_slots(model, [third, second], shared, longest)
+        if not agree(model, beside[1], together[1], exactly=True):
+            return False
+    with torch.no_grad():
+        for text, logits in zip((first, second), together, strict=True):
+            own = {"past_key_values": copy.deepcopy(shared)} if shared is not None else {"use_cache": False}
+            plain = model(input_ids=torch.tensor([text], device=model.device), **own).logits[0]
+            at = len(text) - 4 + torch.arange(len(logits), device=plain.device)
+            if not agree(model, logits, plain[at]):
+                return False
+    return True
+
+
+def _by_slots(
+    model: PreTrainedModel, texts: Sequence[list[int]], shared: DynamicCache | None, longest: int
+) -> list[torch.Tensor]:
+    """Logits of two texts: after a prompt, which is all but three tokens, and after tokens that are read later."""
+    slots = SlotAttention(SlotCache(2, shared), longest)
+    first, second = (Row(at, at, slots.cache.shared_length, text[:-3]) for at, text in enumerate(texts))
+    with attending_over(model, slots):
+        slots.checks_masks = True
+        alone = logits_of(model, slots, [], [first])
+        slots.checks_masks = False
+        if not slots.cache.layers == slots.calls == model.config.get_text_config().num_hidden_layers:
+            raise Unsupported("not every layer attends through transformers' attention interface, once")
+        _read_on(first, texts[0], 1)
+        joined = logits_of(model, slots, [first], [second])
+        _read_on(first, texts[0], 2)
+        _read_on(second, texts[1], 1)
+        going_on = logits_of(model, slots, [first, second], [])
+    return [torch.cat([alone, joined[:1], going_on[:2]]), torch.cat([joined[1:], going_on[2:]])]
+
+
+def _read_on(row: Row, text: list[int], count: int) -> None:
+    """What is pending has been read; the next ``count`` tokens of its text are pending now."""
+    at = len(row.generated) + len(row.pending)
+    row.read, row.generated = row.read + len(row.pending), text[:at]
+    row.pending = text[at : at + count]

@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: demo test quick bench fuzz format constraints clean
 
 demo: .venv/installed
-	$(BIN)/memreason train --config recipes/demo.yaml --overwrite_output_dir
+	$(BIN)/memreason train --config demo --overwrite_output_dir
 
 test: .venv/ready
 	$(BIN)/ruff check .

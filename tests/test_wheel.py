@@ -67,7 +67,7 @@ def test_recipes_prompts_types_and_licence_come_along(wheel: Path) -> None:
 
 
 def test_the_demo_s_recipe_trains(installed: Path, bases: dict[str, Path], tmp_path: Path) -> None:
-    small = ["--num_train", "8", "--num_validation", "2", "--num_test", "2", "--num_countries", "12", "--k_shot", "0"]
+    small = ["--num_train", "8", "--num_validation", "2", "--num_test", "2", "--num_countries", "30", "--k_shot", "0"]
     tried = run(installed, tmp_path, "train", "--config", "demo", "--model_name_or_path", str(bases["tied"]), *small,
                 "--num_train_epochs", "1", "--dtype", "float32")  # fmt: skip
     assert tried.returncode == 0, tried.stderr

@@ -18,6 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, DynamicCach
 from transformers.masking_utils import sdpa_mask
 
 from memreason.errors import Unsupported
+from memreason.kernels.attention_in_use import attention_in_use
 from memreason.models.sharding import is_sharded
 
 _NAME = "memreason_slots"
@@ -247,7 +248,7 @@ AttentionMaskInterface.register(_NAME, _mask)
 @contextmanager
 def slots_as_attention(model: PreTrainedModel, slots: Slots) -> Iterator[None]:
     """Within, ``model`` attends over ``slots``. Raises Unsupported where it does not let its attention be chosen."""
-    usual = model.config._attn_implementation
+    usual = attention_in_use(model.config)
     try:
         model.set_attn_implementation(_NAME)
     except ValueError as error:

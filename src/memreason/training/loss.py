@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 from memreason.config.model import PREFIX_TUNING
 from memreason.errors import Unsupported, UserError
 from memreason.kernels import lora, varlen_attention
+from memreason.kernels.attention_in_use import attention_in_use
 from memreason.kernels.linear_cross_entropy import LossHead
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.kernels.rms_norm_rope import fused
@@ -64,7 +65,7 @@ class TrainingPass:
         self.label_smoothing = label_smoothing
         self.head = LossHead(self.model, label_smoothing)
         self.keeps_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
-        self.usual_attention = self.model.config._attn_implementation
+        self.usual_attention = attention_in_use(self.model.config)
         self.drops = any(module.p for module in unit.model.modules() if isinstance(module, torch.nn.Dropout))
         self.eager = self.fuses = self.in_head = self.unpadded = False
         self._try_out(examples)
@@ -123,7 +124,7 @@ class TrainingPass:
     def attention(self) -> Iterator[None]:
         """Within, the model attends as training wants it: over unpadded rows, or plainly on a CPU, where the
         backward pass of fused attention is slow on short texts."""
-        usual = self.model.config._attn_implementation
+        usual = attention_in_use(self.model.config)
         wanted = varlen_attention.NAME if self.unpadded else "eager" if self.eager else self.usual_attention
         self.model.set_attn_implementation(wanted)
         try:

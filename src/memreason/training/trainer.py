@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from memreason.errors import UserError
+from memreason.kernels.attention_in_use import attention_in_use
 from memreason.models.sharding import frozen_embeddings_shown, shard_on_cpus
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import IGNORE
@@ -154,7 +155,7 @@ class GenerationTrainer(Trainer):
     @contextmanager
     def _usual_attention(self) -> Iterator[None]:
         model = causal_lm(self.unit)
-        before = model.config._attn_implementation
+        before = attention_in_use(model.config)
         model.set_attn_implementation(self.training_pass.usual_attention)
         try:
             yield

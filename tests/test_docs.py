@@ -151,13 +151,12 @@ def write_data(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def trained(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what pages start from: the data, the recipes, and the demo's run, on a tiny model."""
+    """A folder with what pages start from: the data and the demo's run, on a tiny model."""
     folder = tmp_path_factory.mktemp("demo")
     write_data(folder)
-    shutil.copytree(ROOT / "recipes", folder / "recipes")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert main(smaller(["train", "--config", "recipes/demo.yaml", *FEW, "--k_shot", "0"], str(bases["tied"]))) == 0
+        assert main(smaller(["train", "--config", "demo", *FEW, "--k_shot", "0"], str(bases["tied"]))) == 0
     return folder
 
 

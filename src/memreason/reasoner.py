@@ -118,7 +118,7 @@ def _check_checkpoint(path: Path) -> None:
             [folder.name for folder in path.parent.iterdir() if is_checkpoint(folder)] if path.parent.is_dir() else []
         )
         hint = did_you_mean(path.name, there) or (
-            "; train one first (`memreason train --config recipes/demo.yaml` makes runs/demo), or say where yours is. "
+            "; train one first (`memreason train --config demo` makes runs/demo), or say where yours is. "
             "Only checkpoints of memreason can be asked; `memreason evaluate` also takes base models"
         )
         raise UserError(f"checkpoint {path}: no such folder{hint}")

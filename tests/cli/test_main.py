@@ -16,6 +16,7 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.cli.commands import COMMANDS
 from memreason.cli.main import main
+from memreason.cli.recipes import RECIPES, find_recipe
 from memreason.tasks.jsonl import export_jsonl
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ class TestHelp:
         assert main(["--help"]) == 0
         page = capsys.readouterr().out
         assert all(f"  {command} " in page for command in COMMANDS)
-        assert "memreason train --config recipes/demo.yaml" in page
+        assert "memreason train --config demo" in page
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_every_command_has_examples_and_explains_each_flag(
@@ -134,13 +135,13 @@ class TestRecipes:
         from memreason.config.model import ModelConfig
         from memreason.training.config import TrainingConfig
 
-        recipes = sorted((ROOT / "recipes").glob("*.yaml"))
+        recipes = sorted(RECIPES.glob("*.yaml"))
         assert recipes
         for recipe in recipes:
             command = recipe.read_text().partition("\n")[0]
             assert command.startswith(("# memreason train ", "# torchrun "))
-            assert f"memreason train --config recipes/{recipe.name}" in command
-            COMMANDS["train"].parse((ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", str(recipe)])
+            assert f"memreason train --config {recipe.stem}" in command
+            COMMANDS["train"].parse((ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", recipe.stem])
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -159,7 +160,19 @@ class TestRecipes:
         assert message in error and str(path) in error
 
     def test_a_recipe_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "No such file" in fails(capsys, "train", "--config", "nowhere.yaml")
+        error = fails(capsys, "train", "--config", "nowhere.yaml")
+        assert "No such file" in error and "demo, llama-8b-eight-gpus, " in error
+        assert "did you mean demo?" in fails(capsys, "train", "--config", "demoo")
+        assert "say --config demo" in fails(capsys, "train", "--config", "recipes/demo.yaml")
+
+    def test_a_file_wins_over_a_recipe_that_comes_along_and_a_folder_does_not(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "demo").mkdir()
+        assert find_recipe("demo").parent == RECIPES
+        (tmp_path / "strategyqa").write_text("seed: 1\n")
+        assert find_recipe("strategyqa") == Path("strategyqa")
 
 
 class TestFlags:
@@ -349,7 +362,7 @@ class TestCheckpoints:
     ) -> None:
         asked = ["ask", "Is it?", "--model_name_or_path"]
         assert "it is a base model" in fails(capsys, *asked, str(bases["tied"]))
-        assert "memreason train --config recipes/demo.yaml" in fails(capsys, *asked, str(tmp_path / "nothing"))
+        assert "memreason train --config demo" in fails(capsys, *asked, str(tmp_path / "nothing"))
         (tmp_path / "demo").mkdir()
         (tmp_path / "demo" / "memreason.json").write_text("{}")
         assert "did you mean demo?" in fails(capsys, *asked, str(tmp_path / "demmo"))

@@ -13,12 +13,13 @@ import yaml
 from helpers.runs import options
 from torch.distributed.fsdp import FSDPModule
 
+from memreason.cli.recipes import RECIPES
 from memreason.config.ablations import VariantConfig
 from memreason.runtime import distributed
 from memreason.training.train import train
 from memreason.training.trainer import GenerationTrainer
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "llama-8b-eight-gpus-sharded.yaml"
+RECIPE = RECIPES / "llama-8b-eight-gpus-sharded.yaml"
 held: dict[str, object] = {}
 
 

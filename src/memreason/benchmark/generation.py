@@ -17,6 +17,7 @@ from memreason.benchmark.config import FLOAT32, GENERATION, Entry
 from memreason.benchmark.workload import Turn, Unsuited, Work, fastest, spread
 from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
+from memreason.kernels.patching import attention_in_use
 from memreason.models.unit import ModelUnit
 from memreason.records import Trace
 from memreason.runtime.allocator import keep_freed_memory
@@ -131,7 +132,7 @@ def _continuous_batching(work: Work, entry: Entry, dtype: str, passes: list[int]
 
     def answer(numbers: Sequence[int]) -> list[list[int]]:
         prompts = [work.prompts[n] for n in numbers]
-        usual = model.config._attn_implementation
+        usual = attention_in_use(model.config)
         found = model.generate_batch(prompts, _greedy(work, unit, prompts), settings)
         model.set_attn_implementation(usual)
         if len(found) != len(prompts):

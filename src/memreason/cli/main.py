@@ -26,7 +26,7 @@ commands, in the order of the work:
 {{commands}}
 
 a first run, on any laptop:
-  memreason train --config recipes/demo.yaml
+  memreason train --config demo
   memreason ask "{FIRST_QUESTION}"
 
 `memreason COMMAND --help` explains a command's options; `memreason train --help-all` shows those

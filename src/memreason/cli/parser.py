@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from transformers.hf_argparser import HfArgumentParser, string_to_bool
 
-from memreason.cli.recipes import read_recipe
+from memreason.cli.recipes import find_recipe, read_recipe, recipe_names
 from memreason.errors import UserError, did_you_mean
 from memreason.tasks.registry import check_name
 
@@ -141,8 +141,11 @@ class Parser(HfArgumentParser):
             formatter_class=_Help,
             allow_abbrev=False,
         )
+        named = f", or the name of one that comes along ({', '.join(recipe_names())})" if command == "train" else ""
         self.add_argument(
-            "--config", metavar="RECIPE.yaml", help="a file of options; those on the command line override it"
+            "--config",
+            metavar="RECIPE.yaml",
+            help=f"a file of options{named}; those on the command line override it",
         )
         for action in self._actions:
             if action.type is string_to_bool:
@@ -191,7 +194,7 @@ class Parser(HfArgumentParser):
         in a recipe with its file and line.
         """
         arguments, recipe = _without_config(argv)
-        arguments = [*(self._of_recipe(Path(recipe)) if recipe is not None else ()), *arguments]
+        arguments = [*(self._of_recipe(find_recipe(recipe)) if recipe is not None else ()), *arguments]
         for argument in arguments:
             if argument.startswith("--") and argument not in ("--help", "--"):
                 self._check_flag(argument[2:].partition("=")[0])

@@ -1,19 +1,32 @@
-"""Recipes: YAML files of options, read with the line of each."""
+"""Recipes: YAML files of options, those that come with the package found by name, and read with the line of each."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from os.path import isfile
 from pathlib import Path
 
 import yaml
 
-from memreason.errors import UserError
+from memreason.errors import UserError, did_you_mean
 
+RECIPES = Path(__file__).parents[1] / "recipes"
+"""The recipes that come with the package."""
 _MOST_NODES = 100_000
 _NODE_LENGTH = 1000
 """So many characters of a text count as one value more."""
 _NULL, _MAP = "tag:yaml.org,2002:null", "tag:yaml.org,2002:map"
+
+
+def recipe_names() -> list[str]:
+    """What `--config` takes without a file of one's own."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def find_recipe(name: str) -> Path:
+    """The file that `--config name` means: one of that name, else the recipe that comes with the package."""
+    return RECIPES / f"{name}.yaml" if name in recipe_names() and not isfile(name) else Path(name)
 
 
 def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
@@ -26,6 +39,12 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         document = yaml.compose(text, yaml.SafeLoader)
+    except FileNotFoundError as error:
+        ours = recipe_names()
+        hint = f"; say --config {path.stem}" if path.stem in ours else did_you_mean(path.stem, ours)
+        raise UserError(
+            f"--config {path}: {error.strerror}, and no recipe that comes along has this name ({', '.join(ours)}){hint}"
+        ) from error
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -77,7 +77,7 @@ def attention_implementation(model: PreTrainedModel, name: str) -> Iterator[None
 
     Raises Unsupported where the model does not let its attention be chosen.
     """
-    usual = model.config._attn_implementation
+    usual = attention_in_use(model.config)
     try:
         model.set_attn_implementation(name)
     except ValueError as error:
@@ -86,3 +86,8 @@ def attention_implementation(model: PreTrainedModel, name: str) -> Iterator[None
         yield
     finally:
         model.set_attn_implementation(usual)
+
+
+def attention_in_use(config: Any) -> str:
+    """The attention of the model with this config, as `model.set_attn_implementation` takes it: `eager`, `sdpa`, …"""
+    return config._attn_implementation

@@ -130,7 +130,7 @@ def _convert_gguf(source: Path, target: Path) -> None:
         model.hf_quantizer = None
         model.is_quantized = False
         del model.config.quantization_config
-        model.config._name_or_path = SMOLLM2_HUB_ID
+        model.config.name_or_path = SMOLLM2_HUB_ID
         model.to(torch.bfloat16).save_pretrained(folder)
         AutoTokenizer.from_pretrained(source, gguf_file=SMOLLM2_GGUF, trust_remote_code=False).save_pretrained(folder)
         folder.rename(target)

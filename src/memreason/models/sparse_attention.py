@@ -23,6 +23,7 @@ from transformers.masking_utils import create_masks_for_generate
 
 from memreason.config.ablations import ALL, STEP
 from memreason.errors import UserError
+from memreason.kernels.patching import attention_in_use
 
 _IDS = "memreason_ids"
 """Attribute of a cache that holds the ids of what is in it."""
@@ -49,7 +50,7 @@ class SparseAttention:
 
         Raises UserError for a kind of attention that takes no mask.
         """
-        kind = self.config._attn_implementation
+        kind = attention_in_use(self.config)
         if kind not in ("eager", "sdpa", "flex_attention"):
             raise UserError(f"--use_sparse_attention: the model's attention is {kind}, which takes no mask; use sdpa")
         kwargs |= dict(zip(inspect.signature(decoder.forward).parameters, args, strict=False))

@@ -24,7 +24,7 @@ from memreason.config.checks import PREFIX_TUNING
 from memreason.errors import Unsupported, UserError
 from memreason.kernels import lora, varlen_attention
 from memreason.kernels.linear_cross_entropy import LossHead
-from memreason.kernels.patching import attention_implementation
+from memreason.kernels.patching import attention_implementation, attention_in_use
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.kernels.rms_norm_rope import fused
 from memreason.kernels.varlen_attention import Documents
@@ -66,7 +66,7 @@ class TrainingPass:
         self.label_smoothing = label_smoothing
         self.head = LossHead(self.model, label_smoothing)
         self.keeps_logits = "logits_to_keep" in inspect.signature(self.model.forward).parameters
-        self.usual_attention = self.model.config._attn_implementation
+        self.usual_attention = attention_in_use(self.model.config)
         self.drops = any(module.p for module in unit.model.modules() if isinstance(module, torch.nn.Dropout))
         self.random_bytes = lora.random_bytes_of(unit.model)
         self.eager = self.fuses = self.in_head = self.unpadded = False

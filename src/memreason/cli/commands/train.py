@@ -16,12 +16,12 @@ from memreason.runtime import distributed
 from memreason.runtime.terminal import say, show
 
 EXAMPLES = """examples:
-  memreason train --config recipes/demo.yaml
+  memreason train --config demo
   memreason train --dataset jsonl --data_path mine.jsonl --model_name_or_path Qwen/Qwen2.5-0.5B
   memreason train --dataset strategyqa --data_path data/agent --add_soft_prompts False   # the baseline
   memreason train --dataset gsm8k --extract_step_type_tokens none --use_calculator True
-  memreason train --config recipes/demo.yaml --resume                                    # after a kill
-  torchrun --standalone --nproc_per_node 8 -m memreason train --config recipes/llama-8b-eight-gpus.yaml   # on 8 GPUs
+  memreason train --config demo --resume                                    # after a kill
+  torchrun --standalone --nproc_per_node 8 -m memreason train --config llama-8b-eight-gpus   # on 8 GPUs
 
 Below are memreason's own options and the most used ones of Hugging Face's TrainingArguments; --help-all
 shows the rest of these too. A switch takes True or False (--add_soft_prompts False); alone it means True.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# sbatch recipes/slurm.sh --config recipes/llama-8b-eight-gpus.yaml --data_path path/to/agent/files --num_train_epochs 5
+# sbatch src/memreason/recipes/slurm.sh --config llama-8b-eight-gpus --data_path path/to/agent/files --num_train_epochs 5
 # Several nodes of eight GPUs as one run: whatever follows slurm.sh goes to `memreason train`. The run folder and the
 # data must be on a disk that all nodes share. A step takes a batch from every GPU, so more nodes make larger batches:
 # lower --per_device_train_batch_size to keep them. A run that was cut off (time limit, lost node) goes on when this is

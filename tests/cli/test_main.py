@@ -399,7 +399,8 @@ class TestCalculator:
                 made.append(1)
                 super().__init__(*args)
 
-        monkeypatch.setattr("memreason.generation.answer.CalculatorProcessor", Counting)
+        for module in ("answer", "padded_batches", "stream"):
+            monkeypatch.setattr(f"memreason.generation.{module}.CalculatorProcessor", Counting)
         run = str(tmp_path / "run")
         changed = ["--dataset", "gsm8k", "--data_path", str(sums), "--extract_step_type_tokens", "none"]
         assert main([*arguments, *changed, "--use_calculator", "True"]) == 0

@@ -27,12 +27,12 @@ from memreason.models.load import load
 from memreason.models.manifest import MANIFEST
 from memreason.reasoner import load as load_reasoner
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-model.md"
 
 
-def readme_block() -> str:
-    """The README's Python on loading with stock PEFT."""
-    blocks = [block for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "peft" in block]
+def documented_block() -> str:
+    """The documentation's Python on loading with stock PEFT."""
+    blocks = [block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "peft" in block]
     assert len(blocks) == 1
     return blocks[0]
 
@@ -40,7 +40,7 @@ def readme_block() -> str:
 class TestAsOthersLoadIt:
     @pytest.mark.parametrize("mode", ["lora", "prompt-tuning", "lora+prompt-tuning", PREFIX_TUNING])
     @pytest.mark.parametrize("shape", SHAPES)
-    def test_the_block_of_the_readme_as_it_stands(
+    def test_the_block_of_the_documentation_as_it_stands(
         self, bases: dict[str, Path], shape: str, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         unit = build(config(bases[shape], mode, add_soft_prompts=mode != PREFIX_TUNING), 96)
@@ -48,7 +48,7 @@ class TestAsOthersLoadIt:
         unit.save(tmp_path / "runs" / "demo")
         monkeypatch.chdir(tmp_path)
         found: dict = {}
-        exec(readme_block(), found)
+        exec(documented_block(), found)
         assert (logits(found["model"].eval(), unit) - logits(unit.model, unit)).abs().max() < 1e-4
         assert found["tokenizer"].get_vocab() == unit.tokenizer.get_vocab()
         assert found["model"].get_input_embeddings().weight.shape[0] == unit.manifest.rows

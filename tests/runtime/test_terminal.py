@@ -112,7 +112,7 @@ def test_everything_printed_goes_through_the_terminals_functions() -> None:
 
 NOTES = {
     "runtime/distributed": "an error, by one of several processes",
-    "training/train": "what is about to be trained, and how",
+    "training/context": "what a run is about to do, and how",
     "training/checkpoints": "a damaged checkpoint",
     "training/time_estimate": "how long training will take",
     "step_types/fit": "what was left out; that pictures are being drawn",

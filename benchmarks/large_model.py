@@ -17,7 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig
 
 from memreason.benchmark.ceiling import synchronize
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
@@ -42,7 +42,7 @@ ROUNDS = 3
 def make_unit(shape: str, device: str) -> ModelUnit:
     """Random weights of the shape, drawn on the device; the tokenizer is SmolLM2's."""
     config = ModelConfig(dtype="bfloat16")
-    layout, tokenizer = VariantConfig().layout(config), load_tokenizer(resolve(SMOLLM2).path)
+    layout, tokenizer = AblationConfig().layout(config), load_tokenizer(resolve(SMOLLM2).path)
     token_ids = add_tokens(tokenizer, layout)
     llama = LlamaConfig(**SHAPES[shape], max_position_embeddings=4096, tie_word_embeddings=False, pad_token_id=0)
     with torch.device(device):

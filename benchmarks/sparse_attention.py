@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import torch
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.models.build import build
 from memreason.models.unit import ModelUnit
@@ -27,7 +27,7 @@ from memreason.training.encoding import encode_solutions
 
 ROUNDS = 5
 LONG = 2048
-KINDS = {"dense": VariantConfig(), "sparse": VariantConfig(use_sparse_attention=True)}
+KINDS = {"dense": AblationConfig(), "sparse": AblationConfig(use_sparse_attention=True)}
 
 
 def make(kind: str) -> ModelUnit:

@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG
@@ -237,7 +237,7 @@ Its `planning_tokens` are {", ".join(f"`{field.name}`" for field in dataclasses.
 Every option that the run was begun with, as a recipe: `memreason train --config {CONFIG}` trains the same. Besides the
 options below, those of Hugging Face's TrainingArguments that are not at their default.
 
-{options_table(ModelConfig, VariantConfig, DataConfig)}
+{options_table(ModelConfig, AblationConfig, DataConfig)}
 
 ## Labelling
 

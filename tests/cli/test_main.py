@@ -130,7 +130,7 @@ class TestRecipes:
             assert (again / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
     def test_the_recipes_of_the_project_are_valid(self) -> None:
-        from memreason.config.ablations import VariantConfig
+        from memreason.config.ablations import AblationConfig
         from memreason.config.data import DataConfig
         from memreason.config.model import ModelConfig
         from memreason.training.config import TrainingConfig
@@ -141,7 +141,9 @@ class TestRecipes:
             command = recipe.read_text().partition("\n")[0]
             assert command.startswith(("# memreason train ", "# torchrun "))
             assert f"memreason train --config {recipe.stem}" in command
-            COMMANDS["train"].parse((ModelConfig, VariantConfig, DataConfig, TrainingConfig), ["--config", recipe.stem])
+            COMMANDS["train"].parse(
+                (ModelConfig, AblationConfig, DataConfig, TrainingConfig), ["--config", recipe.stem]
+            )
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -399,7 +401,7 @@ class TestCalculator:
                 made.append(1)
                 super().__init__(*args)
 
-        for module in ("answer", "padded_batches", "stream"):
+        for module in ("answer", "stream"):
             monkeypatch.setattr(f"memreason.generation.{module}.CalculatorProcessor", Counting)
         run = str(tmp_path / "run")
         changed = ["--dataset", "gsm8k", "--data_path", str(sums), "--extract_step_type_tokens", "none"]

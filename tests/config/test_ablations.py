@@ -2,7 +2,7 @@
 
 import pytest
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
@@ -13,7 +13,7 @@ TYPES = (MEMORY, REASON)
 
 
 def test_no_flag_is_the_paper_s_method() -> None:
-    assert VariantConfig().layout(ModelConfig()) == PlanningTokens(2, 3, TYPES, EACH_STEP)
+    assert AblationConfig().layout(ModelConfig()) == PlanningTokens(2, 3, TYPES, EACH_STEP)
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ def test_no_flag_is_the_paper_s_method() -> None:
     ],
 )
 def test_each_flag_gives_its_layout(flags: dict[str, bool], layout: PlanningTokens) -> None:
-    assert VariantConfig(**flags).layout(ModelConfig()) == layout
+    assert AblationConfig(**flags).layout(ModelConfig()) == layout
 
 
 def test_words_instead_of_tokens_need_no_word_about_the_tokens() -> None:
     plain = ModelConfig(add_soft_prompts=False)
-    assert VariantConfig(add_hard_prompts=True).layout(plain).words
+    assert AblationConfig(add_hard_prompts=True).layout(plain).words
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_words_instead_of_tokens_need_no_word_about_the_tokens() -> None:
 )
 def test_what_makes_no_sense_is_refused(flags: dict[str, bool], model: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        VariantConfig(**flags).layout(ModelConfig(**model))
+        AblationConfig(**flags).layout(ModelConfig(**model))
 
 
 def test_demonstrations_need_a_number() -> None:
     with pytest.raises(UserError, match="say how many with --k_shot"):
-        VariantConfig(use_demonstrations=True).check(ModelConfig(), DataConfig())
-    VariantConfig(use_demonstrations=True).check(ModelConfig(), DataConfig(k_shot=1))
+        AblationConfig(use_demonstrations=True).check(ModelConfig(), DataConfig())
+    AblationConfig(use_demonstrations=True).check(ModelConfig(), DataConfig(k_shot=1))

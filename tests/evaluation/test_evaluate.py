@@ -12,7 +12,7 @@ from memreason.evaluation.results import EvaluationResult, read_result
 from memreason.generation.options import GenerationOptions
 from memreason.models.build import build
 from memreason.records import Judgement, Question, Solution, Trace
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.tasks.base import TaskData
 from memreason.tasks.jsonl import export_jsonl
 
@@ -48,7 +48,7 @@ def test_no_more_traces_exist_than_have_just_ended(bases: dict[str, Path], tmp_p
 
     gc.collect()
     before = sum(type(thing) is Trace for thing in gc.get_objects())
-    task = TaskData("made", "boolean", {"test": OnDisk(solutions("test", 12))}, judge=judge)
+    task = TaskData("made", "boolean", {"test": DiskList(solutions("test", 12))}, judge=judge)
     _, verdicts = evaluate_splits(unit, task, ["test"], tmp_path, GenerationOptions(3), progress=False)
     assert len(there) == len(verdicts) == 12
     assert max(there) - before <= 3

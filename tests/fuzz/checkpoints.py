@@ -16,7 +16,7 @@ from helpers.tiny import SOLUTIONS, make_base
 from rich.console import Console
 
 from memreason.cli.commands.step_types import print_fit
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import RunConfig, read_config, write_config
@@ -64,7 +64,7 @@ def _config(base: str) -> ModelConfig:
 
 
 def _frozen(config: ModelConfig, data: DataConfig, folder: Path) -> RunConfig:
-    return frozen_config(config, data, TrainingConfig(output_dir=str(folder), use_cpu=True), VariantConfig())
+    return frozen_config(config, data, TrainingConfig(output_dir=str(folder), use_cpu=True), AblationConfig())
 
 
 def _nowhere() -> Console:

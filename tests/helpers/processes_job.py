@@ -14,7 +14,7 @@ from helpers.runs import options
 from torch.distributed.fsdp import FSDPModule
 
 from memreason.cli.recipes import RECIPES
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.runtime import distributed
 from memreason.training.train import train
 from memreason.training.trainer import GenerationTrainer
@@ -44,7 +44,7 @@ def main(folder: Path) -> None:
     notes = {}
     for kind in ("ddp", "fsdp"):
         for name, case in cases.items():
-            variants = VariantConfig(**case.get("variants", {}))
+            variants = AblationConfig(**case.get("variants", {}))
             more = {**case["options"], "gradient_accumulation_steps": 2}
             if kind == "fsdp":
                 more |= {"fsdp": True, "fsdp_config": dict(recipe["fsdp_config"])}

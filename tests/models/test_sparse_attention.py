@@ -7,7 +7,7 @@ import torch
 from helpers.tiny import SHAPES, SOLUTIONS
 from transformers import AutoModelForCausalLM, DynamicCache, Gemma3TextConfig, GPT2Config, MistralConfig
 
-from memreason.config.ablations import ALL, STEP, VariantConfig
+from memreason.config.ablations import ALL, STEP, AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate
@@ -62,7 +62,7 @@ class TestWhatIsSeen:
 
 
 def unit_of(base: Path, planning_sees: str = STEP, **options) -> ModelUnit:
-    variants = VariantConfig(use_sparse_attention=True, sparse_scope=planning_sees)
+    variants = AblationConfig(use_sparse_attention=True, sparse_scope=planning_sees)
     unit = build(ModelConfig(model_name_or_path=str(base), dtype="float32", **options), 64, 0, variants)
     unit.model.eval()
     return unit

@@ -11,7 +11,7 @@ from helpers.units import config, logits, train_a_little
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.checks import PREFIX_TUNING
 from memreason.config.model import PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
@@ -266,7 +266,7 @@ class TestRandomInitialization:
     def test_the_weights_are_drawn_by_the_seed_and_the_checkpoint_holds_them(
         self, bases: dict[str, Path], shape: str, tmp_path: Path
     ) -> None:
-        variants = VariantConfig(random_initialize=True)
+        variants = AblationConfig(random_initialize=True)
         one, same, other = (build(config(bases[shape], "none"), 256, seed, variants) for seed in (1, 1, 2))
         pretrained = build(config(bases[shape], "none"), 256, 1)
         expected = logits(one.model.eval(), one)

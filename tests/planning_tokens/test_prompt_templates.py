@@ -6,7 +6,7 @@ import pytest
 from helpers.tiny import SHAPES, SOLUTIONS
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate
@@ -117,7 +117,7 @@ def test_a_tokenizer_without_chat_template_is_refused(bases: dict[str, Path]) ->
     with pytest.raises(UserError, match=r"--prompt_template chat: the tokenizer of .* has no chat template"):
         PlanningTokens(prompt_template=CHAT).encode_prompt(tokenizer, SOLUTIONS[0].question)
     with pytest.raises(UserError, match="has no chat template"):
-        build(ModelConfig(model_name_or_path=str(bases["tied"])), 64, 0, VariantConfig(prompt_template=CHAT))
+        build(ModelConfig(model_name_or_path=str(bases["tied"])), 64, 0, AblationConfig(prompt_template=CHAT))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,9 @@ def test_a_chat_template_that_cannot_be_used_is_named(base: Path, template: str)
 
 
 def test_a_chat_model_stops_at_the_end_of_its_turn_and_a_checkpoint_remembers(base: Path, tmp_path: Path) -> None:
-    unit = build(ModelConfig(model_name_or_path=str(base), dtype="float32"), 96, 0, VariantConfig(prompt_template=CHAT))
+    unit = build(
+        ModelConfig(model_name_or_path=str(base), dtype="float32"), 96, 0, AblationConfig(prompt_template=CHAT)
+    )
     unit.save(tmp_path / "checkpoint")
     loaded = load(tmp_path / "checkpoint")
     assert loaded.layout.prompt_template == CHAT and loaded.end_id == unit.end_id

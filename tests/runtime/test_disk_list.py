@@ -7,13 +7,13 @@ import tracemalloc
 import pytest
 
 from memreason.records import Question, Solution, Step
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 
 SOLUTIONS = [Solution(Question(f"q{i}", "Is it? " * (i % 7), "True"), (Step("memory", "It is."),)) for i in range(50)]
 
 
 def test_it_has_what_was_put_in():
-    kept = OnDisk(SOLUTIONS)
+    kept = DiskList(SOLUTIONS)
     assert list(kept) == SOLUTIONS and len(kept) == 50
     assert kept[3] == SOLUTIONS[3] and kept[-1] == SOLUTIONS[-1]
     with pytest.raises(IndexError):
@@ -21,19 +21,19 @@ def test_it_has_what_was_put_in():
 
 
 def test_it_compares_as_lists_do():
-    assert OnDisk(SOLUTIONS) == SOLUTIONS and OnDisk(SOLUTIONS) == OnDisk(SOLUTIONS)
-    assert OnDisk(SOLUTIONS) != SOLUTIONS[1:] and OnDisk(SOLUTIONS) != 3
-    assert not OnDisk()
+    assert DiskList(SOLUTIONS) == SOLUTIONS and DiskList(SOLUTIONS) == DiskList(SOLUTIONS)
+    assert DiskList(SOLUTIONS) != SOLUTIONS[1:] and DiskList(SOLUTIONS) != 3
+    assert not DiskList()
 
 
 def test_slices_and_choices_are_views():
-    kept = OnDisk(SOLUTIONS)
+    kept = DiskList(SOLUTIONS)
     assert kept[5:20:4] == SOLUTIONS[5:20:4]
     assert kept.chosen([7, 7, 1]) == [SOLUTIONS[7], SOLUTIONS[7], SOLUTIONS[1]]
 
 
 def test_reading_and_appending_in_turn():
-    kept = OnDisk(SOLUTIONS[:2])
+    kept = DiskList(SOLUTIONS[:2])
     view = kept[:1]
     assert kept[0] == SOLUTIONS[0]
     kept.append(SOLUTIONS[2])
@@ -47,7 +47,7 @@ def test_reading_and_appending_in_turn():
 def test_memory_does_not_grow_with_what_records_hold():
     tracemalloc.start()
     try:
-        kept = OnDisk(Question(f"q{i}", "x" * 2000, "True") for i in range(5000))
+        kept = DiskList(Question(f"q{i}", "x" * 2000, "True") for i in range(5000))
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -60,7 +60,7 @@ def test_a_full_disk_is_named(monkeypatch):
         def write(self, _):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    kept = OnDisk(SOLUTIONS)
+    kept = DiskList(SOLUTIONS)
     monkeypatch.setattr(kept._file, "_file", Full())
     with pytest.raises(OSError, match=tempfile.gettempdir()):
         kept.append(SOLUTIONS[0])

@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from memreason import load
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.records import MEMORY, REASON, Question, Solution, Step
 from memreason.runtime import distributed
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.tasks.jsonl import export_jsonl
 from memreason.training.train import train
 
@@ -37,11 +37,11 @@ class TestOneProcess:
         assert (distributed.world_size(), distributed.rank(), distributed.is_main()) == (1, 0, True)
         assert distributed.gather("x") == ["x"]
 
-        def work(items: OnDisk[int], take: distributed.OnResult[int]) -> None:
+        def work(items: DiskList[int], take: distributed.OnResult[int]) -> None:
             for place in (2, 0, 1):  # results may come in any order
                 take(place, items[place] * 10)
 
-        assert distributed.share(OnDisk([3, 1, 2]), work, size=int) == [30, 10, 20]
+        assert distributed.share(DiskList([3, 1, 2]), work, size=int) == [30, 10, 20]
         distributed.wait_for_everyone()
         assert not torch.distributed.is_initialized()
 
@@ -125,7 +125,7 @@ def runs(taught: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathF
     job = start([str(Path(__file__).parents[1] / "helpers" / "processes_job.py"), str(root)])
     for name, case in cases.items():
         more = {**case["options"], "gradient_accumulation_steps": 4}
-        train(*options(Path(case["base"]), data, root / "one" / name, **more), VariantConfig(**case["variants"]))
+        train(*options(Path(case["base"]), data, root / "one" / name, **more), AblationConfig(**case["variants"]))
     output = output_of(job)
     assert job.returncode == 0, output
     return root

@@ -112,13 +112,10 @@ def test_everything_printed_goes_through_the_terminals_functions() -> None:
 
 NOTES = {
     "runtime/distributed": "an error, by one of several processes",
-    "training/context": "what a run is about to do, and how",
-    "training/checkpoints": "a damaged checkpoint",
-    "training/time_estimate": "how long training will take",
+    "training/context": "what a run is about to do, and how; how long it will take; damaged checkpoints",
     "step_types/fit": "what was left out; that pictures are being drawn",
     "step_types/infer": "which types training goes on with",
     "label/progress": "lines above the bar",
-    "llm/batch_api": "how far a batch is that takes hours",
     "benchmark/run": "whose turn it is",
 }
 """What speaks while it works → of what. Results are returned, and printed by `cli` alone."""

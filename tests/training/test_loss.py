@@ -25,7 +25,7 @@ from transformers import (
     Qwen3MoeForCausalLM,
 )
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.checks import PREFIX_TUNING
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
@@ -49,7 +49,7 @@ MIXING = {
 """Models in which some layers, or all, do not attend through transformers' interface, or not only."""
 
 
-def unit_of(base: Path, variants: VariantConfig | None = None, **options: object) -> ModelUnit:
+def unit_of(base: Path, variants: AblationConfig | None = None, **options: object) -> ModelUnit:
     options = {"dtype": "float32", "lora_dropout": 0.0} | options
     unit = build(ModelConfig(model_name_or_path=str(base), **options), 128, 0, variants)
     generator = torch.Generator().manual_seed(0)
@@ -263,9 +263,9 @@ class TestWhatAModelDoesNotAllow:
         for one, other in zip(gradients, plain, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
-    @pytest.mark.parametrize("variants", [VariantConfig(use_sparse_attention=True), None])
+    @pytest.mark.parametrize("variants", [AblationConfig(use_sparse_attention=True), None])
     def test_sparse_attention_and_prefixes_are_trained_in_padded_batches(
-        self, bases: dict[str, Path], variants: VariantConfig | None
+        self, bases: dict[str, Path], variants: AblationConfig | None
     ) -> None:
         options = {} if variants else {"parameter_efficient_mode": PREFIX_TUNING, "add_soft_prompts": False}
         unit = unit_of(bases["tied"], variants, **options)

@@ -8,7 +8,7 @@ from helpers.tiny import SHAPES, SOLUTIONS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.models.build import build
 from memreason.models.unit import ModelUnit
@@ -65,7 +65,7 @@ class TestPacking:
     ) -> None:
         unit = build(
             ModelConfig(model_name_or_path=str(bases[shape]), dtype="float32"), 128, 0,
-            VariantConfig(use_sparse_attention=sparse),
+            AblationConfig(use_sparse_attention=sparse),
         )  # fmt: skip
         unit.model.eval()
         unit.model.get_base_model().set_attn_implementation(attention)

@@ -8,7 +8,7 @@ from helpers.tiny import SOLUTIONS
 from rich.console import Console
 
 from memreason.cli.main import main
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
@@ -27,7 +27,7 @@ def page(data: Path, model: dict | None = None, **variants: object) -> str:
     console = Console(file=io.StringIO(), width=200)
     options = {"k_shot": 1} if variants.get("use_demonstrations") else {}
     texts = training_texts(
-        ModelConfig(**model or {}), DataConfig("jsonl", str(data), **options), VariantConfig(**variants), console
+        ModelConfig(**model or {}), DataConfig("jsonl", str(data), **options), AblationConfig(**variants), console
     )
     return "\n".join(prompt + target for prompt, target in texts)
 
@@ -50,7 +50,9 @@ def test_what_training_refuses_is_refused(data: Path) -> None:
     with pytest.raises(UserError, match="needs types that were fitted before"):
         page(data, {"extract_step_type_tokens": "k-means"})
     with pytest.raises(UserError, match="say how many with --k_shot"):
-        training_texts(ModelConfig(), DataConfig("jsonl", str(data)), VariantConfig(use_demonstrations=True), Console())
+        training_texts(
+            ModelConfig(), DataConfig("jsonl", str(data)), AblationConfig(use_demonstrations=True), Console()
+        )
 
 
 def test_the_command_line_takes_the_options_of_training(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG, RunConfig, read_config, write_config
@@ -73,7 +73,7 @@ def test_secrets_are_not_frozen_and_paths_are_absolute(tmp_path: Path, monkeypat
     Path("mine.jsonl").write_text("")
     Path("model").mkdir()
     training = TrainingConfig(output_dir="run", hub_token="hf_planted", num_train_epochs=7)
-    config = frozen_config(ModelConfig("model"), DataConfig("jsonl", "mine.jsonl"), training, VariantConfig())
+    config = frozen_config(ModelConfig("model"), DataConfig("jsonl", "mine.jsonl"), training, AblationConfig())
     assert "hf_planted" not in str(config.options())
     assert config.data.data_path == str(tmp_path / "mine.jsonl")
     assert config.model.model_name_or_path == str(tmp_path / "model")
@@ -99,7 +99,7 @@ def test_a_run_whose_config_does_not_know_its_data_type_goes_on_in_its_checkpoin
 def test_the_device_is_not_frozen(tmp_path: Path) -> None:
     for options in ({}, {"use_cpu": True}, {"on_device": "cpu"}):
         training = TrainingConfig(output_dir=str(tmp_path), **options)
-        config = frozen_config(ModelConfig(), DataConfig(), training, VariantConfig())
+        config = frozen_config(ModelConfig(), DataConfig(), training, AblationConfig())
         assert not {"use_cpu", "on_device", "device"} & set(config.options())
 
 

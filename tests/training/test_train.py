@@ -18,7 +18,7 @@ from helpers.tiny import SHAPES, SOLUTIONS, make_base, teach
 from safetensors.torch import load_file
 
 from memreason import load
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.checks import PREFIX_TUNING
 from memreason.config.commands import EvaluateConfig
 from memreason.config.model import PARAMETER_EFFICIENT_MODES
@@ -144,12 +144,12 @@ class TestAblations:
         run = tmp_path / "run"
         shots = {"k_shot": 2, "model_max_length": 256} if "use_demonstrations" in variant else {"model_max_length": 192}
         given = options(bases["padded"], data, run, num_train_epochs=1, save_strategy="no", eval_strategy="no", **shots)
-        train(*given, VariantConfig(**variant))
+        train(*given, AblationConfig(**variant))
         evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
         again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
         assert again == first
-        assert read_manifest(run).planning_tokens == VariantConfig(**variant).layout(given[0])
-        assert read_manifest(run).sparse_attention == VariantConfig(**variant).sparse_attention
+        assert read_manifest(run).planning_tokens == AblationConfig(**variant).layout(given[0])
+        assert read_manifest(run).sparse_attention == AblationConfig(**variant).sparse_attention
         with pytest.raises(UserError, match="the checkpoint was trained with"):
             evaluate(EvaluateConfig(str(run), **dict.fromkeys(variant, "other")), progress=False)
         assert not (run / "before").exists()
@@ -171,7 +171,7 @@ class TestAblations:
     ) -> None:
         run = tmp_path / "run"
         train(*options(bases["tied"], data, run, parameter_efficient_mode=mode, add_soft_prompts=False),
-              VariantConfig(random_initialize=mode == "none"))  # fmt: skip
+              AblationConfig(random_initialize=mode == "none"))  # fmt: skip
         evaluate(EvaluateConfig(str(run), output_dir=str(tmp_path / "again")), progress=False)
         again, first = ((folder / "traces.jsonl").read_bytes() for folder in (tmp_path / "again", run / "evaluation"))
         assert again == first
@@ -182,7 +182,7 @@ class TestAblations:
         for mode in ("separate", "constant_len"):
             train(*options(bases["padded"], data, tmp_path / mode, num_train_epochs=2, per_device_train_batch_size=4,
                            model_max_length=128, optim="sgd", learning_rate=1.0, lora_dropout=0.0, eval_strategy="no",
-                           save_strategy="no"), VariantConfig(mode=mode))  # fmt: skip
+                           save_strategy="no"), AblationConfig(mode=mode))  # fmt: skip
             weights[mode] = load_file(tmp_path / mode / "adapter_model.safetensors")
         assert json.loads((tmp_path / "constant_len" / "metrics.json").read_text())["training"]["rows"] == 2
         for name, tensor in weights["separate"].items():
@@ -203,12 +203,12 @@ class TestAblations:
 
         packed = {"per_device_train_batch_size": 1, "model_max_length": 128, "num_train_epochs": 3}
         whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-        train(*options(bases["tied"], data, whole, **packed), VariantConfig(mode="constant_len"))
+        train(*options(bases["tied"], data, whole, **packed), AblationConfig(mode="constant_len"))
         monkeypatch.setattr(module, "evaluate_splits", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            train(*options(bases["tied"], data, stopped, **packed), VariantConfig(mode="constant_len"))
+            train(*options(bases["tied"], data, stopped, **packed), AblationConfig(mode="constant_len"))
         monkeypatch.undo()
-        train(*options(bases["tied"], data, stopped, **packed, resume=True), VariantConfig(mode="constant_len"))
+        train(*options(bases["tied"], data, stopped, **packed, resume=True), AblationConfig(mode="constant_len"))
         one, other = (load_file(run / "adapter_model.safetensors") for run in (whole, stopped))
         assert all(torch.equal(one[name], other[name]) for name in one)
 
@@ -224,7 +224,7 @@ class TestAblations:
         run = tmp_path / "run"
         train(*options(taught["tied"], data, run, parameter_efficient_mode="none", learning_rate=5e-3,
                        num_train_epochs=120, eval_strategy="no", save_strategy="no", per_device_train_batch_size=4),
-              VariantConfig(**{flag: True}))  # fmt: skip
+              AblationConfig(**{flag: True}))  # fmt: skip
         traces = load(run).answer([s.question.text for s in SOLUTIONS])
         assert all(trace.text.startswith(start) for trace in traces), [trace.text for trace in traces]
         assert all(trace.well_formed for trace in traces)

@@ -21,7 +21,7 @@ from transformers import (
 from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.config import BFLOAT16, FLOAT32, TRAINING, Entry
 from memreason.benchmark.workload import Turn, Unsuited, Work, fastest
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.models.base import resolve
 from memreason.models.build import build
 from memreason.models.loading import load_causal_lm, load_tokenizer
@@ -139,7 +139,7 @@ def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokeniz
     config, path = work.model, resolve(work.model.model_name_or_path).path
     tokenizer = load_tokenizer(path)
     model = load_causal_lm(path, dtype, device=work.device)
-    token_ids = add_tokens(tokenizer, VariantConfig().layout(config))
+    token_ids = add_tokens(tokenizer, AblationConfig().layout(config))
     resize(model, len(tokenizer))
     initialise_rows(model, tokenizer, token_ids, work.config.seed)
     names = {id(layer): name.rpartition(".")[2] for name, layer in model.named_modules()}

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from memreason.benchmark.config import BenchmarkConfig
 from memreason.benchmark.machine import forget_peak_memory
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import read_config
@@ -124,7 +124,7 @@ def prepare_work(config: BenchmarkConfig) -> Work:
         model_name_or_path=base, lora_module=config.lora_module, lora_r=config.lora_r, lora_alpha=config.lora_r,
         lora_dropout=config.lora_dropout, dtype=dtype, extract_step_type_tokens="memory" if labelled else "none",
     )  # fmt: skip
-    layout = VariantConfig().layout(model)
+    layout = AblationConfig().layout(model)
     tokenizer = load_tokenizer(resolve(base).path)
     add_tokens(tokenizer, layout)
     examples = []

@@ -25,7 +25,7 @@ UNIFORM, SIMILAR = "uniform", "similar"
 
 
 @dataclass(frozen=True)
-class VariantConfig:
+class AblationConfig:
     """Which ablations are on; by default none."""
 
     checked_flags: ClassVar[tuple[str, ...]] = (

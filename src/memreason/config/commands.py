@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import BACKENDS
 from memreason.config.fields import check_at_least, check_choice, option, with_checked_flags
 from memreason.config.model import ModelConfig
@@ -62,7 +62,7 @@ class ScoreConfig:
 
 
 @dataclass
-@with_checked_flags(ModelConfig, VariantConfig)
+@with_checked_flags(ModelConfig, AblationConfig)
 class EvaluateConfig:
     """Options of `memreason evaluate`; what is not given comes from the checkpoint."""
 

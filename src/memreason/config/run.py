@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.fields import check_at_least
 from memreason.config.model import ModelConfig
@@ -20,7 +20,7 @@ from memreason.runtime.reading import check_fields, reading
 
 CONFIG = "config.yaml"
 _AGAIN = "copy the folder again, or give another one"
-Part = TypeVar("Part", "ModelConfig", "VariantConfig", "DataConfig", "MainArguments")
+Part = TypeVar("Part", "ModelConfig", "AblationConfig", "DataConfig", "MainArguments")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RunConfig:
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    variants: VariantConfig = field(default_factory=VariantConfig)
+    variants: AblationConfig = field(default_factory=AblationConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: MainArguments = field(default_factory=MainArguments)
     others: Mapping[str, Any] = field(default_factory=dict)
@@ -68,14 +68,14 @@ class RunConfig:
 
         known = {name for kind in _PARTS for name in _names(kind)}
         others = {name: value for name, value in options.items() if name not in known}
-        return RunConfig(part(ModelConfig), part(VariantConfig), part(DataConfig), part(MainArguments), others)
+        return RunConfig(part(ModelConfig), part(AblationConfig), part(DataConfig), part(MainArguments), others)
 
     def in_dtype(self, dtype: str) -> RunConfig:
         """The same with the data type of the weights."""
         return replace(self, model=replace(self.model, dtype=dtype))
 
 
-_PARTS = (ModelConfig, VariantConfig, DataConfig, MainArguments)
+_PARTS = (ModelConfig, AblationConfig, DataConfig, MainArguments)
 """No option is in two of them."""
 
 

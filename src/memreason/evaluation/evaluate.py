@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.checks import bits_to_load
 from memreason.config.commands import EvaluateConfig
 from memreason.config.data import DataConfig
@@ -29,7 +29,7 @@ from memreason.records import Question, Solution, Trace, Verdict
 from memreason.runtime import distributed
 from memreason.runtime.allocator import keep_freed_memory
 from memreason.runtime.devices import choose_device
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw, load_data
 from memreason.tasks.registry import ALIASES
@@ -61,13 +61,13 @@ def evaluate_splits(
     """
     title = f"  answering {', '.join(names)}" if progress and distributed.is_main() else None
 
-    def answer(questions: OnDisk[Question], take: distributed.OnResult[Verdict]) -> None:
+    def answer(questions: DiskList[Question], take: distributed.OnResult[Verdict]) -> None:
         def judge(place: int, trace: Trace) -> None:
             take(place, judge_trace(trace, task.answer_kind, task.judge))
 
         answer_each(unit, questions, judge, options, title)
 
-    questions = OnDisk(solution.question for solution in _solutions(task, names))
+    questions = DiskList(solution.question for solution in _solutions(task, names))
     verdicts = distributed.share(questions, answer, size=lambda question: len(question.text))
     split_of = chain.from_iterable(repeat(name, len(task.splits[name])) for name in names)
     overall, splits = write_traces(folder, verdicts, _solutions(task, names), split_of, unit.layout)
@@ -132,7 +132,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     folder = Path(config.model_name_or_path)
     frozen = read_config(folder)
     options = frozen.options()
-    for flag in (*ModelConfig.checked_flags, *VariantConfig.checked_flags):
+    for flag in (*ModelConfig.checked_flags, *AblationConfig.checked_flags):
         said = getattr(config, flag)
         if said is not None and said != options[flag]:
             raise UserError(

@@ -16,7 +16,7 @@ from memreason.models.manifest import MANIFEST
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import Solution, Verdict, verdict_from_json
 from memreason.runtime import distributed
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import atomic_write, create_beside, json_line, read_jsonl, write_json
 
 TRACES, TRACES_TO_READ, METRICS = "traces.jsonl", "traces.txt", "metrics.json"
@@ -87,11 +87,11 @@ def _to_read(verdict: Verdict, truth: Solution, layout: PlanningTokens) -> str:
     return f"{layout.prompt_text(question)}\n{verdict.trace.text.strip()}\n\n{gold}\n\n{rule}\n\n"
 
 
-def read_traces(path: Path) -> OnDisk[Verdict]:
+def read_traces(path: Path) -> DiskList[Verdict]:
     """Read a traces.jsonl back. Raises UserError naming file:line and the missing field."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the traces.jsonl that `memreason evaluate` wrote")
-    return OnDisk(_verdict(path, number, row) for number, row in read_jsonl(path))
+    return DiskList(_verdict(path, number, row) for number, row in read_jsonl(path))
 
 
 def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:

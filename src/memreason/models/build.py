@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from peft import prepare_model_for_kbit_training
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.checks import PREFIX_TUNING, check_training_dtype
 from memreason.config.model import InferredTypes, ModelConfig
 from memreason.models.adapters import with_adapters
@@ -28,7 +28,7 @@ def build(
     config: ModelConfig,
     model_max_length: int,
     seed: int = 0,
-    variants: VariantConfig | None = None,
+    variants: AblationConfig | None = None,
     device: torch.device | None = None,
     inferred: InferredTypes | None = None,
 ) -> ModelUnit:
@@ -43,7 +43,7 @@ def build(
     are not supported here; and where ``variants`` do not fit the other options.
     """
     check_training_dtype(config.parameter_efficient_mode, config.dtype)
-    variants = variants or VariantConfig()
+    variants = variants or AblationConfig()
     layout = variants.layout(config, inferred)
     mode = config.parameter_efficient_mode
     base = resolve(config.model_name_or_path)

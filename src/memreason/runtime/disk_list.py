@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, overload
 Item = TypeVar("Item")
 
 
-class OnDisk(Sequence[Item]):
+class DiskList(Sequence[Item]):
     """A list whose records lie in a temporary file: 8 bytes of memory for each, whatever it holds.
 
     A record is read from the file each time it is used. The file is in the system's folder for temporary files
@@ -31,9 +31,9 @@ class OnDisk(Sequence[Item]):
         """Add a record to this view; other views of the file do not get it."""
         self._places.append(self._file.write(item))
 
-    def chosen(self, indices: Iterable[int]) -> OnDisk[Item]:
+    def chosen(self, indices: Iterable[int]) -> DiskList[Item]:
         """A view of the records at ``indices``, in that order."""
-        view: OnDisk[Item] = OnDisk.__new__(OnDisk)
+        view: DiskList[Item] = DiskList.__new__(DiskList)
         view._file, view._places = self._file, array("q", (self._places[i] for i in indices))
         return view
 
@@ -43,8 +43,8 @@ class OnDisk(Sequence[Item]):
     @overload
     def __getitem__(self, index: int) -> Item: ...
     @overload
-    def __getitem__(self, index: slice) -> OnDisk[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | OnDisk[Item]:
+    def __getitem__(self, index: slice) -> DiskList[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | DiskList[Item]:
         if isinstance(index, slice):
             return self.chosen(range(*index.indices(len(self))))
         return self._file.read(self._places[index])
@@ -58,7 +58,7 @@ class OnDisk(Sequence[Item]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"OnDisk of {len(self)}"
+        return f"DiskList of {len(self)}"
 
 
 class _File(Generic[Item]):

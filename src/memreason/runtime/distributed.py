@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from memreason.errors import UserError
 from memreason.runtime.devices import choose_device
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.runtime.terminal import say
 
 Item = TypeVar("Item")
@@ -117,10 +117,10 @@ OnResult = Callable[[int, Result], None]
 
 
 def share(
-    items: OnDisk[Item],
-    work: Callable[[OnDisk[Item], OnResult[Result]], None],
+    items: DiskList[Item],
+    work: Callable[[DiskList[Item], OnResult[Result]], None],
     size: Callable[[Item], int],
-) -> OnDisk[Result]:
+) -> DiskList[Result]:
     """Divide the items among all processes, do ``work`` on each share, and give all results to every process.
 
     ``work`` gets a share of the items and a function, which it calls with each item's index in the share and its
@@ -131,7 +131,7 @@ def share(
 
     dealt = np.argsort(np.fromiter(map(size, items), np.int64, len(items)), kind="stable")
     mine = np.sort(dealt[rank() :: world_size()])
-    done: OnDisk[Result] = OnDisk()
+    done: DiskList[Result] = DiskList()
     places = array("q")
 
     def on_result(place: int, result: Result) -> None:
@@ -142,7 +142,7 @@ def share(
     done = done.chosen(np.argsort(np.frombuffer(places, np.int64)))
     if world_size() == 1:
         return done
-    results: OnDisk[Result] = OnDisk()
+    results: DiskList[Result] = DiskList()
     for start in range(0, len(items), _AT_ONCE):
         first, last = np.searchsorted(mine, (start, start + _AT_ONCE))
         shares = gather(list(zip(mine[first:last].tolist(), done[first:last], strict=True)))

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from memreason.answers.extract import normalise_gold
 from memreason.errors import UserError
 from memreason.records import MEMORY, PLAIN, REASON, AnswerKind, Question, Solution, Step, one_line
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import check_whole_characters
 from memreason.tasks.base import TaskData
 
@@ -118,7 +118,7 @@ class _Split:
     """The solutions of one split, on disk, and the hashes of their questions."""
 
     def __init__(self) -> None:
-        self.solutions: OnDisk[Solution] = OnDisk()
+        self.solutions: DiskList[Solution] = DiskList()
         self.keys = array("q")
         self.seen: set[int] = set()
 
@@ -167,9 +167,9 @@ def _left_out_of_train(record: Record, notes: Notes) -> bool:
     return left_out
 
 
-def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, OnDisk[Solution]]:
+def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, DiskList[Solution]]:
     """Leave out of train what is tested or validated on, and of validation what is tested on."""
-    kept: dict[str, OnDisk[Solution]] = {}
+    kept: dict[str, DiskList[Solution]] = {}
     held_out: set[int] = set()
     for split in sorted(splits, key=lambda split: (split == "train", split == "validation")):
         solutions, keys = splits[split].solutions, splits[split].keys
@@ -185,7 +185,7 @@ def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, OnDisk[Sol
     return {split: kept[split] for split in splits}
 
 
-def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, source: str, seed: int, num_validation: int) -> None:
+def _fill_in(splits: dict[str, DiskList[Solution]], notes: Notes, source: str, seed: int, num_validation: int) -> None:
     """Carve the splits that the source lacks out of train: test a fifth, validation at most a tenth."""
     if not splits.get("train"):
         notes.say(
@@ -213,15 +213,15 @@ def _fill_in(splits: dict[str, OnDisk[Solution]], notes: Notes, source: str, see
         notes.say(_CARVED.format("validation", count, seed))
 
 
-def _carve(splits: dict[str, OnDisk[Solution]], split: str, count: int, seed: int) -> OnDisk[Solution]:
+def _carve(splits: dict[str, DiskList[Solution]], split: str, count: int, seed: int) -> DiskList[Solution]:
     """Take ``count`` solutions out of train; they keep their ids, which say where they came from."""
     train = splits["train"]
     chosen = set(random.Random(f"{split}-{seed}").sample(range(len(train)), count))
     splits["train"] = train.chosen(i for i in range(len(train)) if i not in chosen)
-    return OnDisk(replace(train[i], question=replace(train[i].question, split=split)) for i in sorted(chosen))
+    return DiskList(replace(train[i], question=replace(train[i].question, split=split)) for i in sorted(chosen))
 
 
-def _describe(splits: dict[str, OnDisk[Solution]], notes: Notes) -> None:
+def _describe(splits: dict[str, DiskList[Solution]], notes: Notes) -> None:
     """Note, of each split, what its solutions lack; once only, where no step of the dataset has a label."""
     with_types: dict[str, Counter[frozenset[str]]] = {
         split: Counter(frozenset(step.type for step in solution.steps) for solution in solutions)

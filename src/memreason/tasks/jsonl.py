@@ -28,7 +28,7 @@ from typing import Any
 from memreason.answers.extract import normalise_gold
 from memreason.errors import UserError
 from memreason.records import AnswerKind, Question, Solution, Step, one_line
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import listed, write_jsonl
 from memreason.runtime.reading import reading, shown
 from memreason.tasks.agent_json import LABELS, SPLITS, is_data, read_array, split_named, stem
@@ -42,7 +42,7 @@ def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> 
     if data_path is None:
         raise UserError("--dataset jsonl needs --data_path: a .jsonl file, or a folder with train.jsonl, …")
     path = Path(data_path).expanduser()
-    records: OnDisk[Record] = OnDisk()
+    records: DiskList[Record] = DiskList()
     notes = Notes()
     for file in _files(path):
         for place, row in read_array(file):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from memreason.config.data import DataConfig
 from memreason.errors import UserError
 from memreason.records import Solution
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.tasks.base import TaskData
 from memreason.tasks.registry import TASKS, load_task
 
@@ -41,4 +41,4 @@ def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequenc
     if not limit or limit >= len(solutions):
         return solutions
     chosen = random.Random(seed).sample(range(len(solutions)), limit)
-    return OnDisk(solutions[i] for i in sorted(chosen))
+    return DiskList(solutions[i] for i in sorted(chosen))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from memreason.answers.mathematics.worker import check_installed
 from memreason.errors import UserError
 from memreason.records import AnswerKind
-from memreason.runtime.disk_list import OnDisk
+from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import listed
 from memreason.runtime.reading import reading
 from memreason.tasks import agent_json, hub
@@ -48,7 +48,7 @@ class Published(NamedTuple):
         if self.kind == "math":
             check_installed()
         notes = Notes()
-        records: OnDisk[Record] = OnDisk()
+        records: DiskList[Record] = DiskList()
         for place, split, row in _rows(self, data_path):
             with reading(place, "correct the row or leave it out"):
                 records.append(_record(self, place, split, row))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import InferredTypes, ModelConfig
 from memreason.config.run import RunConfig
@@ -28,7 +28,7 @@ class RunContext:
 
     model: ModelConfig
     data: DataConfig
-    variants: VariantConfig
+    variants: AblationConfig
     args: TrainingConfig
     config: RunConfig
     console: Console

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.training import TrainingOptions
@@ -32,7 +32,7 @@ class TrainingText(NamedTuple):
 
 
 def training_texts(
-    model: ModelConfig, data: DataConfig, variants: VariantConfig, console: Console, most: int = 2
+    model: ModelConfig, data: DataConfig, variants: AblationConfig, console: Console, most: int = 2
 ) -> list[TrainingText]:
     """The first ``most`` training examples as `memreason train` with these options would read them.
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
-from memreason.config.ablations import VariantConfig
+from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG, MainArguments, RunConfig, read_config, read_options, write_config
@@ -42,7 +42,9 @@ _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use
 """What a run can go on without, or with another one: where it lies, and the device."""
 
 
-def frozen_config(model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: VariantConfig) -> RunConfig:
+def frozen_config(
+    model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: AblationConfig
+) -> RunConfig:
     """All our options and every training argument that is not at its default.
 
     Secrets are left out. ``data_path`` is made absolute where it is a path here, so that the

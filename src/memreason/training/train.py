@@ -11,7 +11,7 @@ from rich.console import Console
 from transformers import set_seed
 from transformers.utils import logging as transformers_logging
 
-from memreason.config.ablations import CONSTANT_LEN, VariantConfig
+from memreason.config.ablations import CONSTANT_LEN, AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import write_config
@@ -50,7 +50,7 @@ def train(
     model_config: ModelConfig,
     data_config: DataConfig,
     args: TrainingConfig,
-    variants: VariantConfig | None = None,
+    variants: AblationConfig | None = None,
     console: Console | None = None,
 ) -> tuple[RunResult, Sequence[Verdict]]:
     """Run `memreason train`; returns what it wrote to `metrics.json`, and the test verdicts.
@@ -59,7 +59,7 @@ def train(
     `trainer_state.json`, per-epoch traces, the evaluation on the test splits, and `metrics.json`.
     Raises UserError for every kind of bad input.
     """
-    console, variants = console or Console(stderr=True), variants or VariantConfig()
+    console, variants = console or Console(stderr=True), variants or AblationConfig()
     console.quiet = not distributed.is_main()
     folder = Path(str(args.output_dir))
     with locked_folder(folder, f"--output_dir {folder}") if distributed.is_main() else nullcontext():

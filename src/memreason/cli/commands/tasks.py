@@ -33,11 +33,11 @@ def run(argv: Sequence[str]) -> None:
 
 
 def _show_as_trained(argv: Sequence[str]) -> None:
-    from memreason.config.ablations import VariantConfig
+    from memreason.config.ablations import AblationConfig
     from memreason.config.data import DataConfig
     from memreason.config.model import ModelConfig
 
-    model, data, variants = COMMAND.parse((ModelConfig, DataConfig, VariantConfig), argv)
+    model, data, variants = COMMAND.parse((ModelConfig, DataConfig, AblationConfig), argv)
     quiet_transformers()
     from memreason.training.preview import training_texts
 

@@ -31,17 +31,17 @@ shows the rest of these too. A switch takes True or False (--add_soft_prompts Fa
 def run(argv: Sequence[str]) -> None:
     """Train and evaluate."""
     from memreason.cli.parser import huggingface_options
-    from memreason.config.ablations import VariantConfig
+    from memreason.config.ablations import AblationConfig
     from memreason.config.data import DataConfig
     from memreason.config.model import ModelConfig
     from memreason.config.training import UNNAMED, TrainingOptions
 
-    light = COMMAND.parser((ModelConfig, DataConfig, TrainingOptions, VariantConfig), huggingface_options())
+    light = COMMAND.parser((ModelConfig, DataConfig, TrainingOptions, AblationConfig), huggingface_options())
     if "--help-all" not in argv:
         light.parse(argv)  # help and most mistakes, without the seconds that importing torch takes
     from memreason.training.config import TrainingConfig
 
-    parser = COMMAND.parser((ModelConfig, VariantConfig, DataConfig, TrainingConfig))
+    parser = COMMAND.parser((ModelConfig, AblationConfig, DataConfig, TrainingConfig))
     if "--help-all" in argv:
         light.print_help()
         say(f"\n{parser.help_beyond(light)}".rstrip("\n"), sys.stdout)

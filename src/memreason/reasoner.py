@@ -89,7 +89,7 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     with _quietly():
         unit = load_unit(Path(path), base, dtype, device=choose_device(device))
     config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else RunConfig()
-    if config.variants.use_demonstrations:
+    if config.ablations.use_demonstrations:
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
     return Reasoner(unit, config.data.use_calculator)
 

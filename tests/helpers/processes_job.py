@@ -44,12 +44,12 @@ def main(folder: Path) -> None:
     notes = {}
     for kind in ("ddp", "fsdp"):
         for name, case in cases.items():
-            variants = AblationConfig(**case.get("variants", {}))
+            ablations = AblationConfig(**case.get("ablations", {}))
             more = {**case["options"], "gradient_accumulation_steps": 2}
             if kind == "fsdp":
                 more |= {"fsdp": True, "fsdp_config": dict(recipe["fsdp_config"])}
             run = folder / kind / name
-            train(*options(Path(case["base"]), Path(case["data"]), run, **more), variants)
+            train(*options(Path(case["base"]), Path(case["data"]), run, **more), ablations)
             notes[f"{kind}/{name}"] = distributed.gather(dict(held))
     if distributed.is_main():
         (folder / "held.json").write_text(json.dumps(notes))

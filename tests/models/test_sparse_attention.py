@@ -62,8 +62,8 @@ class TestWhatIsSeen:
 
 
 def unit_of(base: Path, planning_sees: str = STEP, **options) -> ModelUnit:
-    variants = AblationConfig(use_sparse_attention=True, sparse_scope=planning_sees)
-    unit = build(ModelConfig(model_name_or_path=str(base), dtype="float32", **options), 64, 0, variants)
+    ablations = AblationConfig(use_sparse_attention=True, sparse_scope=planning_sees)
+    unit = build(ModelConfig(model_name_or_path=str(base), dtype="float32", **options), 64, 0, ablations)
     unit.model.eval()
     return unit
 

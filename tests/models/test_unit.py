@@ -266,8 +266,8 @@ class TestRandomInitialization:
     def test_the_weights_are_drawn_by_the_seed_and_the_checkpoint_holds_them(
         self, bases: dict[str, Path], shape: str, tmp_path: Path
     ) -> None:
-        variants = AblationConfig(random_initialize=True)
-        one, same, other = (build(config(bases[shape], "none"), 256, seed, variants) for seed in (1, 1, 2))
+        ablations = AblationConfig(random_initialize=True)
+        one, same, other = (build(config(bases[shape], "none"), 256, seed, ablations) for seed in (1, 1, 2))
         pretrained = build(config(bases[shape], "none"), 256, 1)
         expected = logits(one.model.eval(), one)
         assert torch.equal(logits(same.model.eval(), one), expected)

@@ -86,9 +86,9 @@ CASES: dict[str, dict[str, Any]] = {
     "rows": {"shape": "tied", "parameter_efficient_mode": "prompt-tuning"},
     "lora": {"shape": "padded", "parameter_efficient_mode": "lora"},
     "whole": {"shape": "tied", "parameter_efficient_mode": "none", "learning_rate": 0.05},
-    "packed": {"shape": "untied", "variants": {"mode": "constant_len"}},
+    "packed": {"shape": "untied", "ablations": {"mode": "constant_len"}},
     "windows": {"shape": "windows"},
-    "sparse": {"shape": "padded", "variants": {"use_sparse_attention": True}},
+    "sparse": {"shape": "padded", "ablations": {"use_sparse_attention": True}},
 }
 ROUNDED = {"bfloat16": {"shape": "untied", "dtype": "bfloat16"}}
 
@@ -118,14 +118,14 @@ def runs(taught: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathF
     root = tmp_path_factory.mktemp("runs")
     cases = {}
     for name, case in {**CASES, **ROUNDED}.items():
-        given = {key: value for key, value in case.items() if key not in ("shape", "variants")}
+        given = {key: value for key, value in case.items() if key not in ("shape", "ablations")}
         cases[name] = {"base": str(taught[case["shape"]]), "data": str(data), "options": {**TRAINING, **given},
-                       "variants": case.get("variants", {})}  # fmt: skip
+                       "ablations": case.get("ablations", {})}  # fmt: skip
     (root / "cases.json").write_text(json.dumps(cases))
     job = start([str(Path(__file__).parents[1] / "helpers" / "processes_job.py"), str(root)])
     for name, case in cases.items():
         more = {**case["options"], "gradient_accumulation_steps": 4}
-        train(*options(Path(case["base"]), data, root / "one" / name, **more), AblationConfig(**case["variants"]))
+        train(*options(Path(case["base"]), data, root / "one" / name, **more), AblationConfig(**case["ablations"]))
     output = output_of(job)
     assert job.returncode == 0, output
     return root

@@ -49,9 +49,9 @@ MIXING = {
 """Models in which some layers, or all, do not attend through transformers' interface, or not only."""
 
 
-def unit_of(base: Path, variants: AblationConfig | None = None, **options: object) -> ModelUnit:
+def unit_of(base: Path, ablations: AblationConfig | None = None, **options: object) -> ModelUnit:
     options = {"dtype": "float32", "lora_dropout": 0.0} | options
-    unit = build(ModelConfig(model_name_or_path=str(base), **options), 128, 0, variants)
+    unit = build(ModelConfig(model_name_or_path=str(base), **options), 128, 0, ablations)
     generator = torch.Generator().manual_seed(0)
     for name, parameter in unit.model.named_parameters():
         if "lora_B" in name:  # zero at first, and then A has no gradient
@@ -263,12 +263,12 @@ class TestWhatAModelDoesNotAllow:
         for one, other in zip(gradients, plain, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
-    @pytest.mark.parametrize("variants", [AblationConfig(use_sparse_attention=True), None])
+    @pytest.mark.parametrize("ablations", [AblationConfig(use_sparse_attention=True), None])
     def test_sparse_attention_and_prefixes_are_trained_in_padded_batches(
-        self, bases: dict[str, Path], variants: AblationConfig | None
+        self, bases: dict[str, Path], ablations: AblationConfig | None
     ) -> None:
-        options = {} if variants else {"parameter_efficient_mode": PREFIX_TUNING, "add_soft_prompts": False}
-        unit = unit_of(bases["tied"], variants, **options)
+        options = {} if ablations else {"parameter_efficient_mode": PREFIX_TUNING, "add_soft_prompts": False}
+        unit = unit_of(bases["tied"], ablations, **options)
         way = TrainingPass(unit, examples_of(unit))
         assert way.in_head and not way.unpadded
         examples = examples_of(unit)

@@ -23,11 +23,11 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def page(data: Path, model: dict | None = None, **variants: object) -> str:
+def page(data: Path, model: dict | None = None, **ablations: object) -> str:
     console = Console(file=io.StringIO(), width=200)
-    options = {"k_shot": 1} if variants.get("use_demonstrations") else {}
+    options = {"k_shot": 1} if ablations.get("use_demonstrations") else {}
     texts = training_texts(
-        ModelConfig(**model or {}), DataConfig("jsonl", str(data), **options), AblationConfig(**variants), console
+        ModelConfig(**model or {}), DataConfig("jsonl", str(data), **options), AblationConfig(**ablations), console
     )
     return "\n".join(prompt + target for prompt, target in texts)
 

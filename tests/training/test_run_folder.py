@@ -218,7 +218,7 @@ class TestAMovedBaseModel:
 
 def test_a_config_comes_back_as_it_was_written(tmp_path: Path) -> None:
     config = config_with(plan_first=True, seed=7, adam_beta1=0.8)
-    assert (config.variants.plan_first, config.training.seed, config.others) == (True, 7, {"adam_beta1": 0.8})
+    assert (config.ablations.plan_first, config.training.seed, config.others) == (True, 7, {"adam_beta1": 0.8})
     write_config(tmp_path, config)
     assert read_config(tmp_path) == config
 

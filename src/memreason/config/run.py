@@ -46,14 +46,14 @@ class RunConfig:
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    variants: AblationConfig = field(default_factory=AblationConfig)
+    ablations: AblationConfig = field(default_factory=AblationConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: MainArguments = field(default_factory=MainArguments)
     others: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self) -> dict[str, Any]:
         """All of them by their names, as a recipe has them."""
-        named = {**asdict(self.model), **asdict(self.variants), **asdict(self.data), **asdict(self.training)}
+        named = {**asdict(self.model), **asdict(self.ablations), **asdict(self.data), **asdict(self.training)}
         return {**named, **self.others}
 
     @staticmethod

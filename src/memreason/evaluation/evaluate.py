@@ -113,10 +113,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
 
 def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
     """What the checkpoint was trained to see before a question."""
-    variants = read_config(Path(config.model_name_or_path)).variants
-    if not variants.use_demonstrations:
+    ablations = read_config(Path(config.model_name_or_path)).ablations
+    if not ablations.use_demonstrations:
         return None
-    return Demonstrations(task, data.k_shot, variants.demo_selection, data.split_seed)
+    return Demonstrations(task, data.k_shot, ablations.demo_selection, data.split_seed)
 
 
 def _folder_name(config: EvaluateConfig) -> str:

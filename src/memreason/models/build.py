@@ -28,7 +28,7 @@ def build(
     config: ModelConfig,
     model_max_length: int,
     seed: int = 0,
-    variants: AblationConfig | None = None,
+    ablations: AblationConfig | None = None,
     device: torch.device | None = None,
     inferred: InferredTypes | None = None,
 ) -> ModelUnit:
@@ -40,18 +40,18 @@ def build(
 
     Raises UserError where the base model is not found or not whole; where its tokenizer belongs to another model or
     has a token of the same name already; where ``model_max_length`` exceeds its positions; where quantized weights
-    are not supported here; and where ``variants`` do not fit the other options.
+    are not supported here; and where ``ablations`` do not fit the other options.
     """
     check_training_dtype(config.parameter_efficient_mode, config.dtype)
-    variants = variants or AblationConfig()
-    layout = variants.layout(config, inferred)
+    ablations = ablations or AblationConfig()
+    layout = ablations.layout(config, inferred)
     mode = config.parameter_efficient_mode
     base = resolve(config.model_name_or_path)
     dtype = training_dtype(config, device)
     tokenizer = load_tokenizer(base.path)
     layout.end_id(tokenizer)  # refuses a chat template that is not there
     token_ids = add_tokens(tokenizer, layout)
-    model = load_causal_lm(base.path, dtype, config.bits, seed if variants.random_initialize else None, device)
+    model = load_causal_lm(base.path, dtype, config.bits, seed if ablations.random_initialize else None, device)
     check_tied(base.path, model)
     check_vocabulary(base.path, tokenizer, model, added=token_ids)
     check_length(model.config, model_max_length, config.num_virtual_tokens if mode == PREFIX_TUNING else 0)
@@ -69,7 +69,7 @@ def build(
         rows=rows,
         model_max_length=model_max_length,
         bits=config.bits,
-        sparse_attention=variants.sparse_attention,
+        sparse_attention=ablations.sparse_attention,
         step_type_record=inferred.record if inferred else None,
         hub_id=base.hub_id,
         hub_revision=base.hub_revision,

@@ -48,7 +48,7 @@ class Manifest:
     bits: int | None = None
     """8 or 4, where the frozen weights were quantized in training; the checkpoint itself holds none of them."""
     sparse_attention: str = ""
-    """What planning tokens see under sparse attention (`variants.STEP` or `ALL`); empty: attention is dense."""
+    """What planning tokens see under sparse attention (`config.ablations.STEP` or `ALL`); empty: attention is dense."""
     step_type_record: dict[str, Any] | None = None
     """What inferred the step types: method, model, and a fingerprint of the fit; None for the data's own labels."""
     hub_id: str = ""

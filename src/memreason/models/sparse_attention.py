@@ -3,7 +3,7 @@
 Each token sees the question, its own step so far, and the planning tokens of the steps before; their
 texts are hidden from it. It is the ablation of the planning-token paper's code (arXiv 2310.05707),
 there written into two models, with the question hidden too, and with planning tokens that see
-everything (`variants.ALL`). Here it is a mask, put before any model's decoder by a hook, the same
+everything (`config.ablations.ALL`). Here it is a mask, put before any model's decoder by a hook, the same
 while training and while generating with a cache, and combined with transformers' own masks for
 causality, padding and sliding windows, for whichever attention is in use (eager, sdpa, flex).
 
@@ -32,8 +32,8 @@ _IDS = "memreason_ids"
 class SparseAttention:
     """Forward pre-hook of a decoder: replaces its attention mask by the sparse one.
 
-    ``planning_ids`` are the ids of the planning tokens; ``planning_sees`` is `variants.STEP` or
-    `variants.ALL`. Which step a position belongs to is read from the ids alone: a step begins with
+    ``planning_ids`` are the ids of the planning tokens; ``planning_sees`` is `config.ablations.STEP` or
+    `config.ablations.ALL`. Which step a position belongs to is read from the ids alone: a step begins with
     the first of a run of planning tokens, and what stands before the first step is the prompt. With a
     cache, the ids of what is in it travel along with it.
     """

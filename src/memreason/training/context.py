@@ -28,7 +28,7 @@ class RunContext:
 
     model: ModelConfig
     data: DataConfig
-    variants: AblationConfig
+    ablations: AblationConfig
     args: TrainingConfig
     config: RunConfig
     console: Console
@@ -43,7 +43,7 @@ class RunContext:
     @property
     def layout(self) -> PlanningTokens:
         """The planning tokens, and with them the text layout."""
-        return self.variants.layout(self.model, self.inferred)
+        return self.ablations.layout(self.model, self.inferred)
 
     @property
     def progress(self) -> bool:

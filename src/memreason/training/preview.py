@@ -32,26 +32,26 @@ class TrainingText(NamedTuple):
 
 
 def training_texts(
-    model: ModelConfig, data: DataConfig, variants: AblationConfig, console: Console, most: int = 2
+    model: ModelConfig, data: DataConfig, ablations: AblationConfig, console: Console, most: int = 2
 ) -> list[TrainingText]:
     """The first ``most`` training examples as `memreason train` with these options would read them.
 
     ``console`` gets the notes on inferred step types. Raises UserError where training would: for options that
     contradict each other, and for step types that are not fitted.
     """
-    variants.check(model, data)
+    ablations.check(model, data)
     task = load_data(data)
     if not task.splits.get("train"):
         raise UserError(f"{task.name} has no train questions to show; leave out --as_trained")
     inferred = None
-    if model.add_soft_prompts or variants.add_hard_prompts:
+    if model.add_soft_prompts or ablations.add_hard_prompts:
         check_labels(task, model)
         task, inferred = with_inferred_types(model, data, task, TrainingOptions.seed, console, progress=False)
-    layout = variants.layout(model, inferred)
+    layout = ablations.layout(model, inferred)
     tokenizer = load_tokenizer(resolve(model.model_name_or_path).path) if layout.prompt_template == CHAT else None
     demonstrations = None
-    if variants.use_demonstrations:
-        demonstrations = Demonstrations(task, data.k_shot, variants.demo_selection, data.split_seed)
+    if ablations.use_demonstrations:
+        demonstrations = Demonstrations(task, data.k_shot, ablations.demo_selection, data.split_seed)
     texts = []
     for solution in islice((solution for solution in task.splits["train"] if solution.steps), most):
         shown = demonstrations(solution.question) if demonstrations else ()

@@ -43,7 +43,7 @@ _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use
 
 
 def frozen_config(
-    model: ModelConfig, data: DataConfig, training: TrainingConfig, variants: AblationConfig
+    model: ModelConfig, data: DataConfig, training: TrainingConfig, ablations: AblationConfig
 ) -> RunConfig:
     """All our options and every training argument that is not at its default.
 
@@ -67,7 +67,7 @@ def frozen_config(
     )
     if data.data_path and Path(data.data_path).exists():
         data = replace(data, data_path=str(Path(data.data_path).resolve()))
-    return RunConfig(model, variants, data, MainArguments(**main), others)
+    return RunConfig(model, ablations, data, MainArguments(**main), others)
 
 
 def _config_of_run(folder: Path) -> RunConfig:
@@ -166,7 +166,7 @@ def begin_run(folder: Path, config: RunConfig) -> None:
         whole = _config_of_run(folder).model.parameter_efficient_mode == "none"
         for checkpoint in checkpoints_of(folder):
             remove_checkpoint(checkpoint)
-        before = config.data.k_shot and not config.variants.use_demonstrations  # then it was just written
+        before = config.data.k_shot and not config.ablations.use_demonstrations  # then it was just written
         for pattern in ("epochs/epoch-*", "evaluation", "evaluation-*", *(() if before else ("before",))):
             for evaluation in folder.glob(pattern):
                 remove_evaluation(evaluation)

@@ -74,7 +74,7 @@ def foretell(run: RunContext, task: TaskData, tokenizer: PreTrainedTokenizerBase
         examples = args.max_steps * args.per_device_train_batch_size * args.gradient_accumulation_steps
     backward = 2 if model.parameter_efficient_mode == "none" else 1
     outlook = Outlook({
-        BEFORE: tests if run.data.k_shot and not run.variants.use_demonstrations else 0.0,
+        BEFORE: tests if run.data.k_shot and not run.ablations.use_demonstrations else 0.0,
         TRAINING: examples * a_pass * (1 + backward) / _TRAINING_RATE,
         VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
         TESTS: tests,

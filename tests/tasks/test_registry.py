@@ -55,6 +55,11 @@ def test_atlas_takes_sizes_and_no_file():
     assert len(task.splits["train"]) == 40 and len(task.splits["validation"]) == 6
 
 
+def test_the_validation_questions_of_atlas_may_stand_among_its_sizes():
+    task = load_task("atlas", sizes={"num_train": 40, "num_validation": 8, "num_test": 10, "num_countries": 30})
+    assert len(task.splits["validation"]) == 8
+
+
 def test_splits_that_are_there_stay_as_they_are(tmp_path):
     data = rows(10) + rows(3, "validation", 10) + rows(4, "test", 20)
     task = load_task("jsonl", write(tmp_path, data))

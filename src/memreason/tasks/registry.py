@@ -75,4 +75,4 @@ def load_task(
     name = ALIASES.get(name, name)
     load: Callable[..., TaskData] = import_module(f"memreason.tasks.{name}").load
     extra = sizes if sizes and TASKS[name].made_to_size else {}
-    return load(data_path, seed=seed, num_validation=num_validation, **extra)
+    return load(data_path, seed=seed, **{"num_validation": num_validation, **extra})

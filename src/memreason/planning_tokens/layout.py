@@ -215,7 +215,7 @@ class PlanningTokens:
         return [*pieces, text, *closing]
 
     def _solution(self, tokenizer: PreTrainedTokenizerBase, solution: Solution, opened: bool = False) -> list[Piece]:
-        """A solution without its end token; if ``opened``, also without its first prefix tokens: the prompt has them."""
+        """A solution without its end token; if ``opened``, without its first prefix tokens too: the prompt has them."""
         pieces: list[Piece] = []
         lines = self.lines(solution.steps, solution.question.answer)
         for number, (marks, text) in enumerate(lines):

@@ -1,4 +1,4 @@
-"""Answers in free text: any line is one, and two are equal where their words are. Needs no torch."""
+"""Answers in free text: any line is an answer, and two are equal if their words are equal. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from memreason.answers.marks import announced, plain, tagged
 
 
 def whole_text_line(line: str) -> str | None:
-    """The line as it is compared; None for an empty one."""
+    """The line in the form in which it is compared (`plain`); None for an empty line."""
     return plain(line) or None
 
 
@@ -18,5 +18,5 @@ def find_text(text: str) -> str | None:
 
 
 def equal_text(gold: str, answer: str) -> bool:
-    """Whether two answers have the same words, whatever their case."""
+    """Whether two answers have the same words; case does not matter."""
     return plain(gold) == plain(answer)

@@ -44,9 +44,9 @@ def _reason(candidate: Candidate, question: Question, rng: Random) -> str:
     """The text of the reason step, by the rule that fits the predicate."""
     reading = read(candidate.claim, world().lookup)
     assert reading is not None
-    predicate, answer, (stated, asked) = candidate.claim.predicate, question.answer, reading.values
+    predicate, answer, (stated, claimed) = candidate.claim.predicate, question.answer, reading.values
     if predicate in MORE:
-        high, low = sorted((stated, asked), key=int, reverse=True)
+        high, low = sorted((stated, claimed), key=int, reverse=True)
         return write_reason(rng, Rule.COMPARE, answer, say("number", high), say("number", low))
     if candidate.open_side:
         option = question.options[LETTERS.index(answer)]
@@ -54,7 +54,7 @@ def _reason(candidate: Candidate, question: Question, rng: Random) -> str:
     if predicate in BORDER:
         return write_reason(rng, Rule.TOUCH if stated == BORDER[Predicate.BORDER] else Rule.APART, answer)
     relation = SHARED.get(predicate, predicate)
-    a, b = (f"the {v}" if relation in (Predicate.CURRENCY, Predicate.HEMISPHERE) else v for v in (stated, asked))
-    if stated != asked:
+    a, b = (f"the {v}" if relation in (Predicate.CURRENCY, Predicate.HEMISPHERE) else v for v in (stated, claimed))
+    if stated != claimed:
         return write_reason(rng, Rule.DIFFER, answer, a, b)
     return write_reason(rng, Rule.BOTH if predicate in SHARED else Rule.MATCH, answer, a)

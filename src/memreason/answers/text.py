@@ -12,7 +12,7 @@ def whole_text_line(line: str) -> str | None:
 
 
 def find_text(text: str) -> str | None:
-    """The answer that a text gives: in its last box or tag, after "answer is", else its last line."""
+    """The answer that a text gives: in its last box or tag, or after its last "answer is"; else its last line."""
     marks = [last_boxed(text), tagged(text), *(line.rest for line in announced(text))]
     return plain(next(filter(None, [*marks, text.strip().rpartition("\n")[2]]), "")) or None
 

@@ -27,7 +27,7 @@ def check_installed() -> None:
 
 
 class MathWorker:
-    """Compares pairs of answers, one at a time. The process starts with the first pair, and again after a kill."""
+    """Compares pairs of answers, one at a time. It starts the process for the first pair, and again after a kill."""
 
     LIMIT = 5.0
     """Most seconds for one pair."""

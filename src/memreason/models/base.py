@@ -61,7 +61,10 @@ def resolve(name: str, revision: str = "") -> BaseModel:
 
 
 def base_of(folder: Path, name: str, revision: str, given: str | None) -> BaseModel:
-    """The base model of the checkpoint in ``folder``: the one ``given``, or the one that the checkpoint names."""
+    """The base model of the checkpoint in ``folder``: ``given``, or else the one that the checkpoint names.
+
+    Raises UserError where it is not found.
+    """
     if given:
         return resolve(given)
     try:

@@ -50,7 +50,7 @@ class Measured(NamedTuple):
 
     @property
     def best(self) -> str:
-        """The data type to take."""
+        """The name of the data type to use."""
         return "bfloat16" if self.float32 > WORTH * self.bfloat16 else "float32"
 
     def __str__(self) -> str:

@@ -84,7 +84,10 @@ def load(
 def load_base(
     name: str, dtype: str, model_max_length: int, bits: int | None = None, device: torch.device | None = None
 ) -> ModelUnit:
-    """A base model as it is, without planning tokens: the baseline. Raises UserError where it is not found."""
+    """A base model without planning tokens and adapters: the baseline.
+
+    Raises UserError where the model is not found or not whole, and where ``model_max_length`` exceeds its positions.
+    """
     base = resolve(name)
     torch_dtype = choose_dtype(dtype, base.path, device)
     tokenizer = load_tokenizer(base.path)

@@ -81,10 +81,10 @@ class SparseAttention:
         return (), kwargs
 
     def visible(self, ids: torch.Tensor, starts: torch.Tensor | None = None) -> Callable[..., torch.Tensor]:
-        """A mask function for ``ids`` (batch, length): does position q see position k?
+        """A function that says, for ``ids`` (batch, length), whether position q sees position k.
 
-        ``starts`` (batch, length; bool) marks the first token of each text where several are packed
-        into a row; those do not see each other.
+        ``starts`` (batch, length; bool) marks the first token of each text where several texts are packed
+        into a row. Tokens of different texts do not see each other.
         """
         planning = torch.isin(ids, self.planning_ids.to(ids.device))
         first = torch.zeros_like(planning) if starts is None else starts

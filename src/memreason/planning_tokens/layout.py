@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
 EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY = "each_step", "front", "plan_first", "plan_only"
 PLACEMENTS = (EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY)
-"""Where planning tokens stand.
+"""The places of planning tokens in a solution.
 
-- `each_step`: before each line.
-- `front`: only the general ones, before the first line.
-- `plan_first`: those of all lines together on a first line, the plan; the lines after it are plain.
-- `plan_only`: the plan, and after it the answer line alone.
+- `each_step`: at the start of each line.
+- `front`: only the general ones, at the start of the first line.
+- `plan_first`: the tokens of all lines are on a first line of their own, the plan; the other lines have none.
+- `plan_only`: the plan, and after it only the answer line.
 """
 
 IGNORE = -100
@@ -264,7 +264,7 @@ class PlanningTokens:
 
 
 def _after(marks: list[str], text: str) -> str:
-    """The text of a line, with a space where marks stand before it."""
+    """The text of a line, with a space before it if marks come first."""
     return f" {text}" if marks and text else text
 
 

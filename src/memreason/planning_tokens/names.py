@@ -11,7 +11,7 @@ PREFIX, ANSWER = "prefix", "answer"
 SPELLINGS = {"rag": MEMORY}
 """Step type in the files of other groups → our name for it."""
 TOKEN = re.compile(r"<([^<>\s]+)_(\d+)>")
-"""One planning token: its kind and its number."""
+"""Matches one planning token; the groups are its kind and its number."""
 
 
 def token_names(kind: str, count: int) -> list[str]:

@@ -29,7 +29,7 @@ _UNIT = re.compile(r"\W*[^\W\d]*\W*(?:is (?:the )?(?:correct|right)? ?(?:answer|
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row of the released files, or of the hub's config raw: ``{question, options, rationale, correct}``."""
+    """A row of the released files, or of the config "raw" on the hub: ``{question, options, rationale, correct}``."""
     if not isinstance(row.get("options"), list) or not isinstance(row.get("rationale"), str):
         return None
     options = enough([_without_letter(option, chr(65 + i)) for i, option in enumerate(texts_of(row, "options"))])

@@ -59,7 +59,7 @@ class Notes:
         self._places[what].append(place)
 
     def say(self, text: str) -> None:
-        """Add a note that is about no single record."""
+        """Add a note that is not about a single record."""
         self._plain.append(text)
 
     @property

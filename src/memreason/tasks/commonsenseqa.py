@@ -23,10 +23,8 @@ _LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.\s*")
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A released row: ``{id, question: {stem, choices: [{label, text}]}, answerKey}``.
-
-    Or a row of the hub: ``{id, question, choices: {label: […], text: […]}, answerKey}``.
-    """
+    """A released row, ``{id, question: {stem, choices: [{label, text}]}, answerKey}``, or a row of the hub,
+    ``{id, question, choices: {label: […], text: […]}, answerKey}``."""
     question, choices = row.get("question"), row.get("choices")
     if isinstance(question, dict):
         stem = text_of(question, "stem")

@@ -21,7 +21,7 @@ from memreason.runtime.terminal import say
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _AT_ONCE = 1000
-"""How many results are exchanged at a time."""
+"""How many results the processes exchange at a time."""
 
 
 def launched() -> bool:
@@ -83,7 +83,7 @@ def wait_for_everyone() -> None:
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether ``flag`` is true in any process."""
+    """Whether ``flag`` is true in any process. Every process must call this, and there must be several."""
     import torch
     from accelerate import PartialState
 
@@ -102,7 +102,7 @@ def gather(value: Result) -> list[Result]:
 
 
 def check_same(what: str, value: Any) -> None:
-    """Raise UserError where the processes do not have the same ``value``."""
+    """Raise UserError where not all processes have the same ``value``; messages call it ``what``."""
     values = gather(value)
     for other, theirs in enumerate(values):
         if theirs != values[0]:
@@ -186,7 +186,7 @@ def _is_first(message: str, to_say_anything: bool) -> bool:
 
 
 def lost_another(error: BaseException) -> bool:
-    """Whether ``error`` says that another process cannot be reached any more."""
+    """Whether ``error`` means that another process cannot be reached any more."""
     if world_size() == 1:
         return False
     signs = ("gloo", "Gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")

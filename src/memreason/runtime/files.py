@@ -30,7 +30,8 @@ def listed(names: Iterable[object], most: int = 12) -> str:
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line) of each line, blank ones too.
 
-    The file is UTF-8, with or without a byte order mark, and compressed where its name ends in .gz. Raises UserError.
+    The file is UTF-8, with or without a byte order mark, and compressed if its name ends in .gz. Raises UserError where
+    the file cannot be read, is not UTF-8, or has a line longer than `LONGEST`.
     """
     number = 0
     # Bytes that are not UTF-8 are escaped here, so that the error below can name their line.
@@ -171,7 +172,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, remedy: str = "restore the file, or take it away") -> dict[str, Any]:
-    """Read one JSON object. Raises UserError that names the file and ends in ``remedy``."""
+    """The JSON object in ``path``. Raises UserError that names the file and ends with ``remedy``."""
     with reading(str(path), remedy):
         value = parse_json(path.read_text(encoding="utf-8"), path, remedy)
         if not isinstance(value, dict):

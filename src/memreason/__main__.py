@@ -1,4 +1,4 @@
-"""`python -m memreason` is `memreason`."""
+"""Makes `python -m memreason` the same as the command `memreason`."""
 
 import sys
 

@@ -91,9 +91,9 @@ class TraceRow(TypedDict):
     flexible: str | None
     """The answer that the flexible extractor gives, normalised; null where it gives none."""
     outcome: Outcome
-    """Whether the strict answer is right."""
+    """Whether the strict answer is right: correct, incorrect, or no_answer."""
     flexible_outcome: Outcome
-    """Whether the flexible answer is right."""
+    """The same for the flexible answer."""
     well_formed: bool
     """Whether rendering the steps and the answer gives exactly the generated text."""
     truncated: bool

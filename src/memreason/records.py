@@ -53,8 +53,8 @@ class Trace:
 
     ``text`` is the solution text as generated, planning tokens included, from the first prefix
     token on. ``answer`` is the text on the answer line, as the model wrote it, or None without such a line.
-    ``well_formed``: rendering the steps and the answer gives exactly ``text``. ``truncated``:
-    generation reached its length limit before the end token.
+    ``well_formed``: ``text`` is complete, and rendering its steps and answer gives it again, white space
+    aside (`PlanningTokens.parse`). ``truncated``: generation reached its length limit before the end token.
     """
 
     question: Question
@@ -95,7 +95,7 @@ class TraceRow(TypedDict):
     flexible_outcome: Outcome
     """The same for the flexible answer."""
     well_formed: bool
-    """Whether rendering the steps and the answer gives exactly the generated text."""
+    """Whether the generated text is complete, and rendering its steps and answer gives it again, white space aside."""
     truncated: bool
     """Whether generation reached its length limit before the end token."""
     step_truth: tuple[bool | None, ...] | None

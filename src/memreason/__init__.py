@@ -1,4 +1,4 @@
-"""memreason: language models that keep recalling facts and reasoning about them apart.
+"""memreason: language models that recall facts and reason about them in separate, marked steps.
 
 from memreason import load
 trace = load("runs/demo").answer("Is Sydney the capital of Australia?")

@@ -1,4 +1,7 @@
-"""The two ways a command can fail: through its input (exit code 2) or through us (exit code 1)."""
+"""The errors that memreason raises itself, and how a message is made safe to print.
+
+A command fails either because of its input (`UserError`, exit code 2) or because of a bug of ours (exit code 1).
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,19 @@ import difflib
 from collections.abc import Iterable
 
 _PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
-"""C0 controls, escape among them → their pictures, of one cell each."""
+"""C0 control characters (escape is one) → the visible signs for them, each one cell wide."""
 _UNSEEN = [*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF]
-"""C1 controls (which some terminals obey), and what turns the direction of a line around or breaks it."""
+"""C1 control characters (some terminals obey them), and characters that change the direction of a line or break it."""
 _PLAIN = _PICTURES | dict.fromkeys([*_UNSEEN, *range(0xD800, 0xE000)], 0xFFFD)
 LONGEST = 2500
-"""A message is cut in its middle beyond so many characters: it may quote a file, and ends with what to do."""
+"""Most characters of a message. A longer one, which may quote a file, loses its middle: its end says what to do."""
 
 
 class UserError(Exception):
     """Bad input: the message says what is wrong, where (file:line, record id, flag), and what to do.
 
-    The command line prints it without a traceback and exits with code 2. Any other exception is
-    ours, and exits with code 1. What it quotes is shown as `plain` shows it.
+    The command line prints the message without a traceback and exits with code 2. Any other exception is a bug of
+    ours and exits with code 1. The message goes through `plain`, and is cut to `LONGEST` characters.
     """
 
     def __init__(self, message: str):
@@ -29,16 +32,19 @@ class UserError(Exception):
 
 
 class Unsupported(Exception):
-    """A model's attention is of a kind that ours does not do; nothing was computed, and there is another way."""
+    """Our own attention cannot compute this model's kind of attention. Nothing was computed; use another way."""
 
 
 _ALSO_CALLED = {"fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp32": "float32", "float": "float32",
                 "gpu": "cuda", "attention": "atten", "full": "none"}  # fmt: skip
-"""What other tools call our names that look otherwise."""
+"""Name in other tools → our name, where the two do not look alike."""
 
 
 def did_you_mean(word: str, known: Iterable[str], dashes: str = "") -> str:
-    """`; did you mean NAME?` with the nearest of the ``known`` names, after ``dashes``; empty where none is near."""
+    """`; did you mean NAME?` with the ``known`` name nearest to ``word``; empty where none is near.
+
+    ``dashes`` (for a flag: `--`) are written before NAME.
+    """
     if (meant := _ALSO_CALLED.get(word.lower())) in (known := list(known)):
         return f"; did you mean {dashes}{meant}?"
     names = {name.lower().replace("-", "_"): name for name in known}
@@ -47,6 +53,9 @@ def did_you_mean(word: str, known: Iterable[str], dashes: str = "") -> str:
 
 
 def plain(text: object) -> str:
-    """``text`` character for character, with a sign in the place of each that is none: control characters but for
-    line breaks and tabs, halves of surrogates, changes of direction."""
+    """``text`` with a visible sign in the place of each character that cannot be shown.
+
+    These are control characters (line breaks and tabs are kept), halves of surrogate pairs, and characters that
+    change the direction of a line. The number of characters stays the same.
+    """
     return str(text).translate(_PLAIN)

@@ -42,13 +42,13 @@ class Reasoner:
     def answer(
         self, question: str | Question | Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
     ) -> Trace | list[Trace]:
-        """Answer one question, or a batch of them, greedily.
+        """Answer one question, or a list of them, by greedy decoding, ``batch_size`` questions at a time.
 
-        ``options`` makes one question multiple choice; in a batch, give `Question` records with
-        options of their own. A trace has `.steps` (each with `.type` and `.text`), `.answer` (as
-        written on the answer line, or None) and `.well_formed`.
-        Raises UserError, before any is answered, for a question that is no text, empty, or too long for
-        the model, and for options that are no list of texts.
+        ``options`` makes a single question multiple choice; in a list, give `Question` records that hold
+        their own options. A trace has `.steps` (each with `.type` and `.text`), `.answer` (the text on
+        the answer line, or None) and `.well_formed`.
+        Raises UserError, before any question is answered, where a question is not a text, is empty, or is too long
+        for the model, and where options are not a list of texts.
         """
         alone = isinstance(question, str | Question)
         if not alone and options:
@@ -57,10 +57,10 @@ class Reasoner:
             raise UserError(f"batch_size {batch_size}: must be at least 1")
         if not isinstance(question, str | Question | Iterable):
             raise UserError(f"a question is a text or a Question, or a list of them, and not {type(question).__name__}")
-        asked: Sequence[str | Question] = [question] if isinstance(question, str | Question) else list(question)
-        questions = [_question(one, options, "" if alone else f"question {i}: ") for i, one in enumerate(asked)]
-        for i, one in enumerate(questions):
-            self._check_length(one, "the question" if alone else f"question {i}")
+        inputs: Sequence[str | Question] = [question] if isinstance(question, str | Question) else list(question)
+        questions = [_question(given, options, "" if alone else f"question {i}: ") for i, given in enumerate(inputs)]
+        for i, record in enumerate(questions):
+            self._check_length(record, "the question" if alone else f"question {i}")
         traces = generate(self.unit, questions, GenerationOptions(batch_size, use_calculator=self.use_calculator))
         return traces[0] if alone else traces
 
@@ -73,17 +73,20 @@ class Reasoner:
             )
 
     def stream(self, question: str, options: Sequence[str] = ()) -> Iterator[str]:
-        """The answer's text, planning tokens included, piece by piece as it is generated. UserError as of `answer`."""
+        """The text of the answer, planning tokens included, piece by piece while it is generated.
+
+        Raises UserError as `answer` does.
+        """
         return stream(self.unit, _question(question, options), self.use_calculator)
 
 
 def load(path: str | Path, base: str | None = None, dtype: str | None = None, device: str = "auto") -> Reasoner:
     """Load a checkpoint (a run folder, or one of its `checkpoint-…` folders).
 
-    It uses the calculator where it was trained to be evaluated with it (`--use_calculator`).
-    ``base`` overrides where the base model is found, ``dtype`` the data type of the weights; ``device``
-    is as `choose_device` takes it.
-    Raises UserError where ``path`` is no checkpoint or its base model cannot be had.
+    The model uses the calculator where its run was trained with `--use_calculator`.
+    ``base`` says where the base model is now, ``dtype`` the data type of the weights, if they differ from what the
+    checkpoint says; ``device`` is one of `DEVICES` (see `choose_device`).
+    Raises UserError where ``path`` is not a checkpoint, or where its base model cannot be loaded.
     """
     _check_checkpoint(Path(path))
     with _quietly():
@@ -95,7 +98,10 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
 
 
 def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:
-    """The question as a record; UserError, with its ``name`` before it, where it or an option is no text."""
+    """The question as a record.
+
+    Raises UserError, whose message starts with ``name``, where the question or an option is not a text or is empty.
+    """
     if isinstance(question, Question):
         return question
     if not isinstance(question, str):
@@ -110,14 +116,14 @@ def _question(question: object, options: Sequence[str] = (), name: str = "") -> 
 
 
 def _check_checkpoint(path: Path) -> None:
-    """Raise UserError where ``path`` is no checkpoint, and what it seems to be decides what to do about it."""
+    """Raise UserError where ``path`` is not a checkpoint; the advice in it depends on what is there instead."""
     if is_checkpoint(path):
         return
     if not path.is_dir():
-        there = (
+        beside = (
             [folder.name for folder in path.parent.iterdir() if is_checkpoint(folder)] if path.parent.is_dir() else []
         )
-        hint = did_you_mean(path.name, there) or (
+        hint = did_you_mean(path.name, beside) or (
             "; train one first (`memreason train --config demo` makes runs/demo), or say where yours is. "
             "Only checkpoints of memreason can be asked; `memreason evaluate` also takes base models"
         )
@@ -137,7 +143,7 @@ def _check_checkpoint(path: Path) -> None:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """No bar for reading weights, which takes a moment, nor what transformers says to PEFT."""
+    """Hide the progress bar for reading weights (it takes only a moment), and a warning of transformers about PEFT."""
     bar = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:

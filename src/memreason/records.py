@@ -1,6 +1,6 @@
-"""The record types everybody speaks, in flow order: Question → Solution → Trace → Verdict.
+"""The record types that all parts use, in the order of the work: Question → Solution → Trace → Verdict.
 
-Plain frozen dataclasses, and JSONL in and out. Nothing here imports torch.
+They are plain frozen dataclasses; a `Verdict` also converts to and from a JSON object. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypedDict, get_args
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
-"""The two labelled step types, and the type of a step that carries no label."""
+"""The two labelled step types, and the type of a step without a label."""
 
 Outcome = Literal["correct", "incorrect", "no_answer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with its gold answer. ``options`` are texts; their letters A, B, … are implied."""
+    """A question with its right answer. ``options`` holds their texts only; the letters A, B, … follow their order."""
 
     id: str
     text: str
@@ -37,10 +37,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What is trained on: a question, its ordered steps, and its answer (``question.answer``).
+    """One training example: a question, its steps in order, and its answer (``question.answer``).
 
-    ``steps`` is empty where a dataset gives only the answer; such a record can be tested on,
-    not trained on.
+    ``steps`` is empty where a dataset gives only the answer; a model can be tested on such a record, but not
+    trained on it.
     """
 
     question: Question
@@ -52,9 +52,9 @@ class Trace:
     """What a model wrote, parsed.
 
     ``text`` is the solution text as generated, planning tokens included, from the first prefix
-    token on. ``answer`` is what stands on the answer line, as written, or None where there is no
-    such line. ``well_formed`` says that the text is exactly what rendering its steps and answer
-    gives; ``truncated`` that generation hit its length limit before the end token.
+    token on. ``answer`` is the text on the answer line, as the model wrote it, or None without such a line.
+    ``well_formed``: ``text`` is complete, and rendering its steps and answer gives it again, white space
+    aside (`PlanningTokens.parse`). ``truncated``: generation reached its length limit before the end token.
     """
 
     question: Question
@@ -66,16 +66,16 @@ class Trace:
 
 
 class TraceRow(TypedDict):
-    """A line of traces.jsonl: a verdict with its trace and question, flat."""
+    """A line of traces.jsonl: a verdict, its trace and its question in one flat object."""
 
     id: str
     """The question's id."""
     options: tuple[str, ...]
-    """Texts of the options, which letters A, B, … stand for; empty where there are none."""
+    """Texts of the options A, B, … in this order; empty where there are none."""
     dataset: str
-    """The dataset that the question is of."""
+    """The dataset that the question comes from."""
     split: str
-    """The dataset's split that the question is of."""
+    """The split of that dataset."""
     question: str
     """The question's text."""
     gold: str
@@ -83,37 +83,35 @@ class TraceRow(TypedDict):
     generated_text: str
     """What the model wrote, planning tokens included."""
     steps: list[dict[str, str]]
-    """The steps in it, in order, each with its `type` and its `text`."""
+    """The steps of the generated text, in order, each with its `type` and its `text`."""
     answer: str | None
-    """What stands on the answer line, as written; null where there is no such line."""
+    """The text on the answer line, as the model wrote it; null where there is no such line."""
     strict: str | None
-    """The answer that the strict extractor finds, normalised; null where it finds none."""
+    """The answer that the strict extractor gives, normalised; null where it gives none."""
     flexible: str | None
-    """The same of the flexible extractor."""
+    """The answer that the flexible extractor gives, normalised; null where it gives none."""
     outcome: Outcome
-    """Whether the strict answer is right."""
+    """Whether the strict answer is right: correct, incorrect, or no_answer."""
     flexible_outcome: Outcome
-    """Whether the flexible answer is right."""
+    """The same for the flexible answer."""
     well_formed: bool
-    """Whether the text is exactly what rendering its steps and answer gives."""
+    """Whether the generated text is complete, and rendering its steps and answer gives it again, white space aside."""
     truncated: bool
-    """Whether generation hit its length limit before the end token."""
+    """Whether generation reached its length limit before the end token."""
     step_truth: tuple[bool | None, ...] | None
-    """Where a judge read the steps, one entry a step and one more for the answer line: is the memory true, is the
-    inference valid; null in it: the judge could not read the step."""
+    """One entry for each step, and a last one for the answer line: true where the memory is true or the inference is
+    valid, null where the judge could not read the step. Null as a whole where the task has no judge."""
     cause: str | None
-    """What went wrong first in a wrong answer that a judge read."""
+    """What went wrong first, where the answer is wrong and the task has a judge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The scoring of one trace.
 
-    ``strict`` and ``flexible`` are the normalised answers that the two extractors found, or None;
-    ``outcome`` is judged on the strict one, ``flexible_outcome`` on the flexible one.
-    ``step_truth`` holds, where the task has a judge, one entry a step, and one more for the answer
-    line: is the memory true, is the inference valid (None: the judge could not read the step).
-    ``cause`` says, for a wrong answer with a judge, what went wrong first.
+    ``strict`` and ``flexible`` are the normalised answers of the two extractors, or None;
+    ``outcome`` judges the strict answer, ``flexible_outcome`` the flexible one.
+    ``step_truth`` and ``cause`` are as in `Judgement`, and None where the task has no judge.
     """
 
     trace: Trace
@@ -125,7 +123,7 @@ class Verdict:
     cause: str | None = None
 
     def to_json(self) -> TraceRow:
-        """The flat JSON form written to ``traces.jsonl``; `verdict_from_json` reads it back."""
+        """The flat JSON object that is written to ``traces.jsonl``; `verdict_from_json` reads it back."""
         trace, question = self.trace, self.trace.question
         return {
             "id": question.id,
@@ -149,9 +147,9 @@ class Verdict:
 
 
 def _check_row(row: dict[str, Any]) -> None:
-    """Raise KeyError for a missing field of `Verdict.to_json`, TypeError for one of another type."""
+    """Raise KeyError where a field of `TraceRow` is missing, TypeError where one has another type."""
     texts = all(isinstance(row[name], str) for name in ("id", "question", "gold", "dataset", "split", "generated_text"))
-    perhaps = all(isinstance(row[name], str | None) for name in ("answer", "strict", "flexible", "cause"))
+    optional = all(isinstance(row[name], str | None) for name in ("answer", "strict", "flexible", "cause"))
     flags = all(isinstance(row[name], bool) for name in ("well_formed", "truncated"))
     outcomes = all(row[name] in get_args(Outcome) for name in ("outcome", "flexible_outcome"))
     options = isinstance(row["options"], list) and all(isinstance(option, str) for option in row["options"])
@@ -159,12 +157,15 @@ def _check_row(row: dict[str, Any]) -> None:
         isinstance(step, dict) and all(isinstance(text, str) for text in step.values()) for step in row["steps"]
     )
     truth = row["step_truth"] is None or all(truth in (True, False, None) for truth in row["step_truth"])
-    if not (texts and perhaps and flags and outcomes and options and steps and truth):
-        raise TypeError("of another type than it is written with")
+    if not (texts and optional and flags and outcomes and options and steps and truth):
+        raise TypeError("a field has another type than memreason writes there")
 
 
 def verdict_from_json(row: dict[str, Any]) -> Verdict:
-    """Read back what `Verdict.to_json` wrote; KeyError names a missing field, TypeError says that one is no such."""
+    """Read back what `Verdict.to_json` wrote.
+
+    Raises KeyError that names a missing field, and TypeError where a field has another type than `TraceRow` says.
+    """
     _check_row(row)
     question = Question(
         id=row["id"],
@@ -195,14 +196,14 @@ def verdict_from_json(row: dict[str, Any]) -> Verdict:
 
 
 def one_line(text: str) -> str:
-    """Collapse every run of white space, newlines included, to one space: a step is one line."""
+    """``text`` as one line, as a step must be: each run of white space, newlines included, becomes one space."""
     return " ".join(text.split())
 
 
 def spelled(value: str | bool | int | float) -> str:
-    """A text or number as it is written: 2.0 is 2, as a table with a gap in it turns one into the other.
+    """A text or number as people write it: 2.0 becomes 2, because a table with an empty cell turns 2 into 2.0.
 
-    Not a number, and none that ends, is the empty text.
+    NaN and the infinities become the empty text.
     """
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -213,16 +214,20 @@ def spelled(value: str | bool | int | float) -> str:
 
 
 AnswerKind = Literal["boolean", "choice", "math", "mixed", "number", "text"]
-"""boolean: True/False; choice: a letter; mixed: a letter where the question has options, else
-True/False; number: a number; math: anything in LaTeX, compared as mathematics; text: anything, compared
-after normalisation."""
+"""How answers are read and compared. boolean: True or False; choice: a letter; mixed: a letter where the question has
+options, else True or False; number: a number; math: anything in LaTeX, compared as mathematics; text: anything,
+compared after normalisation."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A machine's reading of one trace: per step and for the answer line (last), is the memory true
-    in the table, does the inference follow from what the trace states before it; None where the
-    step could not be read. ``cause`` is for wrong answers: what went wrong first."""
+    """What a program finds when it checks one trace against a table of facts.
+
+    ``step_truth`` has one entry for each step, and a last one for the answer line: for a memory step, whether the
+    table says so; for a reason step and the answer line, whether they follow from what the trace states before them.
+    An entry is None where the step could not be read. ``cause`` says what went wrong first, and is None where the
+    answer is right.
+    """
 
     step_truth: tuple[bool | None, ...]
     cause: Literal["false_memory", "wrong_inference", "unreadable"] | None

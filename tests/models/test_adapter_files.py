@@ -192,7 +192,7 @@ NOT_LOADED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: edit(folder / MANIFEST, rows=10**7),
         "tokens with a row neither in the base model nor in the checkpoint",
     ),
-    "fewer rows than tokens": (lambda folder: edit(folder / MANIFEST, rows=3), "token_ids holds ids twice, or such"),
+    "fewer rows than tokens": (lambda folder: edit(folder / MANIFEST, rows=3), "token_ids holds an id twice"),
     "ids of other tokens": (
         lambda folder: edit(folder / MANIFEST, token_ids={}),
         f"{MANIFEST} has ids of other tokens than its planning_tokens are",

@@ -307,7 +307,7 @@ class TestWrongCheckpoints:
         base = make_base(tmp_path / "base", "tied")
         build(config(base), 256).save(tmp_path / "checkpoint")
         base.rename(tmp_path / "moved")
-        with pytest.raises(UserError, match="which is not to be had"):
+        with pytest.raises(UserError, match="which cannot be found"):
             load(tmp_path / "checkpoint")
         assert load(tmp_path / "checkpoint", base=str(tmp_path / "moved")).manifest.base_model == str(base)
 

@@ -41,7 +41,7 @@ def test_what_is_asked_for_and_there_is_taken(present: Present) -> None:
 def test_what_is_not_there_is_an_error_that_says_what_is(present: Present) -> None:
     present()
     for name in ("cuda", "mps", "xpu"):
-        with pytest.raises(UserError, match=f"--device {name}: there is none .*what is: cpu$"):
+        with pytest.raises(UserError, match=f"--device {name}: there is none .*here, only cpu$"):
             choose_device(name)
     with pytest.raises(UserError, match="must be one of auto, cpu, cuda, mps, xpu"):
         choose_device("gpu")

@@ -1,1 +1,1 @@
-"""Answers: finding one in a text, and when two are equal. Needs no torch."""
+"""Answers: finding the answer in a text, and comparing two answers. Needs no torch."""

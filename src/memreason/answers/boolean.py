@@ -1,4 +1,4 @@
-"""True or false as answers; yes and no mean the same. Needs no torch."""
+"""True or False as answers; yes means True, and no means False. Needs no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ADVERBS = (
     r"(?:(?:(?:there is )?no (?:doubt|question)(?: about it)?|without (?:a |any )?doubt|of course|definitely|certainly|"
     r"clearly|absolutely|obviously|indeed|probably|(?:most )?likely|simply|surely|a|an|well)\b\W*)*"
 )
-# "No" is a word of its own only where its clause ends or a new one begins: no doubt, no one, no evidence are none.
+# "No" counts only where its clause ends or a new one begins: in "no doubt", "no one", "no evidence" it does not.
 _WORD = (
     r"(?:(true|false|yes)\b(?!\W*(?:and|or|/|&)\W*(?:true|false|yes|no)\b)(?!-\w)"
     r"|(no)\b(?!\W*(?:and|or|/|&)\W*yes\b)(?!-\w)(?!\.\s?\d)(?=\W*$|\s?[^\w\s]|\s+(?:because|since|as|it|he|she|they|this|that|there|the|we|you|but|so)\b))"
@@ -22,7 +22,7 @@ _DRESS = re.compile(r"[*_$`\"“”]|\\(?:text|textbf|mathrm|boxed|fbox)\s*\{|[{
 
 _ALTERNATIVES = re.compile(r"\b(?:true|false|yes|no)\W*(?:and|n?or|/|&)\W*(?:true|false|yes|no)\b", re.IGNORECASE)
 
-# Anywhere: True and False where a clause ends, Yes and No also only with their capital.
+# Anywhere in a text: True and False (any case) where a clause ends; Yes and No also need their capital letter.
 _LOOSE_BOOLEAN = re.compile(
     r"\b([Tt]rue|TRUE|[Ff]alse|FALSE|Yes|YES|No|NO)\b(?!/\w)(?!\.\s?\d)(?=\W*$|[.,;:!)]|\s[–—-]\s)", re.M
 )
@@ -34,21 +34,24 @@ _DENIED = re.compile(
 
 
 def whole_boolean_line(line: str) -> str | None:
-    """True or False, where a line says this (or yes or no) and nothing else."""
+    """True or False, where a line says only this, or only yes or no; else None."""
     return _BOOLEANS.get(plain(undecorated(line)))
 
 
 def find_boolean(text: str) -> str | None:
-    """The truth value that a text gives: at its last box, tag or "answer is", else the last that ends a clause."""
+    """The answer (True or False) of a text: the one in its last box, in its last tag, or after its last "answer is".
+
+    Without such a mark, the last True, False, Yes or No that ends a clause. None where there is none.
+    """
     marks = [mark for mark in (last_boxed(text), tagged(text)) if mark]
-    for said in (*marks, *(rest for rest, _, _ in announced(text))):
-        if match := _SAID_BOOLEAN.match(_DRESS.sub("", said)):
+    for marked in (*marks, *(rest for rest, _, _ in announced(text))):
+        if match := _SAID_BOOLEAN.match(_DRESS.sub("", marked)):
             return _BOOLEANS[_word(match)]
     bare = _DRESS.sub("", text)
-    said = _ALTERNATIVES.sub("", bare)
-    found = [match[1] for match in _LOOSE_BOOLEAN.finditer(said) if not _DENIED.search(said[: match.start()][-40:])]
-    if found:
-        return _BOOLEANS[found[-1].lower()]
+    prose = _ALTERNATIVES.sub("", bare)
+    words = [match[1] for match in _LOOSE_BOOLEAN.finditer(prose) if not _DENIED.search(prose[: match.start()][-40:])]
+    if words:
+        return _BOOLEANS[words[-1].lower()]
     last = bare.rstrip().rpartition("\n")[2]
     match = _SAID_BOOLEAN.match(last)
     return _BOOLEANS[_word(match)] if match and _word(match) in ("yes", "no") else None

@@ -1,7 +1,7 @@
-"""The calculator of GSM8K's marks: in `<<48/2=24>>` it writes what stands after `=`. Needs no torch.
+"""The calculator for GSM8K's marks: in `<<48/2=24>>` it computes the result after `=`. Needs no torch.
 
-Nothing is handed to Python's `eval`: a small recursive parser reads numbers (with commas between
-thousands, a percent sign, a currency sign), + - * / // and parentheses, and computes exactly, in fractions.
+Python's `eval` is never used. A small recursive parser reads numbers (with commas between thousands, a
+percent sign or a currency sign), + - * / // and parentheses, and computes exactly, with fractions.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 LONGEST = 100
-"""Characters of the longest expression that is computed."""
+"""Most characters of an expression that is computed."""
 PLACES = 8
-"""Decimal places of a result that does not end before."""
+"""Most decimal places of a result; more are rounded."""
 
 _LEXEME = re.compile(
     r"\s*(?:(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)|(?P<sign>//|[-+*/()%]))", re.ASCII
@@ -23,7 +23,8 @@ _MARK = re.compile(r"<<([^<>]*?)=([^<>=]*)>>")
 
 
 class Mark(NamedTuple):
-    """One calculator mark: its expression, the result as written, and whether that is right (None: not a sum)."""
+    """One calculator mark: its expression, the result as written, and whether that is right (None where the expression
+    cannot be computed)."""
 
     expression: str
     written: str
@@ -31,21 +32,21 @@ class Mark(NamedTuple):
 
 
 def check_marks(text: str) -> list[Mark]:
-    """The calculator marks of a step's text, each judged; a result may be rounded to the decimals it is written with.
+    """The calculator marks in the text of a step, each with a judgement of its result.
 
-    ``true`` is None where the expression cannot be computed.
+    A result that is written with decimals may be rounded to their number.
     """
     return [Mark(expression, written, _agrees(expression, written)) for expression, written in _MARK.findall(text)]
 
 
 def _agrees(expression: str, written: str) -> bool | None:
-    value, said = evaluate(expression), evaluate(written)
+    value, result = evaluate(expression), evaluate(written)
     if value is None:
         return None
-    if said is None:
+    if result is None:
         return False
     places = len(written.strip().rpartition(".")[2]) if "." in written else 0
-    return value == said or (places > 0 and abs(value - said) <= Fraction(1, 2 * 10**places))
+    return value == result or (places > 0 and abs(value - result) <= Fraction(1, 2 * 10**places))
 
 
 def calculate(expression: str) -> str | None:
@@ -55,7 +56,7 @@ def calculate(expression: str) -> str | None:
 
 
 def spell_result(value: Fraction) -> str:
-    """A number with at most `PLACES` decimal places, without zeros at their end."""
+    """A number rounded to at most `PLACES` decimal places, without zeros at the end."""
     scaled = round(value * 10**PLACES)
     digits = str(abs(scaled)).rjust(PLACES + 1, "0")
     whole, decimals = digits[:-PLACES], digits[-PLACES:].rstrip("0")
@@ -63,7 +64,7 @@ def spell_result(value: Fraction) -> str:
 
 
 def evaluate(expression: str) -> Fraction | None:
-    """The exact value of an expression; None where it is too long, is no expression, or divides by zero."""
+    """The exact value of an expression; None where it is too long, is not an expression, or divides by zero."""
     if len(expression) > LONGEST:
         return None
     text = expression.translate(_SPELLED).strip()
@@ -84,7 +85,7 @@ def evaluate(expression: str) -> Fraction | None:
 
 
 class _Parser:
-    """A sum is of terms, a term of factors, a factor has signs before and percent signs after a number or (sum)."""
+    """A recursive parser. A sum has terms; a term has factors; a factor is signs, a number or (sum), percent signs."""
 
     def __init__(self, lexemes: list[str]) -> None:
         self._lexemes = lexemes

@@ -1,4 +1,4 @@
-"""Letters as answers: one among the options, never a capital letter out of prose. Needs no torch."""
+"""Letters as answers: only letters of options, and never a capital letter of ordinary prose. Needs no torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from memreason.answers.marks import PHRASE, after_hashes, announced, plain, tagg
 from memreason.records import Question
 
 SEVERAL = ""
-"""What is read where two letters are given, or a letter and another option's text: that is no answer."""
+"""Returned by the readers here where a text gives two letters, or a letter and another option's text: no answer."""
 
 _LETTER_LINE = re.compile(r"(?:option |choice )?(?:\(([A-Z])\)|\[([A-Z])\]|([A-Z])[.):]?)", re.IGNORECASE)
 _LABELLED_OPTION = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[.):,]|([A-Za-z])(?=\s+[-–—]))\s*[-–—]?\s*(.+)")
@@ -23,7 +23,7 @@ _PHRASE = re.compile(
 )
 _DRESS = re.compile(r"\*\*|\$|`|\\(?:text|textbf|mathrm|mathbf|mbox|boxed|fbox)\s*\{|\\[()\[\]]|[{}\"“”]")
 
-# After a mark the letter must come at once, and its clause must end there.
+# Directly after a mark: a letter, at whose end the clause must end too.
 _SAID_LETTER = re.compile(
     r"\W*(?:(?:either|both|(?:the )?(?:option|choice|letter|answer))\W+)?([A-Z])(?![A-Za-z\d_]|['’]\w|-\w)", re.I
 )
@@ -35,8 +35,8 @@ _JOINED = re.compile(
 )
 _CLAUSE_ENDS = re.compile(r"\s*(?:$|[;:!)(]|[.,](?!\d))|\s+(?:because|since|as)\b")
 
-# Without a mark: (B); or B. / B) / B and the line's end, but only where the line begins or after a word
-# that announces an option, so that "vitamin C." and "Samuel L. Jackson" stay prose.
+# Without a mark: (B); or B. / B) / B at a line's end. The last three count only at the start of a line, or after a
+# word that announces an option, so that "vitamin C." and "Samuel L. Jackson" do not count.
 _LOOSE_LETTER = re.compile(
     r"\(([A-Z])\)|(?:^|[:=]|\b(?:is|be|option|choice|answer))[ \t*\"'$]*([A-Z])(?:[.)](?=\s|$)|[*\"'$]*[ \t]*$)"
     r"|\b(?:[Oo]ption|[Cc]hoice|^)[ *]*([A-Z])\b(?=[ *]+is )",
@@ -61,12 +61,12 @@ _REASON_LINE = re.compile(r"\(?([A-Z])\)?\s+(?:because|since)\b")
 
 
 def option_letters(question: Question) -> str:
-    """The letters that can be an answer: one for each option, or all letters where the options are not known."""
+    """The letters that can be an answer: one for each option, or all letters if the question has no options."""
     return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(question.options) or None]
 
 
 def whole_letter_line(line: str, question: Question) -> str | None:
-    """The letter, where a line is a letter among the options, alone or before its own option's text; else None."""
+    """The letter of an option, where a line is only this letter, or this letter and its option's text; else None."""
     line = undecorated(line)
     if match := _LETTER_LINE.fullmatch(line):
         return _known(match, question)
@@ -77,16 +77,16 @@ def whole_letter_line(line: str, question: Question) -> str | None:
 
 
 def find_letter(text: str, question: Question) -> str | None:
-    """The letter that a text gives: in its last box or tag, after "answer is" or "I pick", in its last line, or
-    the last one in parentheses, with a dot, or at a line's end.
+    """The letter that a text gives as its answer, or None.
 
-    An option's own text in these places is its letter. Two letters, or a letter before another option's text, are no
-    answer. Of several letters without a mark, the last one that is asserted counts ("must be (B)", "B is correct"),
-    else one that ends the text.
+    It is looked for in the last box or tag, after the last ####, after "answer is" or "I pick", and in the last line.
+    An option's text in these places stands for its letter. Without such a mark, letters in parentheses, with a dot,
+    or at a line's end count: of several, the last one that is asserted ("must be (B)", "B is correct"), else one that
+    ends the text. Two letters, or a letter before another option's text, are no answer.
     """
     marks = [mark for mark in (last_boxed(text), tagged(text), *after_hashes(text)[:1]) if mark]
-    for said in (*marks, *(rest for rest, _, _ in announced(text, _PHRASE))):
-        if (letter := _said(said, question)) is not None:
+    for marked in (*marks, *(rest for rest, _, _ in announced(text, _PHRASE))):
+        if (letter := _marked_letter(marked, question)) is not None:
             return letter or None
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     if not lines:
@@ -101,7 +101,7 @@ def find_letter(text: str, question: Question) -> str | None:
 
 
 def _is_listing(lines: list[str], question: Question) -> bool:
-    """Whether a text ends in the question's own options, one a line."""
+    """Whether a text ends in a list of the question's options, one per line."""
     if len(lines) < 2 or not all(_LABELLED_OPTION.fullmatch(undecorated(line)) for line in lines[-2:]):
         return False
     before, last = (whole_letter_line(line, question) for line in lines[-2:])
@@ -109,13 +109,13 @@ def _is_listing(lines: list[str], question: Question) -> bool:
 
 
 def _lists(letter: str, following: str, question: Question) -> bool:
-    """Whether a letter opens a list of the options in one line: A. Paris B. Rome."""
+    """Whether ``letter`` begins a list of the options on one line: A. Paris B. Rome."""
     listed = re.match(rf"\s*[).:]?\s+(.*?)[,;]?\s+\(?{chr(ord(letter) + 1)}[).:]\s", following)
     return bool(listed) and option_named(listed[1], question) == letter  # type: ignore[index]
 
 
 def option_named(text: str, question: Question) -> str | None:
-    """The letter of the only option with exactly this text."""
+    """The letter of the option with this text (`plain` of both is equal); None for no such option, or several."""
     named = [i for i, option in enumerate(question.options) if plain(option) == plain(text)]
     return option_letters(question)[named[0]] if len(named) == 1 else None
 
@@ -125,8 +125,8 @@ def _known(match: re.Match[str], question: Question) -> str | None:
     return letter if letter in option_letters(question) else None
 
 
-def _said(rest: str, question: Question) -> str | None:
-    """The letter at the start of what stands at a mark; `SEVERAL` where there are more, None where there is none."""
+def _marked_letter(rest: str, question: Question) -> str | None:
+    """The letter at the start of ``rest``, the text at a mark; `SEVERAL` for more than one, None for none."""
     if letter := option_named(rest, question) or option_named(undecorated(rest), question):
         return letter
     rest = _DRESS.sub("", rest)
@@ -142,7 +142,7 @@ def _said(rest: str, question: Question) -> str | None:
 
 
 def _names_another(following: str, letter: str, question: Question) -> bool:
-    """Whether a letter stands before the text of another option."""
+    """Whether the text after ``letter`` is that of another option."""
     text = following.lstrip(").]:-–—, ")
     clause = re.split(r"[.;,(]\s|\s(?:because|since)\b", text, maxsplit=1)[0]
     named = option_named(text, question) or option_named(clause, question)
@@ -150,12 +150,13 @@ def _names_another(following: str, letter: str, question: Question) -> bool:
 
 
 def _option_begun(rest: str, question: Question) -> str | None:
-    """The option whose text stands first, where the clause ends there; `SEVERAL` where another one follows."""
-    said = plain(rest)
+    """The letter of the option with whose text ``rest`` begins, if the clause ends there; `SEVERAL` if another option
+    follows; else None."""
+    start = plain(rest)
     texts = {plain(option): letter for option, letter in zip(question.options, option_letters(question), strict=False)}
     for text in sorted(texts, key=len, reverse=True):
-        if text and said.startswith(text) and len(texts) == len(question.options):
-            following = said[len(text) :]
+        if text and start.startswith(text) and len(texts) == len(question.options):
+            following = start[len(text) :]
             if re.match(r"\W*(?:and|or|,)\W*(?:" + "|".join(map(re.escape, texts)) + r")\b", following):
                 return SEVERAL
             return texts[text] if _CLAUSE_ENDS.match(following) else None

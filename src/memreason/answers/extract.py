@@ -1,11 +1,12 @@
-"""Named answer extractors, and when two answers are equal. Needs no torch.
+"""The two answer extractors, and comparing two answers. Needs no torch.
 
-``strict`` reads the answer line and accepts nothing but an answer there; ``flexible`` looks through
-the whole generated text. Both give a normalised answer, or None, which is *no answer*: that is not
-the same as a wrong one. Neither ever takes a capital letter out of prose: "A dog" is not A.
+``strict`` reads only the answer line, and accepts only an answer there; ``flexible`` searches the whole generated
+text. Both return a normalised answer, or None for *no answer*, which is not the same as a wrong answer. Neither takes
+a capital letter of ordinary prose for an answer: "A dog" is not A.
 
-`READERS` has both extractors of each kind of answer. They lie in a file each: `boolean`, `choice`, `number`, `text`,
-and `mathematics/`. All of them look where `marks` finds an answer announced, and skip what `thoughts` finds thought.
+`READERS` holds both extractors for each kind of answer. Each kind has a file of its own: `boolean`, `choice`, `number`,
+`text`, and the folder `mathematics/`. All of them look for answers where `marks` finds them announced, and skip the
+thoughts of reasoning models (`thoughts`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Extractor = Callable[[str, Question], str | None]
 
 
 class Reader(NamedTuple):
-    """How answers of one kind are read: from an answer line, and from a whole text."""
+    """The two extractors for one kind of answer: ``strict`` reads an answer line, ``flexible`` a whole text."""
 
     strict: Extractor
     flexible: Extractor
@@ -45,21 +46,22 @@ READERS: dict[Kind, Reader] = {
     "text": Reader(lambda line, _: whole_text_line(line), lambda text, _: find_text(text)),
 }
 EQUAL: dict[str, Callable[[str, str], bool]] = {"math": equal_math, "text": equal_text}
-"""(gold, extracted) → whether they are equal, for kinds whose answers have more than one spelling."""
+"""Kind → a function of (gold, extracted) that says whether they are equal, for kinds in which an answer has more than
+one spelling."""
 
 
 def kind_of(question: Question, kind: AnswerKind) -> Kind:
-    """The kind of this question's answer: in a mixed task, choice where it has options, else boolean."""
+    """The kind of this question's answer. In a mixed task it is choice where the question has options, else boolean."""
     if kind == "mixed":
         return "choice" if question.options else "boolean"
     return kind
 
 
 def normalise_gold(answer: object, question: Question, kind: AnswerKind) -> str | None:
-    """The gold answer as it is trained on and compared with; None where it is no answer of this kind.
+    """The gold answer in the form that is used in training and comparison; None where it is no answer of this kind.
 
-    Booleans and yes/no in any case become True or False, choices become a capital letter,
-    numbers one spelling (1,000.50 → 1000.5); mathematics and text keep their wording.
+    Booleans and yes/no in any case become True or False, choices become a capital letter, and numbers get one
+    spelling (1,000.50 → 1000.5). Mathematics and text keep their wording.
     """
     text = one_line(spelled(answer)) if isinstance(answer, str | bool | int | float) else ""
     if kind_of(question, kind) in ("math", "text"):
@@ -70,26 +72,25 @@ def normalise_gold(answer: object, question: Question, kind: AnswerKind) -> str 
 def extract_strict(line: str | None, question: Question, kind: AnswerKind) -> str | None:
     """The answer, where the whole answer line is an answer and nothing else; else None.
 
-    True/False or yes/no; a letter among the options, alone, with dot or parentheses, or before
-    its own option's text; a number with or without currency, percent sign and commas. A dot at the end, bold,
-    quotes, dollar signs and a box around the whole are allowed. In mathematics and text anything can be an
-    answer, so there any line is one.
+    It may be True/False or yes/no; the letter of an option, alone, with a dot or parentheses, or before its own
+    option's text; a number with or without currency, percent sign and commas. A dot at the end, and bold, quotes,
+    dollar signs or a box around the whole are allowed. In mathematics and text, any line is an answer.
     """
     return READERS[kind_of(question, kind)].strict(one_line(line or ""), question)
 
 
 def extract_flexible(text: str, question: Question, kind: AnswerKind) -> str | None:
-    """The answer that the whole text gives. Thoughts are not read, nor a next question that the text goes on to.
+    """The answer that the whole text gives, without its thoughts, and without a next question that it continues with.
 
-    What stands in its last box or between `<answer>` tags; what follows its last "answer is …" or "Answer:". Without
-    such a mark: the last True/False/Yes/No that ends a clause; for the other kinds what `find_letter`,
-    `find_number` and `find_math` find; for the text kind the last line.
+    The answer is in the last box, between `<answer>` tags, or after the last "answer is …" or "Answer:". Without such a
+    mark, it is the last True/False/Yes/No that ends a clause; the last line, for the kind text; and for the other
+    kinds, what `find_letter`, `find_number` and `find_math` return.
     """
     return READERS[kind_of(question, kind)].flexible(own_part(text), question)
 
 
 def outcome(extracted: str | None, gold: str, kind: AnswerKind) -> Outcome:
-    """correct, incorrect, or no_answer where nothing was extracted."""
+    """Compare an extracted answer with the gold answer: correct, incorrect, or no_answer where it is None."""
     if extracted is None:
         return "no_answer"
     return "correct" if EQUAL.get(kind, operator.eq)(gold, extracted) else "incorrect"

@@ -1,4 +1,4 @@
-"""Finding things in LaTeX text. Needs no torch."""
+"""Finding boxes and closing braces in LaTeX. Needs no torch."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ _BETWEEN = re.compile(
     r"[\s$*]*(?:\\[()\[\],;]|\\text\s*\{|\\q?quad)*[\s$*]*(?:[,;]|,?\s*(?:and|or)\b)[\s$*]*(?:also\b\s*)?"
     r"(?:\}|\\[()\[\],; ]|\\q?quad|[\s$*])*(?:[A-Za-z](?:_\{?\w\}?)?\s*=\s*)?[\s$*]*"
 )
-"""What may stand between two boxes that are one answer: a comma, "and", "or", and a name, as in x=…"""
+"""The text that may be between two boxes of one answer: a comma, "and" or "or", and a name, as in x=…"""
 _LONGEST_BETWEEN = 80
 
 
 def last_boxed(text: str) -> str | None:
-    r"""What the last ``\boxed{…}`` holds (``\fbox`` too, and ``\boxed 5.5``); None without one that is closed.
+    r"""The content of the last ``\boxed{…}`` (or ``\fbox{…}``, or ``\boxed 5.5``).
+
+    None where there is no box, or where the last one is not closed.
 
     Boxes that are joined by a comma, "and" or "or" are one answer: ``\boxed{1} or \boxed{2}`` gives ``1, 2``.
     """
-    found: list[str] = []
+    contents: list[str] = []
     start = len(text)
     for box in reversed(list(_BOX.finditer(text))):
         inside = _inside(text, box.end())
         if inside is None:
             break
-        said, end = inside
+        content, end = inside
         between = text[end:start]
-        if found and (len(between) > _LONGEST_BETWEEN or not _BETWEEN.fullmatch(between)):
+        if contents and (len(between) > _LONGEST_BETWEEN or not _BETWEEN.fullmatch(between)):
             break
-        found.append(said)
+        contents.append(content)
         start = box.start()
-    return ", ".join(dict.fromkeys(reversed(found))) if found else None
+    return ", ".join(dict.fromkeys(reversed(contents))) if contents else None
 
 
 def _inside(text: str, at: int) -> tuple[str, int] | None:
-    """What a box holds whose command ends at ``at``, and where it ends."""
+    """(content, end) of the box whose command ends at ``at``; None where its brace is not closed or nothing follows."""
     if text[at : at + 1] == "{":
         end = closing_brace(text, at)
         return None if end is None else (text[at + 1 : end].strip(), end + 1)
@@ -44,7 +46,7 @@ def _inside(text: str, at: int) -> tuple[str, int] | None:
 
 
 def closing_brace(text: str, opening: int) -> int | None:
-    """Where the brace that opens at ``opening`` is closed; None where it is not. ``\\{`` and ``\\}`` do not count."""
+    """The index of the brace that closes the one at ``opening``, or None. ``\\{`` and ``\\}`` do not count."""
     depth = 0
     for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, opening):
         depth += {"{": 1, "}": -1}.get(match[0], 0)

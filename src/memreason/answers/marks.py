@@ -1,6 +1,6 @@
-"""Where a text marks its answer: boxes, tags, ####, "the answer is", in some languages. Needs no torch.
+"""Finding the places where a text marks its answer: tags, ####, "the answer is" in some languages. Needs no torch.
 
-Nothing here knows what an answer is; the readers of each kind judge what stands at a mark.
+Nothing here knows what an answer is. The readers of each kind of answer judge the text at a mark.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from memreason.answers.thoughts import without_thoughts
 from memreason.records import one_line
 
 LONGEST = 1000
-"""Characters of a line that are read after a mark, and the marks of one kind that are looked at, from the end:
-so a text that is nothing but marks takes no longer than its length."""
+"""Most characters that are read after a mark."""
 _MOST = 20
+"""Most marks of one kind that are read, the last ones: a text of nothing but marks then takes linear time."""
 
 _TOKEN = re.compile(r"<[^<>\s]+_\d+>")
 _NEXT = re.compile(
@@ -44,10 +44,12 @@ _WRAPPED = re.compile(
 
 
 class Announced(NamedTuple):
-    """``rest``: what the line says after a mark, or the next line where it says nothing more, up to `LONGEST`
-    characters.
-    ``sure``: by words ("the answer is", "final answer:"), not by a bare "Answer:", which can open a solution.
-    ``last``: nothing but that line follows."""
+    """A place where words announce an answer.
+
+    ``rest`` is the text of the line after these words, or the next line if nothing follows on theirs, up to `LONGEST`
+    characters. ``sure``: the words are "the answer is" or "final answer:", and not only "Answer:", which can also
+    begin a solution. ``last``: nothing comes after that line.
+    """
 
     rest: str
     sure: bool
@@ -55,7 +57,7 @@ class Announced(NamedTuple):
 
 
 def own_part(text: str) -> str:
-    """What a text says about its own question: without planning tokens, thoughts, and a next question it goes on to."""
+    """The part of a text that answers its question: without planning tokens, thoughts, and a next question after it."""
     text = without_thoughts(_TOKEN.sub("", text))
     for following in _NEXT.finditer(text):
         if text[: following.start()].strip():
@@ -64,18 +66,18 @@ def own_part(text: str) -> str:
 
 
 def tagged(text: str) -> str | None:
-    """What stands between the last `<answer>` and `</answer>`."""
-    found = _TAG.findall(text) if "nswer>" in text.lower() else []
-    return found[-1].strip() or None if found else None
+    """The text between the last `<answer>` and `</answer>` (or the end of ``text``); None where there is none."""
+    contents = _TAG.findall(text) if "nswer>" in text.lower() else []
+    return contents[-1].strip() or None if contents else None
 
 
 def after_hashes(text: str) -> list[str]:
-    """What the lines say that begin with ####, as GSM8K's last ones do; the last first."""
+    """The text after each #### in a line, as in the last line of GSM8K's solutions; the last one first."""
     return [line.strip()[:LONGEST] for line in _HASHES.findall(text)[-_MOST:]][::-1]
 
 
 def announced(text: str, phrase: re.Pattern[str] = PHRASE) -> Iterator[Announced]:
-    """What follows each "answer is", "Answer:" and the like; the last first."""
+    """Yield the places where ``phrase`` ("answer is", "Answer:" …) announces an answer; the last one first."""
     for match in reversed(list(phrase.finditer(text))[-_MOST:]):
         start = _TO_ANSWER.match(text, match.end()).end()  # type: ignore[union-attr]
         end = text.find("\n", start)
@@ -87,7 +89,7 @@ def announced(text: str, phrase: re.Pattern[str] = PHRASE) -> Iterator[Announced
 
 
 def undecorated(line: str) -> str:
-    """A line without what only dresses it: bold, dollar signs, quotes, a box, `\\text`, an answer's tag, its dot."""
+    """A line without decoration around it: bold, dollar signs, quotes, a box, `\\text`, an answer tag, a final dot."""
     line = one_line(line)
     for _ in range(6):
         if line.count("**") % 2:
@@ -102,5 +104,5 @@ def undecorated(line: str) -> str:
 
 
 def plain(text: str) -> str:
-    """For comparison: one line, no case, no closing dot, no commas inside numbers."""
+    """``text`` for comparison: one line, without case, a final dot, and commas inside numbers."""
     return re.sub(r"(?<=\d),(?=\d{3})", "", one_line(text).removesuffix(".").rstrip().casefold())

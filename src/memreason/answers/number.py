@@ -1,4 +1,4 @@
-"""Numbers as answers: reading one, in one spelling for equal numbers. Needs no torch."""
+"""Numbers as answers: reading a number, and one spelling for equal numbers. Needs no torch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from memreason.answers.latex import last_boxed
 from memreason.answers.marks import LONGEST, after_hashes, announced, tagged, undecorated
 
 _LONGEST = 40
-"""Digits of the longest number that is read: a model can write digits without end."""
+"""Most digits of a number that is read: a model can write digits without end."""
 _N = rf"\d{{1,{_LONGEST}}}"
 _POWER = r"(?:[eE][+-]?\d{1,2}|\s*[×*]\s*10\s*\^\s*\{?[+-]?\d{1,2}\}?)"
 _DECIMAL = rf"(?:\d{{1,3}}(?:,\d{{3}})+|{_N})(?:\.{_N})?|\.{_N}"
 _NUMBER = rf"(?:{_N} {_N}/{_N}|{_N} ?/ ?{_N}|(?:{_DECIMAL}){_POWER}?)(?!\d|,\d)"
-"""A mixed number, else a fraction, else an integer or decimal, with a power of ten or without."""
+"""A mixed number, else a fraction, else an integer or decimal, with or without a power of ten."""
 _CURRENCY = "[$€£¥₹]"
 _LINE = re.compile(rf"{_CURRENCY}?\s*([-+]?)\s*{_CURRENCY}?\s*({_NUMBER})\s*(?:{_CURRENCY}|%|percent)?\s*\.?")
 _ANYWHERE = re.compile(rf"(?:(?<![\w.)])(-))?(?<![\w.])(?<!\d,){_CURRENCY}?({_NUMBER})")
@@ -26,11 +26,11 @@ _SUM = re.compile(
     rf"\s*(?:[A-Za-z]\w*(?: [A-Za-z]+){{0,3}}|{_TERM}(?:\s*(?:\*\*|[-+*/×÷x^]|times|plus|minus)\s*{_TERM})*)"
     rf"\s*=\s*(?={_CURRENCY}|[-(.\d])"
 )
-"""What stands before the right side of an equation: 9 * 2 =, 9 eggs x $2 =, total =."""
+"""The left side of an equation, with its sign: 9 * 2 =, 9 eggs x $2 =, total =."""
 _WHOLE_LINE = re.compile(
     rf"\W*?-?{_CURRENCY}?{_NUMBER}\s*%?(?:(?:\s+[^\W\d]+){{0,3}}\s*(?:\(.*|[.!]?\W*$|\b(?:because|since)\b.*)|\s*[,;:–—]\s.*)"
 )
-"""A line that begins with the answer: 18 dollars; 18 (9 eggs x $2); 18, since …; but not "3 eggs are left over, so"."""
+"""A line that begins with the answer: 18 dollars; 18 (9 eggs x $2); 18, since …; but not "3 eggs are left, so …"."""
 
 _SIGN_APART = re.compile(rf"^\s*(?:-|minus|negative)\s+(?={_CURRENCY}?\d)", re.IGNORECASE)
 _UNSUMMED = re.compile(
@@ -39,7 +39,7 @@ _UNSUMMED = re.compile(
 _SEVERAL = re.compile(
     rf"\W*?-?{_CURRENCY}?{_NUMBER}\s*(?:,?\s*\bor\b\s*-?{_CURRENCY}?{_NUMBER}|,\s+-?{_CURRENCY}?{_NUMBER}(?=\W*$))"
 )
-"""Two numbers, which are no answer."""
+"""Two numbers ("5 or 6"), which are no answer."""
 _LINE_BEGINS = re.compile(rf"\W*?-?{_CURRENCY}?{_NUMBER}(?P<heading>[.:)]\s+[^\W\d])?")
 
 _SIGNS = str.maketrans(dict.fromkeys("−–‐‑‒﹣－", "-") | {"·": "*", "∗": "*", "⁄": "/"})
@@ -56,19 +56,19 @@ _LATEX = (
 
 
 def whole_number_line(line: str) -> str | None:
-    """The number, where ``line`` is a number and nothing else but its sign, currency, percent sign or final dot.
+    """The number, where ``line`` is only a number with its sign, currency, percent sign or final dot; else None.
 
-    A percent sign carries no factor: in GSM8K's questions "what percentage" is answered by 50.
+    50% is read as 50: in GSM8K, the answer to "what percentage" is 50.
     """
     match = _LINE.fullmatch(_plain(undecorated(line)).strip())
     return _read(match[1], match[2]) if match else None
 
 
 def find_number(text: str) -> str | None:
-    """The number that a text gives: after its last ####, in its last box or tag, after "answer is", else its last.
+    """The number that a text gives: after its last ####, in its last box or tag, after "answer is", else its last one.
 
-    Of an equation there, the right side; two numbers, "5 or 6", are no answer. A line that begins with #### or
-    "Answer:" counts where its number comes at once, and not where it is a heading or the start of a solution.
+    If an equation is there, its right side counts. Two numbers, "5 or 6", are no answer. A line that begins with ####
+    or "Answer:" counts only if its number comes at once, and if it is not a heading or the start of a solution.
     """
     for line in after_hashes(text):
         line = re.sub(r"^\W*(?:(?:the|my|final|answer|is)\b[\s:]*)*", "", line) if line[:1].isalpha() else line
@@ -81,8 +81,8 @@ def find_number(text: str) -> str | None:
     for marked in marks:
         if number := first_number(marked):
             return number
-    for said, sure, _ in lines:
-        if (sure or _begins(said)) and (number := first_number(said)):
+    for rest, sure, _ in lines:
+        if (sure or _begins(rest)) and (number := first_number(rest)):
             return number
     return last_number(text)
 
@@ -92,7 +92,10 @@ def _begins(line: str) -> bool:
 
 
 def first_number(text: str) -> str | None:
-    """The first number in a text, units and words around it or not; of an equation that it begins with, the result."""
+    """The first number in a text, with or without units and words around it.
+
+    If the text begins with an equation, this is the number after its last =; if it is a sum such as 2 + 3, its value.
+    """
     text = _right_side(_plain(text[:LONGEST]))
     unsummed = _UNSUMMED.match(text.strip())
     value = evaluate(unsummed[0]) if unsummed else None
@@ -111,7 +114,7 @@ def _right_side(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """In plain signs: a typographic minus, `½`, `\\frac{1}{2}`, `1{,}000` and `\\$` as they are typed."""
+    """``text`` in signs of a keyboard: for a typographic minus, `½`, `\\frac{1}{2}`, `1{,}000` and `\\$`."""
     text = _VULGAR.sub(lambda sign: (sign[1] and f"{sign[1]} ") + unicodedata.normalize("NFKC", sign[2]), text)
     text = text.translate(_SIGNS)
     for pattern, replacement in _LATEX:
@@ -124,7 +127,7 @@ def _numbers(text: str) -> list[str]:
 
 
 def _read(sign: str, digits: str) -> str | None:
-    """`spell` of a number as written; None for n/0."""
+    """The one spelling (`spell`) of a number as it is written; None for n/0."""
     digits, _, power = re.sub(r"\s*[×*]\s*10\s*\^\s*\{?|[eE]", "e", digits).rstrip("}").partition("e")
     whole, _, rest = digits.rpartition(" ") if re.fullmatch(r"\d+ \d+/\d+", digits) else ("0", "", digits)
     try:
@@ -135,7 +138,7 @@ def _read(sign: str, digits: str) -> str | None:
 
 
 def spell(value: Fraction) -> str:
-    """The one spelling of a number: an integer, else a decimal where it ends (within 40 places), else n/d."""
+    """The one spelling of a number: an integer, else a decimal if it ends within 40 places, else a fraction n/d."""
     places = next((n for n in range(_LONGEST + 1) if 10**n % value.denominator == 0), None)
     if places is None:
         return f"{value.numerator}/{value.denominator}"

@@ -1,4 +1,4 @@
-"""Answers in free text: any line is one, and two are equal where their words are. Needs no torch."""
+"""Answers in free text: any line is an answer, and two are equal if their words are equal. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from memreason.answers.marks import announced, plain, tagged
 
 
 def whole_text_line(line: str) -> str | None:
-    """The line as it is compared; None for an empty one."""
+    """The line in the form in which it is compared (`plain`); None for an empty line."""
     return plain(line) or None
 
 
 def find_text(text: str) -> str | None:
-    """The answer that a text gives: in its last box or tag, after "answer is", else its last line."""
+    """The answer that a text gives: in its last box or tag, or after its last "answer is"; else its last line."""
     marks = [last_boxed(text), tagged(text), *(line.rest for line in announced(text))]
     return plain(next(filter(None, [*marks, text.strip().rpartition("\n")[2]]), "")) or None
 
 
 def equal_text(gold: str, answer: str) -> bool:
-    """Whether two answers have the same words, whatever their case."""
+    """Whether two answers have the same words; case does not matter."""
     return plain(gold) == plain(answer)

@@ -1,4 +1,4 @@
-"""What a reasoning model thinks before it answers is no answer: the text without it. Needs no torch."""
+"""Removing the thoughts that a reasoning model writes before its answer. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MARK = re.compile(
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*(?:<\|constrain\|>[^<]*)?(?:<\|message\|>)?")
 _CHANNEL_ENDS = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
 _BARE_CHANNELS = re.compile(r"\s*(?:assistant)?analysis(?=[^\W_])")
-"""The same channels where the decoder left the special tokens out: `analysisWe need …assistantfinal18`."""
+"""The start of a text with such channels whose special tokens were left out: `analysisWe need …assistantfinal18`."""
 _HEADING = re.compile(
     r"[\s*#_>]*(?:(?:here(?:['’]s| is) (?:a|my|the) )?(?:thinking|thought) process\b[*_ ]*(?::|\n)"
     r"|thinking(?:\.\.\.|…)\s)",
@@ -29,13 +29,15 @@ _JSON = re.compile(r'^(?:```(?:json)?\s*)?\{\s*"', re.MULTILINE)
 
 
 def without_thoughts(text: str) -> str:
-    """The text without the thoughts in it; nothing is left where thoughts begin and never end.
+    """The text without the thoughts in it. Where thoughts begin and never end, nothing after their beginning is kept.
 
-    Thoughts stand between `<think>` and `</think>` (thinking, thought, reasoning …; in square brackets and
-    other models' spellings too), or before a closing tag whose opening one stood in the prompt. Of the channels
-    of gpt-oss only the final one stays, also where the special tokens are left out. A text that opens with
-    "Thinking Process:" or "Here is my thought process:" is thought up to the last line that announces an
-    answer, or up to its first line of JSON where that comes before. A text without any of these comes back as it is.
+    - Thoughts are between `<think>` and `</think>` (or thinking, thought, reasoning …, also in square brackets and in
+      the spellings of other models), or before a closing tag whose opening tag was in the prompt.
+    - Of the channels of gpt-oss, only the final one is kept, even where the special tokens are missing.
+    - In a text that begins with "Thinking Process:" or "Here is my thought process:", everything is thought up to the
+      last line that announces an answer, or up to the first line of JSON, if that comes earlier.
+
+    A text without any of these is returned unchanged.
     """
     if "<|channel|>" in text:
         text = _final_channel(text)
@@ -63,14 +65,14 @@ def _outside_marks(text: str) -> str:
     for mark in _MARK.finditer(text):
         if mark["opening"]:
             kept += [] if thinking else [text[at : mark.start()]]
-        elif not thinking:  # its opening tag stood in the prompt
+        elif not thinking:  # the opening tag was in the prompt
             kept.clear()
         at, thinking = mark.end(), bool(mark["opening"])
     return "".join(kept) if thinking else "".join([*kept, text[at:]])
 
 
 def _after_heading(text: str) -> str:
-    starts = [begun.start()] if (begun := _JSON.search(text)) else []
+    starts = [first_json.start()] if (first_json := _JSON.search(text)) else []
     if ends := list(_HEADING_ENDS.finditer(text)):
         starts.append(ends[-1].end("done") if ends[-1]["done"] else ends[-1].start())
     return text[min(starts) :] if starts else ""

@@ -1,1 +1,1 @@
-"""A model as one unit: base model, planning tokens and adapters, made, saved, loaded and merged."""
+"""A model as one unit of base model, planning tokens and adapters: building, saving, loading and merging it."""

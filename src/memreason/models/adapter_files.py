@@ -1,4 +1,4 @@
-"""A checkpoint's adapter files: read, and put onto a base model only where they are whole and belong together."""
+"""A checkpoint's adapter files: they are put onto a base model only if they are whole and fit each other."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _AGAIN = "copy the checkpoint again, take another checkpoint-… folder of the r
 
 
 def read_adapter(folder: Path) -> dict[str, torch.Tensor]:
-    """The adapter's tensors by name; UserError where the file is missing, cut off, or holds what is not finite."""
+    """The adapter's tensors by name; UserError where the file is missing, cut off, or holds a nan or an infinity."""
     path = folder / ADAPTER_WEIGHTS
     if not path.is_file():
-        raise UserError(f"{path} is missing, which holds the trained weights; {_AGAIN}")
+        raise UserError(f"{path} is missing: it holds the trained weights; {_AGAIN}")
     with reading(f"{path} is damaged or cut off", _AGAIN):
         tensors = load_file(path)
     check_finite(tensors.items(), str(path), _AGAIN)
@@ -37,9 +37,9 @@ def read_adapter(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def check_adapter(model: PeftModel, tensors: dict[str, torch.Tensor], folder: Path) -> None:
-    """Raise UserError where ``tensors`` are not exactly those that ``model``'s adapters have.
+    """Raise UserError where the names or shapes of ``tensors`` are not exactly those of ``model``'s adapters.
 
-    PEFT leaves what is missing as it was drawn and drops what it does not know, with a warning at most.
+    PEFT itself would leave missing weights at their random start and drop unknown ones, with a warning at most.
     """
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
     wrong = (
@@ -68,70 +68,74 @@ _OURS: dict[str, tuple[type[PeftConfig], dict[str, Any]]] = {
         "num_transformer_submodules",
     ), int)),
 }  # fmt: skip
-"""What is trained here, by PEFT's name: its configuration, and the options that we set or PEFT finds out."""
+"""PEFT's name for each kind of adapter that we train → its configuration class, and the options (with their types)
+that we set or that PEFT fills in."""
 _OF_ALL = {"peft_type": str, "task_type": str, "inference_mode": bool, "peft_version": str | None,
            "base_model_name_or_path": str | None, "revision": str | None}  # fmt: skip
+"""The options of every kind of adapter, with their types."""
 
 
-def _check_config(found: dict[str, Any]) -> None:
-    """Raise ValueError, TypeError or KeyError where ``found`` is no configuration that we have written.
+def _check_config(options: dict[str, Any]) -> None:
+    """Raise ValueError, TypeError or KeyError where ``options`` is not a configuration that memreason writes.
 
-    Others ask PEFT for what was not trained, for memory without bounds, or for code: it imports the module that
-    `megatron_core` names.
+    Other configurations can make PEFT add adapters that were not trained, take any amount of memory, or run code: PEFT
+    imports the module that `megatron_core` names.
     """
-    if str(found["peft_type"]) not in _OURS:
-        raise ValueError(f"peft_type is {found['peft_type']!r}, which is none of {', '.join(_OURS)}")
-    kind, own = _OURS[found["peft_type"]]
+    if str(options["peft_type"]) not in _OURS:
+        raise ValueError(f"peft_type is {options['peft_type']!r}, which is none of {', '.join(_OURS)}")
+    kind, own = _OURS[options["peft_type"]]
     usual = kind()
-    for name, value in found.items():
+    for name, value in options.items():
         if name in own or name in _OF_ALL:
             if not fits(value, (_OF_ALL | own)[name]):
                 raise TypeError(f"{name} is {value!r}, which is not of its type")
         elif (value and value != getattr(usual, name, None)) or (not value and getattr(usual, name, None)):
             raise ValueError(f"{name} is {value!r}, which no training here sets")
     for name in own.keys() & {"r", "lora_alpha", "num_virtual_tokens"}:
-        if found[name] < 1:  # KeyError where it is missing: a default would scale the adapters otherwise
-            raise ValueError(f"{name} is {found[name]}")
+        if options[name] < 1:  # KeyError where it is missing: PEFT's default would scale the adapters differently
+            raise ValueError(f"{name} is {options[name]}")
 
 
-def _check_size(found: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
-    """Raise ValueError where ``found`` asks for adapters of another size than the saved ones: of any, before PEFT
-    makes them."""
+def _check_size(options: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError where ``options`` ask for adapters of another size than ``tensors`` have.
+
+    It is called before PEFT makes the adapters, because a wrong size could ask for any amount of memory.
+    """
     ranks = {len(tensor) for name, tensor in tensors.items() if "lora_A" in name and tensor.ndim}
-    if "r" in found and any(rank % found["r"] for rank in ranks):  # experts' stand below each other
-        raise ValueError(f"it has rank {', '.join(map(str, ranks)) or 'none'}, and r is {found['r']}")
+    if "r" in options and any(rank % options["r"] for rank in ranks):  # the matrices of several experts are stacked
+        raise ValueError(f"it has rank {', '.join(map(str, ranks)) or 'none'}, and r is {options['r']}")
     lengths = {len(tensor) for tensor in tensors.values() if tensor.ndim}
-    if "num_virtual_tokens" in found and found["num_virtual_tokens"] not in lengths:
-        raise ValueError(f"num_virtual_tokens is {found['num_virtual_tokens']}")
+    if "num_virtual_tokens" in options and options["num_virtual_tokens"] not in lengths:
+        raise ValueError(f"num_virtual_tokens is {options['num_virtual_tokens']}")
 
 
 def load_adapter(model: PreTrainedModel, folder: Path, token_ids: list[int]) -> PeftModel:
-    """``model`` under the adapters saved in ``folder``, which train the rows of the tokens ``token_ids``.
+    """``model`` with the adapters that are saved in ``folder``; their new rows must be those of ``token_ids``.
 
-    Which base model `adapter_config.json` names does not matter here. Raises UserError where one of the files is
-    missing, damaged, or does not fit the other.
+    The base model that `adapter_config.json` names does not matter here. Raises UserError where one of the files is
+    missing or damaged, or where the two do not fit each other.
     """
     path = folder / ADAPTER_CONFIG
     tensors = read_adapter(folder)
     if not path.is_file():
-        raise UserError(f"{path} is missing, which says what the trained weights are; {_AGAIN}")
+        raise UserError(f"{path} is missing: it says what the trained weights are; {_AGAIN}")
     with reading(f"{path} is not a configuration that PEFT can read", _AGAIN):
-        found = read_object(path)
-        _check_config(found)
+        options = read_object(path)
+        _check_config(options)
         config = PeftConfig.from_pretrained(str(folder))
-    rows = found.get("trainable_token_indices") or found.get("token_indices") or []
+    rows = options.get("trainable_token_indices") or options.get("token_indices") or []
     for ids in rows.values() if isinstance(rows, dict) else [rows]:
         if ids and ids != token_ids:
             raise UserError(f"{path} has the rows of other tokens than the checkpoint's manifest; {_AGAIN}")
     with reading(f"{folder / ADAPTER_WEIGHTS} does not fit its {ADAPTER_CONFIG}", _AGAIN):
-        _check_size(found, tensors)
+        _check_size(options, tensors)
         unit = PeftModel.from_pretrained(model, str(folder), config=config)
     check_adapter(unit, tensors, folder)
-    taken = get_peft_model_state_dict(unit, save_embedding_layers=False)
-    for name, tensor in tensors.items():  # which PEFT may have renamed on the way, and lost
-        if not torch.equal(taken[name].cpu(), tensor.to(taken[name].dtype)):
+    loaded = get_peft_model_state_dict(unit, save_embedding_layers=False)
+    for name, tensor in tensors.items():  # PEFT may have renamed one while loading, and so lost it
+        if not torch.equal(loaded[name].cpu(), tensor.to(loaded[name].dtype)):
             raise UserError(
                 f"PEFT drops or changes {name} of {folder / ADAPTER_WEIGHTS} when it loads it, so that the adapters "
-                "would be others than were trained; train again with another --lora_module (atten, say)"
+                "would differ from the trained ones; train again with another --lora_module (atten, say)"
             )
     return unit

@@ -1,4 +1,4 @@
-"""What is trained of a model, and what is frozen: PEFT's adapters by parameter-efficient mode."""
+"""Which weights of a model are trained and which are frozen: PEFT's adapters for each parameter-efficient mode."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from memreason.models.token_embeddings import layers_with_rows
 
 
 def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int]) -> PreTrainedModel | PeftModel:
-    """Adapters, trainable rows, and the right things frozen, for the parameter-efficient mode.
+    """``model`` with the adapters and trainable rows of ``config``'s parameter-efficient mode, all else frozen.
 
-    Mode `lora` holds the new rows in the same place as the others do, but frozen: the checkpoint
-    must carry them either way.
+    In mode `none` there are no adapters, and all weights that text goes through are trained. ``new_ids`` are the ids of
+    the planning tokens, whose rows are trained. In mode `lora` these rows are frozen, but held in the same layers as
+    in the other modes, because the checkpoint must contain them.
+    Raises UserError where the model has no layer to adapt, or where PEFT could not load its adapters again.
     """
     mode = config.parameter_efficient_mode
     if mode == "none":
@@ -64,23 +66,26 @@ def with_adapters(model: PreTrainedModel, config: ModelConfig, new_ids: list[int
 
 
 def notes(model: nn.Module) -> list[str]:
-    """What to know of a model as it is trained, a line each: what has adapters, and how others must load it."""
-    found = []
+    """Notes on a model in training, one line each: which layers have adapters, and how other programs must load it."""
+    lines = []
     if layers := adapted(model):
-        found.append(f"adapters on {layers}")
+        lines.append(f"adapters on {layers}")
     if any(isinstance(module, ParamWrapper) for module in model.modules()):
-        found.append("no dropout before adapters in mixtures of experts; PEFT has none for these")
+        lines.append("no dropout before adapters in mixtures of experts; PEFT has none for these")
     of_rows = [module for module in model.modules() if isinstance(module, NewRowsBesideFrozen)]
     if any(getattr(module.base_layer, "bias", None) is not None for module in of_rows):
-        found.append(
+        lines.append(
             "the output head has a bias, which PEFT's own layers leave out: whoever loads the checkpoint with PEFT "
             "alone must call merge_and_unload() before using it"
         )
-    return found
+    return lines
 
 
 def _freeze_all_but_text(model: PreTrainedModel) -> None:
-    """Freeze a vision tower, say, which no text ever reaches: to a trainer its weights would seem forgotten."""
+    """Freeze all parts that text never goes through, such as a vision tower.
+
+    They get no gradients, and a trainer could take this for an error.
+    """
     if model.config.get_text_config() is model.config:
         return
     parts = [language_model(model), model.get_input_embeddings(), model.get_output_embeddings()]
@@ -90,21 +95,27 @@ def _freeze_all_but_text(model: PreTrainedModel) -> None:
 
 
 def _sides(model: PreTrainedModel) -> list[str]:
-    """The names by which PEFT finds the layers that hold new rows; a head that shares its weight shares the rows."""
+    """The names by which PEFT finds the layers that hold new rows.
+
+    An output head that shares its weight with the embeddings shares their rows, so it is not among them.
+    Raises UserError where the model has no output head.
+    """
     if model.get_output_embeddings() is None:
         raise UserError(f"{type(model).__name__} has no output head that memreason knows how to train")
     layers = {name: layer for name, layer in model.named_modules()}
     sides = []
     for layer in layers_with_rows(model):
-        name = next(name for name, one in layers.items() if one is layer)
+        name = next(name for name, candidate in layers.items() if candidate is layer)
         last = name.rpartition(".")[2]
-        sides.append(last if sum(one.endswith(last) for one in layers) == 1 else name)
+        sides.append(last if sum(other.endswith(last) for other in layers) == 1 else name)
     return sides
 
 
 def _check_kept(unit: PeftModel) -> None:
-    """Raise UserError where PEFT would not find the weights of a checkpoint again: it renames them as transformers does
-    a base model's, and not every rule of those fits."""
+    """Raise UserError where PEFT could not load the adapters of a checkpoint again.
+
+    While loading, PEFT renames adapter weights by transformers' rules for base models, and not all of these fit.
+    """
     kept = get_peft_model_state_dict(unit, save_embedding_layers=False)
     lost = set_peft_model_state_dict(unit, kept).unexpected_keys
     if lost:
@@ -115,8 +126,10 @@ def _check_kept(unit: PeftModel) -> None:
 
 
 def _set_dropout(unit: PeftModel, dropout: float) -> None:
-    """Dropout before the adapters of layers, where PEFT was told of none because there are adapters of single
-    weights, which cannot have any."""
+    """Put dropout before the adapters of linear layers.
+
+    PEFT was given a dropout of 0 because the model also has adapters of single weights, which cannot have dropout.
+    """
     for module in unit.modules():
         if dropout and isinstance(module, LoraLayer) and not isinstance(module, ParamWrapper):
             module.lora_dropout["default"] = nn.Dropout(dropout)

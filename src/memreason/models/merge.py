@@ -1,4 +1,4 @@
-"""Adapters merged into the weights that they adapt: for a while, or for good."""
+"""Merging adapters into the weights that they adapt, for a while or for good."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from memreason.models.sharding import is_sharded
 
 @contextmanager
 def merged_for_a_while(model: PreTrainedModel | PeftModel) -> Iterator[PreTrainedModel | PeftModel]:
-    """``model`` in evaluation mode, its adapters merged into the weights.
+    """Inside this context: ``model`` in evaluation mode, with its adapters merged into the weights.
 
-    Afterwards every weight is bit for bit what it was: the originals are kept aside, because subtracting an adapter
-    again is not exact in 16 bits. Quantized and sharded weights stay unmerged.
+    Afterwards every weight is bit for bit what it was. For this, copies of the original weights are kept, because
+    subtracting an adapter again is not exact in 16 bits. Quantized and sharded weights are not merged.
     """
     training = model.training
     model.eval()
@@ -30,7 +30,7 @@ def merged_for_a_while(model: PreTrainedModel | PeftModel) -> Iterator[PreTraine
             model.train(training)
         return
     weights = {id(weight): weight for weight in map(adapted_weight, layers)}
-    # Copies on the CPU: a second set of weights may not fit on the GPU.
+    # The copies are on the CPU, because a second set of weights may not fit on the GPU.
     originals = {key: weight.data.to("cpu", copy=True) for key, weight in weights.items()}
     model.merge_adapter()
     try:
@@ -43,7 +43,7 @@ def merged_for_a_while(model: PreTrainedModel | PeftModel) -> Iterator[PreTraine
 
 
 def merged_for_good(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """The base model that ``model`` was, with its adapters merged into the weights; a bare model as it is."""
+    """The base model inside ``model``, with the adapters merged into its weights; a model without adapters as it is."""
     if not isinstance(model, PeftModel):
         return model
     merged = model.merge_and_unload()

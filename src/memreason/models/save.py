@@ -21,11 +21,11 @@ from memreason.runtime.interruptions import as_os_error
 def save_checkpoint(
     model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, manifest: Manifest, folder: Path
 ) -> None:
-    """Write adapters and new rows (all weights in mode `none`), tokenizer and manifest into ``folder``.
+    """Write adapters and new rows (in mode `none`: all weights), tokenizer and manifest into ``folder``.
 
-    The files are written into a folder of their own and moved when all are whole, the manifest last: no
-    half-written file ever has its final name. Of several processes the main one writes; where weights are sharded,
-    all must call this. Raises OSError (a full disk, say); ``folder`` is then as it was.
+    The files are written into a temporary folder and moved when all are whole, the manifest last, so that no
+    half-written file ever has its final name. With several processes, only the main one writes; if weights are
+    sharded, all must call this. Raises OSError (a full disk, say); ``folder`` is then as it was.
     """
     whole = whole_weights(model) if is_sharded(model) else None
     if not distributed.is_main():
@@ -38,7 +38,7 @@ def save_checkpoint(
         manifest.write(aside)
         for file in sorted(aside.iterdir(), key=lambda file: file.name == MANIFEST):
             os.replace(file, folder / file.name)
-    except SafetensorError as error:  # which is no OSError, whatever its cause
+    except SafetensorError as error:  # it is not an OSError, even where the disk is full
         raise as_os_error(error, folder) or error from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -47,11 +47,11 @@ def save_checkpoint(
 def _save_model(
     model: PreTrainedModel | PeftModel, manifest: Manifest, folder: Path, state_dict: dict[str, torch.Tensor] | None
 ) -> None:
-    """``state_dict`` are the weights where they are not whole in ``model``."""
+    """``state_dict`` holds the whole weights if ``model`` is sharded, else it is None."""
     if not isinstance(model, PeftModel):
         model.save_pretrained(folder, state_dict=state_dict)
         return
-    for config in model.peft_config.values():  # else it would name a folder in this machine's cache
+    for config in model.peft_config.values():  # else the adapter's config would name a folder in this machine's cache
         config.base_model_name_or_path = manifest.hub_id or manifest.base_model
         config.revision = manifest.hub_revision or None
     with plain_names(model):

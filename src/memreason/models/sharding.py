@@ -1,6 +1,6 @@
-"""Models whose weights are sharded over processes (FSDP2): making them, and reading and writing whole weights.
+"""Models whose weights are sharded over processes (FSDP2): helping accelerate to shard them, and whole weights.
 
-The sharding itself is accelerate's. All functions here are collective: every process calls them.
+accelerate does the sharding itself. All functions here are collective: every process must call them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from memreason.kernels.patching import replaced
 from memreason.runtime import distributed
 
 _TRAINED = ("lora_", "trainable_tokens")
-"""In the names of a PEFT model's own weights."""
+"""Parts of the names of the weights that PEFT adds to a model."""
 
 
 def is_sharded(model: nn.Module) -> bool:
@@ -31,9 +31,9 @@ def is_sharded(model: nn.Module) -> bool:
 
 
 def shard_on_cpus(accelerator: Accelerator, plugin_options: dict[str, Any] | None) -> None:
-    """Make accelerate shard over CPU processes too, where it would silently take whole models.
+    """Make accelerate shard over CPU processes too, where it would silently keep whole models.
 
-    It has no use but to try out on any machine what runs on many GPUs.
+    This is only for trying out, on any machine, what runs on many GPUs.
     """
     if accelerator.distributed_type == DistributedType.MULTI_CPU:
         accelerator.state.distributed_type = DistributedType.FSDP
@@ -42,10 +42,11 @@ def shard_on_cpus(accelerator: Accelerator, plugin_options: dict[str, Any] | Non
 
 @contextmanager
 def frozen_embeddings_shown(model: nn.Module) -> Iterator[None]:
-    """While accelerate shards it, let the model give its frozen embedding layers for those that PEFT put around them.
+    """Inside this context, ``model`` returns its frozen embedding layers instead of PEFT's layers around them.
 
-    accelerate asks whether the two sides share one weight. PEFT's layers, asked for theirs, compute a new
-    matrix each, and so seem not to; and the rows that tied sides share must not be in two groups.
+    accelerate, while sharding, asks whether input and output embeddings share one weight. PEFT's layers compute a new
+    matrix each time they are asked for their weight, so the two would seem separate. Rows that tied embeddings share
+    must not be in two groups of weights.
     """
     sides = {name: getattr(model, name)() for name in ("get_input_embeddings", "get_output_embeddings")}
     for name, layer in sides.items():
@@ -58,9 +59,10 @@ def frozen_embeddings_shown(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def plain_names(model: nn.Module) -> Iterator[None]:
-    """While PEFT picks its weights by the names of modules, let those lack what activation checkpointing adds.
+    """Inside this context, ``model.named_modules`` leaves out the name part that activation checkpointing adds.
 
-    The names in a state dict lack it, so PEFT would find no adapter in a sharded model's checkpointed layers.
+    PEFT picks its weights out of a state dict by the names of modules. The names in a state dict lack that part, so
+    PEFT would find no adapter in the checkpointed layers of a sharded model.
     """
     modules = model.named_modules
 
@@ -73,9 +75,12 @@ def plain_names(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def whole_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What a checkpoint holds of a sharded model, by name, on the CPU of the main process; elsewhere nothing."""
+    """The weights that a checkpoint of a sharded model holds, whole, by name, on the CPU.
+
+    Only the main process gets them; the others get an empty dict.
+    """
     whole: dict[str, torch.Tensor] = {}
-    gathered: dict[int, torch.Tensor] = {}  # tied sides are one weight, and stay so
+    gathered: dict[int, torch.Tensor] = {}  # by id: tied embeddings are one weight, and stay one tensor
     for name, weight in model.state_dict(keep_vars=True).items():
         if isinstance(model, PeftModel) and not any(part in name for part in _TRAINED):
             continue
@@ -88,7 +93,7 @@ def whole_weights(model: nn.Module) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def take_over(model: nn.Module, saved: dict[str, torch.Tensor]) -> None:
-    """Copy whole weights, named as in a checkpoint, into a sharded model; each process keeps its part."""
+    """Copy the whole weights ``saved``, named as in a checkpoint, into a sharded model; each process keeps its part."""
     with plain_names(model):
         peft = isinstance(model, PeftModel)
         live = get_peft_model_state_dict(model, save_embedding_layers=False) if peft else model.state_dict()

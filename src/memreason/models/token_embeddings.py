@@ -1,7 +1,7 @@
 """New tokens in the tokenizer, and their rows in the embedding matrices.
 
-Which rows are new is decided by token id, never by the number of rows: Qwen2.5's matrices have more
-rows than its tokenizer has tokens, so its new tokens land on rows that exist already.
+The token ids decide which rows are new, never the number of rows: Qwen2.5's matrices have more
+rows than its tokenizer has tokens, so its new tokens get rows that exist already.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ DESCRIBING_WORDS = {
     "/": "divided share each",
     "n": "state let",
 }
-"""New rows start from the mean embedding of these words; a type without an entry, from its name."""
+"""Step type → words. A new row starts at the mean embedding of its type's words; without an entry, of its name."""
 INIT_NOISE = 0.1
-"""Standard deviation of the noise on a new row, as a share of the matrix's own."""
+"""Standard deviation of the noise on a new row, as a share of the standard deviation of the matrix."""
 
 
 def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> dict[str, int]:
-    """Add the layout's tokens and return name → id.
+    """Add the layout's tokens to the tokenizer, and return name → id.
 
-    They are ordinary, not "special" tokens: decoding with `skip_special_tokens` must keep them.
+    They are not "special" tokens of the tokenizer, because decoding with `skip_special_tokens` must keep them.
     Raises UserError where the tokenizer already has one of the names.
     """
     if (layout.num_general_prefix_tokens, layout.num_special_prefix_tokens) == (0, 0):
@@ -52,10 +52,10 @@ def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> di
 
 
 def resize(model: PreTrainedModel, tokens: int) -> int:
-    """Make room for ``tokens`` ids, never shrinking; returns the number of rows.
+    """Give the embeddings at least ``tokens`` rows; they never shrink. Returns the number of rows.
 
-    Where the output head has a bias, the new ids' is what whoever loads a checkpoint by transformers' usual resizing
-    gets: the mean of the others, or zero in a head that shares its weight with the embeddings.
+    If the output head has a bias, the new ids get the bias that transformers' usual resizing gives them when someone
+    else loads the checkpoint: the mean of the others, or zero in a head that shares its weight with the embeddings.
     """
     rows = model.get_input_embeddings().weight.shape[0]
     if tokens <= rows:
@@ -68,13 +68,16 @@ def resize(model: PreTrainedModel, tokens: int) -> int:
 
 
 def layers_with_rows(model: PreTrainedModel) -> list[Any]:
-    """The layers that hold a row for each token: the embeddings; those that feed every layer besides (Gemma 3n and 4);
-    and the output head, where its weight is its own."""
+    """The layers that hold a row for each token.
+
+    These are the embeddings; in Gemma 3n and 4, a second embedding, which feeds every layer; and the output head,
+    unless it shares its weight with the embeddings.
+    """
     embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
     layers: list[Any] = [embeddings]
     if getattr(model.config.get_text_config(), "hidden_size_per_layer_input", 0):
         of_layers = model.get_per_layer_input_embeddings()
-        if len(of_layers.weight) >= len(embeddings.weight):  # else the last ids have none there
+        if len(of_layers.weight) >= len(embeddings.weight):  # else the last ids have no row there
             layers.append(of_layers)
     return layers if head is None or head.weight is embeddings.weight else [*layers, head]
 
@@ -87,9 +90,9 @@ def initialise_rows(
     seed: int,
     type_words: dict[str, str] | None = None,
 ) -> None:
-    """Start each new row, wherever tokens have rows, near the words that describe it.
+    """Set each new row, in all layers with rows, to the mean embedding of the words that describe it, plus noise.
 
-    ``type_words`` describe inferred step types.
+    ``type_words`` maps inferred step types to such words. The noise is drawn with ``seed``.
     """
     describing = {**(type_words or {}), **DESCRIBING_WORDS}
     if not token_ids:

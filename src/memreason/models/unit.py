@@ -1,9 +1,8 @@
 """A base model, its planning tokens and its adapters as one unit.
 
-`build.build` makes one, `load.load` reads a saved one. Three shapes of model work: untied embeddings with
-one row for each token (Llama), untied with more rows than the tokenizer has tokens (Qwen2.5-7B), and tied
-(SmolLM2, Qwen2.5-0.5B). Which rows are new is decided by token id, never by the number of rows, and the
-matrix never shrinks.
+`build.build` makes one, `load.load` reads a saved one. Three kinds of embeddings work: untied with one row for
+each token (Llama), untied with more rows than the tokenizer has tokens (Qwen2.5-7B), and tied (SmolLM2,
+Qwen2.5-0.5B). The token ids decide which rows are new, never the number of rows, and the matrix never shrinks.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from memreason.planning_tokens.layout import PlanningTokens
 
 @dataclass
 class ModelUnit:
-    """A causal LM (under PEFT or bare), its tokenizer, and its manifest."""
+    """A causal LM (with or without PEFT around it), its tokenizer, and its manifest."""
 
     model: PreTrainedModel | PeftModel
     tokenizer: PreTrainedTokenizerBase
@@ -43,25 +42,25 @@ class ModelUnit:
 
     @property
     def layout(self) -> PlanningTokens:
-        """The planning tokens of this model and its text layout."""
+        """The planning tokens of this model, and with them the layout of its texts."""
         return self.manifest.planning_tokens
 
     @cached_property
     def end_id(self) -> int:
-        """The token that ends a solution."""
+        """The id of the token that ends a solution."""
         return self.layout.end_id(self.tokenizer)
 
     @property
     def device(self) -> torch.device:
-        """Where the embeddings are, and so where inputs must be."""
+        """The device of the first weights, where inputs must be."""
         return next(self.model.parameters()).device
 
     @contextmanager
     def merged(self) -> Iterator[PreTrainedModel | PeftModel]:
-        """The model in evaluation mode with its adapters merged into the weights, for a while (`merged_for_a_while`).
+        """Inside this context: the model in evaluation mode with its adapters merged (`merged_for_a_while`).
 
-        Mode `prefix-tuning` has nothing to merge: it gives the base model, to be used with `prefix_cache`.
-        One thread at a time; another one waits.
+        In mode `prefix-tuning` there is nothing to merge, and this is the base model, to be used with `prefix_cache`.
+        Only one thread at a time can be inside; others wait.
         """
         with self._in_use, merged_for_a_while(self.model) as model:
             yield model.get_base_model() if self._has_prefix else model
@@ -72,13 +71,13 @@ class ModelUnit:
 
     @torch.no_grad()
     def prefix_cache(self) -> DynamicCache | None:
-        """Mode `prefix-tuning`: the trained keys and values before every text, for a batch of one; else None."""
+        """In mode `prefix-tuning`, the trained keys and values before every text (batch size 1); else None."""
         return self.model.get_prompt(1) if self._has_prefix else None
 
     def merge(self) -> PreTrainedModel:
-        """The base model with the adapters merged into its weights, for good; the unit cannot be used any more.
+        """The base model with the adapters merged into its weights for good; the unit cannot be used afterwards.
 
-        Raises UserError for mode `prefix-tuning`, whose keys and values are no weights of the model.
+        Raises UserError in mode `prefix-tuning`: its keys and values are not weights of the model.
         """
         if self._has_prefix:
             raise UserError("a prefix-tuned model cannot be merged: load it with PEFT, as it is")
@@ -89,9 +88,9 @@ class ModelUnit:
         save_checkpoint(self.model, self.tokenizer, self.manifest, folder)
 
     def load_weights(self, folder: Path) -> None:
-        """Replace the trained weights by those that a unit of the same build saved in ``folder``.
+        """Replace the trained weights by those in ``folder``, which a unit of the same build saved.
 
-        Raises UserError where these are damaged, or are not the weights that this unit trains.
+        Raises UserError where the saved weights are damaged, or are not the ones that this unit trains.
         """
         if isinstance(self.model, PeftModel):
             saved = read_adapter(folder)

@@ -1,1 +1,1 @@
-"""Planning tokens: their names, the layout of prompts and solutions, and parsing what a model wrote."""
+"""Planning tokens: their names, the layout of prompts and solutions, and parsing a model's text."""

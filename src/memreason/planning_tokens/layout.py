@@ -1,21 +1,21 @@
 """Which planning tokens a model has, and how a question and its solution become text and ids.
 
-There is one layout for everything, that of the paper (arXiv 2411.13504, section 3.2): each step
-is a line that begins with the general *prefix* tokens and the *special* tokens of its type, the
-last line is the answer line.
+Everything uses one layout, that of the paper (arXiv 2411.13504, section 3.2). Each step is a line that begins
+with the general *prefix* tokens, followed by the *special* tokens of the step's type. The last line is the answer
+line.
 
     Question: Is Lyon the capital of France?
     <prefix_0><memory_0> The capital of France is Paris.
     <prefix_0><reason_0> Lyon is not Paris, so the statement is false.
     <prefix_0><answer_0> The answer is: False
 
-Its variants (`PLACEMENTS`, and words instead of tokens) are ablations in the code of the
-planning-token paper (arXiv 2310.05707). They show how much of the gain comes from the place of the
-tokens, and how much from new tokens that are trained.
+Other placements (`PLACEMENTS`), and words instead of tokens, are ablations from the code of the planning-token paper
+(arXiv 2310.05707). They show how much of the gain comes from the place of the tokens, and how much comes from
+training new tokens.
 
-The prompt ends after the first line's prefix tokens. Generation starts there, and there the loss
-begins. Each piece of text is tokenized by itself: were all of it tokenized at once, one token could
-hold the end of the prompt and the beginning of the solution.
+The prompt ends after the first line's prefix tokens. Generation starts there, and the loss starts there too. Each
+piece of text is tokenized separately. If the whole text were tokenized at once, one token could contain both the end
+of the prompt and the beginning of the solution.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ if TYPE_CHECKING:
 
 EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY = "each_step", "front", "plan_first", "plan_only"
 PLACEMENTS = (EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY)
-"""Where planning tokens stand.
+"""The places of planning tokens in a solution.
 
-- `each_step`: before each line.
-- `front`: only the general ones, before the first line.
-- `plan_first`: those of all lines together on a first line, the plan; the lines after it are plain.
-- `plan_only`: the plan, and after it the answer line alone.
+- `each_step`: at the start of each line.
+- `front`: only the general ones, at the start of the first line.
+- `plan_first`: the tokens of all lines are on a first line of their own, the plan; the other lines have none.
+- `plan_only`: the plan, and after it only the answer line.
 """
 
 IGNORE = -100
-"""The label of tokens that PyTorch's cross entropy ignores."""
+"""The label of tokens without loss; PyTorch's cross entropy ignores it."""
 
 Piece = str | list[int]
-"""A part of a text: to be tokenized by itself, or given as ids."""
+"""A part of a text: a string, which is tokenized separately, or ids."""
 
 
 class Encoded(NamedTuple):
-    """``ids`` of prompt, solution and end token. The first ``prompt_length`` of them are the prompt, without loss."""
+    """The ``ids`` of prompt, solution and end token. The first ``prompt_length`` ids are the prompt, without loss."""
 
     ids: list[int]
     prompt_length: int
 
     @property
     def labels(self) -> list[int]:
-        """The ids with the prompt's replaced by `IGNORE`."""
+        """The ids, with `IGNORE` in place of those of the prompt."""
         return [IGNORE] * self.prompt_length + self.ids[self.prompt_length :]
 
 
@@ -74,11 +74,11 @@ class Encoded(NamedTuple):
 class PlanningTokens:
     """Which planning tokens a model has, and the text layout that they give.
 
-    Every line begins with ``num_general_prefix_tokens`` tokens `<prefix_0>`, `<prefix_1>`, …; then come
+    Every line begins with ``num_general_prefix_tokens`` tokens `<prefix_0>`, `<prefix_1>`, …, followed by
     ``num_special_prefix_tokens`` tokens of the line's type, `<memory_0>`, … (`<answer_0>`, … on the answer line).
-    With both 0 and no types, the layout is plain chain of thought. ``placement`` is one of `PLACEMENTS`.
-    With ``words``, the line's type is a plain word in brackets instead, `[memory]`, and nothing is added to the
-    vocabulary. ``prompt_template`` is one of `prompt_templates.PROMPT_TEMPLATES`.
+    If both numbers are 0 and there are no types, the layout is plain chain of thought. ``placement`` is one of
+    `PLACEMENTS`. With ``words``, a word in brackets, `[memory]`, marks the line's type instead, and the vocabulary
+    does not change. ``prompt_template`` is one of `prompt_templates.PROMPT_TEMPLATES`.
     """
 
     num_general_prefix_tokens: int = 0
@@ -97,11 +97,11 @@ class PlanningTokens:
 
     @property
     def prefix(self) -> list[str]:
-        """The general tokens that open every line."""
+        """The general tokens at the start of every line."""
         return token_names(PREFIX, self.num_general_prefix_tokens)
 
     def special(self, type_: str) -> list[str]:
-        """The tokens, or the word, of a step type or of the answer line (`ANSWER`); empty for an unknown type."""
+        """The tokens, or the word, of a step type or of the answer line (type `ANSWER`); empty for an unknown type."""
         if type_ not in (*self.step_types, ANSWER):
             return []
         if self.words:
@@ -111,9 +111,9 @@ class PlanningTokens:
     # ---- to text -------------------------------------------------------------------------------
 
     def prompt_text(self, question: Question) -> str:
-        """The question, its options and a newline, in the prompt template; without the first prefix tokens.
+        """The question, its options and a newline, in the prompt template, without the first prefix tokens.
 
-        A chat template needs the tokenizer and is not applied here.
+        A chat template is not applied here, because it needs the tokenizer.
         """
         lines = f"Question: {question.text}"
         if question.options:
@@ -147,7 +147,8 @@ class PlanningTokens:
         """Ids up to where generation starts: [bos], demonstrations, question, first prefix tokens.
 
         Demonstrations have the form of training texts, with an empty line after each; in a chat
-        template they are earlier turns. With ``first`` False, where another text comes before, there is no [bos].
+        template they are earlier turns. ``first`` is False where another text stands before this one; then there is
+        no [bos].
 
         Raises UserError where a text holds the name of a planning token, or where the tokenizer lacks
         the chat template that was asked for.
@@ -174,18 +175,21 @@ class PlanningTokens:
         solutions: Sequence[Solution],
         demonstrations: Sequence[Sequence[Solution]],
     ) -> list[Encoded]:
-        """As `encode`, for many solutions, each with its demonstrations; one call of the tokenizer is faster."""
+        """Like `encode`, for many solutions, each with its demonstrations; a single call of the tokenizer is faster."""
         opening, end = _opening_ids(tokenizer), self.end_id(tokenizer)
         pieces: list[list[Piece]] = []
         for solution, shown in zip(solutions, demonstrations, strict=True):
             pieces.append(self._prompt(tokenizer, solution.question, opening, shown))
-            # The first line's prefix tokens are the end of the prompt.
+            # The first line's prefix tokens already stand at the end of the prompt.
             pieces.append(self._solution(tokenizer, solution, opened=True))
         ids = iter(_ids(tokenizer, pieces))
         return [Encoded([*prompt, *written, end], len(prompt)) for prompt, written in zip(ids, ids, strict=True)]
 
     def end_id(self, tokenizer: PreTrainedTokenizerBase) -> int:
-        """The token that ends a solution: the tokenizer's end token, or that of its chat template."""
+        """The id of the token that ends a solution: the tokenizer's end token, or the end token of its chat template.
+
+        Raises UserError where the tokenizer lacks the chat template that was asked for.
+        """
         return chat_end_id(tokenizer) if self.prompt_template == CHAT else tokenizer.eos_token_id
 
     def _prompt(
@@ -211,7 +215,7 @@ class PlanningTokens:
         return [*pieces, text, *closing]
 
     def _solution(self, tokenizer: PreTrainedTokenizerBase, solution: Solution, opened: bool = False) -> list[Piece]:
-        """A solution without its end token; ``opened``: also without its first prefix tokens, which the prompt has."""
+        """A solution without its end token; if ``opened``, without its first prefix tokens too: the prompt has them."""
         pieces: list[Piece] = []
         lines = self.lines(solution.steps, solution.question.answer)
         for number, (marks, text) in enumerate(lines):
@@ -225,21 +229,21 @@ class PlanningTokens:
         return pieces
 
     def _name_in(self, text: str) -> str | None:
-        """A planning token whose name stands in a text."""
+        """A planning token whose name is in ``text``, or None."""
         return next((name for name in self.names if name in text), None) if "<" in text else None
 
     def _marks(self, tokenizer: PreTrainedTokenizerBase, marks: list[str]) -> list[Piece]:
-        """Mark by mark, so that each has the same ids wherever it stands."""
+        """One piece for each word, or the ids of the tokens, so that a mark has the same ids in every place."""
         return [*marks] if self.words or not marks else [tokenizer.convert_tokens_to_ids(marks)]
 
     # ---- and back ------------------------------------------------------------------------------
 
     def parse(self, question: Question, text: str, truncated: bool = False) -> Trace:
-        """The trace of a generated solution text (first prefix tokens included, end token not).
+        """The trace of a generated solution text, with the first prefix tokens and without the end token.
 
-        ``well_formed`` means that it is not truncated, that every step has a known type and a text
-        (no text where there is only a plan), and that its steps and answer, rendered, give ``text``
-        again. White space does not count: some tokenizers add it around added tokens.
+        A trace is ``well_formed`` if it is not truncated, has at least one step and an answer, every step has a known
+        type and a text (no text where there is only a plan), and rendering its steps and answer gives ``text`` again.
+        Differences in white space do not count, because some tokenizers put spaces around added tokens.
         """
         steps, answer = self.read(text)
         known = self.step_types if self.step_types and self.special(self.step_types[0]) else (PLAIN,)
@@ -253,14 +257,14 @@ class PlanningTokens:
         return Trace(question, text, steps, answer, well_formed, truncated)
 
     def read(self, text: str) -> Parsed:
-        """The steps and the answer of a text, as `parse_text` finds them; this layout's words count as tokens."""
+        """The steps and the answer of a text, as `parse_text` reads them; words of this layout count as tokens."""
         if self.words:
             text = words_to_tokens(text, (*self.step_types, ANSWER), on_every_line=self.placement == EACH_STEP)
         return parse_text(text)
 
 
 def _after(marks: list[str], text: str) -> str:
-    """The text of a line, with a space where marks stand before it."""
+    """The text of a line, with a space before it if marks come first."""
     return f" {text}" if marks and text else text
 
 
@@ -269,7 +273,7 @@ def _squeeze(text: str) -> str:
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[list[Piece]]) -> list[list[int]]:
-    """The ids of each text: its pieces' own, one after another. Equal pieces are tokenized once."""
+    """The ids of each text: the ids of its pieces, one after another. Equal pieces are tokenized only once."""
     distinct = list({piece: None for pieces in texts for piece in pieces if isinstance(piece, str)})
     ids = tokenizer(distinct, add_special_tokens=False, return_attention_mask=False)["input_ids"] if distinct else []
     ids_of = dict(zip(distinct, ids, strict=True))
@@ -277,5 +281,5 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[list[Piece]]) -> list[l
 
 
 def _opening_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What the tokenizer puts before every text by itself: [bos] for Llama, nothing for SmolLM2."""
+    """The ids that the tokenizer itself puts before every text: [bos] for Llama, none for SmolLM2."""
     return [i for i in tokenizer.encode("") if i != tokenizer.eos_token_id]

@@ -1,4 +1,4 @@
-"""What planning tokens are called: `<memory_0>`, `<memory_1>`, … of a kind `memory`."""
+"""The names of planning tokens: `<memory_0>`, `<memory_1>`, … are those of the kind `memory`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from memreason.records import MEMORY
 
 PREFIX, ANSWER = "prefix", "answer"
-"""The kinds of token that are no step types: those of every line, and those of the answer line."""
+"""The two kinds of token that are not step types: those at the start of every line, and those of the answer line."""
 SPELLINGS = {"rag": MEMORY}
-"""Type names in other groups' files, and ours for them."""
+"""Step type in the files of other groups → our name for it."""
 TOKEN = re.compile(r"<([^<>\s]+)_(\d+)>")
-"""One planning token: its kind and its number."""
+"""Matches one planning token; the groups are its kind and its number."""
 
 
 def token_names(kind: str, count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""From text back to steps and an answer, in any spelling of planning tokens."""
+"""Parsing a text into steps and an answer, for any number and any names of planning tokens."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _LEADING_TOKENS = re.compile(rf"(?:\s*{re.sub(r'[()]', '', TOKEN.pattern)})*")
 
 
 class Parsed(NamedTuple):
-    """What a text says: its steps, and the answer, or None where there is no answer line."""
+    """The steps of a text, and its answer, which is None where there is no answer line."""
 
     steps: tuple[Step, ...]
     answer: str | None
 
 
 def parse_text(text: str) -> Parsed:
-    """The steps and the answer of a solution text, one line a step, planning tokens first.
+    """The steps and the answer of a solution text with one step per line, each line with its planning tokens first.
 
-    It does not need to know which tokens a model has, so it reads other groups' texts too: there `<rag_i>`
-    means memory, and spaces may stand between tokens.
+    This works without knowing which tokens a model has, so it reads the texts of other groups too: in those, `<rag_i>`
+    means memory, and there may be spaces between tokens.
 
     - A line's type is the kind of its first token that is not a general prefix. A line without such a
       token is a plain `step`.
     - The answer follows "The answer is:" on the first line that begins with these words. Later lines are not read.
-    - A first line that holds only tokens, among them one of the answer line, is a plan. It gives the types of the
-      plain lines that follow; where none follow, the steps have no text.
-    - What a reasoning model thinks before it writes is left out (`without_thoughts`).
+    - A first line that holds only tokens, and among them a token of the answer line, is a plan. It gives the types of
+      the lines that follow, which have no tokens. If no lines follow, the steps have no text.
+    - The thoughts of a reasoning model are left out (`without_thoughts`).
     """
     text = without_thoughts(text)
     first, *rest = text.split("\n")
@@ -55,7 +55,7 @@ def parse_text(text: str) -> Parsed:
 
 
 def _parse_planned(plan: list[str], lines: list[str]) -> Parsed:
-    """What the lines after a plan say. The plan gives the steps' types, and so their number."""
+    """The steps and the answer in the lines after a plan, which gives the types of the steps, and so their number."""
     answers = [i for i, line in enumerate(lines) if line.strip().startswith(ANSWER_PHRASE)]
     end = next((i for i in answers if i >= len(plan)), answers[0] if answers else len(lines))
     answer = lines[end].strip().removeprefix(ANSWER_PHRASE).strip() if answers else None
@@ -67,10 +67,10 @@ def _parse_planned(plan: list[str], lines: list[str]) -> Parsed:
 
 
 def words_to_tokens(text: str, kinds: Sequence[str], on_every_line: bool) -> str:
-    """``text`` with words in brackets, `[memory]`, turned into tokens, `<memory_0>`, where they open a line.
+    """``text`` with each word in brackets at the start of a line, `[memory]`, turned into a token, `<memory_0>`.
 
-    ``kinds`` are the words. Where not ``on_every_line``, only the first line, a plan, has such words: the others
-    are plain, whatever they begin with.
+    ``kinds`` are the words. If ``on_every_line`` is False, only the words of the first line, the plan, are turned:
+    on the other lines a word in brackets is ordinary text.
     """
     word = "|".join(re.escape(f"[{kind}]") for kind in kinds)
     # Some tokenizers put a space before each piece.

@@ -1,4 +1,4 @@
-"""How a question is put to the model: plainly, in the Alpaca layout, or in the tokenizer's own chat template."""
+"""The text around a question in a prompt: none, the Alpaca layout, or the tokenizer's own chat template."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _WRITTEN = "what the assistant wrote"
 
 
 def alpaca_text(question: str) -> str:
-    """The Alpaca layout around a question, which ends with a newline, up to where the response begins."""
+    """The Alpaca layout around ``question`` (which must end with a newline), up to the start of the response."""
     return _ALPACA.format(instruction=INSTRUCTION, question=question)
 
 
 def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Sequence[str], answering: bool = True) -> str:
-    """``turns`` of user and assistant, in turn, in the tokenizer's chat template; ends where the
-    assistant begins to write, if it is ``answering``.
+    """The messages ``turns`` in the tokenizer's chat template; the user and the assistant take turns, the user first.
 
-    Raises UserError where the tokenizer has no chat template.
+    With ``answering``, the text ends where the assistant's next message begins.
+    Raises UserError where the tokenizer has no chat template, or one that cannot be used.
     """
     if not tokenizer.chat_template:
         raise UserError(
@@ -57,10 +57,10 @@ def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Sequence[str], answerin
 
 
 def chat_end_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token with which the chat template ends what the assistant wrote.
+    """The id of the token with which the chat template ends a message of the assistant.
 
-    It need not be the tokenizer's end token: base models' tokenizers often come with the template of
-    their instruction-tuned sisters.
+    It may differ from the tokenizer's end token: the tokenizers of base models often come with the template of the
+    instruction-tuned model.
     """
     rest = chat_text(tokenizer, ["?", _WRITTEN], answering=False).rpartition(_WRITTEN)[2]
     added = set(tokenizer.added_tokens_decoder)

@@ -1,1 +1,1 @@
-"""The machine, without any knowledge of questions: files, memory, devices, processes, the terminal."""
+"""Everything about the machine, and nothing about questions: files, memory, devices, processes, the terminal."""

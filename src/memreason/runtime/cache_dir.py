@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where converted models and paid replies are kept: $MEMREASON_CACHE, or else ~/.cache/memreason."""
+    """The folder for converted models and for replies of language models: $MEMREASON_CACHE, else ~/.cache/memreason."""
     return Path(os.environ.get("MEMREASON_CACHE") or Path.home() / ".cache" / "memreason")

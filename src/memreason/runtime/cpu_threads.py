@@ -1,12 +1,12 @@
-"""As many threads as others leave cores: a busy neighbour then costs its share, and no more.
+"""Compute with fewer threads while other programs use the processor.
 
-The threads of one product wait for each other. Where one of them has to share its core, all of them wait for as long
-as the other program runs there, product after product, and two threads are slower than one. So what others use is
-looked at now and then, and that many threads fewer compute. How threads wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT) helps
-less, and costs speed where there is no neighbour.
+The threads that compute one matrix product wait for each other. If one of them shares its core with another program,
+all of them wait while that program runs, at every product; two threads are then slower than one. So the load of other
+programs is measured now and then, and for each core that they use, one thread fewer computes. Changing how threads
+wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT) helps less, and costs speed where there is no other program.
 
-How many threads compute decides the last digits of sums in float32, so whoever sets OMP_NUM_THREADS gets exactly that
-many, always.
+The number of threads changes the last digits of sums in float32. So where OMP_NUM_THREADS is set, exactly that many
+threads compute, always.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ import psutil
 import torch
 
 _EVERY = 0.5
-"""Seconds between two looks."""
+"""Seconds between two measurements of the load."""
 _TAKEN, _FREE = 0.4, 0.2
-"""From so much of a core on it counts as taken, up to so much as free again."""
+"""A core counts as taken when others use more than the first share of it, and as free again below the second."""
 
 
 class Threads:
-    """How many threads compute: at most ``most``, fewer by what others use of the ``cores``."""
+    """Decides how many threads compute: ``most``, minus the cores that other programs use beyond the spare ones."""
 
     def __init__(self, most: int, cores: int, used: Callable[[], tuple[float, float]], clock: Callable[[], float]):
-        """``used`` gives the processor seconds that all have used, and those of this process."""
+        """``used`` returns the processor seconds used so far: by all programs, and by this process. ``clock``
+        returns the time in seconds."""
         self.most = self.now = most
         self._spare = max(0, cores - most)
         self._used, self._clock = used, clock
         self._last = clock(), *used()
 
     def look(self) -> int:
-        """The number of threads from now on; changes at most every half second."""
+        """The number of threads to use from now on; it changes at most every half second."""
         passed = self._clock() - self._last[0]
         if passed < _EVERY:
             return self.now
         then, self._last = self._last, (self._clock(), *self._used())
         others = ((self._last[1] - then[1]) - (self._last[2] - then[2])) / passed - self._spare
-        # Between the two thresholds it stays as it is.
+        # Between the two thresholds the number stays as it is.
         self.now = min(max(self.now, self._without(others, _FREE)), self._without(others, _TAKEN))
         return self.now
 
@@ -53,13 +54,15 @@ class Threads:
 
 
 _active: ContextVar[Threads | None] = ContextVar("memreason_threads", default=None)
-"""Of whoever computes in this thread of Python: OpenMP too keeps a number of threads for each that calls it."""
+"""The `Threads` of the current Python thread: OpenMP, too, has a number of threads for each thread that calls it."""
 
 
 @contextmanager
 def considerate() -> Iterator[None]:
-    """Within, `share_cores` adapts the number of threads that compute for the calling one; afterwards it is what it
-    was."""
+    """Inside this context, `share_cores` adapts the number of threads that compute for the calling thread.
+
+    Afterwards that number is the old one again.
+    """
     if _active.get() or torch.get_num_threads() == 1 or "OMP_NUM_THREADS" in os.environ:
         yield
         return
@@ -73,7 +76,7 @@ def considerate() -> Iterator[None]:
 
 
 def share_cores() -> None:
-    """To be called before each piece of work on the CPU, however small."""
+    """Adapt the number of threads, inside `considerate`. Call it before each piece of work on the CPU: it is cheap."""
     threads = _active.get()
     if threads and (count := threads.look()) != torch.get_num_threads():
         torch.set_num_threads(count)
@@ -86,6 +89,6 @@ def _cores() -> int:
 def _processor_seconds() -> tuple[float, float]:
     of_all = psutil.cpu_times()
     idle = of_all.idle + getattr(of_all, "iowait", 0.0) + getattr(of_all, "steal", 0.0)
-    guests = getattr(of_all, "guest", 0.0) + getattr(of_all, "guest_nice", 0.0)  # which are in user and nice too
+    guests = getattr(of_all, "guest", 0.0) + getattr(of_all, "guest_nice", 0.0)  # counted in user and nice too
     own = psutil.Process().cpu_times()
     return sum(of_all) - idle - guests, own.user + own.system

@@ -13,12 +13,12 @@ Item = TypeVar("Item")
 
 
 class DiskList(Sequence[Item]):
-    """A list whose records lie in a temporary file: 8 bytes of memory for each, whatever it holds.
+    """A list whose records lie in a temporary file: each takes 8 bytes of memory, however large it is.
 
     A record is read from the file each time it is used. The file is in the system's folder for temporary files
     (`TMPDIR`). It has no name there, so no other process can change what is unpickled from it, and it vanishes with
     this process. Slices and `chosen` are views of the same file. Use it from one thread at a time.
-    Raises OSError that names the folder where its disk is full: on writing, or on reading what was written last.
+    Where the disk is full, raises OSError that names the folder: on writing, or on reading what was written last.
     """
 
     def __init__(self, items: Iterable[Item] = ()):
@@ -62,7 +62,7 @@ class DiskList(Sequence[Item]):
 
 
 class _File(Generic[Item]):
-    """A file that only grows, whose buffer serves reading or writing until the other is wanted."""
+    """A temporary file that records are appended to and read from; its buffer is in one of the two modes at a time."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="memreason-")  # noqa: SIM115 (it goes with this object)
@@ -70,7 +70,7 @@ class _File(Generic[Item]):
         self._writing = True
 
     def write(self, item: Item) -> int:
-        """Returns where it starts."""
+        """Append ``item`` and return the byte at which it starts."""
         start = self._end
         with _naming_the_folder():
             if not self._writing:
@@ -80,7 +80,7 @@ class _File(Generic[Item]):
         return start
 
     def read(self, start: int) -> Any:
-        with _naming_the_folder():  # what was written last may have to go to the disk first
+        with _naming_the_folder():  # the last record may still be in the buffer, and is written to the disk first
             self._writing = False
             self._file.seek(start)
         return pickle.load(self._file)
@@ -88,7 +88,7 @@ class _File(Generic[Item]):
 
 @contextmanager
 def _naming_the_folder() -> Iterator[None]:
-    """An OSError here is about a file without a name; say where it lies."""
+    """Put the folder's name into an OSError: the file itself has no name."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Several processes that do one job, as `torchrun` and `accelerate launch` start them: who is who, and sharing work.
+"""Several processes that do one job together, started by `torchrun` or `accelerate launch`: ranks, and sharing work.
 
 One process is the common case: then nothing here communicates, waits or costs anything.
 """
@@ -21,16 +21,16 @@ from memreason.runtime.terminal import say
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _AT_ONCE = 1000
-"""How many results are exchanged at a time."""
+"""How many results the processes exchange at a time."""
 
 
 def launched() -> bool:
-    """Whether a launcher started several processes, of which this is one."""
+    """Whether a launcher started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_RANK" in os.environ
 
 
 def start(device: str = "auto") -> None:
-    """Join the other processes, if there are any; `memreason train` has joined with its TrainingArguments."""
+    """Connect to the other processes, if there are any. `memreason train` does not need it: TrainingArguments do it."""
     if launched() and world_size() == 1:
         from accelerate import PartialState
 
@@ -40,8 +40,8 @@ def start(device: str = "auto") -> None:
 def end() -> None:
     """Wait until all processes are done, and exit; a single process goes on.
 
-    It exits at once, past Python's own shutdown: there a library's thread that still runs can abort the process
-    ("terminate called without an active exception"), and the launcher would report that everything failed.
+    The exit skips Python's own shutdown. During that, a thread of a library that still runs can abort the process
+    ("terminate called without an active exception"), and the launcher would then report a failure.
     """
     if world_size() > 1:
         wait_for_everyone()
@@ -52,7 +52,7 @@ def end() -> None:
 
 
 def _distributed() -> Any:
-    """torch.distributed, where something has imported and started it; importing torch takes seconds."""
+    """torch.distributed, if it is imported and initialised, else None. It is not imported here: that takes seconds."""
     module = sys.modules.get("torch.distributed")
     return module if module and module.is_available() and module.is_initialized() else None
 
@@ -75,7 +75,7 @@ def is_main() -> bool:
 
 
 def wait_for_everyone() -> None:
-    """Return when every process has called this."""
+    """Wait until every process has called this."""
     if world_size() > 1:
         from accelerate import PartialState
 
@@ -83,7 +83,7 @@ def wait_for_everyone() -> None:
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether ``flag`` is true in any process."""
+    """Whether ``flag`` is true in any process. Every process must call this, and there must be several."""
     import torch
     from accelerate import PartialState
 
@@ -93,7 +93,7 @@ def any_rank(flag: bool) -> bool:
 
 
 def gather(value: Result) -> list[Result]:
-    """The ``value`` of each process, in order of rank; every process gets all. It must be picklable."""
+    """The ``value`` of each process, in order of rank; every process gets all of them. Values must be picklable."""
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
@@ -102,7 +102,7 @@ def gather(value: Result) -> list[Result]:
 
 
 def check_same(what: str, value: Any) -> None:
-    """Raise UserError where the processes do not have the same ``value``."""
+    """Raise UserError where not all processes have the same ``value``; messages call it ``what``."""
     values = gather(value)
     for other, theirs in enumerate(values):
         if theirs != values[0]:
@@ -123,9 +123,10 @@ def share(
 ) -> DiskList[Result]:
     """Divide the items among all processes, do ``work`` on each share, and give all results to every process.
 
-    ``work`` gets a share of the items and a function, which it calls with each item's index in the share and its
-    result, in any order. The results returned are in the order of the items. Items are dealt like cards in the order
-    of their ``size``, so that the shares are about equal. Memory grows by some bytes for each item, whatever it holds.
+    ``work`` gets a share of the items and a function. It calls that function once for each item, in any order, with
+    the index of the item in the share and its result. The results returned are in the order of the items. Items are
+    dealt out one after another in the order of their ``size``, so that the shares are about equal. Memory grows by
+    some bytes for each item, however large it is.
     """
     import numpy as np
 
@@ -155,16 +156,20 @@ def share(
 
 
 def say_once(message: str, if_nothing_was_said: bool = False) -> None:
-    """Print to stderr, unless another process has said the same (or, if asked for, anything).
+    """Print ``message`` to stderr, unless another process has printed the same one.
 
-    The first one speaks, not the main one: when one process ends, the launcher ends all others.
+    With ``if_nothing_was_said``, print it only if no process has printed anything. The first process that comes here
+    prints, and not always the main one: when one process ends, the launcher ends all others.
     """
     if not launched() or _is_first(message, if_nothing_was_said):
         say(message)
 
 
 def _is_first(message: str, to_say_anything: bool) -> bool:
-    """Asked of the launcher's store, which outlives us; without one, rank 0 speaks."""
+    """Whether this process is the first one to print, by the launcher's store, which outlives the processes.
+
+    Without such a store, only rank 0 prints.
+    """
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return os.environ.get("RANK", "0") == "0"
     from datetime import timedelta
@@ -174,14 +179,14 @@ def _is_first(message: str, to_say_anything: bool) -> bool:
     try:
         store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), timeout=timedelta(seconds=5))
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT")
-        said = {text: store.add(f"memreason/{attempt}/{text}", 1) for text in ("anything", message)}
+        counts = {text: store.add(f"memreason/{attempt}/{text}", 1) for text in ("anything", message)}
     except RuntimeError:  # the launcher, or its machine, is gone
         return True
-    return said["anything" if to_say_anything else message] == 1
+    return counts["anything" if to_say_anything else message] == 1
 
 
 def lost_another(error: BaseException) -> bool:
-    """Whether ``error`` says that another process cannot be reached any more."""
+    """Whether ``error`` means that another process cannot be reached any more."""
     if world_size() == 1:
         return False
     signs = ("gloo", "Gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
@@ -191,10 +196,10 @@ def lost_another(error: BaseException) -> bool:
 
 
 def say_when_ended(message: str) -> None:
-    """When the launcher ends this process, say ``message`` if nobody has said anything yet, and exit.
+    """When the launcher ends this process (SIGTERM), print ``message`` if no process has printed anything, and exit.
 
-    A thread does so: the main one may be waiting in a library for a process that died, where Python's
-    handlers of signals do not run. On Windows, which has no such signals, nothing happens.
+    A thread of its own does this: the main thread may be waiting inside a library for a process that died, and
+    Python's signal handlers do not run there. On Windows, which has no such signals, nothing happens.
     """
     if not hasattr(os, "register_at_fork"):
         return

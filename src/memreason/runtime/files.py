@@ -1,4 +1,4 @@
-"""Text files of data that other people wrote, compressed or not: lines, JSON, and values as messages quote them."""
+"""Reading and writing text files: lines, JSON and JSONL, compressed or not; and lists of names for messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from memreason.errors import UserError
 from memreason.runtime.reading import reading, shown
 
 DEEPEST = 100
-"""Lists and objects within one another; what is nested deeper cannot be written or compared again everywhere."""
+"""Most levels of lists and objects inside each other in JSON; deeper ones cannot be written or compared everywhere."""
 LONGEST = 1 << 28
-"""Characters of a line or document: a compressed file of a few megabytes can hold gigabytes."""
+"""Most characters of a line or a document: a compressed file of a few megabytes can hold gigabytes."""
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:
-    """The first names of many, each short."""
+    """The first ``most`` names, each cut to 40 characters, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(str(name)[:40] for name in names[:most]) + more
@@ -30,10 +30,11 @@ def listed(names: Iterable[object], most: int = 12) -> str:
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line) of each line, blank ones too.
 
-    The file is UTF-8, with or without a byte order mark, and compressed where its name ends in .gz. Raises UserError.
+    The file is UTF-8, with or without a byte order mark, and compressed if its name ends in .gz. Raises UserError where
+    the file cannot be read, is not UTF-8, or has a line longer than `LONGEST`.
     """
     number = 0
-    # What is no UTF-8 is escaped, so that the line is known in which it stands.
+    # Bytes that are not UTF-8 are escaped here, so that the error below can name their line.
     with reading(str(path), "give a whole UTF-8 file"), _open(path, errors="surrogateescape") as file:
         while line := file.readline(LONGEST + 1):
             number += 1
@@ -45,7 +46,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_text(path: Path) -> str:
-    """The whole of such a file."""
+    """The whole text of a file; it may be compressed, and errors are raised, as in `read_lines`."""
     lines, length = [], 0
     for _, line in read_lines(path):
         lines.append(line)
@@ -62,7 +63,7 @@ def _open(path: Path, errors: str) -> TextIO:
 
 
 def has_half_characters(text: str) -> bool:
-    """Whether half of a surrogate pair is in it, as JSON's \\\\ud83d alone: no UTF-8 file can hold that."""
+    """Whether ``text`` holds half of a surrogate pair (JSON's \\\\ud83d alone), which no UTF-8 file can hold."""
     if text.isascii():
         return False
     try:
@@ -79,10 +80,10 @@ def check_whole_characters(place: str, text: str) -> None:
 
 
 def parse_json(text: str, place: object, remedy: str) -> Any:
-    """The one value that ``text`` holds. NaN and Infinity are numbers here; whoever uses one must look at it.
+    """The JSON value that ``text`` holds. NaN and Infinity are read as numbers, so callers must check numbers.
 
-    Raises UserError for what is not JSON, a key that stands twice, numbers of thousands of digits, and nesting
-    beyond `DEEPEST`.
+    Raises UserError for text that is not JSON, a key that stands twice in one object, numbers of thousands of digits,
+    and nesting deeper than `DEEPEST`.
     """
     with reading(str(place), remedy):
         try:
@@ -95,11 +96,11 @@ def parse_json(text: str, place: object, remedy: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"the key {shown(name)} stands twice in one object")
-    return found
+    return fields
 
 
 def _is_deep(value: Any) -> bool:
@@ -115,7 +116,7 @@ def _is_deep(value: Any) -> bool:
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object) for each non-empty line.
 
-    Raises UserError naming file:line for a line that is not a JSON object.
+    Raises UserError that names file:line where a line is not a JSON object.
     """
     for number, line in read_lines(path):
         if not line.strip():
@@ -146,20 +147,20 @@ def atomic_write(path: Path) -> Iterator[TextIO]:
 
 
 def create_beside(path: Path) -> tuple[int, Path]:
-    """(handle, name) of a new file beside ``path``, to be moved there; its permissions are what the umask lets be."""
+    """(handle, name) of a new file beside ``path``, to be moved there. It has all permissions that the umask allows."""
     name = path.parent / f".{path.name}.{os.urandom(6).hex()}"
     return os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), name
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line, atomically."""
+    """Write one JSON object per line, atomically."""
     with atomic_write(path) as file:
         for row in rows:
             file.write(json_line(row))
 
 
 def json_line(row: Mapping[str, Any]) -> str:
-    """One line of JSONL."""
+    """``row`` as one line of JSONL, with the newline."""
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
@@ -171,7 +172,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, remedy: str = "restore the file, or take it away") -> dict[str, Any]:
-    """Read one JSON object. Raises UserError that names the file and ends in ``remedy``."""
+    """The JSON object in ``path``. Raises UserError that names the file and ends with ``remedy``."""
     with reading(str(path), remedy):
         value = parse_json(path.read_text(encoding="utf-8"), path, remedy)
         if not isinstance(value, dict):

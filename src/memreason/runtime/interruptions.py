@@ -1,4 +1,4 @@
-"""How a command ends when something outside of it ends it: a signal, a full disk, a folder that cannot be written."""
+"""How a command ends when something outside ends it: a signal, a full disk, a folder that cannot be written to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Ended(KeyboardInterrupt):
-    """A signal has ended the command, as Ctrl-C does."""
+    """A signal ended the command, as Ctrl-C would; ``number`` is the signal's."""
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
@@ -41,7 +41,10 @@ class Ended(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise `Ended` in the main thread where a signal would end the process without a word. A second one does so."""
+    """Raise `Ended` in the main thread where SIGTERM or SIGHUP would end the process at once.
+
+    A second such signal ends the process.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -55,7 +58,7 @@ def ended_by_signals() -> Iterator[None]:
 
     for name in _SIGNALS:
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # `nohup` lets one be ignored
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # under `nohup`, SIGHUP stays ignored
             before[number] = signal.signal(number, end)
     try:
         yield
@@ -66,11 +69,12 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def run_until_ended(main: Coroutine[Any, Any, Result]) -> Result:
-    """`asyncio.run`, in which a signal that raises `Ended` cancels what is under way first, as Ctrl-C does.
+    """Like `asyncio.run`, but a signal that raises `Ended` first cancels the running tasks, as Ctrl-C does.
 
-    Raised from within a task, it would leave others with exceptions that nobody looks at, which asyncio complains of.
+    If `Ended` were raised inside a task, other tasks would keep exceptions that nobody retrieves, and asyncio would
+    warn about them.
     """
-    import asyncio  # which a command without it need not wait for
+    import asyncio  # here, because commands without it should not wait for this import
 
     handled = {number: signal.getsignal(number) for name in _SIGNALS if (number := getattr(signal, name, None))}
     handled = {number: handler for number, handler in handled.items() if callable(handler)}
@@ -94,12 +98,12 @@ def run_until_ended(main: Coroutine[Any, Any, Result]) -> Result:
     except asyncio.CancelledError:
         raise Ended(ended[0]) from None
     finally:
-        for number, handler in handled.items():  # the loop has left the system's own
+        for number, handler in handled.items():  # the loop has put the system's own handlers in their place
             signal.signal(number, handler)
 
 
 def explain(error: OSError) -> tuple[str, int]:
-    """(what to say of ``error``, the exit code: 2 where the user named a place that cannot be written)."""
+    """(message about ``error``, exit code): 2 where the user named a place that cannot be written to, else 1."""
     place = error.filename
     if error.errno in _NO_ROOM:
         return _NO_ROOM[error.errno].format(f" while writing {place}" if place else ""), 1
@@ -114,11 +118,11 @@ def explain(error: OSError) -> tuple[str, int]:
 
 
 def as_os_error(error: BaseException, folder: Path) -> OSError | None:
-    """The OSError behind what safetensors or torch raise when ``folder`` takes no more; None where there is none."""
-    if found := re.search(r"\(os error (\d+)\)", str(error)):
-        number = int(found[1])
+    """The OSError behind an error that safetensors or torch raised while writing to ``folder``; None for others."""
+    if match := re.search(r"\(os error (\d+)\)", str(error)):
+        number = int(match[1])
     elif isinstance(error, RuntimeError) and "inline_container" in str(error):
-        # torch.save's writer hides the reason: a limit of this process where there is one, and room.
+        # torch.save hides the reason. If this process has a limit on file sizes and the disk has room, it is the limit.
         limited = resource is not None and resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
         number = errno.EFBIG if limited and shutil.disk_usage(folder).free > 2**24 else errno.ENOSPC
     else:

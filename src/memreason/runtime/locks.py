@@ -1,4 +1,4 @@
-"""One writer at a time: a lock that goes away with its process, however that ends."""
+"""One writer at a time: a lock that is released when its process ends, in whatever way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from memreason.errors import UserError
 
 try:
     import fcntl
-except ImportError:  # Windows: two writers are not told apart there
+except ImportError:  # Windows: there a second writer is not noticed
     fcntl = None  # type: ignore[assignment]
 
 
 def lock(handle: int, what: str) -> None:
-    """Lock the open file or folder ``handle`` until it is closed; UserError where another process holds it."""
+    """Lock the open file or folder ``handle`` until it is closed; UserError where another process holds the lock."""
     if fcntl is None:
         return
     try:
@@ -29,9 +29,10 @@ def lock(handle: int, what: str) -> None:
 
 @contextmanager
 def locked_folder(folder: Path, what: str) -> Iterator[None]:
-    """Hold the lock of ``folder``. It is made if it is missing, and then removed again if it is still empty at the end.
+    """Hold the lock of ``folder`` inside this context; messages call the folder ``what``.
 
-    Raises UserError where another process holds it, or where it cannot be made.
+    A missing folder is made first, and removed at the end if it is still empty.
+    Raises UserError where another process holds the lock, or where the folder cannot be made.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{what} is a file; give a folder")
@@ -47,7 +48,7 @@ def locked_folder(folder: Path, what: str) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):  # it is not empty
+            with suppress(OSError):  # the folder is not empty
                 if new:
                     folder.rmdir()
     finally:

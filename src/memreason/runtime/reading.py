@@ -1,6 +1,7 @@
-"""One place that turns whatever a reader of files can raise into a UserError: what is wrong, where, and what to do.
+"""One place that turns every error of reading a file into a UserError: what is wrong, where, and what to do.
 
-Files are written by others, cut off, and changed by hand: libraries answer with anything from KeyError to a panic.
+Files come from other people, may be cut off, and are changed by hand. On such files libraries raise all kinds of
+errors, from KeyError to a panic of Rust code.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import Any
 from memreason.errors import UserError
 
 _LONGEST = 400
-"""Of a library's own words so many characters are quoted."""
+"""Most characters that are quoted of a library's own message."""
 _NOT_THE_FILES = ("OutOfMemoryError", "DistBackendError")
-"""torch's errors that say nothing about a file."""
+"""Errors of torch that a file does not cause."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
@@ -29,7 +30,8 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 def reading(what: str, remedy: str) -> Iterator[None]:
     """Turn any exception raised inside into UserError "``what``: reason; ``remedy``".
 
-    ``what`` names the file and what was expected of it. Errors that no file causes (no memory, a full disk) pass.
+    ``what`` names the file and what was expected of it. Errors that a file does not cause (no memory, a full disk)
+    and UserErrors pass unchanged.
     """
     try:
         yield
@@ -40,13 +42,13 @@ def reading(what: str, remedy: str) -> Iterator[None]:
             raise
         raise UserError(f"{what}: {reason(error)}; {remedy}") from error
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # which libraries in Rust raise past Exception
+        if type(error).__name__ != "PanicException":  # libraries in Rust raise it; it is not an Exception
             raise
         raise UserError(f"{what}: {reason(error)}; {remedy}") from error
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong, in a line."""
+    """What went wrong, in one line of at most about `_LONGEST` characters."""
     if isinstance(error, UnicodeDecodeError):
         return f"it is not UTF-8 text (byte {error.start})"
     if isinstance(error, RecursionError):
@@ -60,31 +62,31 @@ def reason(error: BaseException) -> str:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in ``path``; to be called inside of `reading`: it raises whatever reading JSON can."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
+    """The JSON object in ``path``. Call it inside `reading`: it raises any error that reading JSON can raise."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
         raise TypeError("it holds no JSON object")
-    return found
+    return value
 
 
 def check_fields(kind: type, values: Mapping[str, Any]) -> None:
-    """Raise TypeError where a field of the dataclass ``kind`` has in ``values`` another type than it declares."""
+    """Raise TypeError where a value in ``values`` is not of the type that the dataclass ``kind`` declares for it."""
     for name, hint in typing.get_type_hints(kind).items():
         if name in values and not fits(values[name], hint):
             raise TypeError(f"{name} is {shown(values[name])}, which is no {_named(hint)}")
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether ``value``, as JSON or YAML gives it, is of the type ``hint``; a list does for a tuple."""
+    """Whether ``value``, from JSON or YAML, is of the type ``hint``. A list counts as a tuple, an int as a float."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or origin is typing.ClassVar:
         return True
     if origin in (typing.Union, types.UnionType):
-        return any(fits(value, one) for one in inner)
+        return any(fits(value, choice) for choice in inner)
     if origin is typing.Literal:
         return value in inner
     if origin in (list, tuple):
-        return isinstance(value, list | tuple) and all(fits(one, inner[0]) for one in value)
+        return isinstance(value, list | tuple) and all(fits(item, inner[0]) for item in value)
     if origin is dict:
         return isinstance(value, dict) and all(fits(k, inner[0]) and fits(v, inner[1]) for k, v in value.items())
     if hint in (None, type(None)):
@@ -99,9 +101,9 @@ def _named(hint: Any) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a message quotes it: short, whatever it holds."""
+    """``value`` as messages quote it: its repr, cut to about 200 characters."""
     try:
         text = _SHORT.repr(value)
-    except Exception:  # an integer that Python will not spell
+    except Exception:  # an integer with too many digits for Python to write out
         return f"a value of type {type(value).__name__}"
     return text if len(text) <= 200 else f"{text[:200]}…"

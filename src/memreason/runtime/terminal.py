@@ -1,7 +1,7 @@
-"""The one way to the terminal: no text, whoever wrote it, moves the cursor, is read as markup or cannot be encoded.
+"""The one way to print on the terminal. Texts can neither move the cursor, nor act as markup, nor break the encoding.
 
-Texts come from models, data, endpoints, files' names and other people's programs. All of them are printed by `show`,
-`say` or `show_json`, which put `plain` in between; what is logged and what a crash says goes through it too (`guard`).
+Texts come from models, data, endpoints, file names and other people's programs. `show`, `say` and `show_json` print
+them, and apply `errors.plain` first. Log messages and tracebacks go through `plain` too (`guard`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _ERRORS = "memreason"
 
 
 def show(console: Console, what: RenderableType = "", style: str = "", end: str = "\n", **layout: Any) -> None:
-    """Print ``what`` on ``console``, as it is: strings are never read as markup, not in cells of tables either.
+    """Print ``what`` on ``console``; strings are never read as markup, not in cells of tables either.
 
-    ``layout`` is what else `Console.print` takes. To style a part, give rich's `Text`.
+    ``layout`` holds further arguments of `Console.print`. To style a part of a text, give rich's `Text`.
     """
     from rich.text import Text
 
@@ -49,7 +49,7 @@ def show(console: Console, what: RenderableType = "", style: str = "", end: str 
 
 
 class _Plain:
-    """A table, say, of which only plain characters are left once it is laid out."""
+    """Something that rich lays out (a table, say), with `plain` applied to the characters of the layout."""
 
     def __init__(self, content: RenderableType):
         self._content = content
@@ -72,7 +72,10 @@ def say(message: object, file: TextIO | None = None) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print ``value`` on stdout as one line of JSON; characters that are not plain, or not to be encoded, escaped."""
+    """Print ``value`` on stdout as one line of JSON.
+
+    Characters that `plain` would replace, and characters that the terminal's encoding lacks, are escaped.
+    """
     encoding = sys.stdout.encoding or "utf-8"
 
     def shown(character: str) -> str:
@@ -85,7 +88,7 @@ def show_json(value: Any) -> None:
 
 
 class _Record(logging.LogRecord):
-    """What is logged, also by libraries about a model's files, as plain text."""
+    """A log record whose message is plain text; libraries, too, log about a model's files."""
 
     def getMessage(self) -> str:
         return plain(super().getMessage())
@@ -96,7 +99,7 @@ def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType
 
 
 def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
-    """For the codecs' registry: signs of ours by others that ASCII has, all else by its number."""
+    """Error handler for the codecs' registry: our signs become similar ones in ASCII, other characters their number."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     part = error.object[error.start : error.end].translate(_IN_ASCII)
@@ -105,11 +108,14 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
 
 @contextlib.contextmanager
 def guard() -> Iterator[None]:
-    """For a command's time: plain log messages and tracebacks, and no crash where a terminal's encoding lacks a
-    character."""
+    """Inside this context: log messages and tracebacks are plain, and printing a character that the terminal's encoding
+    lacks does not crash.
+
+    The handler for tracebacks, and the one for the encoding, stay in place afterwards.
+    """
     codecs.register_error(_ERRORS, _replaced)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):  # not a text stream of a file, in tests say
+        with contextlib.suppress(AttributeError, ValueError):  # the stream is not a file's text stream (in tests, say)
             stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]
     factory, format_warning = logging.getLogRecordFactory(), warnings.formatwarning
     logging.setLogRecordFactory(_Record)

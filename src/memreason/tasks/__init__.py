@@ -1,1 +1,1 @@
-"""Datasets: one file each, turning its source into Solutions."""
+"""Datasets: each has a file of its own, which turns the rows of its source into Solutions."""

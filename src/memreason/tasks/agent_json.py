@@ -2,11 +2,11 @@
 
 A JSON array (or the same rows as JSONL) of
 ``{question, answer, cot_steps: ["[rag]: …", "[reason]: …"], split}``; `[rag]` means memory.
-The published files have blemishes, and they are no reason to refuse the rest of a file:
+Some rows of the published files have faults (blemishes). The rest of a file is used all the same:
 
-- a step with a label and no text is dropped;
+- a step with a label but without a text is dropped;
 - a solution with a step whose label is missing, unknown or ambiguous (`[reason] and [rag]`), or
-  with no step left, is left out of train; elsewhere its question and answer are kept, without steps.
+  with no step left, is left out of train; in other splits its question and answer are kept, without steps.
 """
 
 from __future__ import annotations
@@ -36,11 +36,14 @@ _PROMPT = re.compile(r"^\s*question\s*:\s*", re.IGNORECASE)
 _SPLIT_WORD = re.compile(r"(?<![a-z])(train|validation|valid|val|dev|test)(?![a-z])", re.IGNORECASE)
 
 Row = tuple[str, str, dict[str, Any]]
-"""(place, split that the file's name says or "", the row)"""
+"""(place, the split that the file's name says or "", the row)."""
 
 
 def read_rows(path: Path, name: str, stems: Sequence[str] = ()) -> Iterator[Row]:
-    """The rows of one file, or of the folder's files of this dataset. UserError where there are none."""
+    """The rows of the file ``path``, or of those files in the folder ``path`` that belong to the dataset ``name``.
+
+    ``stems`` are as in `dataset_files`. Raises UserError where there are no such files.
+    """
     for file in [path] if path.is_file() else dataset_files(path, name, stems):
         parts = [stem(file).replace("_", " "), *file.relative_to(path).parts[:-1]]
         match = next(filter(None, map(_SPLIT_WORD.search, parts)), None)
@@ -50,9 +53,10 @@ def read_rows(path: Path, name: str, stems: Sequence[str] = ()) -> Iterator[Row]
 
 
 def read_array(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, object) of a file's rows, compressed (.gz) or not.
+    """(place, row) of each row of a file, compressed (.gz) or not.
 
-    JSONL, a JSON array, an object with one under "examples", a single object; or a table (`tables.is_table`).
+    The file is JSONL, a JSON array, an object with an array under "examples", a single object, or a table
+    (`tables.is_table`). Raises UserError for anything else.
     """
     if is_table(path):
         yield from read_table(path)
@@ -86,7 +90,7 @@ def _is_row(line: str) -> bool:
 
 
 def stem(path: Path) -> str:
-    """A file's name without its ending; of a compressed file, without both endings (train.jsonl.gz → train)."""
+    """A file's name without its ending, or without both endings of a compressed file (train.jsonl.gz → train)."""
     return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
 
 
@@ -97,26 +101,29 @@ def is_data(path: Path) -> bool:
 
 
 def dataset_files(folder: Path, name: str, stems: Sequence[str] = ()) -> list[Path]:
-    """The folder's files of the dataset: by name, or, in a folder of its own, by split alone.
+    """The files in ``folder`` that belong to the dataset ``name``. The first of these rules that gives any file holds:
 
-    "truthful_qa_train_clean_CC.json" is one of truthfulqa; ``stems`` are names without the dataset's, under which it
-    was released. "train.jsonl" belongs to any dataset, and
-    so do all files below folders named train, validation and test; all files of a folder
-    "StrategyQA" are strategyqa's, but for the paragraphs that its facts were taken from.
+    - the file's name contains the dataset's name ("truthful_qa_train_clean_CC.json" belongs to truthfulqa), or one
+      of ``stems``, parts of the names of its released files that lack the dataset's name;
+    - the file's name is that of a split ("train.jsonl");
+    - the file lies in or below a folder named like a split;
+    - the folder's name contains the dataset's name: all its files.
+
+    Raises UserError where no rule gives a file. Files of paragraphs, as StrategyQA has, are not data (`is_data`).
     """
     files = sorted(filter(is_data, folder.iterdir()))
     named = [path for path in files if any(known in _plain(stem(path)) for known in (name, *stems))]
-    found = named or [path for path in files if stem(path).lower() in SPLITS]
-    found = found or [path for split in SPLITS for path in sorted((folder / split).rglob("*.json*"))]
-    if not found and name in _plain(folder.resolve().name):
-        found = files
-    if not found:
-        there = listed(path.name for path in files) or "no .json, .jsonl or .csv file"
+    chosen = named or [path for path in files if stem(path).lower() in SPLITS]
+    chosen = chosen or [path for split in SPLITS for path in sorted((folder / split).rglob("*.json*"))]
+    if not chosen and name in _plain(folder.resolve().name):
+        chosen = files
+    if not chosen:
+        present = listed(path.name for path in files) or "no .json, .jsonl or .csv file"
         raise UserError(
             f"--data_path {folder}: looked for .json, .jsonl or .csv files with {name} in their name (any case, "
-            f"underscores allowed), or train/validation/test files or folders; found {there}"
+            f"underscores allowed), or train/validation/test files or folders; found {present}"
         )
-    return found
+    return chosen
 
 
 def _plain(name: str) -> str:
@@ -126,7 +133,10 @@ def _plain(name: str) -> str:
 def read_record(
     place: str, split: str, row: dict[str, Any], split_options: Callable[[str], tuple[str, tuple[str, ...]]]
 ) -> Record:
-    """A row of the form as a Record. Raises UserError where a field is missing or of the wrong type."""
+    """A row of this form as a Record; ``split_options`` separates the options from the question's text.
+
+    Raises UserError where a field is missing or of the wrong type.
+    """
     for field, type_ in (("question", str), ("answer", str | bool | int | float), ("cot_steps", list)):
         if not isinstance(row.get(field), type_):
             what = "is missing" if field not in row else f"is a {type(row[field]).__name__}"
@@ -141,7 +151,10 @@ def read_record(
 
 
 def split_named(value: object) -> str:
-    """Our name for the split that a row names (val → validation); empty where it names none. Raises ValueError."""
+    """Our name for the split that a row names (val → validation); empty where it names none.
+
+    Raises ValueError for an unknown name.
+    """
     if value is None or value == "":
         return ""
     known = SPLITS.get(value.strip().lower()) if isinstance(value, str) else None
@@ -175,7 +188,7 @@ def _label(text: object) -> str:
 
 
 def export_agent_json(solutions: Iterable[Solution], path: Path) -> None:
-    """Write solutions as a JSON array of this form; options go into the question, as they do there."""
+    """Write solutions as a JSON array of this form; options become part of the question's text, as the form has it."""
     spelled = {ours: theirs for theirs, ours in SPELLINGS.items()}
     rows = []
     for solution in solutions:

@@ -1,8 +1,8 @@
-"""AQuA-RAT (arXiv 1705.04146): five-way algebra questions, each line of the rationale one step.
+"""AQuA-RAT (arXiv 1705.04146): algebra questions with five options; each line of the rationale is one step.
 
-A last line that says which letter is right and nothing else ("Answer: B", "Hence option B", "Answer: B) 20%"
-where that is the option) is what our answer line says, so it is no step. Where it names another letter than the
-gold one, that is noted.
+A last line that only says which letter is right ("Answer: B", "Hence option B", or "Answer: B) 20%" where 20% is that
+option) is not a step, because our answer line says the same. If it names another letter than the gold answer, this
+is noted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from memreason.tasks.published import Published
 FORM = '{"question": …, "options": ["A)…", "B)…", …], "rationale": "a step\\nanother step", "correct": "A"}'
 
 LONGEST_LAST_LINE = 200
-"""Characters: a longer line says more than the answer."""
+"""Most characters of a last line that only gives the answer."""
 _LETTER = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
 _WORD = r"(?:(?:so|hence|therefore|thus|ans|answer|the|correct|right|final|option|choice|is|will|be)\b\W*)"
 _SAYS_LETTER = re.compile(
@@ -29,14 +29,14 @@ _UNIT = re.compile(r"\W*[^\W\d]*\W*(?:is (?:the )?(?:correct|right)? ?(?:answer|
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row of the released files, or of the hub's config raw: ``{question, options, rationale, correct}``."""
+    """A row of the released files, or of the config "raw" on the hub: ``{question, options, rationale, correct}``."""
     if not isinstance(row.get("options"), list) or not isinstance(row.get("rationale"), str):
         return None
     options = enough([_without_letter(option, chr(65 + i)) for i, option in enumerate(texts_of(row, "options"))])
     lines = [line for line in row["rationale"].splitlines() if line.strip()]
     letter = None
-    while len(lines) > 1 and (said := _said_letter(lines[-1], options)):
-        letter = letter or said
+    while len(lines) > 1 and (stated := _stated_letter(lines[-1], options)):
+        letter = letter or stated
         lines.pop()
         if len(lines) > 1 and len(lines[-1]) <= LONGEST_LAST_LINE and _ANNOUNCES.fullmatch(lines[-1]):
             lines.pop()
@@ -52,8 +52,8 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
     )
 
 
-def _said_letter(line: str, options: tuple[str, ...]) -> str | None:
-    """The letter that a line gives as the answer, alone or before its option's text and a unit; else None."""
+def _stated_letter(line: str, options: tuple[str, ...]) -> str | None:
+    """The letter that a line gives as the answer, alone or followed by its option's text and a unit; else None."""
     if len(line) > LONGEST_LAST_LINE:
         return None
     if match := _SAYS_LETTER.fullmatch(line):

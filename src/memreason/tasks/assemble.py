@@ -1,4 +1,4 @@
-"""From the records of any source to a TaskData: what is left out, what is split off, what is noted."""
+"""Turning the records of any source into a TaskData: some are left out, missing splits are made, all of it is noted."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from memreason.runtime.files import check_whole_characters
 from memreason.tasks.base import TaskData
 
 TEST_SHARE = 0.2
+"""The part of train that becomes test where the source has only train."""
 _PLACES_SHOWN = 25
+"""How many records a note names."""
 _CARVED = "no {} split in the source: {} questions were taken out of train for it (seed {})"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as read: ``place`` is where it stands (file:line, file[index]).
+    """One record as it was read; ``place`` says where it stands (file:line or file[index]).
 
-    ``blemishes`` say what was wrong with its steps and what was done; with ``broken`` the steps
-    cannot be trained on, and only question and answer are used.
+    ``blemishes`` say what was wrong with its steps. If it is ``broken``, its steps cannot be trained on, and
+    only its question and answer are used.
     """
 
     place: str
@@ -46,7 +48,7 @@ def plain_steps(texts: Iterable[str]) -> tuple[Step, ...]:
 
 
 class Notes:
-    """Collects what was found wrong while loading: for each kind of fault one line, with the records that have it."""
+    """Collects notes while a dataset is loaded: one line for each kind of fault, with the records that have it."""
 
     def __init__(self) -> None:
         self._places: dict[str, list[str]] = defaultdict(list)
@@ -57,17 +59,17 @@ class Notes:
         self._places[what].append(place)
 
     def say(self, text: str) -> None:
-        """Add a note that is about no single record."""
+        """Add a note that is not about a single record."""
         self._plain.append(text)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The notes, as they go into TaskData."""
+        """All notes, one line each, for `TaskData.notes`."""
         return (*self._plain, *(f"{what}: {_places(places)}" for what, places in self._places.items()))
 
 
 def _places(places: list[str]) -> str:
-    """How many, and where the first of them stand, without their folder."""
+    """How many places there are, and the first of them, without their folders."""
     shown = ", ".join(place.rpartition("/")[2] for place in places[:_PLACES_SHOWN])
     more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
     return f"{len(places)} ({shown}{more})"
@@ -76,11 +78,11 @@ def _places(places: list[str]) -> str:
 def assemble(
     name: str, kind: AnswerKind, records: Sequence[Record], notes: Notes, *, source: str, seed: int, num_validation: int
 ) -> TaskData:
-    """Check gold answers, drop repeated questions, keep the splits apart, and fill in missing splits.
+    """Check gold answers, drop repeated questions, keep the splits apart, and make missing splits.
 
-    ``source`` is what messages call the data. A record whose gold answer is none is left out; one whose steps are
-    broken is left out of train and tested on without steps. Raises UserError where nothing is left, or an id stands
-    twice.
+    ``source`` is the name of the data in messages. A record whose gold answer is not valid is left out. A record with
+    broken steps is left out of train, and tested on without steps. Raises UserError where no record is left, where an
+    id stands twice, or where fewer than 3 questions would have to give three splits.
     """
     splits: dict[str, _Split] = {}
     counts: dict[str, int] = defaultdict(int)
@@ -129,12 +131,15 @@ class _Split:
 
 
 def _hash(text: str) -> int:
-    """64 bits of it: texts would take most of the memory, and of a million two are alike once in 30 million times."""
+    """64 bits that stand for ``text``, because texts would take most of the memory.
+
+    That any two of a million texts get the same bits happens once in 30 million times.
+    """
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
 
 
 def question_key(question: Question) -> str:
-    """Two questions with the same key are the same question: text and options, in any order and case."""
+    """A key that is equal for questions with the same text and options; case and the order of options do not matter."""
     return "\n".join([one_line(question.text).casefold(), *sorted(o.casefold() for o in question.options)])
 
 
@@ -151,7 +156,10 @@ def _solution(name: str, record: Record, index: int) -> Solution:
 
 
 def _unusable(record: Record) -> str:
-    """What makes a record no question at all; empty where it is one. Raises UserError for text that is none."""
+    """Why a record cannot be used as a question; empty where it can.
+
+    Raises UserError where a text holds half of a surrogate pair.
+    """
     texts = (record.question, *record.options, str(record.answer), record.id, record.split)
     check_whole_characters(record.place, " ".join((*texts, *(step.text for step in record.steps))))
     if not record.question.strip():
@@ -168,7 +176,7 @@ def _left_out_of_train(record: Record, notes: Notes) -> bool:
 
 
 def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, DiskList[Solution]]:
-    """Leave out of train what is tested or validated on, and of validation what is tested on."""
+    """Leave out of train the questions of other splits, and out of validation the questions of test."""
     kept: dict[str, DiskList[Solution]] = {}
     held_out: set[int] = set()
     for split in sorted(splits, key=lambda split: (split == "train", split == "validation")):
@@ -186,7 +194,10 @@ def _keep_apart(splits: dict[str, _Split], notes: Notes) -> dict[str, DiskList[S
 
 
 def _fill_in(splits: dict[str, DiskList[Solution]], notes: Notes, source: str, seed: int, num_validation: int) -> None:
-    """Carve the splits that the source lacks out of train: test a fifth, validation at most a tenth."""
+    """Take missing splits out of train: `TEST_SHARE` of it for test, at most a tenth of it for validation.
+
+    Test is only made where the source has no split but train.
+    """
     if not splits.get("train"):
         notes.say(
             "no question is left in train: all stand in another split too, where they are held out"
@@ -214,7 +225,7 @@ def _fill_in(splits: dict[str, DiskList[Solution]], notes: Notes, source: str, s
 
 
 def _carve(splits: dict[str, DiskList[Solution]], split: str, count: int, seed: int) -> DiskList[Solution]:
-    """Take ``count`` solutions out of train; they keep their ids, which say where they came from."""
+    """Take ``count`` solutions out of train for ``split``; their ids do not change, and still name train."""
     train = splits["train"]
     chosen = set(random.Random(f"{split}-{seed}").sample(range(len(train)), count))
     splits["train"] = train.chosen(i for i in range(len(train)) if i not in chosen)
@@ -222,18 +233,18 @@ def _carve(splits: dict[str, DiskList[Solution]], split: str, count: int, seed: 
 
 
 def _describe(splits: dict[str, DiskList[Solution]], notes: Notes) -> None:
-    """Note, of each split, what its solutions lack; once only, where no step of the dataset has a label."""
+    """Note which solutions of each split lack steps or a step type. If no step has a label, that is noted only once."""
     with_types: dict[str, Counter[frozenset[str]]] = {
         split: Counter(frozenset(step.type for step in solution.steps) for solution in solutions)
         for split, solutions in splits.items()
     }
-    types = {type_ for counts in with_types.values() for found in counts for type_ in found}
+    types = {type_ for counts in with_types.values() for present in counts for type_ in present}
     for split, counts in with_types.items():
         total = counts.total()
         if stepless := counts[frozenset()]:
             notes.say(f"{split}: {stepless} of {total} questions have no steps: not for training")
         for type_ in (MEMORY, REASON) if types != {PLAIN} else ():
-            if lacking := sum(count for found, count in counts.items() if found and type_ not in found):
+            if lacking := sum(count for present, count in counts.items() if present and type_ not in present):
                 notes.say(f"{split}: {lacking} of {total} solutions have no {type_} step; kept")
     if types == {PLAIN}:
         notes.say("the steps carry no memory/reason labels; train with --extract_step_type_tokens none, or infer types")

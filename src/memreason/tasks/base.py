@@ -1,4 +1,4 @@
-"""What a dataset is, once it is loaded, and what users see of it before."""
+"""The type of a loaded dataset, and the type of its description, which users see before it is loaded."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from memreason.records import AnswerKind, Judgement, Solution, Trace
 class TaskData:
     """A loaded dataset: its splits and how to score it.
 
-    ``splits`` maps train / validation / test (or test_seen and test_unseen) to Solutions;
-    ``notes`` say in plain words what blemishes were found while loading and what was done about
-    each; ``judge`` reads a trace step by step where the facts are in a table, else None.
+    ``splits`` maps train, validation and test (or test_seen and test_unseen) to Solutions.
+    ``notes`` say in plain words which faults were found while loading, and what was done about each.
+    ``judge`` checks a trace step by step, if the facts are in a table; else it is None.
     """
 
     name: str
@@ -31,14 +31,15 @@ class TaskData:
 
     @property
     def step_types(self) -> set[str]:
-        """The types that its steps have."""
+        """The types of all steps in all splits."""
         return {step.type for solutions in self.splits.values() for solution in solutions for step in solution.steps}
 
 
 class Task(NamedTuple):
-    """What a user sees of a dataset before it is loaded.
+    """The description of a dataset, which users see before it is loaded.
 
-    ``made_to_size``: it is generated with as many questions as are asked for, instead of read from somewhere.
+    ``source`` says where it is read from. ``made_to_size``: it is not read, but generated with as many questions as
+    the options ask for.
     """
 
     description: str

@@ -1,7 +1,7 @@
-"""CommonsenseQA (arXiv 1811.00937): five-way choices about everyday things.
+"""CommonsenseQA (arXiv 1811.00937): questions about everyday things, with five options.
 
-The answers of its released test split are not public, so what was released as validation is our
-test split, and validation is carved out of train.
+The answers of the released test split are not public. So the released validation split is our test split, and our
+validation split is taken out of train.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ _LETTER = re.compile(r"(?:^|(?<=\s))([A-Z])\.\s*")
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A released row: ``{id, question: {stem, choices: [{label, text}]}, answerKey}``.
-
-    Or a row of the hub: ``{id, question, choices: {label: […], text: […]}, answerKey}``.
-    """
+    """A released row, ``{id, question: {stem, choices: [{label, text}]}, answerKey}``, or a row of the hub,
+    ``{id, question, choices: {label: […], text: […]}, answerKey}``."""
     question, choices = row.get("question"), row.get("choices")
     if isinstance(question, dict):
         stem = text_of(question, "stem")
@@ -46,19 +44,20 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
 
 
 def split_options(text: str) -> tuple[str, tuple[str, ...]]:
-    """Take " Options: A.… B.…" off the question; the text as it is where that does not read cleanly.
+    """(question without its options, the options) of a text that ends in " Options: A.… B.…".
 
-    Clean means: letters from A on without a gap, each once, each with a text.
+    The letters must go from A on without a gap, each once and each with a text; else the text stays as it is, and the
+    options are empty.
     """
     mark = _MARK.search(text)
     if not mark:
         return text, ()
     stem, tail = text[: mark.start()].rstrip(), text[mark.end() :]
-    found = list(_LETTER.finditer(tail))
-    letters = "".join(match[1] for match in found)
-    if len(found) < 2 or not ascii_uppercase.startswith(letters) or found[0].start() > 0:
+    labels = list(_LETTER.finditer(tail))
+    letters = "".join(match[1] for match in labels)
+    if len(labels) < 2 or not ascii_uppercase.startswith(letters) or labels[0].start() > 0:
         return text, ()
-    bounds = [(here.end(), after.start()) for here, after in pairwise(found)] + [(found[-1].end(), len(tail))]
+    bounds = [(here.end(), after.start()) for here, after in pairwise(labels)] + [(labels[-1].end(), len(tail))]
     options = tuple(tail[start:end].strip() for start, end in bounds)
     return (stem, options) if stem.strip() and all(options) else (text, ())
 

@@ -1,4 +1,4 @@
-"""Fields of rows that other people wrote: each of the type that is asked for, or an error that says what it is."""
+"""Reading fields of rows that other people wrote: each has the wanted type, or an error says what it is instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memreason.records import one_line, spelled
 from memreason.runtime.reading import shown
 
 MOST_OPTIONS = 26
-"""Options have letters."""
+"""Each option has a letter."""
 _LETTER = re.compile(
     r"\s*\*{0,2}(?:option|choice)?\s*[(\[（]?([A-Za-z])\s*\*{0,2}(?:[.):\]、．：）](?![A-Za-z]\.)|\s[-–—](?=\s))\*{0,2}\s*(?=\S)",
     re.IGNORECASE,
@@ -20,14 +20,14 @@ _LETTER = re.compile(
 
 
 def text_of(row: dict[str, Any], name: str) -> str:
-    """The text in a field. Raises KeyError or TypeError."""
+    """The text in a field. Raises KeyError where the field is missing, TypeError where it is not a text."""
     if not isinstance(row[name], str):
         raise TypeError(f'field "{name}" must be a text, got {shown(row[name])}')
     return row[name]
 
 
 def texts_of(row: dict[str, Any], name: str) -> list[str]:
-    """The list of texts in a field. Raises KeyError or TypeError."""
+    """The list of texts in a field. Raises KeyError where the field is missing, TypeError where it is no such list."""
     texts = row[name]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise TypeError(f'field "{name}" must be a list of texts, got {shown(texts)}')
@@ -42,7 +42,10 @@ def enough(options: Sequence[str]) -> tuple[str, ...]:
 
 
 def identifier(value: object, name: str = "id") -> str:
-    """An id as a text (the number 0 is one too); empty where none is given. Raises TypeError."""
+    """An id as a text (the number 0 is an id too); empty where there is none.
+
+    Raises TypeError for a value that is neither a text nor a number.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -51,9 +54,9 @@ def identifier(value: object, name: str = "id") -> str:
 
 
 def answer_of(row: dict[str, Any], name: str) -> str | bool | int | float:
-    """The answer in a field: a text that is not blank, a truth value or a number.
+    """The answer in a field: a text that is not blank, True or False, or a number.
 
-    Raises KeyError, TypeError or ValueError.
+    Raises KeyError where the field is missing, ValueError for NaN and infinities, TypeError for any other value.
     """
     value = row[name]
     if isinstance(value, float) and not math.isfinite(value):
@@ -66,9 +69,9 @@ def answer_of(row: dict[str, Any], name: str) -> str | bool | int | float:
 
 
 def without_letters(options: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """(options, whether they carried their letters): "A. Paris", "B. Rome" → Paris, Rome.
+    """(options without letters, whether they had letters): "A. Paris", "B. Rome" → Paris, Rome.
 
-    The letters come off only where every option has its own, in order.
+    The letters are removed only if every option begins with its own letter, A, B, … in order.
     """
     letters = [_LETTER.match(option) for option in options]
     carried = len(letters) > 1 and all(

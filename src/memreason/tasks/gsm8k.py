@@ -1,7 +1,7 @@
-"""GSM8K (arXiv 2110.14168): word problems of a few sums, each line of the solution one step.
+"""GSM8K (arXiv 2110.14168): word problems that need a few calculations; each line of a solution is one step.
 
-A solution's steps carry no memory/reason labels. Its calculator marks, `<<48/2=24>>`, stay in the
-steps: a model that learns to write them can be helped with its sums (`--use_calculator`).
+The steps have no memory/reason labels. Calculator marks, `<<48/2=24>>`, stay in the steps: for a model that learns to
+write them, a calculator can fill in the results (`--use_calculator`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ FORM = '{"question": …, "answer": "a step\\nanother step\\n#### 72"}'
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row of the released files, or of the hub's configs main and socratic: what follows the last #### is the answer.
+    """A row of the released files, or of the configs main and socratic on the hub. The answer follows the last ####.
 
-    The socratic config opens each step with a question and two asterisks; both stay in the step.
+    In the socratic config each step begins with a question and two asterisks; both stay in the step.
     """
     question, answer = row.get("question"), row.get("answer")
     if not isinstance(question, str) or not isinstance(answer, str) or "####" not in answer:

@@ -1,4 +1,4 @@
-"""Rows of datasets on the Hugging Face hub, or in a local folder of its layout, through `datasets`."""
+"""Rows of datasets on the Hugging Face hub, or in a local folder with the hub's layout, through `datasets`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from memreason.errors import UserError
 from memreason.tasks.agent_json import SPLITS, Row, is_data
 
 _PATIENCE = 5.0
-"""Seconds within which the hub must answer at all."""
+"""Seconds to wait for any answer from the hub."""
 
 
 def is_hub_layout(folder: Path) -> bool:
-    """Whether a folder is for `datasets` to read: parquet files, or a data/ folder and no questions beside it."""
+    """Whether `datasets` must read a folder: it holds Parquet files, or a folder data/ and no data files beside it."""
     if any(folder.rglob("*.parquet")):
         return True
     return (folder / "data").is_dir() and not any(map(is_data, folder.iterdir()))
 
 
 def read_rows(path: str, configs: tuple[str, ...] = ()) -> Iterator[Row]:
-    """Rows of every split of a dataset, by hub id or local folder, of several configs one after the other.
+    """The rows of all splits of the dataset ``path`` (hub id or local folder), of its ``configs`` one after another.
 
-    Raises UserError where it cannot be loaded.
+    Raises UserError where the dataset cannot be loaded.
     """
     for config in configs or (None,):
         place = f"{path}/{config}" if config else path
@@ -34,11 +34,11 @@ def read_rows(path: str, configs: tuple[str, ...] = ()) -> Iterator[Row]:
 
 
 def load_splits(path: str, config: str | None) -> Any:
-    """Split → rows of a dataset, by hub id or local folder. Raises UserError where it cannot be loaded."""
+    """Split → rows of the dataset ``path`` (hub id or local folder). Raises UserError where it cannot be loaded."""
     import datasets
 
     try:
-        with nullcontext() if Path(path).is_dir() else _asked_once():
+        with nullcontext() if Path(path).is_dir() else _offline_if_unreachable():
             loaded = datasets.load_dataset(path, config) if config else datasets.load_dataset(path)
     except Exception as error:
         if _is_gated(error):
@@ -56,8 +56,11 @@ def load_splits(path: str, config: str | None) -> Any:
 
 
 @contextmanager
-def _asked_once() -> Iterator[None]:
-    """Within, only what is cached is looked for where the hub does not answer: else each file is tried for long."""
+def _offline_if_unreachable() -> Iterator[None]:
+    """Inside this context, only cached files are used if the hub does not answer a first request.
+
+    Otherwise `datasets` would try to reach the hub for a long time for each file.
+    """
     import datasets
     from huggingface_hub import constants, get_session
 
@@ -65,7 +68,7 @@ def _asked_once() -> Iterator[None]:
     if not any(offline):
         try:
             get_session().head(constants.ENDPOINT, timeout=_PATIENCE)
-        except Exception:  # of whichever library the session is
+        except Exception:  # the library behind the session decides which
             datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         yield
@@ -74,7 +77,7 @@ def _asked_once() -> Iterator[None]:
 
 
 def _is_gated(error: BaseException | None) -> bool:
-    """`datasets` wraps the hub's error, so the whole chain is looked at."""
+    """Whether the hub refused access to a gated dataset, by the chain of causes, since `datasets` wraps the error."""
     while error is not None:
         if type(error).__name__ == "GatedRepoError" or "gated dataset" in str(error):
             return True

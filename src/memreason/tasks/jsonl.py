@@ -1,21 +1,22 @@
-"""Your own questions, as JSONL: one object a line.
+"""Your own questions, as JSONL: one object per line.
 
     {"id": "q1", "question": "Is Lyon the capital of France?", "answer": "False",
      "steps": [{"type": "memory", "text": "The capital of France is Paris."},
                {"type": "reason", "text": "Lyon is not Paris."}], "split": "train"}
 
-- ``question`` and ``answer`` are needed; so is ``steps`` for training. A step may also be written
-  as one string, "[memory]: The capital of France is Paris."; its type is memory or reason.
-- ``options`` is a list of texts, whose letters A, B, … are implied; the answer is then a letter.
+- ``question`` and ``answer`` are needed; ``steps`` are needed for training. The type of a step is memory or reason.
+  A step may also be written as one string, "[memory]: The capital of France is Paris.".
+- ``options`` is a list of texts, for the letters A, B, … in this order; the answer is then a letter.
 - ``id`` and ``split`` (train, validation or test) are optional.
-- ``cot_steps`` stands for ``steps`` and `[rag]` for `[memory]`, so agent-labelled rows read as well.
+- ``cot_steps`` can be written for ``steps``, and `[rag]` for `[memory]`, so agent-labelled rows can be read too.
 
-``--data_path`` is one such file, or a folder with train.jsonl, validation.jsonl, test.jsonl. A JSON array, CSV
-and Parquet do too, and all but the last compressed (.gz); in a CSV, steps and options are JSON, or stand one a line in
-their cell. The
-answer kind follows from the data: all True/False (or yes/no) → boolean; all with options → choice;
-some of both → mixed; else text. The first bad line is an error that names it. Nothing is repaired but options that
-carry their letters ("A. Paris", "B. Rome"): those are taken off, and it is noted.
+``--data_path`` is such a file, or a folder with train.jsonl, validation.jsonl, test.jsonl. A JSON array, CSV
+and Parquet can be read too; all files but Parquet may be compressed (.gz). In a CSV, the cell of steps or options holds
+JSON, or one entry per line.
+
+The answer kind follows from the data: all True/False (or yes/no) → boolean; all with options → choice;
+some of both → mixed; else text. The first bad line is an error that names it. Only one thing is repaired: the letters
+of options ("A. Paris", "B. Rome") are removed, and this is noted.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from memreason.tasks.fields import MOST_OPTIONS, answer_of, identifier, without_
 
 
 def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:
-    """Load a file or folder of the form above. UserError with file:line, field and remedy."""
+    """Load a file or folder of the form above. Raises UserError with file:line, field and remedy."""
     if data_path is None:
         raise UserError("--dataset jsonl needs --data_path: a .jsonl file, or a folder with train.jsonl, …")
     path = Path(data_path).expanduser()
@@ -64,18 +65,18 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"--data_path {path}: no such file or folder")
-    there = sorted(path.iterdir())
-    files = [file for file in there if file.suffix != ".json" and is_data(file) and stem(file).lower() in SPLITS]
+    present = sorted(path.iterdir())
+    files = [file for file in present if file.suffix != ".json" and is_data(file) and stem(file).lower() in SPLITS]
     if not files:
         raise UserError(
             f"--data_path {path}: looked for train.jsonl, validation.jsonl and test.jsonl (or .csv, .parquet, .gz); "
-            f"found {listed(file.name for file in there) or 'nothing'}"
+            f"found {listed(file.name for file in present) or 'nothing'}"
         )
     return files
 
 
 def read_record(place: str, split: str, row: dict[str, Any]) -> Record:
-    """One row of the form above. UserError with its place, field and remedy."""
+    """One row of the form above. Raises UserError with its place, field and remedy."""
     for field in ("question", "answer"):
         if field not in row:
             raise UserError(f'{place}: field "{field}" is missing; give each line a question and an answer')
@@ -117,7 +118,7 @@ def _text(place: str, field: str, value: object) -> str:
 
 def _answer_kind(records: Iterable[Record]) -> AnswerKind:
     with_options = without = False
-    unclear: Record | None = None  # the first that has no options and is not answered True or False
+    unclear: Record | None = None  # the first record without options whose answer is not True or False
     for record in records:
         with_options |= bool(record.options)
         without |= not record.options

@@ -1,4 +1,4 @@
-"""Options → a dataset, with as many questions as they ask for."""
+"""Loading the dataset that the options name, with as many questions as they ask for."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from memreason.tasks.registry import TASKS, load_task
 
 
 def load_data(config: DataConfig) -> TaskData:
-    """The dataset that the options ask for, its splits drawn down to `num_train` and `num_test`.
+    """The dataset that the options ask for; its splits have at most `num_train` and `num_test` questions.
 
-    The same options give the same questions, each at most once; the draw keeps the dataset's order.
+    The same options give the same questions, each at most once, in the dataset's order. Raises UserError where the
+    dataset is unknown or cannot be loaded.
     """
     sizes: dict[str, int] = {}
     if (task := TASKS.get(config.dataset)) and task.made_to_size:
-        wanted = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
-        sizes = {name: size for name, size in wanted.items() if size}
+        given = {"num_train": config.num_train, "num_test": config.num_test, "num_countries": config.num_countries}
+        sizes = {name: size for name, size in given.items() if size}
     elif config.num_countries is not None:
         raise UserError(f"--num_countries is an option of the dataset atlas, and --dataset is {config.dataset}")
     data = load_task(
@@ -37,7 +38,7 @@ def load_data(config: DataConfig) -> TaskData:
 
 
 def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequence[Solution]:
-    """At most ``limit`` solutions (None or 0: all), drawn without replacement, in their old order."""
+    """At most ``limit`` of the solutions (None or 0: all), drawn without replacement, in their original order."""
     if not limit or limit >= len(solutions):
         return solutions
     chosen = random.Random(seed).sample(range(len(solutions)), limit)

@@ -1,7 +1,7 @@
-"""MATH (arXiv 2103.03874): competition problems, each sentence of the solution one step.
+"""MATH (arXiv 2103.03874): competition problems; each sentence of a solution is one step.
 
-A solution's steps carry no memory/reason labels; formulas are never cut apart. The answer is what the
-solution's last ``\\boxed{…}`` holds, compared as mathematics, not as text.
+The steps have no memory/reason labels, and formulas are never split. The answer is the content of the last
+``\\boxed{…}`` in the solution; answers are compared as mathematics, not as text.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from memreason.tasks.sentences import sentences
 FORM = '{"problem": …, "solution": "… \\\\boxed{…}"}'
 SUBJECTS = ("algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra",
             "precalculus")  # fmt: skip
-"""The hub's configs, and the folders of the released form."""
+"""The names of the configs on the hub, and of the folders in the released form."""
 
 _RELEASED = re.compile(r"(?:train|test)/\w+/\w+(?=\.json)")
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row ``{problem, level, type, solution}``: as released (a file each), as a line of a file, or from the hub.
+    """A row ``{problem, level, type, solution}`` of the hub or of a JSONL file, or a released file, which is one row.
 
-    Its id is the released file's path (train/algebra/17), which MATH-500's rows have as ``unique_id``.
+    The id is the path of the released file (train/algebra/17); rows of MATH-500 have it as ``unique_id``.
     """
     problem, solution = row.get("problem"), row.get("solution")
     if not isinstance(problem, str) or not isinstance(solution, str):

@@ -1,4 +1,4 @@
-"""Published datasets: from a file, a folder, or the hub, in whichever of their forms the rows are."""
+"""Loading published datasets from a file, a folder or the hub; rows may be in any form in which they were published."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from memreason.tasks.base import TaskData
 
 
 class Published(NamedTuple):
-    """What is particular to one published dataset; its ``load`` makes it a task.
+    """The properties of one published dataset; `load` loads it.
 
-    ``read_released(place, split, row)`` reads a row of the form in which the dataset was released, and gives None
-    where the row is not in that form; ``form`` shows the form to users. ``hub_id`` and ``hub_configs`` name it on the
-    hub. ``stems``: parts of the names of its released files, where these do not contain the dataset's name.
-    ``split_options`` takes the options out of a question's text, in the agent-labelled form.
+    ``read_released(place, split, row)`` reads a row in the form in which the dataset was released, and returns None
+    if the row is not in that form; ``form`` shows the form to users. ``hub_id`` and ``hub_configs`` are its name and
+    its configs on the hub. ``stems`` are parts of the names of its released files that lack the dataset's name.
+    ``split_options`` separates the options from the text of a question in the agent-labelled form.
     """
 
     name: str
@@ -38,12 +38,13 @@ class Published(NamedTuple):
     split_options: Callable[[str], tuple[str, tuple[str, ...]]] = lambda text: (text, ())
 
     def load(self, data_path: str | None, *, seed: int = 0, num_validation: int = 100) -> TaskData:
-        """Load it from ``data_path``, or from the hub where that is None.
+        """Load the dataset from ``data_path``, or from the hub where that is None.
 
-        ``data_path``: a .json, .jsonl, .csv or .parquet file (all but the last also compressed, .gz), a folder of
-        such files (also below folders named train and test) or in the hub's layout, or the id of a dataset on the hub
+        ``data_path`` is a file (.json, .jsonl or .csv, also compressed (.gz), or .parquet); a folder of such files
+        (also below folders named train and test) or with the hub's layout; or the id of a dataset on the hub
         (owner/name, or hf://owner/name).
-        Raises UserError for a row in none of its forms, and where what compares the answers is not installed.
+        Raises UserError where there is no such data, for a row in an unknown form, and where answers are mathematics
+        and math-verify is not installed.
         """
         if self.kind == "math":
             check_installed()
@@ -62,8 +63,8 @@ def _record(source: Published, place: str, split: str, row: dict[str, Any]) -> R
     try:
         record = source.read_released(place, split, row)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"nearly the released form of {source.name}, but not quite ({said})") from error
+        fault = f"no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"nearly the released form of {source.name}, but not quite ({fault})") from error
     if record is None:
         raise UserError(
             f"{place}: a row with the fields {listed(row) or '(none)'} is no question of {source.name}; its rows are "
@@ -78,7 +79,7 @@ def _rows(source: Published, data_path: str | None) -> Iterator[agent_json.Row]:
     path = Path(data_path).expanduser()
     if path.is_file() or (path.is_dir() and not hub.is_hub_layout(path)):
         return agent_json.read_rows(path, source.name, source.stems)
-    if path.is_dir():  # a copy of the hub's repository has a folder a config
+    if path.is_dir():  # a copy of the hub's repository has a folder for each config
         folders = [path / config for config in source.hub_configs if (path / config).is_dir()] or [path]
         return chain.from_iterable(hub.read_rows(str(folder)) for folder in folders)
     hub_id = data_path.removeprefix("hf://")

@@ -1,7 +1,7 @@
-"""The datasets by name. A new one takes a file here with a function `load`, and a line in `TASKS`.
+"""The datasets by name. To add one, add a file with a function `load` to this folder, and an entry to `TASKS`.
 
-The file is named like the dataset, and imported only when the dataset is loaded. `load(data_path, *, seed,
-num_validation)` gives a `TaskData`, as `gsm8k.load` does; what it shares with others is in `published` and `assemble`.
+The file has the dataset's name, and is imported only when the dataset is loaded. `load(data_path, *, seed,
+num_validation)` returns a `TaskData`, as `gsm8k.load` does; `published` and `assemble` hold what datasets share.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TASKS: dict[str, Task] = {
         "validation.jsonl, test.jsonl",
     ),
 }
-"""The datasets that `load_task` knows, by name: what users read about each in `memreason tasks`."""
+"""Name of a dataset → its description, which `memreason tasks` shows. `load_task` knows exactly these names."""
 
 ALIASES = {
     "qa": "strategyqa",
@@ -44,7 +44,7 @@ ALIASES = {
     "commonsenseqa_agent": "commonsenseqa",
     "truthfulqa_agent": "truthfulqa",
 }
-"""The names that the paper's own scripts use (one of them misspelled), and ours for them."""
+"""Name of a dataset in the paper's own scripts (one of them is misspelled) → our name for it."""
 
 
 def check_name(name: str) -> None:
@@ -67,9 +67,9 @@ def load_task(
 ) -> TaskData:
     """Load a dataset by its name in `TASKS` or `ALIASES`.
 
-    Where the source has no validation split, ``num_validation`` questions (at most a tenth, at least one) are taken
-    out of train, the same ones for the same ``seed``. ``sizes`` are for a dataset that is made to size
-    (`Task.made_to_size`); others ignore them. Raises UserError for an unknown name and for data that cannot be used.
+    If the source has no validation split, ``num_validation`` questions (at most a tenth of train, at least one) are
+    taken out of train; the same ``seed`` takes the same ones. ``sizes`` are for a dataset that is generated
+    (`Task.made_to_size`); others ignore them. Raises UserError for an unknown name, and for data that cannot be used.
     """
     check_name(name)
     name = ALIASES.get(name, name)

@@ -1,4 +1,4 @@
-"""Prose, with or without LaTeX in it, into sentences."""
+"""Splitting prose, with or without LaTeX in it, into sentences."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 _OPENING = re.compile(r"\$\$|\$|\\\[|\\\(|\[asy\]|\\begin\{(?P<name>\w+\*?)\}|\\\$")
-"""What no sentence ends inside of: formulas, drawings, environments (to the end, where they are not closed)."""
+"""Openings of formulas, drawings and environments: no sentence ends inside these. One that is never closed reaches to
+the end of the text."""
 _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "[asy]": "[/asy]"}
 _FORMULA = re.compile(r"\$(?:\\.|[^\\$])*\$", re.DOTALL)
 _LOOK_BACK = 80
-"""Characters."""
+"""How many characters before a gap decide whether a sentence ends there."""
 _GAP = re.compile(r"\s+")
 _ENDS = re.compile(r"(?:[.!?](?:[\"'”’)\]}*]|\$|\\\]|\\\)|\\end\{\w+\*?\}|\s)*|\[/asy\])$")
 _BEGINS = re.compile(r"[\"'“‘(*]*[A-Z0-9]|\([a-z]\)|[\"'“‘(]*(?:\$|\\\[|\\\(|\\begin|\[asy\])|\\(?:text|boxed|frac)")
@@ -22,35 +23,35 @@ _NUMBERING = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{2,4})[.)]")
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, each stripped; put together with white space they are the text.
+    """The sentences of a text, each stripped. Joined by white space, they give the text again.
 
-    One ends at a full stop, question or exclamation mark (a closing quote, bracket or dollar sign
-    may follow) before white space and what can open a sentence: a capital letter, a digit, a
-    formula. None ends inside a formula, environment or drawing, after an abbreviation or an
-    initial, or after a numbering such as "1.".
+    A sentence ends at a full stop, question mark or exclamation mark (a closing quote, bracket or dollar sign may
+    follow), if white space comes next, and then something that can begin a sentence: a capital letter, a digit or a
+    formula. A sentence never ends inside a formula, environment or drawing, nor after an abbreviation, an initial, or
+    a numbering such as "1.".
     """
     spans = iter(_spans(text))
     begin, end = next(spans, (0, 0))
-    found: list[str] = []
+    complete: list[str] = []
     start = 0
     for gap in _GAP.finditer(text):
         while end <= gap.start() and end:
             begin, end = next(spans, (0, 0))
         if begin < gap.start() < end:
             continue
-        # What follows is decided by the last few characters: looking at all of them each time takes quadratic time.
+        # Only the last few characters are searched: to search the whole sentence at each gap takes quadratic time.
         before = text[max(start, gap.start() - _LOOK_BACK) : gap.start()].strip()
         numbering = gap.start() - start < _LOOK_BACK and _NUMBERING.fullmatch(before)
         ends = _ENDS.search(before) and not _ABBREVIATION.search(before) and not numbering
         if ends and _BEGINS.match(text, gap.end()):
-            found.append(text[start : gap.start()].strip())
+            complete.append(text[start : gap.start()].strip())
             start = gap.end()
-    return [*found, last] if (last := text[start:].strip()) else found
+    return [*complete, last] if (last := text[start:].strip()) else complete
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of every formula, drawing and environment; environments may lie inside one another."""
-    missing: set[str] = set()  # closings that do not come any more
+    """(start, end) of every formula, drawing and environment; environments may be nested."""
+    missing: set[str] = set()  # closings that do not occur in the rest of the text
     position = 0
     while match := _OPENING.search(text, position):
         start, opening = match.start(), match[0]

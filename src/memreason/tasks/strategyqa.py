@@ -1,7 +1,7 @@
-"""StrategyQA (arXiv 2101.02235): yes/no questions whose steps are implicit.
+"""StrategyQA (arXiv 2101.02235): yes/no questions that do not name the steps to their answer.
 
-Labelled by agents, its solutions have memory and reason steps. As released it has facts that bear
-on the question: each is one step without a label.
+In the agent-labelled form, the solutions have memory and reason steps. In the released form, each question has facts
+about it; each fact is one step without a label.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _VERDICT = re.compile(r"\s*(?:yes|no)\b\.?\s*", re.IGNORECASE)
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row ``{qid?, question, answer: bool, facts?}`` as released (facts: a list, or one text as on the hub).
+    """A released row, ``{qid?, question, answer: bool, facts?}``; the facts are a list or, on the hub, one text.
 
-    Its test questions were released without answers. Or an example of BIG-bench's strategyqa: ``{input,
+    The test questions were released without answers. An example of BIG-bench's strategyqa is read too: ``{input,
     target_scores: {Yes, No}, target: "Yes. The facts."}``.
     """
     scores = row.get("target_scores")

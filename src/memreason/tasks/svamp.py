@@ -1,6 +1,7 @@
-"""SVAMP (arXiv 2103.07191): word problems of one sum or two, told with words that mislead.
+"""SVAMP (arXiv 2103.07191): word problems that need one or two calculations, in misleading words.
 
-The equation is the only step. It was released in one file without splits; the hub's copy has train and test.
+The equation is the only step. The dataset was released in one file without splits; its copy on the hub has train and
+test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables as rows of dictionaries: CSV and TSV, compressed or not, and Parquet (through `datasets`)."""
+"""Reading the rows of tables as dictionaries: CSV and TSV, compressed or not, and Parquet (through `datasets`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memreason.runtime.files import listed, read_lines
 from memreason.runtime.reading import reading
 
 LISTS = ("options", "steps", "cot_steps")
-"""Columns that hold lists; in a CSV written as JSON, as Python writes lists, or an entry a line."""
+"""Columns that hold lists. In a CSV, a list is written as JSON, as Python writes lists, or with one entry per line."""
 _REMEDY = "correct the row, or give a whole table whose first line names the columns"
 
 
@@ -24,7 +24,10 @@ def is_table(path: Path) -> bool:
 
 
 def read_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, row) of each row. In a CSV every cell is text, and an empty one is None. UserError names the place."""
+    """(place, row) of each row. In a CSV every cell is a text, or None if it is empty.
+
+    Raises UserError that names the place of a bad row.
+    """
     return _parquet(path) if _suffix(path) == ".parquet" else _csv(path)
 
 
@@ -36,7 +39,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     import datasets
 
     with reading(str(path), "give a whole Parquet file"):
-        # Row by row, so that no copy of it stays in a cache.
+        # Streamed row by row, so that no copy of the table stays in a cache.
         for index, row in enumerate(
             datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
         ):
@@ -74,5 +77,5 @@ def _list(cell: str) -> Any:
             return read(cell)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-    # A step such as "[memory]: A llama is heavy." begins with a bracket as well.
+    # A step such as "[memory]: A llama is heavy." begins with a bracket too, but is not a list.
     return [line for line in cell.splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""TruthfulQA (arXiv 2109.07958), single-choice form (mc1): one true answer among common misconceptions."""
+"""TruthfulQA (arXiv 2109.07958) in its single-choice form (mc1): one true answer among common misconceptions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from memreason.tasks.published import Published
 
 FORM = '{"question": …, "mc1_targets": {"choices": […], "labels": [1, 0, …]}}'
 
-# " B. " after the end of a sentence; the initials of "George W. Bush" and "J. K. Rowling" are not.
+# " B. " after the end of a sentence; initials, as in "George W. Bush" and "J. K. Rowling", do not match.
 _LETTER = re.compile(r"(?<=[.?!:\"'”’)]) ([A-Z])\.(?= )")
 _MARK = re.compile(r"\bOptions:$")
 
 
 def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
-    """A row of the hub: ``{question, mc1_targets: {choices: […], labels: [1, 0, …]}}``.
+    """A row in one of three forms.
 
-    Or of the authors' mc_task.json, where mc1_targets is ``{text: 1 or 0}``, or of their TruthfulQA.csv, with the
-    columns Question, Best Answer and Incorrect Answers (which semicolons part). The right choice comes first in
-    the first and the last, so the choices are shuffled, by the question alone:
-    the same order on every machine. Its only split, validation, is our test split.
+    - On the hub: ``{question, mc1_targets: {choices: […], labels: [1, 0, …]}}``.
+    - In the authors' mc_task.json, where mc1_targets is ``{text: 1 or 0}``.
+    - In the authors' TruthfulQA.csv, with the columns Question, Best Answer and Incorrect Answers (separated by
+      semicolons).
+
+    In the first and the last form the right choice always comes first, so the choices are shuffled. The order depends
+    only on the question, so it is the same on every machine. The only split, validation, is our test split.
     """
     if {"Question", "Best Answer", "Incorrect Answers"} <= row.keys():
         question, best = text_of(row, "Question"), text_of(row, "Best Answer").strip()
@@ -52,22 +55,23 @@ def read_released(place: str, split: str, row: dict[str, Any]) -> Record | None:
 
 
 def split_options(text: str) -> tuple[str, tuple[str, ...]]:
-    """Take "… A. … B. …", or "… Options: A. …", off the question; the text as it is where that does not read cleanly.
+    """(question without its options, the options) of a text that ends in " A. … B. …" or " Options: A. … B. …".
 
-    Clean means: letters from A on without a gap, each after the end of a sentence, none twice.
+    The letters must go from A on without a gap, each after the end of a sentence and none twice; else the text stays
+    as it is, and the options are empty.
     """
-    found: list[re.Match[str]] = []
+    labels: list[re.Match[str]] = []
     for match in _LETTER.finditer(text):
-        expected = chr(65 + len(found))
+        expected = chr(65 + len(labels))
         if match[1] < expected:
             return text, ()
         if match[1] == expected:
-            found.append(match)
-    if len(found) < 2:
+            labels.append(match)
+    if len(labels) < 2:
         return text, ()
-    bounds = [(here.end(), after.start()) for here, after in pairwise(found)] + [(found[-1].end(), len(text))]
+    bounds = [(here.end(), after.start()) for here, after in pairwise(labels)] + [(labels[-1].end(), len(text))]
     options = tuple(text[start:end].strip() for start, end in bounds)
-    stem = text[: found[0].start()]
+    stem = text[: labels[0].start()]
     return (_MARK.sub("", stem).rstrip() if _MARK.search(stem) else stem, options) if all(options) else (text, ())
 
 

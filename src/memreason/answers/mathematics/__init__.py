@@ -1,1 +1,1 @@
-"""Answers in LaTeX: found in a text (`find`), and compared as mathematics (`equality`). Needs no torch."""
+"""Answers in LaTeX: finding one in a text (`find`), and comparing two as mathematics (`equality`). Needs no torch."""

@@ -1,7 +1,8 @@
 """Whether two answers in LaTeX are the same mathematics. Needs no torch.
 
-Equality is `program`'s, by way of math-verify and sympy, after `_normalise` has mended what that
-library reads wrongly. A unit may be missing, but not be another; a percent sign and a degree sign count as units.
+`_normalise` first rewrites what math-verify would read wrongly; then `program` compares the answers with math-verify
+and sympy. An answer may leave out its unit, but two different units are not equal. A percent sign and a degree sign
+count as units.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from memreason.answers.mathematics.worker import MathWorker
 from memreason.records import one_line
 
 LONGEST = 400
-"""Characters of the longest answer that is read as mathematics; longer ones are compared as text."""
+"""Most characters of an answer that is read as mathematics; longer ones are compared as text."""
 
 FORMULA = re.compile(
     r"\$\$((?:(?!\$\$).)+)\$\$|(?<!\\)\$((?:\\.|[^\\$])+)\$"
@@ -41,12 +42,12 @@ UNIT = re.compile(
     rf"(?<=[\w}})])\s*\\(?:text|mathrm|mbox)\s*\{{{_NOT_A_COUNT}[^{{}}]*\}}{_SQUARED}$"
     rf"|(?:(?<=[\d}})])|(?<=\\pi))\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}(?:\s+{_NOT_A_COUNT}[A-Za-z]{{3,}}){{0,3}}\.?{_SQUARED}$"
 )
-"""A unit that cannot be taken for variables: a text, or words after a number. "Million" is none."""
+"""A unit that cannot be mistaken for variables: ``\\text{…}``, or words after a number. "Million" is not a unit."""
 _NUMBER = r"((?:[^A-Za-z\\]|\\[A-Za-z]{2,})*(?:[\d})]|\\pi))"
 _SHORT = r"(?:[cmk]?m|k?g|ft|in|lb|oz|hr|mph)"
 _SHORT_UNIT = re.compile(rf"{_NUMBER}\s+(?:(?:sq|cu)\.?\s+)?{_SHORT}\.?{_SQUARED}")
 _GLUED_UNIT = re.compile(rf"{_NUMBER}({_SHORT})\.?{_SQUARED}")
-"""Where letters stand behind a number, with a space they are a unit; without one, 5m may be five times m."""
+"""Letters directly after a number: 5m may be five metres or five times m. After a space, letters are a unit."""
 _CLOCK = re.compile(r"\d[^\w\\]*[ap]\.?m\b", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(?:\\?%|percent)(?=\W*$)")
 _REPEATING = re.compile(r"(\d{0,20})\.(\d{0,20})\\overline\s*\{(\d{1,20})\}")
@@ -58,7 +59,7 @@ _BASED = re.compile(r"([0-9A-F]+)_\{?(\d+)\}?")
 
 
 def clean(answer: str) -> str:
-    """The answer without what does not belong to it: dollar signs, bold, a box, a full stop, line breaks."""
+    """The answer without dollar signs, bold or a box around it, and without line breaks and a final full stop."""
     answer = one_line(answer)
     for _ in range(3):  # "$\boxed{$5$}.$"
         answer = answer.strip().removesuffix(".").strip()
@@ -72,7 +73,7 @@ def clean(answer: str) -> str:
 
 
 def _normalise(answer: str) -> str:
-    r"""In a form that math-verify reads rightly, without units.
+    r"""The answer in a form that math-verify reads correctly, and without units.
 
     `2√3` → `2\sqrt{3}`; `3 1/2` → `3\frac{1}{2}`; `0.1\overline{6}` → `\frac{1}{6}`; `\sin 30^\circ` → in radians;
     `50\%` → `50`; `\varnothing` → `\emptyset`; `5 dollars` → `5`; `5\text{ cm}` → `5`; `5 m` → `5`, but not `5m`.
@@ -93,7 +94,11 @@ def _normalise(answer: str) -> str:
 
 
 def _without_glued_unit(text: str, other: str, *, is_answer: bool) -> str:
-    """`5cm` → `5` in an answer, and `5m` where the other side has the same unit set off: `5\\text{ m}`."""
+    """``text`` without a unit directly after its number: `5cm` → `5`.
+
+    A unit of two letters or more is removed from an answer (``is_answer``). Any unit is removed where ``other`` has
+    the same one, as in `5\\text{ m}`: then `5m` is five metres.
+    """
     match = _GLUED_UNIT.fullmatch(text)
     if not match:
         return text
@@ -109,7 +114,7 @@ def _exact(decimal: re.Match[str]) -> str:
 
 
 def _wording(answer: str) -> str:
-    r"""For comparison as text: `\text{(B)}` → `B`; without case where there is a word."""
+    r"""The answer for comparison as text: `\text{(B)}` → `B`. If it holds a word, case does not matter."""
     text = clean(answer)
     kept, at = [], 0
     for match in _WORDING.finditer(text):
@@ -124,18 +129,21 @@ def _wording(answer: str) -> str:
 
 
 def _measure(answer: str) -> Measure:
-    """The unit that an answer ends in."""
+    """The unit at the end of an answer."""
     text = _SPACE.sub(" ", _NO_SPACE_BUT_MONEY.sub("", clean(answer)))
     return measure(_UPRIGHT.sub(r" \1 ", text))
 
 
 def _primes(answer: str) -> int:
-    """How many primes stand on the right side: x' is not x, which the parser does not tell apart. A foot's is none."""
+    """The number of primes on the right side of an answer: x' is not x, but the parser reads both as x.
+
+    The sign for feet, as in 5', does not count.
+    """
     return len(_PRIME.findall(answer.rpartition("=")[2].replace("\\prime", "'").replace("′", "'").replace("″", "''")))
 
 
 def is_wording(text: str) -> bool:
-    """Whether it is, or holds, words or a time of day, so that it is not to be read as a formula."""
+    """Whether ``text`` holds words, a time of day, or feet and inches, so that it must not be read as a formula."""
     text = _NAMES.sub("", _wording(text))
     return bool(_WORD.search(text) or _CLOCK.search(text) or _FEET_AND_INCHES.search(text))
 
@@ -144,11 +152,11 @@ def is_wording(text: str) -> bool:
 def equal_math(gold: str, answer: str) -> bool:
     """Whether an answer is the same mathematics as the gold one.
 
-    Words are compared as words, numbers with a base (1011_2) as written, all else as mathematics: exact numbers
-    exactly, decimals as precisely as they are written (with six places one may stand for a number that it rounds),
-    sets in any order, tuples and intervals in theirs. An answer that takes
-    longer than `MathWorker.LIMIT` seconds, or that cannot be read, is not equal. Works in any
-    thread. Raises UserError where math-verify is not installed.
+    Words are compared as words, and numbers with a base (1011_2) as they are written. All else is compared as
+    mathematics. Exact numbers must be exactly equal; a decimal with at least six places may also equal a number that
+    it rounds. In sets the order does not matter, in tuples and intervals it does. An answer that cannot be read, or
+    takes longer than `MathWorker.LIMIT` seconds, is not equal. Can be called in any thread. Raises UserError where
+    math-verify is not installed.
     """
     words = _wording(gold), _wording(answer)
     if words[0] == words[1]:

@@ -1,4 +1,4 @@
-"""Finding an answer in LaTeX in a text. Needs no torch."""
+"""Finding an answer in LaTeX inside a text. Needs no torch."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ _JOINT = re.compile(r"[\s,;]*(?:and|or|[,;])[\s,;]*(?:also\s*)?")
 
 
 def find_math(text: str) -> str | None:
-    """The answer that a text gives: what its last boxes hold, else what its tag, its last "answer is", its last
-    line after ####, or its last formula says.
+    """The answer that a text gives, or None: the first that exists of these.
 
-    A sentence after "answer is" gives its first formula, or several that are joined by "and" or "or", else its first
-    number. Where there is no formula either, the last number counts.
+    - The content of its last box, or of the last boxes that are joined by a comma, "and" or "or".
+    - The content of its last `<answer>` tag.
+    - The answer after its last "answer is". In a sentence there, this is the first formula, or several formulas that
+      are joined by "and" or "or"; without a formula, the first number.
+    - The text after its last ####; its last formula; its last number.
     """
     text = _on_one_line(text)
-    if said := last_boxed(text) or tagged(text):
-        return clean(said)
-    for said, sure, last in announced(text):
-        if (sure or last) and (answer := _said(said)):
+    if marked := last_boxed(text) or tagged(text):
+        return clean(marked)
+    for rest, sure, last in announced(text):
+        if (sure or last) and (answer := _announced_answer(rest)):
             return answer
     if lines := [line for line in after_hashes(text) if line]:
         return clean(lines[0])
@@ -34,8 +36,8 @@ def find_math(text: str) -> str | None:
     return clean(formulas[-1]) if formulas else last_number(text)
 
 
-def _said(rest: str) -> str | None:
-    """The answer in what follows "answer is"."""
+def _announced_answer(rest: str) -> str | None:
+    """The answer in ``rest``, the text after "answer is"."""
     formulas = list(FORMULA.finditer(rest))
     joined: list[str] = []
     for formula, following in zip_longest(formulas, formulas[1:]):

@@ -1,4 +1,4 @@
-"""Mathematics as people and models type it → LaTeX: 2√3, x², ½, -2*pi, 1.5e-3. Needs no torch."""
+"""Converting mathematics as people and models type it (2√3, x², ½, -2*pi, 1.5e-3) into LaTeX. Needs no torch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _COMMANDS = (
     (re.compile(r"\\ast\b"), r"\\cdot "),
     (re.compile(r"\\(?:displaystyle|limits|nolimits)\b\s*"), ""),
     (re.compile(r"\{([^{}]+)\\over\b([^{}]+)\}"), r"\\frac{\1}{\2}"),
-    # Upright: constants; bold and italic: any letter. A unit is upright too, and stays as it is.
+    # Upright e and i are constants; any bold or italic letter is a variable. Other upright letters may be a unit.
     (re.compile(r"\\(?:mathrm|text|textrm|textnormal|operatorname|mathop)\s*\{\s*([ei])\s*\}|\{\\rm\s+([ei])\s*\}"),
      lambda match: f"{{{match[1] or match[2]}}}"),
     (re.compile(r"\\(?:mathit|mathbf|mathnormal|boldsymbol|bm)\s*\{\s*([A-Za-z])\s*\}"), r"{\1}"),
@@ -75,7 +75,7 @@ _UNDER_ROOT = re.compile(r"\s*(\d+(?:\.\d+)?|[A-Za-z]|\\[A-Za-z]+)")
 
 
 def to_latex(text: str) -> str:
-    """The same in LaTeX that math-verify reads; what is LaTeX already stays."""
+    """``text`` in LaTeX that math-verify can read; parts that are LaTeX already stay."""
     text = re.sub(f"[{''.join(_RAISED)}]+", lambda run: f"^{{{_spelled(run[0], _RAISED)}}}", text)
     text = re.sub(f"[{''.join(_LOWERED)}]+", lambda run: f"_{{{_spelled(run[0], _LOWERED)}}}", text)
     text = "".join(_FRACTIONS.get(sign, sign) for sign in text).translate(_SIGNS)
@@ -104,9 +104,9 @@ def _spelled(run: str, signs: dict[str, str]) -> str:
 
 
 def _rooted(text: str) -> str:
-    """`√(x+1)`, `√{2}`, `√12`: what the sign stands before in parentheses or braces, else the number or letter."""
+    """``text`` with each root sign as a command: `√(x+1)`, `√{2}`, `√12` → `\\sqrt{x+1}`, `\\sqrt{2}`, `\\sqrt{12}`."""
     for sign, command in _ROOTS.items():
-        while (at := text.rfind(sign)) >= 0:  # from the right, so that what is inside is done
+        while (at := text.rfind(sign)) >= 0:  # from the right, so that inner roots come first
             rest = text[at + 1 :].lstrip()
             if rest[:1] in ("(", "{") and (end := _closing(rest)):
                 under, rest = rest[1:end], rest[end + 1 :]
@@ -132,7 +132,7 @@ def _raised(text: str) -> str:
 
 
 def _closing(text: str) -> int | None:
-    """Where the parenthesis or brace that opens a text is closed."""
+    """The index at which the parenthesis or brace at the start of ``text`` is closed, or None."""
     depth = 0
     for at, sign in enumerate(text):
         depth += (sign in "({") - (sign in ")}")

@@ -1,8 +1,8 @@
-"""The program that compares answers in LaTeX, a pair a line; `worker` runs it. It imports nothing of ours.
+"""The program that compares answers in LaTeX, one pair per line; `worker` runs it. It imports nothing from memreason.
 
-What has parts is taken apart by its text, since the library has one class for the pair (1,5) and the open interval,
-and takes both for a set where it compares them with one. What has no parts is compared by math-verify, with `same`
-in place of its own comparison of numbers, which rounds to six places.
+Sets, lists, tuples and intervals are split into their parts by their text. math-verify cannot do this: it has one class
+for the pair (1,5) and the open interval, and takes both for sets where it compares them with a set. Answers without
+parts are compared by math-verify, with `same` in place of its own comparison of numbers, which rounds to six places.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 PLACES = 6
-"""Decimals that a number must have to stand for another one that it rounds: 0.333333 for 1/3, but not 0.33."""
+"""Fewest decimals of a number that may equal another one that it rounds: 0.333333 equals 1/3, but 0.33 does not."""
 SIGNIFICANT = 4
-"""Digits, zeros in front not counted, that it must have as well: 0.000003 stands for no other number."""
+"""Fewest digits of such a number, without zeros in front: 0.000003 equals no other number."""
 DIGITS, MOST_DIGITS = 60, 1000
-"""To so many digits unequal numbers are told apart, and those whose equality cannot be proved are compared."""
+"""Digits to which two numbers are compared: first, to find unequal ones fast; and where equality cannot be proved."""
 MOST_PARTS, DEEPEST = 50, 20
+"""Most parts of a set or list, and most levels of brackets, that are compared."""
 
 _DECIMAL = re.compile(
     r"([+-]?)\s*(\d{0,400})(?:\.(\d{0,400}))?(?:\s*\\(?:times|cdot)\s*10\s*\^\s*(?:\{\s*([+-]?\d{1,3})\s*\}|(\d)))?"
@@ -37,14 +38,16 @@ _NAME_OF_BRACKETS = re.compile(r"\s*([A-Za-z](?:_\{?\w+\}?)?)\s*(?:=|\\in\b)\s*(
 
 
 class Parts(NamedTuple):
-    """``kind`` is "set", "list" (without brackets), or the brackets of a tuple or interval: "()", "[)" …"""
+    """The ``texts`` of the parts of an answer; ``kind`` is "set", "list" (no brackets), or the brackets of a tuple or
+    interval: "()", "[)" …"""
 
     kind: str
     texts: list[str]
 
 
 class Decimal(NamedTuple):
-    """A number written in digits: its value, the worth of its last digit, its decimals and significant digits."""
+    """A number written in digits: its value, the unit of its last digit (0.01 for 3.14), and its numbers of decimal
+    places and of significant digits."""
 
     value: Fraction
     unit: Fraction
@@ -53,10 +56,10 @@ class Decimal(NamedTuple):
 
 
 def equal(gold: str, answer: str) -> bool:
-    """Whether two answers are the same: sets and lists in any order, tuples and intervals in theirs.
+    """Whether two answers are the same. In sets and lists the order does not matter, in tuples and intervals it does.
 
-    A tuple is no set, but may lack its parentheses. Where the parts of one list have names, as in x=1, y=2, and
-    those of the other have none, their order counts.
+    A tuple is not equal to a set, but may lack its parentheses. The order of two lists matters where the parts of one
+    have names, as in x=1, y=2, and those of the other have none.
     """
     if "=" not in gold or "=" not in answer:
         gold, answer = _TUPLE_OF_NAMES.sub("", gold), _TUPLE_OF_NAMES.sub("", answer)
@@ -75,16 +78,16 @@ def equal(gold: str, answer: str) -> bool:
 
 
 def _unnamed(text: str, other: str) -> str:
-    """`S=\\{1,2\\}` and `x\\in(1,2)` without what stands before the bracket, unless the other one has another name."""
+    """`S=\\{1,2\\}` and `x\\in(1,2)` without the part before the bracket, unless ``other`` has another name there."""
     match, named = _NAME_OF_BRACKETS.match(text), _NAME_OF_BRACKETS.match(other)
     if not match or (named and named[1] != match[1]):
         return text
-    found = parts(text[match.end() :])
-    return text[match.end() :] if found and found.kind != "list" else text
+    inner = parts(text[match.end() :])
+    return text[match.end() :] if inner and inner.kind != "list" else text
 
 
 def parts(text: str) -> Parts | None:
-    """The parts of a set, list, tuple or interval; None where it is none of them."""
+    """The parts of a set, list, tuple or interval; None for any other text."""
     text = text.strip()
     if text.startswith("\\{") and _closes_at_end(text):
         return Parts("set", _expanded(_split(text[2:-2])))
@@ -98,7 +101,7 @@ def parts(text: str) -> Parts | None:
 
 
 def _closes_at_end(text: str) -> bool:
-    """Whether the bracket that opens the text is closed by its last sign, and no sooner."""
+    """Whether the bracket at the start of the text is closed by the one at its end, and not earlier."""
     depth = 0
     for match in _SEPARATOR.finditer(text):
         depth += (match[0] in _OPENING) - (match[0] in _CLOSING)
@@ -108,9 +111,9 @@ def _closes_at_end(text: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between commas, semicolons, "and" and "or" that stand in no bracket; none that is empty.
+    """The parts of ``text`` between commas, semicolons, "and" and "or" outside of brackets, without empty ones.
 
-    Where a space follows some comma, one without a space and before three digits belongs to a number.
+    If a space follows any comma, then a comma before three digits without a space belongs to a number.
     """
     if re.search(",\\s", text):
         text = _without_commas(text)
@@ -129,16 +132,16 @@ def _without_commas(text: str) -> str:
 
 
 def _expanded(texts: list[str]) -> list[str]:
-    """Each part with one plus-minus sign as the two that it stands for, and none twice."""
-    found: list[str] = []
+    """The parts, without repetitions; a part with one plus-minus sign becomes two, with plus and with minus."""
+    expanded: list[str] = []
     for text in texts:
         once = text.count("\\pm") == 1
-        found += [text.replace("\\pm", a).replace("\\mp", b) for a, b in ("+-", "-+")] if once else [text]
-    return list(dict.fromkeys(found))
+        expanded += [text.replace("\\pm", a).replace("\\mp", b) for a, b in ("+-", "-+")] if once else [text]
+    return list(dict.fromkeys(expanded))
 
 
 def _names(list_: Parts) -> list[str]:
-    """The names that the parts of a list have, where all have one of their own: x and y in x=1, y=2."""
+    """The names of the parts of a list (x and y in x=1, y=2), if every part has one and all differ; else empty."""
     names = [match[1] for text in list_.texts if (match := _NAMED.fullmatch(text))]
     return sorted(names) if len(set(names)) == len(list_.texts) else []
 
@@ -153,15 +156,15 @@ def _in_any_order(gold: list[str], answer: list[str]) -> bool:
     left = [text for text in answer if text not in gold]
     for text in gold:
         if text not in answer:
-            found = next((other for other in left if equal(text, other)), None)
-            if found is None:
+            partner = next((other for other in left if equal(text, other)), None)
+            if partner is None:
                 return False
-            left.remove(found)
+            left.remove(partner)
     return True
 
 
 def decimal(text: str) -> Decimal | None:
-    """A number in digits, with commas between thousands and a power of ten or without; None for anything else."""
+    """A number in digits, with or without commas between thousands and a power of ten; None for anything else."""
     match = _DECIMAL.fullmatch(_without_commas(text.strip()))
     if not match or not (match[2] or match[3]):
         return None
@@ -171,7 +174,10 @@ def decimal(text: str) -> Decimal | None:
 
 
 def _nests_well(text: str) -> bool:
-    """Whether every bracket is closed, and none too deep: the parser takes seconds to find out. [1,2) is closed."""
+    """Whether every bracket is closed, by any kind of bracket ([1,2) is right), and none is nested too deeply.
+
+    The parser would take seconds for texts where this is not so.
+    """
     depth = deepest = 0
     for match in re.finditer(r"\\.|[()\[\]{}]", text, re.DOTALL):
         depth += (match[0] in "([{") - (match[0] in ")]}")
@@ -195,14 +201,17 @@ def _wholes_equal(gold: str, answer: str) -> bool:
 
 
 def _rounds(number: Decimal, other: Decimal | None, text: str) -> bool:
-    """Whether a number with enough decimals is the other one, which ``text`` spells, rounded to just these decimals."""
+    """Whether ``number``, if it has enough decimals, is the number in ``text``, rounded to that many decimals.
+
+    ``other`` is the number in ``text``, if that is a decimal too.
+    """
     from sympy import Expr
 
     if number.places < PLACES or number.significant < SIGNIFICANT:
         return False
     exact = _rational(other.value) if other else next(iter(read(text)), None)
     exact = exact_form(exact) if isinstance(exact, Expr) else None
-    if exact is None or not exact.is_number or not exact.is_real or exact.is_Integer:  # which is no approximation
+    if exact is None or not exact.is_number or not exact.is_real or exact.is_Integer:  # an integer needs no rounding
         return False
     return bool(2 * abs((exact - _rational(number.value)).evalf(DIGITS)) <= _rational(number.unit))
 
@@ -214,7 +223,7 @@ def _rational(value: Fraction) -> Any:
 
 
 def exact_form(value: Any) -> Any:
-    """With each decimal as the fraction that was written, and what can be computed computed."""
+    """The expression ``value`` with each decimal as the exact fraction that was written, and everything computed."""
     from sympy import Float, Rational
 
     value = value.doit()
@@ -222,7 +231,7 @@ def exact_form(value: Any) -> Any:
 
 
 def same(one: Any, other: Any, *_: Any) -> bool:
-    """Whether two expressions or matrices are the same, exactly."""
+    """Whether two expressions or matrices of sympy are exactly the same."""
     from sympy import MatrixBase, Rational, simplify
 
     one, other = one.doit(), other.doit()
@@ -242,7 +251,7 @@ def same(one: Any, other: Any, *_: Any) -> bool:
 
 
 def _agree(one: Any, other: Any, digits: int) -> bool:
-    """Whether two numbers are the same to nearly so many digits, however small they are."""
+    """Whether two numbers have the same first ``digits`` - 10 significant digits, however small the numbers are."""
     from sympy import Float
 
     values = one.evalf(digits), other.evalf(digits)
@@ -252,22 +261,22 @@ def _agree(one: Any, other: Any, digits: int) -> bool:
 
 @lru_cache(maxsize=1000)
 def read(text: str) -> tuple[Any, ...]:
-    """What math-verify reads in a text: an expression of sympy, and the text itself; nothing where it fails."""
+    """What math-verify parses from ``text``: a sympy expression, and the text itself; empty where it fails."""
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
 
-    # Its own list of units takes the t off 3t, and the ab off 2ab.
+    # The library's own list of units would remove the t of 3t, and the ab of 2ab.
     config = NormalizationConfig(units=False, malformed_operators=True, nits=True, boxed="none")
     return tuple(parse(f"${text}$", [LatexExtractionConfig(normalization_config=config)], parsing_timeout=None))
 
 
 def main() -> None:
-    """Answer each line [gold, answer] with true or false."""
+    """Read lines of JSON, [gold, answer], from stdin, and write true or false for each on stdout."""
     from math_verify import grader
 
-    grader.sympy_numeric_eq = same  # which rounds, and takes what is small for zero
-    grader.sympy_symbolic_eq = lambda one, other: False  # `same` has tried
-    with suppress(ImportError, ValueError):  # not everywhere
+    grader.sympy_numeric_eq = same  # the library's own rounds, and takes small numbers for zero
+    grader.sympy_symbolic_eq = lambda one, other: False  # `same` has compared symbols already
+    with suppress(ImportError, ValueError):  # not every system has such limits
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
@@ -275,7 +284,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             answer = equal(*json.loads(line))
-        except Exception:  # whatever a parser says of garbage
+        except Exception:  # on garbage, the parser can raise anything
             answer = False
         print(json.dumps(answer), flush=True)
 

@@ -1,4 +1,4 @@
-"""The unit that an answer ends in, so that five metres are not five feet. Needs no torch."""
+"""Finding the unit at the end of an answer, so that five metres are not five feet. Needs no torch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONGEST = 80
 
 
 class Measure(NamedTuple):
-    """What is known of a unit: its name, its power, what it is for one of (an hour, or a degree of Celsius)."""
+    """A unit: its name, its power ("2" or "3"), and the unit after "per" (or C or F after "degree"); else None."""
 
     unit: str | None = None
     power: str | None = None
@@ -44,24 +44,24 @@ class Measure(NamedTuple):
 
 
 def measure(text: str) -> Measure:
-    """The unit that a text ends in, or the dollars that it begins with; spaces set it off."""
+    """The unit at the end of a text, after a space; without one, dollars, if the text begins with a dollar sign."""
     text = text[-_LONGEST:]
     money = bool(re.match(r"\s*-?\s*\\?\$", text))
     for sign, name in _SIGNS:
         text = sign.sub(name, text)
-    found = _ENDS.search(text.strip())
-    if not found or (len(found["unit"]) == 1 and found["before"].isalpha()):
+    match = _ENDS.search(text.strip())
+    if not match or (len(match["unit"]) == 1 and match["before"].isalpha()):
         return Measure("dollar" if money else None)
-    unit, per = found["unit"], _name(found["per"]) or (found["scale"] or "")[:1] or None
+    unit, per = match["unit"], _name(match["per"]) or (match["scale"] or "")[:1] or None
     if unit.casefold() in _RATES:
         return Measure(*(_RATES[unit.casefold()][0], None, _RATES[unit.casefold()][1]))
-    power = "2" if found["area"] or found["power"] in ("2", "²") else None
-    power = "3" if found["volume"] or found["power"] in ("3", "³") else power
+    power = "2" if match["area"] or match["power"] in ("2", "²") else None
+    power = "3" if match["volume"] or match["power"] in ("3", "³") else power
     return Measure(_name(unit) or ("dollar" if money else None), power if _name(unit) else None, per)
 
 
 def conflict(one: Measure, other: Measure) -> bool:
-    """Whether two units cannot be the same; one may be missing."""
+    """Whether two units differ. A missing unit never differs, nor does a missing part of one."""
     if not (one.unit and other.unit):
         return False
     return any(a and b and a != b for a, b in zip(one, other, strict=True))
@@ -69,4 +69,4 @@ def conflict(one: Measure, other: Measure) -> bool:
 
 def _name(word: str | None) -> str | None:
     spellings = (word, word.casefold(), word.casefold().removesuffix("s")) if word else ()
-    return next((_NAMES[one] for one in spellings if one in _NAMES), None)
+    return next((_NAMES[spelling] for spelling in spellings if spelling in _NAMES), None)

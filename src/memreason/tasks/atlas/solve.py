@@ -1,4 +1,4 @@
-"""From a candidate to a question with its solution: options, words, steps."""
+"""Turning a candidate into a question with its solution: options, words and steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from memreason.tasks.atlas.wording import say, write_memory, write_option, write
 
 
 def solution(candidate: Candidate, wrong: list[str], letter: str, split: str, number: int, rng: Random) -> Solution:
-    """The candidate in words. ``wrong`` and ``letter`` are empty for a True/False question."""
+    """The candidate as a question and its solution, in words.
+
+    ``wrong`` are the wrong options and ``letter`` is that of the right one; both are empty for a True/False question.
+    ``split`` and ``number`` go into the id.
+    """
     reading = read(candidate.claim, world().lookup)
     assert reading is not None
     options: tuple[str, ...] = ()
@@ -37,12 +41,12 @@ def solution(candidate: Candidate, wrong: list[str], letter: str, split: str, nu
 
 
 def _reason(candidate: Candidate, question: Question, rng: Random) -> str:
-    """The one reason step, by the rule that fits the predicate."""
+    """The text of the reason step, by the rule that fits the predicate."""
     reading = read(candidate.claim, world().lookup)
     assert reading is not None
-    predicate, answer, (stated, asked) = candidate.claim.predicate, question.answer, reading.values
+    predicate, answer, (stated, claimed) = candidate.claim.predicate, question.answer, reading.values
     if predicate in MORE:
-        high, low = sorted((stated, asked), key=int, reverse=True)
+        high, low = sorted((stated, claimed), key=int, reverse=True)
         return write_reason(rng, Rule.COMPARE, answer, say("number", high), say("number", low))
     if candidate.open_side:
         option = question.options[LETTERS.index(answer)]
@@ -50,7 +54,7 @@ def _reason(candidate: Candidate, question: Question, rng: Random) -> str:
     if predicate in BORDER:
         return write_reason(rng, Rule.TOUCH if stated == BORDER[Predicate.BORDER] else Rule.APART, answer)
     relation = SHARED.get(predicate, predicate)
-    a, b = (f"the {v}" if relation in (Predicate.CURRENCY, Predicate.HEMISPHERE) else v for v in (stated, asked))
-    if stated != asked:
+    a, b = (f"the {v}" if relation in (Predicate.CURRENCY, Predicate.HEMISPHERE) else v for v in (stated, claimed))
+    if stated != claimed:
         return write_reason(rng, Rule.DIFFER, answer, a, b)
     return write_reason(rng, Rule.BOTH if predicate in SHARED else Rule.MATCH, answer, a)

@@ -1,4 +1,4 @@
-"""Which questions go where: countries held out, sizes of the parts, what counts as seen."""
+"""Which questions go into which split: held-out countries, the sizes of the parts, and which facts count as seen."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from memreason.tasks.atlas.pool import Candidate, Cell, Region, candidates, wron
 from memreason.tasks.atlas.solve import solution
 
 HELD_OUT_SHARE = 0.2
+"""The share of each continent's countries that only `test_unseen` asks about."""
 RICH_FAMILIES = 5
-"""Among how many families the questions are shared out that a poor one lacks."""
+"""How many families make up for those with too few questions; they are the ones with the most questions left."""
 ANSWER_KINDS = ("choice", "True", "False")
 Fits = Callable[[Candidate], bool]
 Drawn = list[tuple[Candidate, list[str]]]
-"""Candidates with their wrong options (none for True/False)."""
+"""Candidates, each with its wrong options (none for True/False)."""
 
 
 def choose_countries(count: int) -> list[str]:
-    """The ``count`` most populous countries, but at least count/15 of each continent where it has so many."""
+    """The ``count`` most populous countries, with at least count/15 of each continent that has so many."""
     ranked, countries = world().asked, world().countries
     chosen: list[str] = []
     for continent in CONTINENTS.values():
@@ -36,7 +37,7 @@ def choose_countries(count: int) -> list[str]:
 def hold_out(chosen: list[str], rng: Random) -> tuple[Region, Region]:
     """(region of training, region of test_unseen): a fifth of each continent is held out.
 
-    The neighbours of a held-out country may be any countries that training does not know.
+    In test_unseen, the neighbour of a held-out country can be any country that training does not use.
     """
     held: list[str] = []
     for continent in CONTINENTS.values():
@@ -50,7 +51,10 @@ def hold_out(chosen: list[str], rng: Random) -> tuple[Region, Region]:
 
 
 def quotas(size: int) -> dict[Cell, int]:
-    """How many questions of each cell: half are choices, a quarter True, a quarter False; families in equal parts."""
+    """How many questions each cell gets: half are multiple choice, a quarter True, a quarter False.
+
+    All families get equal parts.
+    """
     choice = size // 2
     sizes = dict(zip(ANSWER_KINDS, (choice, (size - choice) // 2, -(-(size - choice) // 2)), strict=True))
     shares = {(family, kind): sizes[kind] // len(FAMILIES) for kind in sizes for family in FAMILIES}
@@ -63,62 +67,62 @@ def quotas(size: int) -> dict[Cell, int]:
 
 
 class Drawer:
-    """Draws questions of one region, each once."""
+    """Draws questions about one region, each at most once."""
 
     def __init__(self, region: Region, rng: Random) -> None:
         self._region, self._rng = region, rng
         self._pool = candidates(region, rng)
 
     def draw(self, split: str, size: int, advice: str, fits: Fits = lambda _: True, reserve: float = 0) -> Drawn:
-        """``size`` questions that fit, by quota; UserError with the advice where there are too few.
+        """``size`` questions for which ``fits`` is true, by `quotas`; UserError with ``advice`` for too few.
 
-        Those that bring new facts go first: training then recalls as many facts as it can, and
-        leaves other questions about them to the tests. A family may fall short by half its quota
-        (few countries have few borders); those with most left make up for it. ``reserve`` is the
-        share of each cell that is left over for later splits.
+        Questions with new facts are drawn first. Training then recalls as many facts as possible, and
+        other questions about them are left for the tests. A family may get only half of its quota (a few
+        countries have few borders); the families with the most questions left make up for it. ``reserve`` is the
+        share of each cell that is kept for later splits.
         """
         drawn: Drawn = []
         missing = dict.fromkeys(ANSWER_KINDS, 0)
         for (family, kind), share in quotas(size).items():
             spare = int(len(self._pool[family, kind]) * (1 - reserve))
-            found = self._take((family, kind), min(share, spare), drawn, fits)
-            if 2 * len(found) + 1 < share:
+            new = self._take((family, kind), min(share, spare), drawn, fits)
+            if 2 * len(new) + 1 < share:
                 raise UserError(
                     f"atlas: {split} of {size} needs {share} {kind} questions of the family '{family}', "
-                    f"but the facts allow only {len(found)}; {advice}"
+                    f"but the facts allow only {len(new)}; {advice}"
                 )
-            missing[kind] += share - len(found)
-            drawn += found
+            missing[kind] += share - len(new)
+            drawn += new
         for kind in ANSWER_KINDS:
             richest = sorted(FAMILIES, key=lambda family: -len(self._pool[family, kind]))[:RICH_FAMILIES]
             for number, family in enumerate(richest):
-                found = self._take((family, kind), -(-missing[kind] // (len(richest) - number)), drawn, fits)
-                missing[kind] -= len(found)
-                drawn += found
+                new = self._take((family, kind), -(-missing[kind] // (len(richest) - number)), drawn, fits)
+                missing[kind] -= len(new)
+                drawn += new
         if any(missing.values()):
             raise UserError(f"atlas: {split} of {size} lacks {sum(missing.values())} questions; {advice}")
         self._rng.shuffle(drawn)
         return drawn
 
     def _take(self, cell: Cell, count: int, drawn: Drawn, fits: Fits) -> Drawn:
-        """Up to ``count`` more candidates of a cell, which leave its pool."""
-        found: Drawn = []
+        """Remove up to ``count`` candidates that fit from the pool of a cell, and return them."""
+        taken: Drawn = []
         left: list[Candidate] = []
         for candidate in _new_facts_first(self._pool[cell], facts_in(drawn)):
             wrong = None
-            if len(found) < count and fits(candidate):
+            if len(taken) < count and fits(candidate):
                 is_choice = cell[1] == "choice"
                 wrong = wrong_options(candidate, self._region, self._rng) if is_choice else []
             if wrong is None:
                 left.append(candidate)
             else:
-                found.append((candidate, wrong))
+                taken.append((candidate, wrong))
         self._pool[cell] = left
-        return found
+        return taken
 
 
 def _new_facts_first(pool: list[Candidate], seen: set[Fact]) -> list[Candidate]:
-    """The same candidates; those whose facts were all seen in ``seen`` or before them go last."""
+    """The same candidates; those whose facts are all in ``seen``, or in candidates before them, go last."""
     first: list[Candidate] = []
     last: list[Candidate] = []
     for candidate in pool:
@@ -133,7 +137,7 @@ def facts_in(drawn: Iterable[tuple[Candidate, list[str]]]) -> set[Fact]:
 
 
 def worded(split: str, drawn: Drawn, rng: Random) -> list[Solution]:
-    """The questions in words; each letter is the right one equally often."""
+    """The questions in words; each letter is equally often the right one."""
     choices = sum(bool(wrong) for _, wrong in drawn)
     letters = list((LETTERS * (choices // 4 + 1))[:choices])
     rng.shuffle(letters)

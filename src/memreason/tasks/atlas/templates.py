@@ -1,7 +1,7 @@
-"""All sentences of the dataset, as templates; `wording` writes them and reads them back.
+"""All sentences of the dataset, as templates; `wording` writes sentences with them and reads them back.
 
-Questions and memories have the slots {left} and {right} (for a memory: subject and value), reasons
-{a} and {b} (the values compared) and {answer} (true, false, or a letter).
+Questions and memories have the slots {left} and {right} (in a memory: subject and value). Reasons have the slots
+{a} and {b} (the compared values), {end} (one of `ENDS`) and {answer} (true, false, or a letter).
 """
 
 from memreason.tasks.atlas.claims import Predicate, Rule
@@ -74,7 +74,7 @@ STATEMENTS = {
         "{left} shares its hemisphere with {right}",
     ),
 }
-"""What a True/False question states. `{right}ern` writes "northern" for "north"."""
+"""The statements of True/False questions. `{right}ern` gives "northern" for "north"."""
 
 TRUE_FALSE = (
     "True or false: {statement}.",
@@ -82,7 +82,7 @@ TRUE_FALSE = (
     "Is it true that {statement}?",
     "{statement}. Is this true?",
 )
-"""How a True/False question puts its statement."""
+"""The forms of True/False questions around their statement."""
 
 RIGHT_OPEN = {
     Predicate.CONTINENT: (
@@ -164,7 +164,7 @@ RIGHT_OPEN = {
         "Which one has no border with {left}?",
     ),
 }
-"""Multiple-choice questions whose options fill the right side of the claim."""
+"""Multiple-choice questions whose options are names for the right side of the claim."""
 
 LEFT_OPEN = {
     Predicate.CONTINENT: (
@@ -216,7 +216,7 @@ LEFT_OPEN = {
         "Which one has a larger population than {right}?",
     ),
 }
-"""Multiple-choice questions whose options fill the left side of the claim."""
+"""Multiple-choice questions whose options are names for the left side of the claim."""
 
 MEMORIES = {
     predicate: tuple(f"{statement}." for statement in STATEMENTS[predicate])
@@ -249,7 +249,7 @@ MEMORIES = {
         "{left} and {right} are not neighbours.",
     ),
 }
-"""What a memory step states: one fact of the table. A border's two values are two predicates."""
+"""The sentences of memory steps; each states one fact. The two values of a border fact are two predicates."""
 
 REASONS = {
     Rule.DIFFER: (
@@ -288,10 +288,10 @@ REASONS = {
         "{a} stands at {answer}.",
     ),
 }
-"""What a reason step says, by rule."""
+"""The sentences of reason steps, by rule."""
 
 ENDS = {
     "truth": ("the answer is {answer}", "the statement is {answer}", "it is {answer}"),
     "letter": ("the answer is {answer}", "option {answer} is right", "it is option {answer}"),
 }
-"""How a reason step ends in its conclusion: a True/False question's, and a multiple-choice one's."""
+"""How a reason step ends, with its conclusion, for a True/False question and for a multiple-choice one."""

@@ -1,7 +1,7 @@
-"""Meaning to sentences and back: every template is used in both directions.
+"""From meaning to sentences and back: each template is used in both directions.
 
-To write, a template is filled. To read, it becomes a regular expression over folded text (see
-`names.fold`), in which a slot matches the names of its kind.
+To write a sentence, the slots of a template are filled. To read one, the template becomes a regular expression over
+folded text (see `names.fold`), in which each slot matches names of its kind.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NO_NAME = {"not", "no", "a", "an", "also", "in", "on", "of", "very", "about", "
 
 
 class Inference(NamedTuple):
-    """A reason step as read: its rule, the folded values that it names, and its conclusion."""
+    """The content of a reason step: its rule, the values that it names (as `plain` gives them), and its conclusion."""
 
     rule: Rule
     values: tuple[str, ...]
@@ -34,14 +34,14 @@ class Inference(NamedTuple):
 
 
 def say(kind: str, name: str) -> str:
-    """A name as it stands in a sentence."""
+    """A name as it is written in a sentence."""
     if kind == "country":
         return with_article(name)
     return spoken(name) if kind == "number" and name != OPEN else name
 
 
 def write_question(rng: Random, claim: Claim) -> str:
-    """The question's text: True/False where no side is open."""
+    """The text of a question about ``claim``: a True/False question where no side is open, else multiple choice."""
     left, right = (say(kind, name) for kind, name in zip(KINDS[claim.predicate], _sides(claim), strict=True))
     if OPEN not in _sides(claim):
         statement = rng.choice(templates.STATEMENTS[claim.predicate]).format(left=left, right=right)
@@ -53,12 +53,12 @@ def write_question(rng: Random, claim: Claim) -> str:
 
 
 def write_option(predicate: Predicate, kind: str, name: str) -> str:
-    """An option's text."""
+    """The text of an option."""
     return spoken(name) + UNITS[predicate] if kind == "number" else name
 
 
 def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
-    """A memory step that states the fact; of a border's two countries, ``first`` is named first."""
+    """The text of a memory step that states the fact. In a border fact, the country ``first`` is named first."""
     if fact.relation == "border":
         sides = sorted(fact.subject.split(" / "), key=lambda name: name != first)
         left, right = (say("country", name) for name in sides)
@@ -71,7 +71,7 @@ def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
 
 
 def write_reason(rng: Random, rule: Rule, answer: str, a: str = "", b: str = "") -> str:
-    """A reason step by this rule; ``a`` and ``b`` are the values as the sentence shows them."""
+    """The text of a reason step by this rule; ``a`` and ``b`` are the values as the sentence shows them."""
     shown = answer if answer in "ABCD" else answer.lower()
     ends = templates.ENDS["letter" if shown == answer else "truth"]
     end = rng.choice(ends).format(answer=shown)
@@ -91,7 +91,7 @@ def _sides(claim: Claim) -> tuple[str, str]:
 
 @lru_cache(maxsize=4096)
 def read_question(question: Question) -> Asked | None:
-    """The question's claim and options; None for a text that no template gives."""
+    """The claim and the options of a question; None for a text that fits no template."""
     text = fold(question.text)
     for pattern, (predicate, is_open) in _question_patterns():
         if is_open != bool(question.options):
@@ -106,10 +106,10 @@ def read_question(question: Question) -> Asked | None:
 
 @lru_cache(maxsize=4096)
 def read_memory(text: str) -> Fact | None:
-    """The fact that a memory step states, whether true or false; None where it states none.
+    """The fact that a memory step states, true or false; None where it states none.
 
-    A capital, currency or language that is in no list, such as an invented city, is read as a
-    value all the same, if it looks like a name: it is a false fact rather than an unreadable one.
+    A capital, currency or language that is in no list, such as an invented city, is still read as a
+    value if it looks like a name: the step then states a false fact, and is not unreadable.
     """
     for invented in (False, True):
         for pattern, predicate in _memory_patterns():
@@ -125,11 +125,11 @@ def read_memory(text: str) -> Fact | None:
 
 @lru_cache(maxsize=4096)
 def read_reason(text: str) -> Inference | None:
-    """The inference that a reason step draws, whether valid or not; None where it draws none."""
+    """The inference that a reason step draws, valid or not; None where it draws none."""
     for pattern, rule in _reason_patterns():
-        found = pattern.fullmatch(fold(text))
-        if found:
-            slots = found.groupdict()
+        match = pattern.fullmatch(fold(text))
+        if match:
+            slots = match.groupdict()
             values = tuple(plain(slots[slot]) for slot in ("a", "b") if slot in slots)
             return Inference(rule, values, normal_answer(slots["answer"]) or "")
     return None
@@ -141,25 +141,28 @@ def plain(text: str) -> str:
 
 
 def normal_answer(text: str) -> str | None:
-    """True, False or a letter, out of "true.", "(B)", "option B", "B. Paris"; else None."""
+    """The answer (True, False or a letter) in a text such as "true.", "(B)", "option B", "B. Paris"; else None."""
     text = text.strip()
-    found = re.fullmatch(r"(true|false)\b\W*", text, re.IGNORECASE)
-    if found:
-        return found[1].capitalize()
-    found = re.fullmatch(r"(?:[Oo]ption )?\(?(?:([A-D])\)?(?:[.:)].*)?|([a-d])\)?\.?)", text)
-    return (found[1] or found[2]).upper() if found else None
+    match = re.fullmatch(r"(true|false)\b\W*", text, re.IGNORECASE)
+    if match:
+        return match[1].capitalize()
+    match = re.fullmatch(r"(?:[Oo]ption )?\(?(?:([A-D])\)?(?:[.:)].*)?|([a-d])\)?\.?)", text)
+    return (match[1] or match[2]).upper() if match else None
 
 
 def _matches(
     pattern: re.Pattern[str], text: str, kinds: tuple[str, str], invented: bool = False
 ) -> Iterator[tuple[str | None, str | None]]:
-    """The two names in a text, if it matches and both are of their kinds; None for a missing slot."""
-    found = pattern.fullmatch(text)
-    if not found:
+    """Yield the names in the slots left and right of a text, if it matches and both are of their kinds.
+
+    A slot that the pattern lacks gives None. With ``invented``, a text that only looks like a name counts too.
+    """
+    match = pattern.fullmatch(text)
+    if not match:
         return
     names: list[str | None] = []
     for slot, kind in zip(("left", "right"), kinds, strict=True):
-        spelled = found.groupdict().get(slot)
+        spelled = match.groupdict().get(slot)
         name = world().find(kind, spelled) if spelled else None
         if spelled and name is None:
             if not (invented and _looks_like_name(kind, spelled)):
@@ -170,7 +173,7 @@ def _matches(
 
 
 def _looks_like_name(kind: str, text: str) -> bool:
-    """May the text be an invented city (up to three words), currency or language (one word)?"""
+    """Whether the text could be an invented city (up to three words), currency or language (one word)."""
     words = text.split()
     limit = {"city": 3, "currency": 1, "language": 1}.get(kind, 0)
     return len(words) <= limit and text[0].isalpha() and _NO_NAME.isdisjoint(words)
@@ -199,7 +202,10 @@ def _memory_patterns() -> list[tuple[re.Pattern[str], Predicate]]:
 
 @lru_cache(maxsize=1)
 def _reason_patterns() -> list[tuple[re.Pattern[str], Rule]]:
-    """More particular rules first: "they share no border" names no value that they share."""
+    """(pattern, rule) of all reason sentences, special rules first.
+
+    Otherwise "they share no border" would be read by the rule BOTH, as a value that they share.
+    """
     order = (Rule.TOUCH, Rule.APART, Rule.COMPARE, Rule.BOTH, Rule.MATCH, Rule.DIFFER, Rule.OPTION)
     ends = {end for forms in templates.ENDS.values() for end in forms}
     patterns = []
@@ -217,14 +223,14 @@ def _patterns(forms: Iterable[str], kinds: tuple[str, str]) -> list[re.Pattern[s
 
 @lru_cache(maxsize=16)
 def _slot(kind: str) -> str:
-    """What a slot matches: any of the names where these are few, else a short text to look up."""
+    """The expression for a slot: the names of its kind, if these are few, else any short text, which is looked up."""
     if kind in ("country", "continent", "hemisphere"):
         return "|".join(re.escape(name) for name in world().spellings(kind))
     return r"[\d.]+(?: [a-z]+)?" if kind == "number" else r".{1,40}?"
 
 
 def _compiled(form: str, slots: dict[str, str]) -> re.Pattern[str]:
-    """The template as an expression over folded text."""
+    """The template as a regular expression over folded text."""
     parts = re.split(r"\{(\w+)\}", fold(form))
     text = ""
     for index, part in enumerate(parts):

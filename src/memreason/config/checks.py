@@ -182,7 +182,7 @@ def check_engine(backend: str, mode: str, bits: int | None, sparse: bool, calcul
     }
     for what, wanted in impossible.items():
         if wanted:
-            raise UserError(f"--generation_backend {backend} cannot do {what}; --generation_backend auto can")
+            raise UserError(f"--generation_backend {backend} cannot do {what}; say auto, which can do it")
 
 
 def bits_to_load(in_8bit: bool, in_4bit: bool) -> int | None:

@@ -99,7 +99,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
     names = [config.split] if config.split else task.test_splits
     for name in names:
         if not task.splits.get(name):
-            raise UserError(f"--split {name}: {task.name} has {', '.join(k for k, v in task.splits.items() if v)}")
+            have = ", ".join(split for split, solutions in task.splits.items() if solutions)
+            raise UserError(f"--split {name}: {task.name} has the splits {have}")
     if not names:
         raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
     if not trained:

@@ -28,7 +28,7 @@ _OF_THE_PASS = {"dropout", "position_ids", "cache_position", "use_cache", "outpu
                 "output_router_logits", "logits_to_keep", "return_dict"}  # fmt: skip
 """Options that reach the attention function and do not change its result: without training there is no dropout."""
 _GRID = 2048
-"""The most tokens of prompts, padding included, in one call of attention."""
+"""The most tokens of prompts, padding included, in one call of attention; a longer prompt has a call of its own."""
 
 Prompt = tuple[int, int, int, int]
 """Slot, first token in the row, last token + 1, and number of tokens that are in the slot already."""

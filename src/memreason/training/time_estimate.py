@@ -19,8 +19,7 @@ from memreason.training.context import RunContext
 BEFORE, TRAINING, VALIDATION, TESTS = "before", "training", "validation", "tests"
 """The parts of a run."""
 _TRAINING_RATE, _ANSWERING_RATE = 0.55, 0.4
-"""The shares of the speed of large matrix products that training and answering reach, as `memreason benchmark` shows.
-"""
+"""Shares of the speed of large matrix products that training and answering reach (`memreason benchmark` shows them)."""
 _SAMPLE = 64
 """Number of solutions from which the average length of all is estimated."""
 _SIDE, _TRIES = 1024, 3

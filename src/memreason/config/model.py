@@ -130,5 +130,5 @@ class ModelConfig:
         if inferred is not None:
             return tuple(inferred.words)
         if self.extract_step_type_tokens not in LABELLED:
-            raise ValueError(f"the types of {self.extract_step_type_tokens} are not known before they are inferred")
+            raise ValueError(f"the types of {self.extract_step_type_tokens} are known once they are inferred")
         return LABELLED[self.extract_step_type_tokens]

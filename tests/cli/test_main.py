@@ -219,7 +219,7 @@ class TestFlags:
                 ],
                 "--activation_checkpointing with --parameter_efficient_mode prefix-tuning",
             ),
-            (["--generation_backend", "vllm"], "wants the GPU that the model is trained on"),
+            (["--generation_backend", "vllm"], "needs a GPU for itself"),
             (
                 ["--parameter_efficient_mode", "prompt-tuning", "--add_soft_prompts", "False"],
                 "nothing would be trained",

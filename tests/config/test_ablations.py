@@ -42,7 +42,7 @@ def test_words_instead_of_tokens_need_no_word_about_the_tokens() -> None:
         ({"only_at_front": True, "plan_first": True}, {}, "--only_at_front and --plan_first contradict"),
         ({"only_at_front": True, "add_hard_prompts": True}, {}, "no words for those"),
         ({"use_sparse_attention": True, "plan_first": True}, {}, "--use_sparse_attention with --plan_first"),
-        ({"use_sparse_attention": True, "add_hard_prompts": True}, {}, "told apart by the new tokens"),
+        ({"use_sparse_attention": True, "add_hard_prompts": True}, {}, "steps cannot be told apart"),
         ({"use_sparse_attention": True}, {"add_soft_prompts": False}, "no tokens to see"),
         ({"use_sparse_attention": True, "use_demonstrations": True}, {}, "taken for steps"),
         ({}, {"parameter_efficient_mode": "prefix-tuning"}, "no place for new tokens"),

@@ -153,6 +153,6 @@ def test_behind_what_is_read_once_a_window_would_count_the_padding(bases: dict[s
     prompts, room = [[5] * 6, [5] * 6, [5] * 7], [14, 14, 13]
     assert batches.batches(Requests(prompts, room, 20), 3) == [range(0, 3)]
     batches.shared = [5] * 10, DynamicCache(config=sizes)  # 30 tokens in all
-    assert batches._why_not_padded(prompts[0], 20) != "its window counts the padding behind what is read once"
+    assert batches._why_not_padded(prompts[0], 20) != "its window counts the padding after the text that is read once"
     batches.shared = [5] * 11, DynamicCache(config=sizes)
-    assert batches._why_not_padded(prompts[0], 20) == "its window counts the padding behind what is read once"
+    assert batches._why_not_padded(prompts[0], 20) == "its window counts the padding after the text that is read once"

@@ -452,7 +452,7 @@ class TestWhatCannotGoWell:
     ) -> None:
         run = tmp_path / "run"
         with pytest.raises(
-            UserError, match=r"diverged: the loss of step 2 is (nan|inf) .*--learning_rate.*checkpoint-1 of"
+            UserError, match=r"diverged: the loss of step 2 is (nan|inf) .*--learning_rate.*before that: checkpoint-1"
         ):
             train(*options(bases["tied"], data, run, parameter_efficient_mode="none", learning_rate=1e15,
                            warmup_steps=0, eval_strategy="no", save_strategy="steps", save_steps=1))  # fmt: skip
@@ -463,6 +463,6 @@ class TestWhatCannotGoWell:
         self, bases: dict[str, Path], data: Path, tmp_path: Path
     ) -> None:
         run = tmp_path / "run"
-        with pytest.raises(UserError, match=r"diverged: step 1 made .* not finite .*no checkpoint of before"):
+        with pytest.raises(UserError, match=r"diverged: step 1 made .* not finite .*before that: no checkpoint"):
             train(*options(bases["tied"], data, run, learning_rate=1e39, warmup_steps=0, max_steps=1))
         assert not list(run.glob("checkpoint-*")) and not (run / "metrics.json").exists()

@@ -1,6 +1,6 @@
 """Every option, typed, documented and validated. Needs no torch.
 
-The options of `memreason train` are `ModelConfig`, `AblationConfig`, `DataConfig` and `TrainingConfig` together. The
-last, all of Hugging Face's TrainingArguments, imports torch, and so lives in `training/config.py`; `cli/parser.py`
-reads them all from flags and recipes.
+The options of `memreason train` are `ModelConfig`, `AblationConfig`, `DataConfig` and `TrainingConfig` together.
+`TrainingConfig` has all of Hugging Face's TrainingArguments and imports torch; it is therefore in `training/config.py`.
+`cli/parser.py` reads all four from flags and recipes.
 """

@@ -17,9 +17,8 @@ from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_
 from memreason.planning_tokens.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
 
 STEP, ALL = "step", "all"
-"""What a planning token itself sees under sparse attention: what its step's text sees, or everything
-before it. With `step`, nothing of a step's text reaches a later step; with `all`, the original's way,
-planning tokens pass on what they gather."""
+"""What planning tokens see under sparse attention. `step`: the same as the text of their step, so that no text of a
+step reaches a later step. `all` (as in the original code): everything before them, so that they pass it on."""
 SEPARATE, CONSTANT_LEN = "separate", "constant_len"
 UNIFORM, SIMILAR = "uniform", "similar"
 
@@ -32,71 +31,73 @@ class AblationConfig:
         "only_at_front", "plan_first", "plan_only", "add_hard_prompts",
         "use_sparse_attention", "prompt_template", "use_demonstrations", "demo_selection",
     )  # fmt: skip
-    """Options that `memreason evaluate` takes too, to check them against the checkpoint: the original's scripts give
-    them there."""
+    """Options that `memreason evaluate` accepts too and compares with the checkpoint, because the original's scripts
+    pass them there."""
     _argument_group_name: ClassVar[str] = (
         "ablations, after the code of arXiv 2310.05707: each changes one thing; checkpoints remember them"
     )
 
     only_at_front: bool = option(
         False,
-        "planning tokens only once: the general ones, before the first step; is it the tokens before each step that "
-        "help, or any new tokens at all?",
+        "write only the general planning tokens, and only once, before the first step. Tests whether it helps to have "
+        "tokens before each step, or to have any new tokens",
     )
     plan_first: bool = option(
         False,
-        "all lines' planning tokens stand on a plan line of their own, and the steps follow plainly; does it help to "
-        "plan the whole solution before writing it? (the original writes the tokens before the steps as well)",
+        "write the planning tokens of all lines together on a first line (the plan), and then the steps without them. "
+        "Tests whether it helps to plan the whole solution before writing it (the original also writes the tokens "
+        "before each step)",
     )
     plan_only: bool = option(
         False,
-        "the plan line and the answer line, no steps between; how much of the answer needs the steps' texts?",
+        "write only the plan and the answer line, without steps. Tests how much the answer needs the text of the steps",
     )
     add_hard_prompts: bool = option(
         False,
-        "plain words instead of new tokens: [memory], [reason], [answer] open the lines, and the numbers of tokens "
-        "count for nothing; is it naming the step that helps, or training tokens for it?",
+        "plain words instead of new tokens: lines begin with [memory], [reason] or [answer], and the options for the "
+        "number of tokens have no effect. Tests whether it helps to name the step, or to train tokens for it",
     )
     use_sparse_attention: bool = option(
         False,
-        "a step sees the question and itself, and of the steps before only their planning tokens; how much of the "
-        "solution is carried by those? (the original hides the question as well)",
+        "a step sees the question, itself, and only the planning tokens of the steps before it. Tests how much of the "
+        "solution these tokens carry (the original also hides the question)",
     )
     sparse_scope: str = option(
         STEP,
-        "with --use_sparse_attention, what planning tokens themselves see: 'step' = what their step's text sees, so "
-        "that no text of a step reaches a later one; 'all' = everything before them, so that they pass on what they "
-        "gather (the original's way)",
+        "with --use_sparse_attention, what planning tokens see: 'step' = the same as the text of their step, so that "
+        "no text of a step reaches a later one; 'all' = everything before them, so that they pass it on (as in the "
+        "original)",
         choices=(STEP, ALL),
     )
     mode: str = option(
         SEPARATE,
         "what --per_device_train_batch_size counts: 'separate' = solutions; 'constant_len' = rows of "
-        "--model_max_length, each with as many whole solutions as fit. Either way solutions do not see each other, and "
-        "no padding is computed where the model allows it",
+        "--model_max_length tokens, each with as many whole solutions as fit. In both, solutions do not see each "
+        "other, and no padding is computed if the model allows it",
         choices=(SEPARATE, CONSTANT_LEN),
     )
     prompt_template: str = option(
         PLAIN_TEMPLATE,
-        "how the question is put: 'plain' = Question: …; 'alpaca' = between ### Instruction: and ### Response:; "
-        "'chat' = in the tokenizer's own chat template, which then also ends solutions (instruction-tuned models)",
+        "how the prompt is written: 'plain' = Question: …; 'alpaca' = the question between ### Instruction: and "
+        "### Response:; 'chat' = the tokenizer's own chat template, whose end token then ends solutions (for "
+        "instruction-tuned models)",
         choices=PROMPT_TEMPLATES,
     )
     use_demonstrations: bool = option(
         False,
-        "--k_shot solved training examples stand before every question, in training and evaluation, in the model's own "
+        "show --k_shot solved training examples before every question, in training and evaluation, in the model's own "
         "layout and without loss; they count towards --model_max_length",
     )
     demo_selection: str = option(
         UNIFORM,
-        "which examples: 'uniform' = drawn for each question; 'similar' = those with the most similar questions "
-        "(tf-idf). Never the question itself",
+        "which examples to show: 'uniform' = drawn at random for each question; 'similar' = those with the most "
+        "similar questions (tf-idf). The question itself is never shown",
         choices=(UNIFORM, SIMILAR),
     )
     random_initialize: bool = option(
         False,
-        "start from random weights in the base model's shape (--seed), with its tokenizer; the control without "
-        "pretraining, for --parameter_efficient_mode none",
+        "start from random weights (drawn with --seed) in the shape of the base model, with its tokenizer: the control "
+        "without pretraining; needs --parameter_efficient_mode none",
     )
 
     def __post_init__(self) -> None:
@@ -109,7 +110,7 @@ class AblationConfig:
 
     @property
     def placement(self) -> str:
-        """Where planning tokens stand, one of `planning_tokens.PLACEMENTS`."""
+        """Where planning tokens stand, one of `planning_tokens.layout.PLACEMENTS`."""
         chosen = {FRONT: self.only_at_front, PLAN_FIRST: self.plan_first, PLAN_ONLY: self.plan_only}
         return next((name for name, on in chosen.items() if on), EACH_STEP)
 
@@ -119,9 +120,10 @@ class AblationConfig:
         return self.sparse_scope if self.use_sparse_attention else ""
 
     def layout(self, model: ModelConfig, inferred: InferredTypes | None = None) -> PlanningTokens:
-        """The planning tokens of a model, and with them its text layout; ``inferred`` where its types are inferred.
+        """The planning tokens, and with them the text layout, of a model with these options.
 
-        Raises UserError where the model's options leave nothing for a variant to work on.
+        ``inferred`` are its step types, if they are inferred from the steps. Raises UserError where the model's options
+        leave an ablation without effect.
         """
         self._check(model)
         general, special = model.num_general_prefix_tokens, model.num_special_prefix_tokens

@@ -1,7 +1,7 @@
-"""The rules on combinations of options: pure functions of their values, which raise UserError.
+"""The rules on combinations of options. Each is a pure function of option values and raises UserError.
 
-The classes of options call those that concern one command when they are made, so before torch is imported. What also
-needs the data, a tokenizer or a model is in `training/checks.py` and `models/base_checks.py`.
+The classes of options call the rules that concern one command when they are created, before torch is imported. Checks
+that also need the data, a tokenizer or a model are in `training/checks.py` and `models/base_checks.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PREFIX_TUNING, PROMPT_TUNING = "prefix-tuning", "prompt-tuning"
 
 
 def check_quantization(int8: bool, int4: bool, mode: str) -> None:
-    """Weights are held in 8 bits or in 4, and then not trained themselves."""
+    """Weights can be held in 8 bits or in 4 bits, not in both, and weights held so cannot be trained themselves."""
     if int8 and int4:
         raise UserError("--int8_training with --int4_training: say one of them")
     if (int8 or int4) and mode == "none":
@@ -24,7 +24,7 @@ def check_quantization(int8: bool, int4: bool, mode: str) -> None:
 
 
 def check_one_base(base: str | None, model: str) -> None:
-    """Training starts from one model, by whichever flag it is named."""
+    """The two flags for the base model must name the same model, if both are given."""
     if base is not None and base != model:
         raise UserError(
             f"--base_model_name_or_path {base} differs from --model_name_or_path {model}: "
@@ -33,7 +33,10 @@ def check_one_base(base: str | None, model: str) -> None:
 
 
 def check_soft_prompts(soft: bool, tokens: int, mode: str) -> None:
-    """``tokens``, general and special ones together, are there where they are used, or the only thing trained."""
+    """There must be planning tokens if they are used, or if nothing else is trained.
+
+    ``tokens`` is the number of general and special ones together.
+    """
     if soft and tokens == 0:
         raise UserError(
             "--add_soft_prompts True with 0 general and 0 special tokens adds nothing; raise "
@@ -47,16 +50,16 @@ def check_soft_prompts(soft: bool, tokens: int, mode: str) -> None:
 
 
 def check_training_dtype(mode: str, dtype: str) -> None:
-    """Not every weight can be trained in float16."""
+    """In float16, all weights together (``mode`` none) cannot be trained."""
     if mode == "none" and dtype == "float16":
         raise UserError(
-            "--dtype float16 with --parameter_efficient_mode none: steps of training overflow or vanish in weights of "
-            "float16; use --dtype bfloat16 or float32, or float32 with --fp16 True (which computes in float16)"
+            "--dtype float16 with --parameter_efficient_mode none: updates of weights overflow or vanish in float16; "
+            "use --dtype bfloat16 or float32, or float32 with --fp16 True (which computes in float16)"
         )
 
 
 def check_ablations(placements: Sequence[str], sparse: bool, demonstrations: bool, hard: bool) -> None:
-    """Ablations that exclude each other; ``placements`` are the flags given that say where planning tokens stand."""
+    """Some ablations exclude each other. ``placements`` are the given flags that say where planning tokens stand."""
     if len(placements) > 1:
         raise UserError(f"--{' and --'.join(placements)} contradict each other: each says where planning tokens go")
     if sparse and demonstrations:
@@ -67,7 +70,7 @@ def check_ablations(placements: Sequence[str], sparse: bool, demonstrations: boo
     if sparse and (placements or hard):
         flag = placements[0] if placements else "add_hard_prompts"
         raise UserError(
-            f"--use_sparse_attention with --{flag}: steps are told apart by the new tokens before each of them"
+            f"--use_sparse_attention with --{flag}: without new tokens before each step, steps cannot be told apart"
         )
     if "only_at_front" in placements and hard:
         raise UserError(
@@ -77,7 +80,7 @@ def check_ablations(placements: Sequence[str], sparse: bool, demonstrations: boo
 
 
 def check_mode(mode: str, soft: bool, constant_len: bool, random: bool) -> None:
-    """What is trained (``mode``), with new tokens (``soft``), packed rows or random weights."""
+    """What is trained (``mode``) must allow new tokens (``soft``), packed rows and random weights, if they are used."""
     if mode == PREFIX_TUNING and soft:
         raise UserError(
             "--parameter_efficient_mode prefix-tuning has no place for new tokens in its checkpoint; say "
@@ -91,12 +94,12 @@ def check_mode(mode: str, soft: bool, constant_len: bool, random: bool) -> None:
     if random and mode != "none":
         raise UserError(
             f"--random_initialize with --parameter_efficient_mode {mode}: random weights that are frozen can do "
-            "nothing, and the checkpoint would lack them; use none"
+            "nothing, and the checkpoint would not hold them; use none"
         )
 
 
 def check_hard_prompts(typed: bool, mode: str) -> None:
-    """With --add_hard_prompts: there are types to name (``typed``), and something to train."""
+    """--add_hard_prompts needs step types to name (``typed``), and something to train."""
     if not typed:
         raise UserError("--add_hard_prompts with --extract_step_type_tokens none: there are no types to name")
     if mode == PROMPT_TUNING:
@@ -107,13 +110,13 @@ def check_hard_prompts(typed: bool, mode: str) -> None:
 
 
 def check_sparse(soft: bool) -> None:
-    """With --use_sparse_attention."""
+    """--use_sparse_attention needs planning tokens (``soft``)."""
     if not soft:
         raise UserError("--use_sparse_attention with --add_soft_prompts False: there are no tokens to see")
 
 
 def check_front(soft: bool, general: int) -> None:
-    """With --only_at_front: there are ``general`` tokens."""
+    """--only_at_front needs planning tokens (``soft``), and among them general ones (``general``: their number)."""
     if not soft:
         raise UserError("--only_at_front with --add_soft_prompts False: there are no tokens to place")
     if general == 0:
@@ -121,7 +124,7 @@ def check_front(soft: bool, general: int) -> None:
 
 
 def check_plan(flag: str, soft: bool, hard: bool, typed: bool, special: int) -> None:
-    """With --plan_first or --plan_only, the ``flag``: there are types, and tokens or words for them."""
+    """--plan_first and --plan_only (``flag``: which) need step types, and tokens or words for them."""
     if not soft and not hard:
         raise UserError(f"--{flag} with --add_soft_prompts False: there are no tokens to plan with")
     if not typed or (soft and special == 0):
@@ -132,7 +135,8 @@ def check_plan(flag: str, soft: bool, hard: bool, typed: bool, special: int) -> 
 
 
 def check_demonstrations(k_shot: int, method: str, labelled: bool) -> None:
-    """With --use_demonstrations: how many, and of step types that are ``labelled`` and not inferred by ``method``."""
+    """--use_demonstrations needs their number, and step types from the data (``labelled``), not inferred by
+    ``method``."""
     if k_shot == 0:
         raise UserError("--use_demonstrations: say how many with --k_shot")
     if not labelled:
@@ -144,30 +148,32 @@ def check_demonstrations(k_shot: int, method: str, labelled: bool) -> None:
 
 
 def check_run(mode: str, activation_checkpointing: bool, backend: str) -> None:
-    """What a run trains, how it saves memory, and what answers its questions."""
+    """What a run trains (``mode``) must allow the way in which it saves memory, and ``backend`` must be able to answer
+    questions during training."""
     if activation_checkpointing and mode == PREFIX_TUNING:
         raise UserError(
-            f"--activation_checkpointing with --parameter_efficient_mode {PREFIX_TUNING}: transformers drops the "
-            "prefix, which it takes for a cache; leave one of them out"
+            f"--activation_checkpointing with --parameter_efficient_mode {PREFIX_TUNING}: transformers mistakes the "
+            "prefix for a cache and drops it; leave one of the two options out"
         )
     if backend == "vllm":
         raise UserError(
-            "--generation_backend vllm wants the GPU that the model is trained on for itself; leave it out here, and "
-            "say it to memreason evaluate"
+            "--generation_backend vllm needs a GPU for itself, and the model is trained there; leave it out here, and "
+            "give it to memreason evaluate"
         )
 
 
 def check_sharded(mode: str, bits: int | None, backend: str, other_engine: bool) -> None:
-    """With --fsdp; ``other_engine`` says that ``backend`` is no part of memreason or transformers."""
+    """--fsdp cannot shard all kinds of weights, nor give them to ``other_engine``: a ``backend`` that is neither
+    memreason nor transformers."""
     if mode == PREFIX_TUNING or bits:
         what = f"--int{bits}_training" if bits else f"--parameter_efficient_mode {PREFIX_TUNING}"
         raise UserError(f"--fsdp with {what}: such weights cannot be sharded; leave --fsdp out")
     if other_engine:
-        raise UserError(f"--fsdp with --generation_backend {backend}: it cannot take over sharded weights")
+        raise UserError(f"--fsdp with --generation_backend {backend}: this backend cannot use sharded weights")
 
 
 def check_engine(backend: str, mode: str, bits: int | None, sparse: bool, calculator: bool) -> None:
-    """With a ``backend`` that is another engine: it is handed plain weights, and can do what a plain model can."""
+    """A ``backend`` that is another engine gets plain weights, and can do only what a plain model can."""
     impossible = {
         "--use_calculator": calculator,
         "--use_sparse_attention": sparse,
@@ -176,13 +182,11 @@ def check_engine(backend: str, mode: str, bits: int | None, sparse: bool, calcul
     }
     for what, wanted in impossible.items():
         if wanted:
-            raise UserError(
-                f"--generation_backend {backend} cannot do {what}; say auto, which can, or leave the flag out"
-            )
+            raise UserError(f"--generation_backend {backend} cannot do {what}; say auto, which can do it")
 
 
 def bits_to_load(in_8bit: bool, in_4bit: bool) -> int | None:
-    """The bits of each weight by --load_in_8bit and --load_in_4bit; None where neither is said."""
+    """The bits of each weight that --load_in_8bit or --load_in_4bit asks for; None where neither is given."""
     if in_8bit and in_4bit:
         raise UserError("--load_in_8bit with --load_in_4bit: say one of them")
     return 8 if in_8bit else 4 if in_4bit else None

@@ -41,18 +41,18 @@ class ScoreConfig:
 
     generations: str = option(
         "",
-        'file of texts: our traces.jsonl, or a JSON array (or lines) of {"question": …, "generated_text": …}; without '
-        '"question", the text begins with it',
+        'file of texts: our traces.jsonl, or a JSON array (or lines) of {"question": …, "generated_text": …}; where '
+        '"question" is missing, the text must begin with the question',
     )
     dataset: str = option("", "the dataset that the questions are from")
     data_path: str | None = option(None, "file, folder or hub id that holds the questions")
     split: str | None = option(None, "split of the questions (default: all of them)")
     output_dir: str | None = option(None, "where metrics and verdicts go (default: beside the generations file)")
     split_seed: int = option(0, "the seed that the questions were drawn with")
-    num_train: int | None = option(None, "atlas only: as it was made for the generations")
-    num_validation: int | None = option(None, "atlas only: as it was made for the generations")
-    num_test: int | None = option(None, "atlas only: as it was made for the generations")
-    num_countries: int | None = option(None, "atlas only: as it was made for the generations")
+    num_train: int | None = option(None, "atlas only: the value that the questions were made with")
+    num_validation: int | None = option(None, "atlas only: the value that the questions were made with")
+    num_test: int | None = option(None, "atlas only: the value that the questions were made with")
+    num_countries: int | None = option(None, "atlas only: the value that the questions were made with")
     json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
 
     def __post_init__(self) -> None:
@@ -64,13 +64,13 @@ class ScoreConfig:
 @dataclass
 @with_checked_flags(ModelConfig, AblationConfig)
 class EvaluateConfig:
-    """Options of `memreason evaluate`; what is not given comes from the checkpoint."""
+    """Options of `memreason evaluate`. Those that are not given are taken from the checkpoint."""
 
     _argument_group_name: ClassVar[str] = "evaluation"
 
-    model_name_or_path: str = option("", "a checkpoint of ours (needs nothing else), or a base model")
+    model_name_or_path: str = option("", "a checkpoint of memreason (needs no other option), or a base model")
     base_model_name_or_path: str | None = option(
-        None, "the base model, where it is no longer where the checkpoint says"
+        None, "the base model, if it is no longer at the place that the checkpoint names"
     )
     dataset: str | None = option(None, "dataset (default: the checkpoint's)")
     data_path: str | None = option(None, "file, folder or hub id (default: the checkpoint's)")
@@ -80,12 +80,14 @@ class EvaluateConfig:
     use_calculator: bool | None = option(
         None, "compute the results in marks such as <<48/2=24>> (default: the checkpoint's, or False)"
     )
-    k_shot: int = option(0, "base models only: solved examples in the prompt; 0 = an instruction")
-    num_train: int | None = option(None, "base models only: train questions that the examples are drawn from")
+    k_shot: int = option(0, "base models only: number of solved examples in the prompt; 0 = an instruction instead")
+    num_train: int | None = option(None, "base models only: number of train questions to draw the examples from")
     num_validation: int = option(100, "base models only: as in `memreason train`")
-    num_countries: int | None = option(None, "base models on atlas only: how many countries it is about")
+    num_countries: int | None = option(
+        None, "base models on atlas only: number of countries that the questions are about"
+    )
     per_device_eval_batch_size: int | None = option(
-        None, "questions generated for at once (default: the checkpoint's, or 64)", aliases=["--batch_size"]
+        None, "questions answered at once (default: the checkpoint's, or 64)", aliases=["--batch_size"]
     )
     model_max_length: int | None = option(
         None, "longest text in tokens (default: the checkpoint's, or 512)", aliases=["--max_length"]
@@ -94,7 +96,7 @@ class EvaluateConfig:
     load_in_8bit: bool = option(False, "hold the weights in 8 bits (needs bitsandbytes)")
     load_in_4bit: bool = option(False, "hold the weights in 4 bits, NF4 (needs CUDA and bitsandbytes)")
     generation_backend: str | None = option(
-        None, f"what decodes: {', '.join(BACKENDS)} (default: the checkpoint's, or auto)"
+        None, f"what generates the answers: {', '.join(BACKENDS)} (default: the checkpoint's, or auto)"
     )
     device: str = option("auto", DEVICE_HELP, DEVICES)
     output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
@@ -115,10 +117,10 @@ class AskConfig:
 
     _argument_group_name: ClassVar[str] = "asking"
 
-    question: str = option("", "the question; it may also stand without the flag, in quotes")
-    model_name_or_path: str = option("runs/demo", "a checkpoint of ours")
+    question: str = option("", "the question; it can also be given in quotes without the flag")
+    model_name_or_path: str = option("runs/demo", "a checkpoint of memreason")
     base_model_name_or_path: str | None = option(
-        None, "the base model, where it is no longer where the checkpoint says"
+        None, "the base model, if it is no longer at the place that the checkpoint names"
     )
     options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
     device: str = option("auto", DEVICE_HELP, DEVICES)

@@ -1,4 +1,4 @@
-"""Which questions, how many, how long a text may be, and what decodes."""
+"""Which questions, how many, how long a text may be, and what generates the answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import ClassVar
 from memreason.config.fields import check_at_least, check_choice, option
 
 BACKENDS = ("auto", "transformers", "openvino", "vllm")
-"""What decodes: our continuous batching (`auto`), transformers' `generate` batch by batch, or another engine."""
+"""What generates the answers: our continuous batching (`auto`), transformers' `generate` batch by batch, or another
+engine."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,12 @@ class DataConfig:
     data_path: str | None = option(None, "file, folder or hub id that holds the dataset (see `memreason tasks`)")
     num_train: int | None = option(None, "train on this many questions, drawn once without replacement (default: all)")
     num_validation: int = option(
-        100, "questions set apart from train to choose the best epoch, where there is no such split"
+        100, "questions taken out of train to choose the best epoch, if the data has no validation split"
     )
     num_test: int | None = option(
         100,
-        "distinct questions to evaluate on, from validation at each epoch's end and from each test split; 0 = all",
+        "distinct questions to evaluate on: from validation at the end of each epoch, from each test split after "
+        "training; 0 = all",
     )
     split_seed: int = option(0, "seed of every split and draw of questions")
     num_countries: int | None = option(None, "atlas only: how many countries the questions are about")
@@ -33,18 +35,19 @@ class DataConfig:
         512, "longest text in tokens, prompt and solution together", aliases=["--max_length"]
     )
     use_calculator: bool = option(
-        False, "evaluate with a calculator: results in marks such as <<48/2=24>> (GSM8K) are computed, not guessed"
+        False, "evaluate with a calculator: it computes the results in marks such as <<48/2=24>> (GSM8K)"
     )
     generation_backend: str = option(
         "auto",
-        "what decodes in evaluation: auto = our continuous batching, or transformers where the model needs that; "
-        "transformers = its generate, batch by batch; openvino = OpenVINO on the CPU; vllm (`memreason evaluate` only)",
+        "what generates the answers in evaluation: auto = memreason's continuous batching, or transformers if the "
+        "model needs it; transformers = its generate(), batch by batch; openvino = OpenVINO on the CPU; vllm "
+        "(`memreason evaluate` only)",
         choices=BACKENDS,
     )
     k_shot: int = option(
         0,
-        "before training, evaluate the base model with this many solved examples in the prompt (0 = do not); with "
-        "--use_demonstrations, how many are shown in training and evaluation instead",
+        "before training, evaluate the base model with this many solved examples in the prompt (0 = do not evaluate "
+        "it); with --use_demonstrations instead the number of examples shown in training and evaluation",
     )
 
     def __post_init__(self) -> None:

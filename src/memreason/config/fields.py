@@ -22,20 +22,20 @@ def option(default: Any, help: str, choices: Sequence[str] | None = None, aliase
 
 
 class HasCheckedFlags(Protocol):
-    """A dataclass of options, and the names of those that evaluation checks against the checkpoint."""
+    """A dataclass of options with the names of those that evaluation compares with the checkpoint."""
 
     checked_flags: ClassVar[tuple[str, ...]]
 
 
 def with_checked_flags(*kinds: type[HasCheckedFlags]) -> Callable[[type[T]], type[T]]:
-    """Decorate a class, before it becomes a dataclass, so that it ends with the checked options of ``kinds``; each is
-    None where it is not given."""
+    """A decorator that adds the checked options of ``kinds`` at the end of a class that is not yet a dataclass. Their
+    default is None."""
 
     def add(cls: type[T]) -> type[T]:
         for kind in kinds:
             for name in kind.checked_flags:
                 cls.__annotations__[name] = f"{kind.__annotations__[name]} | None"
-                setattr(cls, name, option(None, "checked against the checkpoint, which knows"))
+                setattr(cls, name, option(None, "need not be given; if given, must be as in the checkpoint"))
         return cls
 
     return add
@@ -49,5 +49,5 @@ def check_choice(flag: str, value: str, choices: Sequence[str]) -> None:
 
 def check_at_least(flag: str, value: int | float | None, minimum: int | float) -> None:
     """Raise UserError where ``value`` is given and below ``minimum``."""
-    if value is not None and not value >= minimum:  # not a number is not enough
+    if value is not None and not value >= minimum:  # written so that NaN is refused
         raise UserError(f"--{flag} {value}: must be at least {minimum}")

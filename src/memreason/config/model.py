@@ -18,7 +18,7 @@ INFERRED = {
     "+-*/": "arithmetic", "tf-idf": "tfidf", "k-means": "kmeans", "balanced-k-means": "kmeans",
     "vae": "sqvae", "vae-contrastive": "sqvae", "vae-next-step": "sqvae",
 }  # fmt: skip
-"""Methods that infer step types from the steps → the file in step_types/ that holds each."""
+"""Methods that infer step types from the steps → the module in step_types/ that implements the method."""
 CONTROLS = ("random", "shared", "shuffled")
 SHUFFLED = "shuffled:"
 STEP_TYPE_METHODS = (*LABELLED, *INFERRED, *CONTROLS, *(SHUFFLED + method for method in INFERRED))
@@ -30,8 +30,8 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 class InferredTypes:
     """Step types that were inferred from the training steps.
 
-    ``words``: name of a type → the words whose embeddings the rows of its tokens start from; ``record``: what inferred
-    them (method, seed, …), as a checkpoint's manifest keeps it.
+    ``words``: name of a type → words; the embeddings of the type's tokens start from the embeddings of these words.
+    ``record``: how the types were inferred (method, seed, …), as a checkpoint's manifest keeps it.
     """
 
     words: dict[str, str]
@@ -46,8 +46,8 @@ class ModelConfig:
         "add_soft_prompts", "num_general_prefix_tokens", "num_special_prefix_tokens", "parameter_efficient_mode",
         "extract_step_type_tokens", "num_plan_types", "lora_module",
     )  # fmt: skip
-    """Options that `memreason evaluate` takes too, to check them against the checkpoint: the original's scripts give
-    them there."""
+    """Options that `memreason evaluate` accepts too and compares with the checkpoint, because the original's scripts
+    pass them there."""
     _argument_group_name: ClassVar[str] = "model and planning tokens"
 
     model_name_or_path: str = option(
@@ -66,23 +66,25 @@ class ModelConfig:
         "memory",
         "where step types come from: 'memory' (the data's memory/reason labels), 'none' (no step types), or inferred "
         f"from the steps: {', '.join(INFERRED)}; or, as controls, 'random', 'shared' (one type for all), 'shuffled' "
-        "(the data's labels permuted over all steps) and 'shuffled:METHOD' (inferred ones permuted)",
+        "(the data's labels permuted over all steps) and 'shuffled:METHOD' (inferred types permuted)",
     )
-    num_plan_types: int = option(5, "number of inferred step types; 'memory' has its two and '+-*/' its five")
+    num_plan_types: int = option(5, "number of inferred step types ('memory' always has two, '+-*/' always five)")
     step_types_path: str | None = option(
-        None, "folder of `memreason step-types fit` with the step types (default: where it puts them)"
+        None, "folder with the step types that `memreason step-types fit` wrote (default: where it writes them)"
     )
     parameter_efficient_mode: str = option(
         "lora+prompt-tuning",
-        "what is trained: 'none' = every weight; 'lora' = adapters, the new token rows stay as initialised; "
-        "'prompt-tuning' = the new token rows only; 'lora+prompt-tuning' = adapters and new rows; 'prefix-tuning' = "
-        "keys and values before every text (only with --add_soft_prompts False or --add_hard_prompts True)",
+        "what is trained: 'none' = every weight; 'lora' = adapters, while the embeddings of new tokens stay as "
+        "initialised; 'prompt-tuning' = only the embeddings of new tokens; 'lora+prompt-tuning' = adapters and these "
+        "embeddings; 'prefix-tuning' = keys and values before every text (only with --add_soft_prompts False or "
+        "--add_hard_prompts True)",
         choices=PARAMETER_EFFICIENT_MODES,
     )
     lora_module: str = option(
         "mlp",
-        "layers that get adapters: mlp (with the experts of a mixture, but never its router), atten(tion) or all; "
-        "where nothing has such a name, the other linear layers (OPT's fc1 and fc2, Mamba's in_proj)",
+        "layers that get adapters: mlp (of a mixture of experts, the experts but not the router), atten (attention) or "
+        "all; if the model has no layers of the usual names, its other linear layers (OPT's fc1 and fc2, Mamba's "
+        "in_proj)",
         choices=LORA_MODULES,
     )
     lora_r: int = option(16, "rank of the adapters")
@@ -91,8 +93,8 @@ class ModelConfig:
     lora_dropout: float = option(0.05, "dropout before the adapters while training")
     dtype: str = option(
         "auto",
-        "data type of the base model's weights, frozen or (--parameter_efficient_mode none) trained; auto = what is "
-        "fastest here, measured",
+        "data type of the base model's weights, also where they are trained (--parameter_efficient_mode none); auto = "
+        "the one that is measured to be the fastest on this machine",
         DTYPES,
     )
     int8_training: bool = option(False, "hold the frozen weights in 8 bits (needs bitsandbytes)")
@@ -117,7 +119,7 @@ class ModelConfig:
 
     @property
     def bits(self) -> int | None:
-        """The bits of each frozen weight, where they are quantized."""
+        """The bits of each frozen weight; None where weights are not quantized."""
         return 8 if self.int8_training else 4 if self.int4_training else None
 
     def step_types(self, inferred: InferredTypes | None = None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The options that a run was begun with, frozen in its folder as a recipe."""
+"""The options that a run was started with, kept in its folder as a recipe (the *frozen config*)."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class MainArguments:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run was begun with; a file that is older than an option is read with the option's default.
+    """The options that a run was started with. An option that is missing in an older file gets its default.
 
-    ``others`` are the rest of the training arguments, by their names, as far as they are not at their defaults.
+    ``others`` holds the rest of the training arguments, name → value, without those that are at their defaults.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -52,15 +52,17 @@ class RunConfig:
     others: Mapping[str, Any] = field(default_factory=dict)
 
     def options(self) -> dict[str, Any]:
-        """All of them by their names, as a recipe has them."""
+        """All options, name → value, as in a recipe."""
         named = {**asdict(self.model), **asdict(self.ablations), **asdict(self.data), **asdict(self.training)}
         return {**named, **self.others}
 
     @staticmethod
     def of(options: Mapping[str, Any]) -> RunConfig:
-        """The config that `options` gives back. Raises TypeError for a value of another type than its option's,
-        UserError for one that the option cannot have."""
-        options = {**options, "base_model_name_or_path": None}  # which says model_name_or_path again, or nothing
+        """The config with these ``options``, which its method `options` returns again.
+
+        Raises TypeError for a value of the wrong type, UserError for a value that the option cannot have.
+        """
+        options = {**options, "base_model_name_or_path": None}  # it only repeats model_name_or_path, or is None
 
         def part(kind: type[Part]) -> Part:
             check_fields(kind, options)
@@ -71,7 +73,7 @@ class RunConfig:
         return RunConfig(part(ModelConfig), part(AblationConfig), part(DataConfig), part(MainArguments), others)
 
     def in_dtype(self, dtype: str) -> RunConfig:
-        """The same with the data type of the weights."""
+        """The same config with ``dtype`` as the data type of the weights."""
         return replace(self, model=replace(self.model, dtype=dtype))
 
 
@@ -90,14 +92,17 @@ def write_config(folder: Path, config: RunConfig) -> None:
 
 
 def read_options(folder: Path) -> dict[str, Any]:
-    """Names and values in the config in ``folder``, whoever wrote it; UserError where there is none, or no YAML."""
+    """Name → value of the options in the config file in ``folder``.
+
+    Raises UserError where there is no such file, it is not YAML, or an option has a value of the wrong type.
+    """
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise UserError(f"{path}: No such file; a checkpoint of memreason has this file beside its weights")
     with reading(f"{path}: not valid YAML", _AGAIN):
         options = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(options, dict):
-        raise UserError(f"{path}: is empty, or no list of options; the run cannot be gone on with")
+        raise UserError(f"{path}: is empty, or has no list of options; the run cannot be continued")
     with reading(f"{path}: not a config that memreason wrote", _AGAIN):
         for kind in _PARTS:
             check_fields(kind, options)
@@ -108,7 +113,7 @@ def read_config(folder: Path) -> RunConfig:
     """The frozen config in ``folder``; UserError where there is none, or it is damaged."""
     path, options = Path(folder) / CONFIG, read_options(folder)
     if "dataset" not in options:
-        raise UserError(f"{path}: says no dataset; {_AGAIN}")
+        raise UserError(f"{path}: names no dataset; {_AGAIN}")
     try:
         return RunConfig.of(options)
     except UserError as error:

@@ -1,5 +1,4 @@
-"""The options of `memreason train` that are about the run. Apart from `training/config.py`, which needs torch for the
-rest of them."""
+"""The options of `memreason train` on the run itself. They are not in `training/config.py`, which imports torch."""
 
 from __future__ import annotations
 
@@ -13,32 +12,33 @@ from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 UNNAMED = "runs/unnamed"
 METRICS = ("eval_acc", "eval_well_formed")
-"""What the evaluation in the training loop logs."""
+"""The metrics that the evaluation in the training loop logs."""
 EVALUATE, SAVE = ("epoch", "steps", "no"), ("epoch", "steps", "best", "no")
 _BY_NAME = "clearml codecarbon comet_ml dvclive mlflow neptune swanlab tensorboard trackio wandb"
 TRACKERS = {name: name for name in _BY_NAME.split()} | {"azure_ml": "azureml", "flyte": "flytekit"}
-"""What `--report_to` takes → the package that it needs."""
+"""Value of `--report_to` → the package that it needs."""
 
 
 @dataclass
 class TrainingOptions:
-    """Those of Hugging Face's TrainingArguments that have a default of ours or are asked for often, and the run's own.
+    """Options of the run itself, and those of Hugging Face's TrainingArguments that have our own default or are often
+    needed.
 
-    Checks of them raise UserError, before torch is imported.
+    They are checked, with UserError, before torch is imported.
     """
 
     _argument_group_name: ClassVar[str] = "training"
 
     output_dir: str | None = option(None, "the run's folder (default: runs/<dataset>)")
-    resume: bool = option(False, "continue a run that was stopped, with otherwise the same command")
-    overwrite_output_dir: bool = option(False, "start anew where the folder already holds a run; its files are removed")
+    resume: bool = option(False, "continue a stopped run; the rest of the command must be the same as before")
+    overwrite_output_dir: bool = option(False, "start again if the folder already holds a run; its files are removed")
     on_device: str = option("auto", DEVICE_HELP, DEVICES, aliases=["--device"])
     num_train_epochs: float = option(3.0, "passes over the training questions")
-    max_steps: int = option(-1, "optimizer steps, instead of passes; -1 = as --num_train_epochs says")
+    max_steps: int = option(-1, "number of optimizer steps, instead of --num_train_epochs; -1 = use --num_train_epochs")
     learning_rate: float = option(2e-4, "peak learning rate")
     per_device_train_batch_size: int = option(8, "examples per device and forward pass")
     gradient_accumulation_steps: int = option(2, "forward passes per optimizer step")
-    per_device_eval_batch_size: int = option(64, "questions generated for at once while evaluating")
+    per_device_eval_batch_size: int = option(64, "questions answered at once in evaluation")
     warmup_steps: float = option(0.03, "steps of linear warm-up; below 1, a share of all steps")
     lr_scheduler_type: str = option("cosine", "learning rate schedule")
     weight_decay: float = option(0.0, "weight decay")
@@ -47,9 +47,9 @@ class TrainingOptions:
         "epoch", "when to evaluate by generation; 'steps': every --eval_steps", EVALUATE, ["--evaluation_strategy"]
     )
     save_strategy: str = option("epoch", "when to save a checkpoint; 'steps': every --save_steps", SAVE)
-    load_best_model_at_end: bool = option(True, "end with the epoch that is best on the validation split")
-    metric_for_best_model: str | None = option("eval_acc", f"what 'best' is measured by: {', '.join(METRICS)}")
-    save_total_limit: int | None = option(2, "training checkpoints kept, the best one among them")
+    load_best_model_at_end: bool = option(True, "end with the weights of the epoch that is best on validation")
+    metric_for_best_model: str | None = option("eval_acc", f"metric that decides what is best: {', '.join(METRICS)}")
+    save_total_limit: int | None = option(2, "number of training checkpoints to keep, the best one included")
     keep_checkpoints: bool = option(
         True, "keep the checkpoint-… folders of a finished run; the best one's weights are in the run folder anyway"
     )
@@ -58,7 +58,7 @@ class TrainingOptions:
     )
     logging_steps: float = option(10, "log the loss every so many steps")
     disable_tqdm: bool | None = option(None, "show no progress bars")
-    report_to: str | None = option("none", "experiment tracker, e.g. tensorboard or wandb, whose package must be there")
+    report_to: str | None = option("none", "experiment tracker, e.g. tensorboard or wandb; it must be installed")
 
     def __post_init__(self) -> None:
         for flag, least in (
@@ -70,7 +70,7 @@ class TrainingOptions:
         if not 0 < self.num_train_epochs < float("inf"):
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0, or nothing would be trained")
         if self.max_steps == 0:
-            raise UserError("--max_steps 0: nothing would be trained; -1 is as many as --num_train_epochs says")
+            raise UserError("--max_steps 0: nothing would be trained; -1 means as many as --num_train_epochs takes")
         if self.seed >= 2**32:
             raise UserError(f"--seed {self.seed}: must be below 2 to the 32nd")
         if self.learning_rate == float("inf"):
@@ -86,13 +86,14 @@ class TrainingOptions:
         ):
             raise UserError(
                 f"--eval_strategy {self.eval_strategy} with --save_strategy {self.save_strategy}: to end with the best "
-                "weights, these must be saved when they are evaluated, so the save and eval strategy have to match; "
+                "weights, they must be saved when they are evaluated, so the save and eval strategy have to match; "
                 f"say --save_strategy {self.eval_strategy} too, or --load_best_model_at_end False"
             )
         self._check_tracker()
 
     def _check_tracker(self) -> None:
-        """Raise UserError where `--report_to` names what is not there; else it is found out after loading the model."""
+        """Raise UserError where the tracker of `--report_to` is unknown or not installed: before the model is loaded,
+        since transformers finds that out only afterwards."""
         name = self.report_to or "none"
         if name in ("none", "all"):
             return

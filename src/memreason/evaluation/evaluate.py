@@ -1,4 +1,4 @@
-"""A model + a dataset → traces, verdicts and metrics on disk. In the training loop and on its own."""
+"""A model + a dataset → traces, verdicts and metrics on disk: in the training loop, and by `memreason evaluate`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
 
 
 class Evaluated(NamedTuple):
-    """What `evaluate` found, and the folder that it was written to."""
+    """What `evaluate` returns: the result, the verdicts, and the folder that they were written to."""
 
     result: EvaluationResult
     verdicts: Sequence[Verdict]
@@ -54,16 +54,16 @@ def evaluate_splits(
     options: GenerationOptions,
     progress: bool = True,
 ) -> tuple[EvaluationResult, Sequence[Verdict]]:
-    """Evaluate some splits, and write traces and metrics of all of them together into ``folder``.
+    """Evaluate the splits ``names``, and write their traces and metrics together into ``folder``.
 
-    Several processes answer the questions together, each its share. Returns (result, verdicts). Raises UserError where
-    there are no questions.
+    Where there are several processes, each answers a part of the questions. Returns (result, verdicts). Raises
+    UserError where there are no questions.
     """
     title = f"  answering {', '.join(names)}" if progress and distributed.is_main() else None
 
-    def answer(questions: DiskList[Question], take: distributed.OnResult[Verdict]) -> None:
+    def answer(questions: DiskList[Question], on_result: distributed.OnResult[Verdict]) -> None:
         def judge(place: int, trace: Trace) -> None:
-            take(place, judge_trace(trace, task.answer_kind, task.judge))
+            on_result(place, judge_trace(trace, task.answer_kind, task.judge))
 
         answer_each(unit, questions, judge, options, title)
 
@@ -81,9 +81,9 @@ def _solutions(task: TaskData, names: Sequence[str]) -> Iterable[Solution]:
 
 
 def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
-    """`memreason evaluate`: a checkpoint, which knows its data and settings, or a base model.
+    """Run `memreason evaluate` on a checkpoint, which holds its data and settings, or on a base model.
 
-    Raises UserError where an option contradicts the checkpoint.
+    Raises UserError where an option contradicts the checkpoint, or for bad input.
     """
     keep_freed_memory()
     trained = is_checkpoint(config.model_name_or_path)
@@ -93,13 +93,14 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
     task = load_data(data)
     demonstrations = _demonstrations(config, task, data) if trained else None
     shots = [] if trained else draw_shots(task, config.k_shot, data.split_seed)
-    if config.num_test:  # atlas is made as it was for training, and drawn from
+    if config.num_test:  # of atlas too: it is made with the sizes of training, then questions are drawn from it
         splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
         task = replace(task, splits=splits)
     names = [config.split] if config.split else task.test_splits
     for name in names:
         if not task.splits.get(name):
-            raise UserError(f"--split {name}: {task.name} has {', '.join(k for k, v in task.splits.items() if v)}")
+            have = ", ".join(split for split, solutions in task.splits.items() if solutions)
+            raise UserError(f"--split {name}: {task.name} has the splits {have}")
     if not names:
         raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
     if not trained:
@@ -112,7 +113,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
 
 
 def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
-    """What the checkpoint was trained to see before a question."""
+    """The solved examples before each question, if the checkpoint was trained with them; otherwise None."""
     ablations = read_config(Path(config.model_name_or_path)).ablations
     if not ablations.use_demonstrations:
         return None
@@ -120,26 +121,29 @@ def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) ->
 
 
 def _folder_name(config: EvaluateConfig) -> str:
-    """`evaluation`, the one that training wrote, only where the same is asked; else a name that says what is."""
+    """`evaluation`, the folder that training wrote, if no option changes the evaluation; otherwise a name that tells
+    the options."""
     path = Path(config.data_path).stem if config.data_path else None
     calculator = {True: "calculator", False: "no-calculator", None: None}[config.use_calculator]
-    asked = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype, calculator,
-             config.generation_backend)  # fmt: skip
-    return "-".join([EVALUATION, *(str(one) for one in asked if one is not None)])
+    options = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype, calculator,
+               config.generation_backend)  # fmt: skip
+    return "-".join([EVALUATION, *(str(value) for value in options if value is not None)])
 
 
 def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
+    """The data options, the unit and the batch size for a trained checkpoint."""
     folder = Path(config.model_name_or_path)
     frozen = read_config(folder)
     options = frozen.options()
     for flag in (*ModelConfig.checked_flags, *AblationConfig.checked_flags):
-        said = getattr(config, flag)
-        if said is not None and said != options[flag]:
+        value = getattr(config, flag)
+        if value is not None and value != options[flag]:
             raise UserError(
-                f"--{flag} {said}: the checkpoint was trained with {options[flag]}; leave the flag out, it knows"
+                f"--{flag} {value}: the checkpoint was trained with {options[flag]}; leave the flag out, the "
+                "checkpoint holds the value"
             )
     if config.k_shot:
-        raise UserError("--k_shot is for base models; a trained checkpoint is asked as it was trained")
+        raise UserError("--k_shot is for base models; a trained checkpoint gets its prompts as in training")
     data = frozen.data
     known = ALIASES.get(data.dataset, data.dataset)
     if config.dataset and ALIASES.get(config.dataset, config.dataset) != known:
@@ -160,6 +164,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
 
 
 def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
+    """The data options, the unit and the batch size for a base model."""
     name = config.model_name_or_path
     if not config.dataset:
         what = "has no memreason.json in it" if Path(name).is_dir() else "is no folder here"
@@ -168,7 +173,7 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
             "--dataset to evaluate it"
         )
     if config.output_dir is None:
-        raise UserError(f"--output_dir is missing: {name} is a base model, say where its traces and metrics go")
+        raise UserError(f"--output_dir is missing: {name} is a base model; give a folder for its traces and metrics")
     data = DataConfig(
         dataset=config.dataset,
         data_path=config.data_path,

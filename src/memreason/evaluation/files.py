@@ -21,16 +21,18 @@ from memreason.runtime.files import atomic_write, create_beside, json_line, read
 
 TRACES, TRACES_TO_READ, METRICS = "traces.jsonl", "traces.txt", "metrics.json"
 EVALUATION_FILES = (TRACES, TRACES_TO_READ, METRICS)
-"""What an evaluation writes into its folder."""
+"""The files that an evaluation writes into its folder."""
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UserError where no evaluation can be written into ``folder``, or where its files would take the place of
-    a run's own: before anything is spent on it."""
+    """Raise UserError where an evaluation cannot be written into ``folder``, or would overwrite the files of a run.
+
+    To be called before any question is answered.
+    """
     if held := [name for name in ("config.yaml", MANIFEST) if (folder / name).exists()]:
         raise UserError(
             f"--output_dir {folder} holds a run ({held[0]}), which has a metrics.json of its own; give another folder, "
-            "one within it, say"
+            "for example one inside it"
         )
     new = not folder.exists()
     try:
@@ -51,12 +53,12 @@ def write_traces(
 ) -> tuple[Metrics, dict[str, Metrics]]:
     """Write traces.jsonl and traces.txt into the folder; return the metrics over all verdicts, and those of each split.
 
-    ``truths`` and ``splits`` have the gold solution and the split of each verdict, in the same order. Of all three, one
-    at a time is held. Where several processes call this, only the main one writes. Raises UserError where there are no
-    verdicts.
+    ``truths`` and ``splits`` have the gold solution and the split of each verdict, in the same order. Only one item of
+    each of the three is in memory at a time. Where several processes call this, only the main one writes. Raises
+    UserError where there are no verdicts.
 
-    traces.txt is for reading: of each question the prompt, the generated solution and the gold solution, in the given
-    layout, with empty lines between, and a rule below that says which is which.
+    traces.txt is for people. For each question it has the prompt, the generated solution and the gold solution, in the
+    given layout, separated by empty lines; a ruled line below says which solution is which.
     """
     overall, by_split = MetricsCounter(), dict[str, MetricsCounter]()
     with ExitStack() as stack:
@@ -75,12 +77,13 @@ def write_traces(
 
 
 def write_result(folder: Path, result: Result) -> None:
-    """Write metrics.json into the folder; where several processes call this, only the main one does."""
+    """Write metrics.json into the folder. Where several processes call this, only the main one writes."""
     if distributed.is_main():
         write_json(folder / METRICS, result.to_json())
 
 
 def _to_read(verdict: Verdict, truth: Solution, layout: PlanningTokens) -> str:
+    """One entry of traces.txt."""
     question = verdict.trace.question
     gold = layout.solution_text(truth.steps, question.answer)
     rule = f"{'=' * 80} first the model's ({verdict.outcome.replace('_', ' ')}), then the gold solution"
@@ -88,7 +91,7 @@ def _to_read(verdict: Verdict, truth: Solution, layout: PlanningTokens) -> str:
 
 
 def read_traces(path: Path) -> DiskList[Verdict]:
-    """Read a traces.jsonl back. Raises UserError naming file:line and the missing field."""
+    """Read a traces.jsonl back. Raises UserError that names file:line and the field that is missing or wrong."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the traces.jsonl that `memreason evaluate` wrote")
     return DiskList(_verdict(path, number, row) for number, row in read_jsonl(path))

@@ -1,4 +1,4 @@
-"""Traces → Verdicts: is the answer right, and where a dataset has a judge, are the steps. Needs no torch."""
+"""Traces → Verdicts: whether the answer is right and, if the dataset has a judge, the steps too. Needs no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def judge_traces(
     traces: Iterable[Trace], kind: AnswerKind, judge: Callable[[Trace], Judgement] | None = None
 ) -> list[Verdict]:
-    """Score each trace by `judge_trace`."""
+    """The verdict of `judge_trace` on each trace."""
     return [judge_trace(trace, kind, judge) for trace in traces]
 
 
@@ -24,7 +24,8 @@ def judge_trace(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgeme
     strict = extract_strict(trace.answer, trace.question, kind)
     flexible = extract_flexible(trace.text, trace.question, kind)
     result = outcome(strict, trace.question.answer, kind)
-    planned_only = bool(trace.steps) and not any(step.text for step in trace.steps)  # which claims nothing
+    # Steps without text (--plan_only) claim nothing that could be judged.
+    planned_only = bool(trace.steps) and not any(step.text for step in trace.steps)
     judgement = judge(trace) if judge and not planned_only else None
     return Verdict(
         trace=trace,

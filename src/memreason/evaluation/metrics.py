@@ -14,7 +14,7 @@ from memreason.records import MEMORY, REASON, Verdict
 
 
 def compute_metrics(verdicts: Iterable[Verdict]) -> Metrics:
-    """The metrics of some verdicts, of which one at a time is held. Raises UserError where there are none."""
+    """The metrics of ``verdicts``; only one of them is in memory at a time. Raises UserError where there are none."""
     counter = MetricsCounter()
     for verdict in verdicts:
         counter.add(verdict)
@@ -22,7 +22,7 @@ def compute_metrics(verdicts: Iterable[Verdict]) -> Metrics:
 
 
 class MetricsCounter:
-    """Counts verdicts one by one; `metrics` may be asked for at any time."""
+    """Counts verdicts one by one; `metrics` can be called at any time."""
 
     def __init__(self) -> None:
         self._n = self._flexible = self._well_formed = self._truncated = self._judged = 0
@@ -32,7 +32,7 @@ class MetricsCounter:
         self._causes: Counter[str] = Counter()
 
     def add(self, verdict: Verdict) -> None:
-        """Count one verdict more."""
+        """Count one more verdict."""
         trace = verdict.trace
         self._n += 1
         self._outcomes[verdict.outcome] += 1
@@ -51,9 +51,11 @@ class MetricsCounter:
             self._causes[verdict.cause or "unexplained"] += 1
 
     def metrics(self) -> Metrics:
-        """Those of all verdicts so far. Raises UserError where there are none."""
+        """The metrics of all verdicts counted so far. Raises UserError where there are none."""
         if self._n == 0:
-            raise UserError("there are no traces to score; check the split and the limit on its questions")
+            raise UserError(
+                "there are no traces to score; check the split and the limit on the number of its questions"
+            )
         unjudged = Metrics(
             accuracy=self._outcomes["correct"] / self._n,
             interval=wilson(self._outcomes["correct"], self._n),
@@ -80,5 +82,6 @@ class MetricsCounter:
         )
 
     def _share(self, type_: str, truth: bool | None) -> float | None:
+        """Share of the judged steps of this type that have this truth; None where there are no such steps."""
         total = sum(count for (of, _), count in self._truths.items() if of == type_)
         return self._truths[type_, truth] / total if total else None

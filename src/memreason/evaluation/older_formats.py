@@ -1,4 +1,4 @@
-"""The metrics files of format 1, which did not say their format → rows in the form of `results.FORMAT`."""
+"""Metrics files of format 1, which have no `format` field → rows in the newest form (`results.FORMAT`)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ Row = Mapping[str, Any]
 
 
 def evaluation_of_format_1(row: Row) -> dict[str, Any]:
-    """The overall metrics stood at the top; beside them `splits`, or the name of the only one as `split`."""
+    """The row of an evaluation. In format 1 the overall metrics were at the top level, beside `splits`, or beside
+    `split`, the name of the only one."""
     return {"dtype": row["dtype"], "overall": row, "splits": row.get("splits") or {row["split"]: row}}
 
 
 def score_of_format_1(row: Row) -> dict[str, Any]:
-    """The overall metrics stood at the top, and `splits` held counts: of several splits nothing else is known."""
+    """The row of a scoring. In format 1 the overall metrics were at the top level, and `splits` had only the number of
+    texts of each split, so the metrics of several splits are not known."""
     counts = row["splits"]
     return {**row, "overall": row, "splits": dict.fromkeys(counts, row) if len(counts) == 1 else {}}
 
 
 def run_of_format_1(row: Row) -> dict[str, Any]:
-    """Of several splits together, `after` held three rates beside its splits, and `before` nothing; the rest is
-    pooled. The data type was told of a single split only."""
+    """The row of a run. In format 1 `after` had three of the metrics over several splits beside its splits, and
+    `before` had none; the other metrics are pooled. The data type was written for a single split only."""
     over_all = {name: row["after"][name] for name in ("memory_true", "reason_valid") if name in row["after"]}
     there = {
         when: {name: metrics for name, metrics in row[when].items() if name not in (*over_all, "errors_by_cause")}
@@ -38,8 +40,8 @@ def run_of_format_1(row: Row) -> dict[str, Any]:
 
 
 def pooled(parts: list[Row]) -> dict[str, Any]:
-    """Metrics over several splits together. The judge's rates are None, but for one split: those of the splits do not
-    say over how many steps they are."""
+    """Metrics over several splits together. The rates from the judge are left out, since the splits do not say how many
+    steps they are about. The metrics of a single split are returned as they are."""
     if len(parts) == 1:
         return dict(parts[0])
     n = sum(part["n"] for part in parts)

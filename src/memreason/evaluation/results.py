@@ -1,7 +1,7 @@
-"""What an evaluation, a run and scoring give, as types: in memory, and in their `metrics.json`. Needs no torch.
+"""The results of an evaluation, a run and a scoring, as types and as their `metrics.json`. Needs no torch.
 
-Each type writes itself with `to_json` and reads itself with `from_json`. The JSON says in `format` which form it has.
-Files of format 1, which did not yet say so, are still read.
+Each type writes itself with `to_json` and reads itself with `from_json`. The field `format` in the JSON says which form
+it has. Files of format 1, which have no such field, can still be read.
 """
 
 from __future__ import annotations
@@ -24,38 +24,39 @@ _REMEDY = "delete it, and the same command makes it anew"
 class Metrics:
     """Counts and rates over some traces. All rates and intervals are in [0, 1].
 
-    No answer counts against accuracy, and apart from wrong answers in the counts. The last six fields are there only
-    where a judge read the steps (`judged`). A rate over nothing is None.
+    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last six fields are there only
+    if a judge read the steps (`judged`). A rate over no items is None.
     """
 
     accuracy: float
-    """Share of questions whose answer line, and nothing else, gives the right answer (strict extractor)."""
+    """Share of questions whose answer line gives the right answer; nothing else is read (strict extractor)."""
     interval: tuple[float, float]
     """95% Wilson interval of `accuracy`, [low, high]."""
     n: int
     """Number of questions."""
     correct: int
-    """Questions with a right answer."""
+    """Number of questions with a right answer."""
     incorrect: int
-    """Questions with a wrong answer."""
+    """Number of questions with a wrong answer."""
     no_answer: int
-    """Questions in whose trace the strict extractor finds no answer."""
+    """Number of questions in whose trace the strict extractor finds no answer."""
     well_formed: float
-    """Share of traces that are exactly what rendering their steps and answer gives."""
+    """Share of traces whose text is exactly the text that their parsed steps and answer are rendered to."""
     truncated: float
-    """Share of traces that hit the length limit before their end token."""
+    """Share of traces that reached the length limit before their end token."""
     flexible_accuracy: float
-    """The same as `accuracy` with the flexible extractor: a marked answer anywhere, else the last one in the text."""
+    """Like `accuracy`, with the flexible extractor: it takes a marked answer anywhere, else the last in the text."""
     flexible_interval: tuple[float, float]
     """95% Wilson interval of `flexible_accuracy`, [low, high]."""
     steps: dict[str, int]
     """Step type → number of steps of that type in all traces."""
     memory_true: float | None = None
-    """Share of memory steps that are true. A step that the judge could not read is not true."""
+    """Share of memory steps that are true. A step that the judge could not read does not count as true."""
     memory_unreadable: float | None = None
     """Share of memory steps that the judge could not read."""
     reason_valid: float | None = None
-    """Share of reason steps that follow from what the trace says before them; unreadable ones do not."""
+    """Share of reason steps that follow from what the trace says before them. A step that the judge could not read
+    does not count as following."""
     reason_unreadable: float | None = None
     """Share of reason steps that the judge could not read."""
     answer_follows: float | None = None
@@ -76,7 +77,7 @@ class Metrics:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read `to_json` back; keys that are not known here are passed over. Raises KeyError, TypeError, ValueError."""
+        """Read `to_json` back; unknown keys are ignored. Raises KeyError, TypeError, ValueError."""
         metrics = cls(**_known(cls, row) | {name: _interval(row[name]) for name in _INTERVALS})
         if metrics.n < 1 or metrics.correct + metrics.incorrect + metrics.no_answer != metrics.n:
             raise ValueError(f"n is {shown(metrics.n)}, and not the sum of correct, incorrect and no_answer")
@@ -92,11 +93,11 @@ class EvaluationResult:
     """The metrics of one evaluation: `metrics.json` in an evaluation's folder."""
 
     overall: Metrics
-    """Over the questions of all splits together; where there is one split, the same as that split's."""
+    """Metrics over the questions of all splits together; with one split, the same as the metrics of that split."""
     splits: dict[str, Metrics]
     """Name of split → metrics over its questions."""
     dtype: str | None
-    """Data type that the weights were in while answering; null in a run's file of format 1 with several splits."""
+    """Data type of the weights during the evaluation; null in a run's file of format 1 with several splits."""
 
     def to_json(self) -> dict[str, Any]:
         """{"format", "dtype", "overall": metrics, "splits": {split: metrics}}."""
@@ -104,7 +105,7 @@ class EvaluationResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or the form before it. Raises UserError that begins with ``where``."""
+        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``."""
         with reading(f"{where}: not the metrics of an evaluation", _REMEDY):
             row = _newest(row, where, evaluation_of_format_1)
             check_fields(cls, {"dtype": row["dtype"]})
@@ -113,12 +114,12 @@ class EvaluationResult:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """How the weights that a run ends with did on the validation split."""
+    """The metrics on the validation split of the weights with which a run ends."""
 
     epoch: float
-    """The epoch, from 1, at whose end they were evaluated."""
+    """The number of epochs trained when these weights were evaluated."""
     metrics: Metrics
-    """On the validation split; in the file its fields stand beside `epoch`."""
+    """Metrics on the validation split; in the file, their fields stand beside `epoch`."""
 
     def to_json(self) -> dict[str, Any]:
         """{"epoch", and the metrics beside it}."""
@@ -138,9 +139,9 @@ class TrainingAccount:
     examples: int
     """Number of solutions."""
     tokens: int
-    """Number of tokens in them, questions included, in one epoch."""
+    """Number of tokens in these solutions with their questions: the tokens of one epoch."""
     too_long: tuple[str, ...] = ()
-    """Ids of questions left out because their text is over `--model_max_length`."""
+    """Ids of questions left out because their text is longer than `--model_max_length`."""
     without_steps: tuple[str, ...] = ()
     """Ids of questions left out because their solution has no steps."""
     rows: int | None = None
@@ -168,9 +169,9 @@ class RunResult:
     after: EvaluationResult
     """The trained model on the test splits; in the file as `before` is."""
     validation: ValidationResult | None
-    """The weights that the run ends with on the validation split; null where they were not evaluated."""
+    """Metrics on the validation split of the weights with which the run ends; null if they were not evaluated."""
     training: TrainingAccount
-    """What was trained on."""
+    """What the run was trained on."""
 
     def to_json(self) -> dict[str, Any]:
         """{"format", "dtype", "before"?: {split: metrics}, "after": {split: metrics}, "overall": {"before"?: metrics,
@@ -189,9 +190,9 @@ class RunResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or the form before it. Raises UserError that begins with ``where``.
+        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``.
 
-        A file of format 1 does not hold all metrics over several splits: they are pooled from those of the splits.
+        A file of format 1 lacks some metrics over several splits; they are pooled from the metrics of the splits.
         """
         with reading(f"{where}: not the metrics of a run", _REMEDY):
             row = _newest(row, where, run_of_format_1)
@@ -215,16 +216,16 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Marks:
-    """How the marks that a file of texts has of its own agree with our verdicts."""
+    """How the marks (correct or wrong) in a file of texts agree with our verdicts."""
 
     n: int
     """Number of texts that are marked as correct or wrong."""
     correct: int
-    """Of these, the number marked as correct."""
+    """Number of these texts that are marked as correct."""
     agree: int
-    """Of these, the number whose mark is our verdict (strict extractor)."""
+    """Number of these texts whose mark is the same as our verdict (strict extractor)."""
     differing: tuple[str, ...]
-    """Ids of the questions of the others."""
+    """Ids of the questions of those texts whose mark differs from our verdict."""
 
 
 @dataclass(frozen=True)
@@ -232,19 +233,19 @@ class ScoreResult:
     """The outcome of `memreason score`: `metrics.json` in its output folder."""
 
     overall: Metrics
-    """Over all texts that are about a question; one that comes up again counts again."""
+    """Metrics over all texts that are about a question. If a question has several texts, each of them counts."""
     splits: dict[str, Metrics]
-    """Split of the question → metrics over its texts; empty for a file of format 1 with several splits."""
+    """Split → metrics over the texts about its questions; empty for a file of format 1 with several splits."""
     unmatched: int
-    """Number of texts that are about none of the questions; unmatched.jsonl says which."""
+    """Number of texts that are about none of the questions; unmatched.jsonl lists them."""
     missing: tuple[str, ...]
-    """Ids of questions without a text, in those splits that some text is about."""
+    """Ids of questions without a text. Splits without any text are not counted."""
     repeated: dict[str, int]
     """Id of a question with several texts → their number."""
     without_answer_line: tuple[str, ...]
-    """Ids of questions whose text has no answer line; one for each such text."""
+    """Ids of questions whose text has no answer line; an id appears once for each such text."""
     marked: Marks | None = None
-    """How the file's own marks agree with the verdicts; left out where it has none."""
+    """How the marks in the file agree with the verdicts; left out if it has none."""
 
     def to_json(self) -> dict[str, Any]:
         """{"format", "overall", "splits", "unmatched", "missing", "repeated", "without_answer_line", "marked"?}."""
@@ -262,7 +263,7 @@ class ScoreResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or the form before it. Raises UserError that begins with ``where``."""
+        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``."""
         with reading(f"{where}: not the metrics of `memreason score`", _REMEDY):
             row = _newest(row, where, score_of_format_1)
             accounts = {name: row[name] for name in ("unmatched", "missing", "repeated", "without_answer_line")}
@@ -276,7 +277,7 @@ class ScoreResult:
 
 
 Result = EvaluationResult | RunResult | ScoreResult
-"""What a metrics.json can hold."""
+"""The types that a metrics.json can hold."""
 AResult = TypeVar("AResult", EvaluationResult, RunResult, ScoreResult)
 
 
@@ -297,8 +298,8 @@ def _newest(
 
 
 def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the row the dataclass ``kind`` has as fields. Raises KeyError, TypeError for a field that is not there
-    and must be, or is of another type."""
+    """The values of the row that are fields of the dataclass ``kind``. Raises KeyError for a required field that is
+    missing, TypeError for a value of the wrong type."""
     if missing := [f.name for f in fields(kind) if f.default is MISSING and f.name not in row]:
         raise KeyError(missing[0])
     check_fields(kind, row)

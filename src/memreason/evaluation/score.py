@@ -1,10 +1,10 @@
 """Texts that any model wrote → verdicts, without loading a model. Needs no torch.
 
 ``generations`` is our own traces.jsonl, or a JSON array (or JSONL) of
-``{"generated_text": …[, "result": "correct" or "wrong"]}`` whose texts begin with their question,
-as the paper's authors published them. A row finds its question by its ``question`` (an ``id`` beside it
-chooses among equal ones), else by the longest question that its text begins with; letters' case and white space do not
-matter, and options may follow the question in our layout or in the published ones.
+``{"generated_text": …[, "result": "correct" or "wrong"]}`` whose texts begin with their question, as the authors of the
+paper published them. The question of a row is found by its field ``question`` (a field ``id`` chooses among equal
+questions), or else as the longest question with which the text begins. Case and white space do not matter, and options
+may follow the question, in our layout or in the published ones.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ UNMATCHED = "unmatched.jsonl"
 _MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
     ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
 )
-"""How files mark a text as correct or wrong; anything else is no mark."""
+"""The words with which files mark a text → whether they mean correct; any other value is no mark."""
 
 
 class Scored(NamedTuple):
-    """What `score` found, and the folder that it was written to."""
+    """What `score` returns: the result, the verdicts, and the folder that they were written to."""
 
     result: ScoreResult
     verdicts: Sequence[Verdict]
@@ -50,11 +50,11 @@ class Unmatched(NamedTuple):
     """A text that is about none of the questions: a line of unmatched.jsonl."""
 
     place: str
-    """Where it stands: file, and line or number from 0."""
+    """Where the text is: file, and line or number from 0."""
     reason: str
-    """Why it could not be scored, in words."""
+    """Why the text could not be scored, in words."""
     text: str
-    """Its first 200 characters."""
+    """The first 200 characters of the text."""
 
 
 class QuestionIndex:
@@ -71,21 +71,21 @@ class QuestionIndex:
         self._lengths = sorted(set(map(len, self._by_opening)), reverse=True)
 
     def find(self, row: dict[str, Any]) -> tuple[Question, str] | str:
-        """(question, text after the question) of a row; or in words why there is none."""
+        """(question, text after the question) of a row; if no question is found, the reason in words."""
         text = row.get("generated_text")
         if not isinstance(text, str):
             return 'no "generated_text" in the row'
         opened = self._find_opening(text)
         if not isinstance(row.get("question"), str):
             return opened
-        question = self._find_asked(row)
+        question = self._find_named(row)
         if question is None:
             return "its question is not among the questions"
         repeats_it = isinstance(opened, tuple) and opened[0] is question
         return question, opened[1] if repeats_it else text
 
-    def _find_asked(self, row: dict[str, Any]) -> Question | None:
-        """By the row's id, where the question is the same too, else by its question."""
+    def _find_named(self, row: dict[str, Any]) -> Question | None:
+        """The question with the row's id, if its text is the row's question too; otherwise by the row's question."""
         options = row.get("options")
         options = options if isinstance(options, list) and all(isinstance(option, str) for option in options) else ()
         key = question_key(Question("", row["question"], "", tuple(options)))
@@ -96,20 +96,21 @@ class QuestionIndex:
         return self._by_key.get(key) or (opened[0] if isinstance(opened, tuple) else None)
 
     def _find_opening(self, text: str) -> tuple[Question, str] | str:
+        """(question, text after it) for the longest question with which the text begins; or the reason in words."""
         words = list(_WORD.finditer(text))
         spelled = [word[0].casefold() for word in words[: max(self._lengths, default=0) + 2]]
         skip = 2 if spelled[:2] == ["question", ":"] else 0
         for length in (length for length in self._lengths if 0 < length <= len(spelled) - skip):
-            found = self._by_opening.get(tuple(spelled[skip : skip + length]), ())
-            if len(found) > 1:
-                return f"{len(found)} questions begin like it"
-            if found:
-                return found[0], text[words[skip + length - 1].end() :].strip()
+            questions = self._by_opening.get(tuple(spelled[skip : skip + length]), ())
+            if len(questions) > 1:
+                return f"{len(questions)} questions begin like it"
+            if questions:
+                return questions[0], text[words[skip + length - 1].end() :].strip()
         return 'it has no "question", and its text begins with none of the questions'
 
 
 def _openings(question: Question) -> set[tuple[str, ...]]:
-    """The question as it may stand at the start of a text: bare, or with options in three layouts."""
+    """The words with which a text about the question may begin: the question alone, or with options in two layouts."""
     listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
     texts = [question.text]
     if listed:
@@ -127,13 +128,13 @@ def score(
     seed: int = 0,
     sizes: dict[str, int] | None = None,
 ) -> Scored:
-    """Score the texts in a file against a dataset's questions, and write what comes of it.
+    """Score the texts in a file against the questions of a dataset, and write the result.
 
-    Every matched text counts once, also where a question comes up again (the result lists those).
-    Without ``split`` the questions of all splits are looked at, and ``missing`` counts the
-    unanswered questions of those splits that some text is about. Writes metrics.json,
-    traces.jsonl, traces.txt and unmatched.jsonl into ``output_dir``, by default the folder
-    ``<stem>-score`` beside the generations. Raises UserError where nothing matches.
+    Every matched text counts once, also if its question has several texts (the result lists such questions). Without
+    ``split``, texts may be about the questions of all splits, and ``missing`` lists the questions without a text in
+    those splits that have any text. Writes metrics.json, traces.jsonl, traces.txt and unmatched.jsonl into
+    ``output_dir``, by default the folder ``<stem>-score`` beside the file ``generations``. Raises UserError where no
+    text matches a question.
     """
     task = load_task(dataset, data_path, seed=seed, sizes=sizes)
     path = Path(generations).expanduser()
@@ -178,18 +179,18 @@ def _solutions(task: TaskData, split: str | None) -> list[Solution]:
 def _read_traces(
     rows: list[tuple[str, dict[str, Any]]], index: QuestionIndex, task: TaskData
 ) -> tuple[list[Trace], list[bool | None], list[Unmatched]]:
-    """The matched rows as traces, each with how its row is marked (None: it is not), and the others."""
+    """The matched rows as traces, the mark of each (True: correct, None: not marked), and the unmatched rows."""
     unknown = {PLAIN} - task.step_types
     traces: list[Trace] = []
     marks: list[bool | None] = []
     unmatched: list[Unmatched] = []
     for place, row in rows:
         row = {key: whole_characters(value) if isinstance(value, str) else value for key, value in row.items()}
-        found = index.find(row)
-        if isinstance(found, str):
-            unmatched.append(Unmatched(place, found, str(row.get("generated_text", ""))[:200]))
+        match = index.find(row)
+        if isinstance(match, str):
+            unmatched.append(Unmatched(place, match, str(row.get("generated_text", ""))[:200]))
             continue
-        question, text = found
+        question, text = match
         steps, answer = parse_text(text)
         well_formed = bool(steps) and all(step.text and step.type not in unknown for step in steps)
         well_formed = well_formed and extract_strict(answer, question, task.answer_kind) is not None
@@ -199,8 +200,8 @@ def _read_traces(
                 text,
                 steps,
                 answer,
-                # Our own rows say by themselves what became of them; of other texts, one that never
-                # comes to its answer line is taken for cut off.
+                # Rows of our own traces.jsonl have these two fields. Of other files, a text without an answer line
+                # counts as truncated.
                 bool(row.get("well_formed", well_formed)),
                 bool(row.get("truncated", answer is None)),
             )
@@ -210,14 +211,14 @@ def _read_traces(
 
 
 def whole_characters(text: str) -> str:
-    """The text with its halves of a character put together, and � for one that stands alone: no file can hold it."""
+    """The text with pairs of surrogates joined to one character, and � for a single one, which no file can hold."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _account(
     verdicts: Sequence[Verdict], marks: Sequence[bool | None], solutions: Sequence[Solution]
 ) -> dict[str, Any]:
-    """What a `ScoreResult` says beyond metrics: which questions were met, and whether the file's marks agree."""
+    """The fields of a `ScoreResult` on the questions and on the marks in the file."""
     times = Counter(verdict.trace.question.id for verdict in verdicts)
     splits = {verdict.trace.question.split for verdict in verdicts}
     marked = [(v, mark) for v, mark in zip(verdicts, marks, strict=True) if mark is not None]

@@ -1,1 +1,1 @@
-"""Questions → Traces: decoding, in several ways that give the same."""
+"""Questions → Traces: greedy decoding, in several ways that give the same answers."""

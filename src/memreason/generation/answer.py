@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 DEFAULT = GenerationOptions()
 _ANSWERED = re.compile(re.escape(ANSWER_PHRASE) + r"[^\n]*\S[^\n]*\n")
 _TAIL = 24
-"""How many of the last tokens can hold a finished answer line."""
+"""How many of the last tokens are searched for a finished answer line."""
 
 
 def generate(
@@ -42,7 +42,7 @@ def generate(
     options: GenerationOptions = DEFAULT,
     progress: str | None = None,
 ) -> list[Trace]:
-    """Answer every question once, greedily, as `answer_each` does; traces come in the order of the questions."""
+    """Answer every question once, greedily, by `answer_each`. The traces are in the order of the questions."""
     traces: dict[int, Trace] = {}
     answer_each(unit, questions, traces.__setitem__, options, progress)
     return [traces[i] for i in range(len(questions))]
@@ -55,14 +55,15 @@ def answer_each(
     options: GenerationOptions = DEFAULT,
     progress: str | None = None,
 ) -> None:
-    """Answer every question once, greedily; ``on_result`` is given each question's index and its trace when that has
-    ended.
+    """Answer every question once, greedily. When an answer has ended, ``on_result(index of the question, trace)`` is
+    called.
 
-    Nothing is kept of the answers that are not under way but the lengths of their prompts. A trace ends at the end
-    token, at the end of its answer line where shots are given (a base model would go on with questions of its own), or
-    is `truncated` where prompt and solution reach the unit's `model_max_length`; shots do not count towards that. A
-    prompt that leaves no room for an answer gives an empty, truncated trace. ``progress`` titles a progress bar. Raises
-    UserError where the backend that is asked for is not installed, or cannot decode this model.
+    Of all questions, only the lengths of their prompts are kept in memory; the rest only while an answer is generated.
+    A trace ends at the end token, or, if there are shots, at the end of its answer line (a base model would continue
+    with questions of its own). It is `truncated` if prompt and solution reach the unit's `model_max_length`, to which
+    shots do not count. If a prompt leaves no room for an answer, the trace is empty and truncated. ``progress`` is the
+    title of a progress bar. Raises UserError where the backend in ``options`` is not installed, or cannot decode this
+    model.
     """
     check_backend(options.backend, unit.manifest, options.use_calculator)
     limit = unit.manifest.model_max_length
@@ -85,7 +86,7 @@ def answer_each(
     with (
         considerate(),
         unit.merged() as model,
-        packed_weights(model) if options.backend not in ENGINES else nullcontext(),  # which read the model's own layers
+        packed_weights(model) if options.backend not in ENGINES else nullcontext(),  # engines read the model's layers
         tqdm(total=len(order), desc=progress, disable=progress is None, unit="q") as bar,
     ):
 
@@ -96,14 +97,14 @@ def answer_each(
 
         batches = PaddedBatches(unit, model)
         again = [] if not shot_ids or batches.read_once(shot_ids) else shot_ids
-        # Each is tokenised again when its turn comes, which takes little beside its answer.
+        # Each prompt is tokenised again when its turn comes; compared with its answer, this takes little time.
         prompts = LazySequence(len(order), lambda at: [*again, *prompt_of(questions[int(order[at])])])
         _decode(batches, Requests(prompts, room, len(again) + limit), options, on_ended)
 
 
 def _decode(batches: PaddedBatches, requests: Requests, options: GenerationOptions, on_ended: OnEnded) -> None:
-    """Tell ``on_ended`` the new ids of each prompt; by another engine, by continuous batching, or batch by batch where
-    the model's attention needs that."""
+    """Call ``on_ended`` with the generated ids of each prompt. What generates them is another engine, continuous
+    batching, or, if the model needs it, transformers' `generate` batch by batch."""
     unit, shared = batches.unit, batches.shared
     if options.backend in ENGINES:
         if len(requests):
@@ -136,14 +137,14 @@ def _decode(batches: PaddedBatches, requests: Requests, options: GenerationOptio
 
 
 def _whole(requests: Requests, shared: Shared | None) -> Requests:
-    """With what is shared in each prompt: other engines find out by themselves what prompts have in common."""
+    """The requests with the shared ids in each prompt: other engines find by themselves what prompts have in common."""
     before = shared[0] if shared else []
     prompts = LazySequence(len(requests), lambda i: [*before, *requests.prompts[i]])
     return Requests(prompts, requests.max_new_tokens, len(before) + requests.longest)
 
 
 def _trace(unit: ModelUnit, question: Question, ids: list[int], max_new_tokens: int, stop_after_answer: bool) -> Trace:
-    """The trace in ``ids``, of which a row on its own would have been given only ``max_new_tokens``."""
+    """The trace in ``ids``, cut to ``max_new_tokens``: in a batch, a row may have been generated further."""
     ended = unit.end_id in ids[:max_new_tokens]
     ids = ids[: ids.index(unit.end_id)] if ended else ids[:max_new_tokens]
     text = "".join(unit.layout.prefix) + unit.tokenizer.decode(ids, skip_special_tokens=False)
@@ -153,7 +154,7 @@ def _trace(unit: ModelUnit, question: Question, ids: list[int], max_new_tokens: 
 
 
 class _AnswerLineWritten(StoppingCriteria):
-    """A row is done once its answer line has ended: for models that were never taught to stop."""
+    """Ends a row when its answer line has ended: for models that were not trained to write an end token."""
 
     def __init__(self, unit: ModelUnit, prompt_length: int):
         self.tokenizer = unit.tokenizer
@@ -165,7 +166,7 @@ class _AnswerLineWritten(StoppingCriteria):
         return torch.tensor([bool(_ANSWERED.search(text)) for text in texts], device=input_ids.device)
 
     def is_ended(self, generated: list[int]) -> bool:
-        """The same of one row's ids; only a token with a newline in it can end a line."""
+        """The same for the ids of one row. Only a token with a newline in it can end a line."""
         return "\n" in self.tokenizer.decode(generated[-1:]) and bool(
             _ANSWERED.search(self.tokenizer.decode(generated[-_TAIL:]))
         )

@@ -1,9 +1,9 @@
-"""Other engines that can write the answers, behind one signature.
+"""Other engines that can generate the answers, each as a function with the same arguments.
 
-Prompts are handed to them a portion at a time, so that memory does not grow with their number.
+They get a portion of the prompts at a time, so that memory does not grow with the number of prompts.
 
-An engine knows nothing of adapters or of what this package adds to a model: it is handed a plain copy
-with the adapters folded in. So it can do what a plain model can, greedily, and nothing else.
+An engine does not know adapters, or anything else that memreason adds to a model. It gets a plain copy, with the
+adapters merged into the weights. So it can do only what a plain model can: greedy decoding.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from memreason.models.manifest import Manifest
 _OF_PEFT = re.compile(r"\.(base_layer|token_adapter)(?=\.)")
 _ADAPTERS = re.compile(r"\.(lora_|trainable_tokens_)")
 _NEEDED = {"vllm": ("vllm", "vllm"), "openvino": ("openvino_genai", "openvino-genai")}
-"""Engine → its module, and the package that has it."""
+"""Engine → the module that it needs, and the package of this module."""
 _TURNS = 32
-"""How many prompts for each answer under way are handed over at once."""
+"""An engine gets this many prompts at a time for each slot, that is, for each answer that it generates at once."""
 
 
 def check_backend(name: str, manifest: Manifest, use_calculator: bool = False) -> None:
-    """Raise UserError where an engine is not installed, or cannot do what a model needs or is asked for."""
+    """Raise UserError where the engine ``name`` is not installed, or cannot do what the model or the options need."""
     if name not in _NEEDED:
         return
     mode, sparse = manifest.parameter_efficient_mode, bool(manifest.sparse_attention)
@@ -45,9 +45,9 @@ def check_backend(name: str, manifest: Manifest, use_calculator: bool = False) -
 
 
 def plain(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """A bare transformers model over the same weights, in their own memory, without PEFT's modules and names.
+    """A transformers model without PEFT's modules and names. It shares the memory of the weights.
 
-    Of a model that is under adapters it has what these were folded into (`ModelUnit.merged`).
+    If ``model`` has adapters, they must be merged into its weights before (`ModelUnit.merged`).
     """
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     with init_empty_weights():
@@ -66,10 +66,10 @@ def decode_with_vllm(
     slots: int,
     on_ended: OnEnded,
 ) -> None:
-    """As `scheduler.decode`, by vLLM, from a copy of the weights in a temporary folder (`TMPDIR`).
+    """Like `scheduler.decode`, by vLLM, from a copy of the weights in a temporary folder (in `TMPDIR`).
 
-    Meanwhile the model waits in main memory, since vLLM takes most of a GPU for itself. Prompts that begin alike are
-    read once. Run with vLLM 0.32 on a CPU; on a GPU it was never tried.
+    During this time the model is in main memory, since vLLM takes most of a GPU for itself. What prompts have in common
+    at the beginning is read once. This was tested with vLLM 0.32 on a CPU, and never on a GPU.
     """
     from vllm import LLM, SamplingParams
 
@@ -83,7 +83,7 @@ def decode_with_vllm(
                 folder,
                 dtype=str(model.dtype).removeprefix("torch."),
                 skip_tokenizer_init=True,
-                generation_config="vllm",  # nothing of the model's own: it might sample
+                generation_config="vllm",  # not the model's own settings, which may sample
                 max_model_len=requests.longest,
                 max_num_seqs=slots,
                 enable_prefix_caching=True,
@@ -99,7 +99,7 @@ def decode_with_vllm(
                 )
                 for i, output in zip(some, outputs, strict=True):
                     on_ended(i, list(output.outputs[0].token_ids))
-            engine.llm_engine.engine_core.shutdown()  # its process, and with that its memory
+            engine.llm_engine.engine_core.shutdown()  # ends its process and frees its memory
         finally:
             model.to(device)
 
@@ -111,10 +111,10 @@ def decode_with_openvino(
     slots: int,
     on_ended: OnEnded,
 ) -> None:
-    """As `scheduler.decode`, by OpenVINO on the CPU, which computes in bfloat16 where the model does and
-    the hardware can, else in float32. Raises UserError for a model that it cannot take over.
+    """Like `scheduler.decode`, by OpenVINO on the CPU. It computes in bfloat16 if the model does and the processor can,
+    otherwise in float32. Raises UserError for a model that OpenVINO cannot convert.
 
-    Prompts that begin alike are read once.
+    What prompts have in common at the beginning is read once.
     """
     with tempfile.TemporaryDirectory(prefix="memreason-openvino-") as folder:
         as_openvino(plain(model), Path(folder))
@@ -126,10 +126,10 @@ def decode_with_openvino(
 
 
 def _portions(count: int, slots: int) -> Iterator[range]:
-    """Large enough that little time goes by while the last answers of one come to their end."""
+    """Ranges of prompts, so large that little time is lost while only the last answers of a range are generated."""
     size = _TURNS * slots
     return (range(start, min(start + size, count)) for start in range(0, count, size))
 
 
 ENGINES = {"vllm": decode_with_vllm, "openvino": decode_with_openvino}
-"""`--generation_backend` → what decodes."""
+"""Value of `--generation_backend` → the function that decodes."""

@@ -1,4 +1,4 @@
-"""The calculator at work while a model writes: a mark is completed as soon as its `=` stands there."""
+"""The calculator during generation: it completes a mark such as `<<48/2=24>>` as soon as the model has written `=`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from memreason.answers.calculator import LONGEST, calculate
 
 _UNFINISHED = re.compile(r"<<([^<>]*?)=([^<>=]*>?)$")
 _TAIL = LONGEST + 60
-"""How many of the last tokens can hold an unfinished mark: none is shorter than a character."""
+"""How many of the last tokens can hold an unfinished mark, since every token has at least one character."""
 
 
 class CalculatorProcessor(LogitsProcessor):
-    """Lets a row whose text ends in an unfinished mark, `<<48/2=` or `<<48/2=2`, go on in one way: `24>>`.
+    """If the text of a row ends in an unfinished mark, such as `<<48/2=` or `<<48/2=2`, allows only one continuation:
+    the result, here `24>>`.
 
-    It keeps no state: what is to come follows from each row's text alone, so rows of a batch do
-    not wait for each other, and tokens that hold `=` and more are no special case. A mark whose
-    expression cannot be computed, or that already goes on otherwise, is left to the model.
+    It keeps no state: the continuation follows from the text of each row alone. So the rows of a batch are independent,
+    and tokens that hold `=` and more characters need no special case. If the expression of a mark cannot be computed,
+    or the mark already continues with another result, the model is free.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt_length: int):
@@ -27,7 +28,7 @@ class CalculatorProcessor(LogitsProcessor):
         self.prompt_length = prompt_length
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``scores`` (batch, vocabulary), with -inf for all but one token in the rows that have no choice."""
+        """``scores`` (batch, vocabulary); in rows with only one possible token, all others get -inf."""
         tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - _TAIL) :].tolist()
         scores = scores.clone()
         for row, ids in enumerate(tails):
@@ -50,8 +51,8 @@ class CalculatorProcessor(LogitsProcessor):
             return None
         written = mark[2].lstrip()
         rest = f"{result}>>"[len(written) :]
-        # Encoded after "=", for tokenizers that put a space before every text; else, where "=" grows
-        # together with what follows, alone.
+        # First encoded after "=", for tokenizers that put a space before every text. Then, for tokenizers that join "="
+        # and the next characters to one token, encoded alone.
         for before in (f"={written}", ""):
             head, whole = (self.tokenizer.encode(t, add_special_tokens=False) for t in (before, before + rest))
             if whole[: len(head)] == head and self._continues(ids, text, whole[len(head)], rest):
@@ -59,6 +60,7 @@ class CalculatorProcessor(LogitsProcessor):
         return None
 
     def _continues(self, ids: list[int], text: str, token: int, rest: str) -> bool:
+        """Whether ``token`` after ``ids``, whose text is ``text``, adds the beginning of ``rest``."""
         longer = self._decode([*ids, token])
         return longer.startswith(text) and rest.startswith(longer[len(text) :]) and longer != text
 

@@ -1,6 +1,6 @@
-"""Draft tokens: ids that are likely to follow those generated, so that they can be read in one go.
+"""Draft tokens: ids that are likely to follow the generated ones, so that one forward pass can read several tokens.
 
-They are what the layout all but decides, and what followed the same few ids in other answers.
+They come from the layout, which almost decides some tokens, and from what followed the same few ids in other answers.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ from memreason.planning_tokens.names import ANSWER
 from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE
 
 _CONTEXTS = (5, 3, 2)
-"""How many ids before the next one are looked up; the most that are known decide."""
+"""Lengths of the contexts that are looked up, in ids; the longest known context decides."""
 _MOST = 6
-"""Ids drafted at once."""
+"""The most ids that are drafted at once."""
 _WORTH = 0.5
-"""The chance that all ids up to one must have for it to be read along: reading it takes about half as long as an id
-takes in a step of its own, even where many answers are under way."""
+"""An id is drafted only if the chance that it and all draft ids before it are right is at least this. To read a draft
+id takes about half as long as a step of its own, even while many answers are generated."""
 _CONTEXTS_KEPT = 1 << 18
-"""Contexts after which all is forgotten, some 50 MB."""
+"""When more contexts than this are known (about 50 MB), all are forgotten."""
 
 
 class DraftTokens:
-    """After a line's end come the prefix tokens, after a type's first token its others, after the answer's
-    tokens "The answer is:"; after other ids, what mostly came there before. A draft may be wrong, and costs little."""
+    """Drafts the ids that are likely to follow.
+
+    After the end of a line come the prefix tokens, after the first token of a type its other tokens, and after the
+    answer tokens "The answer is:". After other ids comes what mostly followed them before. A wrong draft changes no
+    answer and costs little time.
+    """
 
     def __init__(self, layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase):
         self._tokenizer = tokenizer
@@ -43,11 +47,13 @@ class DraftTokens:
         self._follow(self._after_line, [])
 
     def _follow(self, ids: list[int], then: list[int]) -> None:
+        """Note that each of ``ids`` is followed by the rest of them and by ``then``."""
         for number, id in enumerate(ids, 1):
             self._after[id] = ids[number:] + then
 
     def __call__(self, generated: list[int], new: int) -> list[int]:
-        """The ids that are likely next, none where nothing is; the last ``new`` of those generated are remembered."""
+        """The ids that are likely to follow ``generated``, possibly none. Its last ``new`` ids are remembered for other
+        answers."""
         self._contexts.remember(generated, new)
         by_layout = self._by_layout(generated[-1])
         return by_layout + self._contexts.after([*generated[-max(_CONTEXTS) :], *by_layout], _MOST - len(by_layout))
@@ -59,13 +65,14 @@ class DraftTokens:
 
 
 class _Contexts:
-    """After which ids which one came before: for each context the id that came most, how often, and of how many."""
+    """Which id followed a few ids before: for each context the most frequent next id, how often it came, and how often
+    any id came."""
 
     def __init__(self) -> None:
         self._next: dict[tuple[int, ...], tuple[int, int, int]] = {}
 
     def remember(self, generated: Sequence[int], new: int) -> None:
-        """Count the last ``new`` ids in."""
+        """Count the last ``new`` ids of ``generated``, each after its contexts."""
         if len(self._next) > _CONTEXTS_KEPT:
             self._next.clear()
         for at in range(len(generated) - new, len(generated)):
@@ -75,18 +82,18 @@ class _Contexts:
                     most, often, of = self._next.get(context, (id, 0, 0))
                     if id == most:
                         often += 1
-                    elif 2 * often <= of:  # what came later has the better claim
+                    elif 2 * often <= of:  # the newer id replaces one that came in no more than half of the cases
                         most, often, of = id, 1, 1
                     self._next[context] = (most, often, of + 1)
 
     def after(self, ids: list[int], most: int) -> list[int]:
-        """Up to ``most`` ids that together are likely to follow."""
+        """Up to ``most`` ids that are likely to follow ``ids``, all together."""
         draft: list[int] = []
         chance = 1.0
         while len(draft) < most:
             known = (self._next.get(tuple(ids[-size:])) for size in _CONTEXTS if size <= len(ids))
             id, often, of = next((counted for counted in known if counted), (0, 0, 1))
-            chance *= often / (of + 1)  # nothing is certain that was seen once
+            chance *= often / (of + 1)  # + 1, so that what was seen once is not certain
             if chance < _WORTH:
                 break
             draft.append(id)

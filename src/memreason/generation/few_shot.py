@@ -1,4 +1,4 @@
-"""Solved examples for the prompt, chosen for each question out of the training solutions."""
+"""Solved examples for the prompt, chosen from the training solutions."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 
 class Demonstrations:
-    """``count`` training solutions for any question: never its own, and never one of another split.
+    """Chooses ``count`` training solutions to show before a question: never its own, and never one of another split.
 
-    `uniform` draws them anew for each question, by ``seed`` and the question's id, so that a question
-    has the same ones whenever it is asked. `similar` takes the questions with the nearest texts, by
-    cosine of tf-idf vectors over the training questions, the nearest first. (The planning-token
-    paper's code compares sentence embeddings of questions with their answers, which at test time
-    gives the answer away.)
+    The selection `uniform` draws them for each question, by ``seed`` and the question's id, so that a question always
+    gets the same ones. `similar` takes the questions with the most similar texts, by the cosine of tf-idf vectors over
+    the training questions, the most similar first. (The code of the planning-token paper compares sentence embeddings
+    of questions together with their answers; at test time this reveals the answer.)
 
     Raises UserError where the train split is too small.
     """
@@ -37,8 +36,8 @@ class Demonstrations:
         self.pool, self._keys = list(by_key.values()), list(by_key)
         if len(self.pool) <= count:
             raise UserError(
-                f"--use_demonstrations --k_shot {count}: {task.name} has {len(self.pool)} solutions to train on, and a "
-                "question is never shown its own"
+                f"--use_demonstrations --k_shot {count}: {task.name} has {len(self.pool)} solutions to train on, but "
+                f"more than {count} are needed, since a question is never shown its own"
             )
         self.count, self.selection, self.seed = count, selection, seed
 
@@ -54,7 +53,7 @@ class Demonstrations:
 
     @cached_property
     def _index(self) -> tuple[Any, Any]:
-        """The vectorizer, and the pool's questions in its rows, each of length 1."""
+        """The vectorizer, and the matrix (pool, words) of the pool's questions, whose rows have length 1."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         vectorizer = TfidfVectorizer(sublinear_tf=True)
@@ -62,7 +61,7 @@ class Demonstrations:
 
 
 def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:
-    """``k_shot`` solved examples from train, the same ones for every question."""
+    """``k_shot`` solved examples from train, the same ones for every question. Raises UserError for too few."""
     solved = [solution for solution in task.splits.get("train", []) if solution.steps]
     if len(solved) < k_shot:
         raise UserError(f"--k_shot {k_shot}: the train split of {task.name} has {len(solved)} solutions to show")
@@ -70,8 +69,8 @@ def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:
 
 
 def few_shot_text(unit: ModelUnit, solutions: Sequence[Solution]) -> str:
-    """What to put before a question for a base model: solved examples in the unit's own layout, an
-    empty line after each; with none, an instruction."""
+    """The text before a question for a base model: solved examples in the unit's own layout, with an empty line after
+    each; without examples, an instruction."""
     layout = unit.layout
     if not solutions:
         return f"{INSTRUCTION}\n\n"

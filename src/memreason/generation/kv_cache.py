@@ -1,4 +1,4 @@
-"""Keys and values of all answers under way: one block of memory a layer, with a place (*slot*) for each answer."""
+"""Keys and values of all answers under way: one block of memory for each layer, with a *slot* for each answer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch.nn import functional
 from transformers import DynamicCache
 
 _SPARE = 64
-"""Tokens by which the slots grow when one is full."""
+"""When a slot is full, all slots grow by this many tokens more than needed."""
 
 
 class SlotCache:
-    """Keys and values, (slots, capacity, key-value heads, head size) each a layer: what a token adds is one piece of
-    memory."""
+    """Keys and values, for each layer two tensors (slots, capacity, key-value heads, head size). In this order, what a
+    token adds is one contiguous piece of memory."""
 
     def __init__(self, slots: int, shared: DynamicCache | None = None):
-        """``shared`` is what stands in each of the ``slots`` at the beginning."""
+        """``shared`` holds the keys and values with which each of the ``slots`` begins."""
         self.slots, self.capacity = slots, 0
         self.shared_length = shared.get_seq_length() if shared is not None else 0
         self._shared = shared
@@ -24,14 +24,15 @@ class SlotCache:
 
     @property
     def layers(self) -> int:
-        """How many layers have written something."""
+        """How many layers have written keys and values."""
         return len(self._keys)
 
     def write(
         self, layer: int, places: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write ``key`` and ``value`` (key-value heads, tokens, head size) to ``places`` (tokens,) among those of all
-        slots together; returns all keys and all values, as (slots, key-value heads, capacity, head size)."""
+        """Write ``key`` and ``value`` (key-value heads, tokens, head size) to ``places`` (tokens,), which count through
+        all slots (slot × capacity + position). Returns all keys and all values, (slots, key-value heads, capacity, head
+        size) each."""
         if layer not in self._keys:
             self._open(layer, key)
         held = self._keys[layer], self._values[layer]
@@ -40,7 +41,7 @@ class SlotCache:
         return held[0].transpose(1, 2), held[1].transpose(1, 2)
 
     def _open(self, layer: int, like: torch.Tensor) -> None:
-        """Make a layer's slots, with what all prompts share at the beginning of each."""
+        """Make the slots of a layer, each beginning with the shared keys and values."""
         heads, _, size = like.shape
         for held, which in ((self._keys, "keys"), (self._values, "values")):
             held[layer] = like.new_zeros(self.slots, self.capacity, heads, size)
@@ -49,13 +50,13 @@ class SlotCache:
                 held[layer][:, : shared.shape[2]] = shared.transpose(1, 2)
 
     def move(self, slot: int, to: int, length: int) -> None:
-        """Take the ``length`` tokens in a slot over into another one."""
+        """Copy the first ``length`` tokens of ``slot`` to the slot ``to``."""
         for held in (self._keys, self._values):
             for block in held.values():
                 block[to, :length] = block[slot, :length]
 
     def reserve(self, length: int) -> None:
-        """Let every slot hold ``length`` tokens."""
+        """Let every slot grow, if needed, so that it can hold ``length`` tokens."""
         if length <= self.capacity:
             return
         more = length + _SPARE - self.capacity

@@ -1,7 +1,7 @@
-"""A transformers model as an OpenVINO one, and OpenVINO GenAI's continuous batching over it.
+"""A transformers model converted to OpenVINO, and decoded by the continuous batching of OpenVINO GenAI.
 
-The model is traced with its cache as inputs and outputs, which are then made the state that OpenVINO GenAI expects:
-tensors (batch, key-value heads, tokens so far, head size), empty at first and reordered by `beam_idx`.
+The model is traced with its cache as inputs and outputs. These are then turned into the state that OpenVINO GenAI
+expects: tensors (batch, key-value heads, tokens so far, head size), empty at first, whose order `beam_idx` changes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from transformers.cache_utils import DynamicLayer
 from memreason.errors import UserError
 
 INPUTS = {"input_ids": 2, "attention_mask": 2, "position_ids": 2, "beam_idx": 1}
-"""What OpenVINO GenAI feeds a language model, and the number of dimensions."""
+"""The inputs that OpenVINO GenAI gives to a language model → their numbers of dimensions."""
 
 
 class _Traced(torch.nn.Module):
-    """The model as a function of tensors: ``past`` holds keys and values of each layer in turn."""
+    """The model as a function of tensors. ``past`` holds the keys, then the values, of one layer after another."""
 
     def __init__(self, model: PreTrainedModel):
         super().__init__()
@@ -41,7 +41,7 @@ class _Traced(torch.nn.Module):
             layer.lazy_initialization(keys, values)
             layer.keys, layer.values = keys.index_select(0, beam_idx), values.index_select(0, beam_idx)
             cache.layers.append(layer)
-        # Made here, since the masks of transformers come by way of vmap, which cannot be traced.
+        # The mask is made here, since transformers makes masks with vmap, which cannot be traced.
         length, total = input_ids.shape[1], attention_mask.shape[1]
         seen = torch.arange(total)[None] <= torch.arange(total - length, total)[:, None]
         seen = seen[None, None] & attention_mask[:, None, None].bool()
@@ -53,9 +53,9 @@ class _Traced(torch.nn.Module):
 
 
 def as_openvino(model: PreTrainedModel, folder: Path) -> None:
-    """Write ``model``, whose weights become float32 ones on the CPU, as an OpenVINO model into ``folder``.
+    """Write ``model`` as an OpenVINO model into ``folder``. Its weights are moved to the CPU and become float32.
 
-    Raises UserError for a model that cannot be taken over.
+    Raises UserError for a model that cannot be converted.
     """
     import openvino
     from openvino import opset13 as op
@@ -79,35 +79,38 @@ def as_openvino(model: PreTrainedModel, folder: Path) -> None:
     model.set_attn_implementation("sdpa")
     try:
         with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-            found = openvino.convert_model(_Traced(model.to("cpu").float()), example_input=example)
-        for (name, dimensions), node in zip(INPUTS.items(), found.inputs, strict=False):
+            converted = openvino.convert_model(_Traced(model.to("cpu").float()), example_input=example)
+        for (name, dimensions), node in zip(INPUTS.items(), converted.inputs, strict=False):
             node.get_tensor().set_names({name})
             node.get_node().set_partial_shape(openvino.PartialShape([-1] * dimensions))
-        found.outputs[0].get_tensor().set_names({"logits"})
-        for i, (before, after) in enumerate(zip(found.inputs[len(INPUTS) :], found.outputs[1:], strict=True)):
+        converted.outputs[0].get_tensor().set_names({"logits"})
+        for i, (before, after) in enumerate(zip(converted.inputs[len(INPUTS) :], converted.outputs[1:], strict=True)):
             before.get_tensor().set_names({f"past.{i}"})
             after.get_tensor().set_names({f"present.{i}"})
             before.get_node().set_partial_shape(openvino.PartialShape([-1, heads, -1, size]))
-        found.validate_nodes_and_infer_types()
-        apply_make_stateful_transformation(found, {f"past.{i}": f"present.{i}" for i in range(2 * layers)})
-        rows = op.gather(op.shape_of(found.input("input_ids")), op.constant([0]), op.constant(0))
+        converted.validate_nodes_and_infer_types()
+        apply_make_stateful_transformation(converted, {f"past.{i}": f"present.{i}" for i in range(2 * layers)})
+        rows = op.gather(op.shape_of(converted.input("input_ids")), op.constant([0]), op.constant(0))
         empty = op.broadcast(op.constant(0.0, dtype="float32"), op.concat([rows, op.constant([heads, 0, size])], 0))
-        for node in found.get_ops():
+        for node in converted.get_ops():
             if node.get_type_name() == "ReadValue":
                 node.set_arguments([empty])
-        found.validate_nodes_and_infer_types()
+        converted.validate_nodes_and_infer_types()
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"--generation_backend openvino cannot take over {type(model).__name__}; say auto ({error})"
+            f"--generation_backend openvino cannot convert {type(model).__name__}; say auto ({error})"
         ) from error
-    openvino.save_model(found, folder / "openvino_model.xml", compress_to_fp16=False)
+    openvino.save_model(converted, folder / "openvino_model.xml", compress_to_fp16=False)
     (folder / "config.json").write_text(model.config.to_json_string(), encoding="utf-8")
 
 
 def openvino_decoder(
     folder: Path, bfloat16: bool, end_id: int, slots: int
 ) -> Callable[[Sequence[Sequence[int]], Sequence[int]], list[list[int]]]:
-    """(prompts, max_new_tokens) → the continuation of each by the model in ``folder``, greedily, with the end token."""
+    """A function (prompts, max_new_tokens) → the greedy continuation of each prompt, by the model in ``folder``.
+
+    A continuation ends with the end token, unless it reaches its limit before.
+    """
     import numpy
     import openvino
     import openvino_genai
@@ -119,7 +122,7 @@ def openvino_decoder(
     options = {
         "INFERENCE_PRECISION_HINT": dtype,
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        # Both would be in 8 bits otherwise.
+        # Otherwise OpenVINO uses 8 bits for both of these.
         "KV_CACHE_PRECISION": dtype,
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
     }

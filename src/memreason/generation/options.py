@@ -1,4 +1,4 @@
-"""How questions are answered, whoever asks: the options that generation and evaluation share."""
+"""How questions are answered: the options that generation, evaluation and training share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from memreason.generation.few_shot import Demonstrations
 class GenerationOptions:
     """How a model unit answers questions.
 
-    ``batch_size`` answers are under way at once. ``shots`` is a text before every question (`few_shot_text`), for base
-    models; ``demonstrations`` are shown before each question, as a part of its prompt. With ``use_calculator`` the
-    results in `<<48/2=24>>` are computed, not guessed. ``backend`` is what decodes (`config.data.BACKENDS`).
+    ``batch_size`` answers are generated at once. ``shots`` is a text before every question (`few_shot_text`), for base
+    models; ``demonstrations`` chooses solved examples for the prompt of each question. With ``use_calculator``, results
+    in marks such as `<<48/2=24>>` are computed, and not left to the model. ``backend`` says what generates the answers,
+    one of `config.data.BACKENDS`.
     """
 
     batch_size: int = 64

@@ -1,8 +1,8 @@
-"""Greedy decoding by a model's own `generate`, and what of it can be relied on.
+"""Greedy decoding by a model's own `generate`, with tests of what the model can do correctly.
 
-Batches of prompts are padded at their left. That changes nothing where attention alone mixes tokens, and is wrong
-where a state runs through the padding, or a window counts it. So is a cache in some models, and to read on from one
-in more of them. Nothing is taken for granted: each is tried on a few tokens before anything is decoded, and what does
+Prompts of a batch are padded on the left. This changes nothing if only attention mixes tokens, but gives wrong results
+if a state runs through the padding or a window counts it. In some models the use of a cache is wrong too, and in more
+of them continuing from a filled cache. So each of these is tested on a few tokens before anything is decoded; what does
 not give the logits of a plain pass is not used.
 """
 
@@ -28,17 +28,17 @@ from memreason.runtime.cpu_threads import share_cores
 logger = logging.getLogger(__name__)
 
 Shared = tuple[list[int], DynamicCache]
-"""Ids that stand before every prompt, and their keys and values. A trained prefix has no ids: any stand for it."""
+"""The ids before every prompt, and their keys and values. A trained prefix has no ids; pad ids take their place."""
 _STEPS, _PROMPT, _PADDING = 4, 12, 5
-"""To try something out: how many tokens are written, after how many, behind how much padding."""
+"""In a test: the number of generated tokens, of prompt tokens, and of padding tokens."""
 _KNOWN: WeakKeyDictionary[torch.nn.Module, dict[object, str | None]] = WeakKeyDictionary()
-"""Model → what was tried → why it cannot be used, if so: a matter of its architecture, not of its weights."""
+"""Model → what was tested → why it cannot be used, None if it can. It depends on the architecture, not on weights."""
 
 
 class PaddedBatches:
-    """Batches of prompts for a unit's ``model`` (as `ModelUnit.merged` gives it).
+    """Decodes batches of prompts with a unit's ``model`` (which `ModelUnit.merged` gives).
 
-    It decodes what stands behind ``shared``: a trained prefix, or what `read_once` has read.
+    All prompts come after ``shared``, if it is not None: a trained prefix, or the text that `read_once` has read.
     """
 
     def __init__(self, unit: ModelUnit, model: PreTrainedModel):
@@ -53,12 +53,12 @@ class PaddedBatches:
             self.shared = [unit.tokenizer.pad_token_id] * prefix.get_seq_length(), prefix
 
     def read_once(self, ids: list[int]) -> bool:
-        """Read what stands before every prompt; False where this model cannot go on from there."""
+        """Read the text before every prompt once, as ``shared``. False if this model cannot continue from there."""
         reason = "it is decoded without a cache"
         if self.uses_cache(ids):
             reason = self._why_not("reads on", lambda: self._reads_on(ids[: 2 * _PROMPT])) or ""
         if reason:
-            logger.info(f"what stands before all prompts is read again with each: {reason}")
+            logger.info(f"the text before all prompts is read again with each prompt: {reason}")
             return False
         self.shared = self._read(ids)
         return True
@@ -66,10 +66,13 @@ class PaddedBatches:
     def decode(
         self, requests: Requests, batch_size: int, on_ended: OnEnded, settings: Callable[[int], dict[str, Any]]
     ) -> None:
-        """Tell ``on_ended`` the new ids of each prompt, ``batch_size`` of them together. ``settings`` gives options of
-        transformers' `generate` for a batch in which so many tokens stand before the first new one."""
+        """Call ``on_ended`` with the generated ids of each prompt; ``batch_size`` prompts are decoded together.
+
+        ``settings(width)`` gives options of transformers' `generate` for a batch with ``width`` tokens before the first
+        new one.
+        """
         batches = self.batches(requests, batch_size)
-        calls = max(distributed.gather(len(batches))) if self.sharded else len(batches)  # every process makes as many
+        calls = max(distributed.gather(len(batches))) if self.sharded else len(batches)  # the same in every process
         for call in range(calls):
             batch = batches[call] if call < len(batches) else range(0)
             prompts = [requests.prompts[at] for at in batch] or [[self.unit.end_id]]
@@ -79,8 +82,8 @@ class PaddedBatches:
                 on_ended(at, ids)
 
     def batches(self, requests: Requests, size: int) -> list[range]:
-        """Which prompts to decode together, at most ``size``: they come sorted by length, and the longer one is, the
-        fewer tokens may follow it."""
+        """The ranges of prompts to decode together, at most ``size`` each. Prompts are sorted by length, and the longer
+        a prompt is, the fewer tokens may follow it."""
         count, prompts, room = len(requests), requests.prompts, requests.max_new_tokens
         even = [range(at, min(at + size, count)) for at in range(0, count, size)]
         first = list(prompts[0]) if count else [self.unit.end_id]
@@ -90,7 +93,7 @@ class PaddedBatches:
                 return even
             logger.info(f"only prompts of equal length share a batch: {reason}")
         if size > 1 and (reason := self._why_not("beside", lambda: self._stands_beside(first))):
-            logger.info(f"one prompt at a time: beside another one, {reason}")
+            logger.info(f"one prompt at a time: together with another prompt, {reason}")
             size = 1
         starts = [at for at in range(count) if at == 0 or room[at] != room[at - 1]]
         return [
@@ -100,7 +103,10 @@ class PaddedBatches:
         ]
 
     def uses_cache(self, prompt: Sequence[int]) -> bool:
-        """Whether to decode with a cache; ``prompt`` is any. Raises UserError for a model that cannot be decoded."""
+        """Whether to decode with a cache; any ``prompt`` will do for the test.
+
+        Raises UserError for a model that cannot be decoded.
+        """
         if self.cached is None:
             ids = list(prompt[:_PROMPT])
             with_cache = self._why_not("cached", lambda: self._is_plain(ids, True))
@@ -119,33 +125,35 @@ class PaddedBatches:
         return self.cached
 
     def width(self, prompts: Sequence[Sequence[int]]) -> int:
-        """How many tokens stand before the first new one, padding and what is shared included."""
+        """How many tokens stand before the first new one, with padding and ``shared``."""
         return (len(self.shared[0]) if self.shared else 0) + max(map(len, prompts))
 
     def generate(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, **options: Any) -> list[list[int]]:
-        """At most ``max_new_tokens`` new ids of each prompt (padding and end tokens included), left-padded together
-        after what is shared; ``options`` are those of transformers' `generate`.
+        """At most ``max_new_tokens`` new ids of each prompt, end tokens and padding included.
 
-        Raises UserError for a model that cannot be decoded.
+        The prompts are one batch, padded on the left, after ``shared``. ``options`` are those of transformers'
+        `generate`. Raises UserError for a model that cannot be decoded.
         """
         settings = self._greedy(max_new_tokens, self.uses_cache(prompts[0]))
-        written = self._generate(prompts, settings, self.shared, **options)
-        return written[:, self.width(prompts) :].tolist()
+        sequences = self._generate(prompts, settings, self.shared, **options)
+        return sequences[:, self.width(prompts) :].tolist()
 
-    # ---- what can be relied on ---------------------------------------------------------------------
+    # ---- tests of what the model can do ------------------------------------------------------------
 
     def _why_not_padded(self, prompt: list[int], longest: int) -> str | None:
-        """Why prompts of different lengths must not share a batch, if so; answers end within ``longest`` tokens."""
+        """Why prompts of different lengths cannot share a batch, None if they can. Prompt and answer have at most
+        ``longest`` tokens."""
         before = len(self.shared[0]) if self.shared else 0
         if turns_with_length(self.bare, before + longest):
             return "its rotary positions depend on the longest text that is read"
         if before and _sees_at_most(self.bare.config) < before + longest:
-            return "its window counts the padding behind what is read once"
+            return "its window counts the padding after the text that is read once"
         return self._why_not("padded", lambda: self._pads((prompt * _PROMPT)[:_PROMPT]))
 
     @torch.no_grad()
     def _why_not(self, what: object, tried: Callable[[], bool]) -> str | None:
-        """Why something cannot be used, None where it can; tried once for each model, in all processes alike."""
+        """Why ``what`` cannot be used, None if it can. The test ``tried`` runs once for each model, and its result is
+        the same in all processes."""
         known = _KNOWN.setdefault(self.bare, {})
         key = (what, self.prefixed, self.shared is not None)
         if key not in known:
@@ -161,45 +169,45 @@ class PaddedBatches:
         return known[key]
 
     def _is_plain(self, ids: list[int], cached: bool) -> bool:
-        """Whether `generate` goes on from ``ids`` by the logits of one plain pass over the whole text."""
+        """Whether `generate` continues ``ids`` with the logits of one plain pass over the whole text."""
         written, logits = self._few([ids], cached, self.shared)
         return agree(self.model, logits, self._plain([*ids, *written], self.shared))
 
     def _reads_on(self, ids: list[int]) -> bool:
-        """Whether two equal prompts that go on from what is read once are read as one text each."""
+        """Whether two equal prompts that continue from a cache give the logits of the whole text."""
         at = len(ids) * 2 // 3
         written, logits = self._few([ids[at:]] * 2, True, self._read(ids[:at]))
         return agree(self.model, logits, self._plain([*ids, *written], None))
 
     def _pads(self, ids: list[int]) -> bool:
-        """Whether padding before a prompt changes nothing, nor does which token pads."""
+        """Whether padding before a prompt changes nothing, whichever token it is."""
         longer = [*ids, *ids[:_PADDING]]
         return self._same_beside(ids, longer, None, longer, ids[0])
 
     def _stands_beside(self, prompt: list[int]) -> bool:
-        """Whether another prompt of the same length changes nothing."""
+        """Whether another prompt of the same length in the batch changes nothing."""
         ids = (prompt * _PROMPT)[:_PROMPT]
         return self._same_beside(ids, ids[::-1], None, [*ids[5:], *ids[:5]], None)
 
     def _same_beside(
         self, ids: list[int], one: list[int], pad: int | None, other: list[int], other_pad: int | None
     ) -> bool:
-        """Whether a prompt is continued alike alone, beside ``one`` and beside ``other``."""
+        """Whether a prompt has the same continuation alone, in a batch with ``one`` and in a batch with ``other``."""
         cached = self.uses_cache(ids)
         alone, wanted = self._few([ids], cached, self.shared)
         written, logits = self._few([ids, one], cached, self.shared, pad)
-        # Where rounding has made a row go on otherwise, what comes later is about another text.
+        # Once rounding has changed a token, the later logits are about another text and are not compared.
         count = 1 + _alike(written, alone)
         if not agree(self.model, logits[:count], wanted[:count]):
             return False
-        if is_exact(self.model):  # else a little of another text would pass for rounding
+        if is_exact(self.model):  # otherwise a small influence of the other text could be mistaken for rounding
             return True
         again, same = self._few([ids, other], cached, self.shared, other_pad)
         count = 1 + _alike(written, again)
         return agree(self.model, same[:count], logits[:count], exactly=True)
 
     def _plain(self, text: list[int], shared: Shared | None) -> torch.Tensor:
-        """The logits by which the last few tokens of a text follow, from one pass over it."""
+        """The logits (_STEPS, vocabulary) that predict the last few tokens of a text, from one pass over it."""
         own: dict[str, Any] = {"past_key_values": copy.deepcopy(shared[1])} if shared else {"use_cache": False}
         logits = self.model(input_ids=torch.tensor([text], device=self.unit.device), **own).logits[0]
         return logits[-_STEPS - 1 : -1]
@@ -210,13 +218,14 @@ class PaddedBatches:
         """A few ids after the first prompt, and the logits (ids, vocabulary) by which they were chosen."""
         settings = self._greedy(_STEPS, cached)
         settings.update(min_new_tokens=_STEPS, return_dict_in_generate=True, output_logits=True)
-        found = self._generate(prompts, settings, shared, pad)
-        return found.sequences[0, -_STEPS:].tolist(), torch.stack([logits[0] for logits in found.logits])
+        output = self._generate(prompts, settings, shared, pad)
+        return output.sequences[0, -_STEPS:].tolist(), torch.stack([logits[0] for logits in output.logits])
 
-    # ---- the work itself ---------------------------------------------------------------------------
+    # ---- decoding ----------------------------------------------------------------------------------
 
     @torch.no_grad()
     def _read(self, ids: list[int]) -> Shared:
+        """``ids`` with their keys and values."""
         cache = DynamicCache(config=self.model.config)
         self.model(input_ids=torch.tensor([ids], device=self.unit.device), past_key_values=cache, use_cache=True,
                    logits_to_keep=1)  # fmt: skip
@@ -252,8 +261,8 @@ class PaddedBatches:
         )
 
     def _greedy(self, max_new_tokens: int, use_cache: bool) -> GenerationConfig:
-        """Plain greedy decoding: nothing is taken over from the base model's own generation settings,
-        which sample or penalise repetition (Qwen2.5) and know other end tokens (Llama 3)."""
+        """The settings of plain greedy decoding. The base model's own settings are not used: they may sample, penalise
+        repetition (Qwen2.5) or have other end tokens (Llama 3)."""
         return GenerationConfig(
             do_sample=False,
             max_new_tokens=max_new_tokens,
@@ -264,12 +273,12 @@ class PaddedBatches:
 
 
 def _alike(some: list[int], others: list[int]) -> int:
-    """How many ids are the same at the beginning, the last one aside."""
+    """How many ids at the beginning are the same; the last one does not count."""
     return next((at for at, (one, other) in enumerate(zip(some, others, strict=True)) if one != other), len(some) - 1)
 
 
 def _sees_at_most(config: PretrainedConfig) -> float:
-    """The smallest of a model's windows, in tokens."""
+    """The smallest attention window of a model, in tokens; infinite if it has none."""
     windows = [getattr(layer, "sliding_window", None) for layer in DynamicCache(config=config).layers]
     if "local" in (getattr(config, "attention_layers", None) or ()):  # GPT-Neo
         windows.append(config.window_size)

@@ -1,4 +1,4 @@
-"""What is to be continued, and by which rules: what every way of decoding is given."""
+"""What is to be decoded, and by which rules: the arguments of every way of decoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class LazySequence(Sequence[Item]):
-    """A sequence whose items are made each time they are asked for."""
+    """A sequence whose items are made on each access."""
 
     def __init__(self, count: int, make: Callable[[int], Item]):
         self._numbers, self._make = range(count), make
@@ -25,9 +25,9 @@ class LazySequence(Sequence[Item]):
 
 @dataclass(frozen=True)
 class Requests:
-    """Prompts, sorted by length, and how many ids each may be continued with, the end token included.
+    """Prompts, sorted by length, and for each the most ids that may be generated, the end token included.
 
-    ``longest`` is the most tokens that a prompt and its continuation have together.
+    ``longest`` is the most tokens that a prompt and its continuation can have together.
     """
 
     prompts: Sequence[Sequence[int]]
@@ -40,11 +40,12 @@ class Requests:
 
 @dataclass(frozen=True)
 class Rules:
-    """What decides how an answer goes on, besides the model: each is a function of the ids generated so far.
+    """What decides, besides the model, how an answer continues. The functions get the ids generated so far.
 
-    ``end_id`` ends an answer. ``forced`` gives the one id that must follow (None: the model is free). ``is_ended`` says
-    that an answer has ended without an end token. ``draft`` gives ids that are likely to follow; the last few of the
-    generated ids, as many as its second argument says, are new to it. It changes the time taken, and nothing else.
+    ``end_id`` ends an answer. ``forced`` gives the only id that may follow (None: the model is free). ``is_ended`` says
+    whether an answer has ended without an end token. ``draft`` gives ids that are likely to follow; its second argument
+    is the number of ids of this answer that it has not seen before. Drafts change the time that decoding takes, and
+    nothing else.
     """
 
     end_id: int
@@ -54,4 +55,4 @@ class Rules:
 
 
 OnEnded = Callable[[int, list[int]], None]
-"""Is given the number of a request and its generated ids, as soon as it has ended."""
+"""A function that is called with the number of a request and its generated ids, as soon as it has ended."""

@@ -1,7 +1,7 @@
-"""Greedy decoding of many prompts at once: a row that has ended gives its place to the next prompt at once.
+"""Continuous batching: greedy decoding of many prompts, where the next prompt takes the slot of an answer that ended.
 
-Every step is one forward pass (`slot_pass`). Tokens that are likely to follow, planning tokens above all, are read
-along with the token before them and kept only where the model agrees: the result is the same, in fewer steps.
+Every step is one forward pass (`slot_pass`). It also reads draft tokens: tokens that are likely to follow, above all
+planning tokens. They are kept only if the model chooses them too, so the result is the same, in fewer steps.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def decode(
     shared: DynamicCache | None = None,
     any_rank: Callable[[bool], bool] | None = None,
 ) -> None:
-    """The greedy continuation of each prompt; ``slots`` answers are under way at once, and a prompt is asked for when
-    its turn comes.
+    """Generate the greedy continuation of each prompt, ``slots`` answers at once, and call ``on_ended`` for each.
 
-    ``shared`` holds the keys and values of what stands before every prompt. ``any_rank`` says whether something is true
-    in any process, where all must make the same number of passes (sharded weights): a process that is done reads a
-    token for nothing until all are. Raises Unsupported before anything is decoded, where the model cannot be read so.
+    A prompt is read from ``requests`` only when a slot is free. ``shared`` holds the keys and values of the tokens
+    before every prompt. ``any_rank`` says whether a condition is true in any process; it is given if all processes must
+    make the same number of passes (sharded weights). A process that has finished then makes idle passes until all have.
+    Raises Unsupported, before anything is decoded, if this kind of pass is not correct for the model.
     """
     cache = SlotCache(max(1, min(slots, len(requests))), shared)
     longest = requests.longest + cache.shared_length
@@ -54,7 +54,7 @@ def decode(
 
 
 class Scheduler:
-    """Which answers are under way, and what is read next. To be used within `attending_over` its ``slots``."""
+    """Holds the answers under way, and decides what is read next. Use it within `attending_over` (of its ``slots``)."""
 
     def __init__(self, model: PreTrainedModel, rules: Rules, slots: SlotAttention):
         self.model, self.rules, self.slots = model, rules, slots
@@ -66,8 +66,10 @@ class Scheduler:
         return self.slots.cache.slots - len(self.under_way)
 
     def step(self, joining: list[tuple[int, list[int], int]]) -> list[Row]:
-        """One pass over all answers under way and those ``joining``, each a number, a prompt and how many ids it may be
-        continued with; returns the answers that have ended."""
+        """Make one pass over all answers under way and those that are ``joining``; return the answers that have ended.
+
+        Each that joins is given as its number, its prompt, and the most ids to generate.
+        """
         free = self._free_slots(len(self.under_way) + len(joining))
         before = self.slots.cache.shared_length
         joined = [Row(index, free.pop(), before, prompt, room) for index, prompt, room in joining]
@@ -80,13 +82,13 @@ class Scheduler:
         return ended
 
     def idle(self) -> list[Row]:
-        """A pass over a token for nothing; returns no answers."""
+        """Make a pass over a token that is not used; return no answers."""
         best_ids(self.model, self.slots, [], [Row(0, 0, self.slots.cache.shared_length, [0])])
         return []
 
     def _free_slots(self, count: int) -> list[int]:
-        """The slots below ``count`` that nobody has, after those under way above have moved into some of them:
-        attention looks at all slots up to the last in use."""
+        """The free slots below ``count``. Answers in higher slots are first moved into some of them, since attention
+        computes all slots up to the last one in use."""
         free = sorted({*range(count)} - {row.slot for row in self.under_way}, reverse=True)
         for row in self.under_way:
             if row.slot >= count:
@@ -96,19 +98,20 @@ class Scheduler:
         return free
 
     def _take_over(self, row: Row, best: list[int]) -> bool:
-        """Take over what the model says and draft what follows; True where the answer has ended."""
+        """Add the tokens that the model chose to the answer, and draft what follows; True if the answer has ended."""
         known = len(row.generated)
         if self._accept(row, best):
             return True
-        left = row.max_new_tokens - len(row.generated)  # of which the model's own next token is one
+        left = row.max_new_tokens - len(row.generated)  # the model's own next token is one of these
         draft = self.rules.draft(row.generated, len(row.generated) - known) if self.rules.draft else []
         row.pending = row.generated[-1:] + draft[: left - 1]
         return False
 
     def _accept(self, row: Row, best: list[int]) -> bool:
-        """Take over what the model says follows each pending token, as long as the draft holds; True at the end.
+        """Add the model's choice after each pending token to the answer, as long as the draft was right; True if the
+        answer has ended.
 
-        ``best`` has the model's choice after each pending token of an answer, or after the whole prompt.
+        ``best`` has the model's choice after each pending token of an answer, or, of a prompt, after its last token.
         """
         rules = self.rules
         is_prompt = not row.generated

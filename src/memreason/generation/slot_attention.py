@@ -1,8 +1,8 @@
-"""Attention over slots: each token of one row of tokens belongs to one of many answers under way, and sees that alone.
+"""Attention over slots: the tokens of one row belong to many answers, and each token sees only its own answer.
 
-It is a function registered with transformers, so any of its decoders runs unchanged. Keys and values lie in a
-`SlotCache`. What it does is plain causal attention, and whatever else
-a model asks for, by an option or by the mask it wants, is refused.
+It is a function registered with transformers, so any of its decoders runs unchanged. Keys and values are in a
+`SlotCache`. It computes plain causal attention; if a model needs anything else, which its options or its mask show,
+Unsupported is raised.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from memreason.models.sharding import is_sharded
 _NAME = "memreason_slots"
 _OF_THE_PASS = {"dropout", "position_ids", "cache_position", "use_cache", "output_attentions", "output_hidden_states",
                 "output_router_logits", "logits_to_keep", "return_dict"}  # fmt: skip
-"""Options that reach attention and are none of its own: in evaluation there is no dropout."""
+"""Options that reach the attention function and do not change its result: without training there is no dropout."""
 _GRID = 2048
-"""Tokens of prompts, padding included, that are attended over at once."""
+"""The most tokens of prompts, padding included, in one call of attention; a longer prompt has a call of its own."""
 
 Prompt = tuple[int, int, int, int]
-"""Slot, first token, last token + 1, and how many tokens are in the slot already."""
+"""Slot, first token in the row, last token + 1, and number of tokens that are in the slot already."""
 
 
 @dataclass
 class Step:
-    """What one forward pass reads, for the attention of each layer.
+    """What one forward pass reads, as the attention of each layer needs it.
 
-    ``slot`` and ``position`` (tokens,) say where each token's keys and values go. The first ``tokens`` of them belong
-    to answers under way: ``row`` and ``column`` (tokens,) put them into a grid of (slots up to the last in use,
-    ``width``: most pending of one answer), in which ``seen`` (slots, width, length) says what they see. ``prompts``
-    stand behind them, one after another.
+    ``slot`` and ``position`` (tokens,) say where the keys and values of each token go. The first ``tokens`` tokens
+    belong to answers under way, and after them come the ``prompts``, one after another. ``row`` and ``column``
+    (tokens,) are the places of the first ``tokens`` in a grid (slots up to the last in use, ``width``), where ``width``
+    is the largest number of pending tokens of an answer. ``seen`` (slots, width, length) says what each place sees.
     """
 
     slot: torch.Tensor
@@ -54,10 +54,12 @@ class Step:
     seen: torch.Tensor
     prompts: list[Prompt]
     mask: torch.Tensor | None = None
-    """``seen`` as it is added to scores, (slots, 1, heads of a group × width, length); made by the first layer."""
+    """``seen`` in the form that is added to scores, (slots, 1, heads of a group × width, length). The first layer makes
+    it."""
 
     def prompts_together(self) -> list[list[Prompt]]:
-        """Prompts that are attended over at once: with the same length in their slots, and not too large a grid."""
+        """The prompts in groups, one for each call of attention. In a group, the slots hold the same number of tokens
+        already, and the padded prompts are not too large."""
         if self._together is None:
             self._together = []
             widest = 0
@@ -73,13 +75,13 @@ class Step:
         return self._together
 
     def places(self, capacity: int) -> torch.Tensor:
-        """Each token's place (tokens,) among those of all slots together, which hold ``capacity`` each."""
+        """(tokens,) the place of each token, counted through all slots, which hold ``capacity`` tokens each."""
         if self._places is None:
             self._places = self.slot * capacity + self.position
         return self._places
 
     def cells(self) -> torch.Tensor:
-        """The place in the flattened grid of each token of the answers under way."""
+        """(tokens,) the place of each token of the answers under way in the flattened grid."""
         if self._cells is None:
             self._cells = self.row * self.width + self.column
         return self._cells
@@ -93,7 +95,7 @@ class SlotAttention:
     """A model's attention over the slots of a `SlotCache`, one ``step`` after another."""
 
     def __init__(self, cache: SlotCache, longest: int):
-        """No answer gets longer than ``longest`` tokens, with its prompt and what the slots share."""
+        """``longest`` is the most tokens that a slot can get: shared tokens, prompt and answer together."""
         self.cache, self.longest = cache, longest
         self.step: Step | None = None
         self.calls = 0
@@ -126,10 +128,10 @@ class SlotAttention:
         scaling: float | None,
         out: torch.Tensor,
     ) -> None:
-        """Write into ``out`` (tokens, heads, size) what a few prompts attend to, each at the left of a line of a grid:
-        padding stands to the right, where no token looks.
+        """Compute attention for a few prompts, and write it into ``out`` (tokens, heads, size).
 
-        ``query`` is (heads, tokens, size), ``keys`` and ``values`` are (slots, groups, capacity, size).
+        Each prompt is a line of a grid, with padding on the right, which no token sees. ``query`` is (heads, tokens,
+        size), ``keys`` and ``values`` are (slots, groups, capacity, size).
         """
         longest, before = max(end - start for _, start, end, _ in prompts), prompts[0][3]
         first, length = prompts[0][1], before + longest
@@ -142,7 +144,7 @@ class SlotAttention:
         lines = slice(slots[0], slots[0] + 1) if len(slots) == 1 else slots
         mask = None
         if before:
-            # Token t of a prompt sees what was in its slot before and the prompt up to itself.
+            # Token t of a prompt sees what was in its slot before, and the prompt up to token t.
             mask = torch.ones(longest, length, dtype=torch.bool, device=query.device).tril(before)
         attended = functional.scaled_dot_product_attention(
             grid, keys[lines, :, :length], values[lines, :, :length],
@@ -154,10 +156,10 @@ class SlotAttention:
     def _continue(
         self, step: Step, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float | None
     ) -> torch.Tensor:
-        """``query`` (heads, tokens, size) of the answers under way, as one grid → (tokens, heads, size).
+        """Attention for the answers under way, as one grid: ``query`` (heads, tokens, size) → (tokens, heads, size).
 
-        Query heads that share keys (a *group*) stand as further queries of one head, behind one another: so the kernel
-        reads the keys and values of a slot once, not once for each head, and these need not be repeated in memory.
+        Query heads that share keys (a *group*) are given to the kernel as several queries of one head. So it reads the
+        keys and values of a slot once for the whole group, and they need not be repeated in memory for each head.
         """
         heads, _, size = query.shape
         rows, width, groups = len(step.seen), step.width, keys.shape[1]
@@ -168,7 +170,7 @@ class SlotAttention:
             mask = query.new_zeros(()).expand(seen.shape).masked_fill(~seen, -torch.inf)
             step.mask = mask.flatten(1, 2)[:, None]  # (rows, 1, heads of a group × width, length)
         grid = query.transpose(0, 1)
-        if as_grid:  # what stands where no token is does not matter
+        if as_grid:  # places without a token may hold any numbers
             grid = query.new_empty(rows * width, heads, size).index_copy_(0, step.cells(), grid)
         grid = grid.view(rows, width, groups, heads // groups, size)
         grid = grid.permute(0, 2, 3, 1, 4).flatten(2, 3)  # (rows, groups, heads of a group × width, size)
@@ -179,8 +181,9 @@ class SlotAttention:
 
 
 _current: ContextVar[SlotAttention] = ContextVar("memreason_slots")
-"""What a model attends over, in the thread that calls it: transformers calls a function that it knows by name for the
-whole process, and not every model hands on to it what it was called with itself (masks are made without any of it)."""
+"""The slots that a model attends over in this thread. They are not an argument, because transformers finds the
+attention function by a name for the whole process, and not every model passes its own arguments on to it (or to the
+function that makes the mask)."""
 
 
 def _attend(
@@ -207,10 +210,10 @@ def _attend(
 def _mask(
     *, mask_function: Callable[..., torch.Tensor], device: torch.device, use_vmap: bool = False, **_: Any
 ) -> None:
-    """No mask: causality is all that there is. Raises Unsupported where a model wants another one, within as many
-    tokens as an answer can have."""
+    """Return no mask, since attention is causal anyway. Raises Unsupported if the model's own mask is not the causal
+    one, up to the length that an answer can have."""
     slots = _current.get()
-    if not slots.checks_masks:  # where several answers are in one row, the mask is about places in that row
+    if not slots.checks_masks:  # with several answers in the row, the model's mask has no meaning
         return
     longest, few = slots.longest, min(slots.longest, 64)
     options: dict[str, Any] = {"mask_function": mask_function, "use_vmap": use_vmap, "device": device,
@@ -218,7 +221,7 @@ def _mask(
     last = sdpa_mask(1, 1, longest, q_offset=longest - 1, **options)
     first = sdpa_mask(1, few, few, **options)
     if not last.all() or not torch.equal(first, torch.ones_like(first).tril()):
-        raise Unsupported(f"its mask hides more than what is to come, within {longest} tokens")
+        raise Unsupported(f"its mask hides more than the later tokens, within {longest} tokens")
 
 
 AttentionInterface.register(_NAME, _attend)
@@ -227,13 +230,13 @@ AttentionMaskInterface.register(_NAME, _mask)
 
 @contextmanager
 def attending_over(model: PreTrainedModel, slots: SlotAttention) -> Iterator[None]:
-    """Within, and in this thread, ``model`` attends over ``slots``.
+    """Within this context, and in this thread, ``model`` attends over ``slots``.
 
-    Raises Unsupported where the model does not let its attention be chosen.
+    Raises Unsupported if the model does not allow to choose its attention.
     """
     token = _current.set(slots)
     try:
-        # What sharded weights are gathered into stays for training, so it must be no inference tensor.
+        # Sharded weights are gathered into memory that training uses again, so this must not be an inference tensor.
         with attention_implementation(model, _NAME), torch.no_grad() if is_sharded(model) else torch.inference_mode():
             yield
     finally:

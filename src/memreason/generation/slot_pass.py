@@ -1,5 +1,5 @@
-"""One forward pass over a row of tokens with no padding in it: the next tokens of each answer under way, and the whole
-prompts of those that have just got a slot."""
+"""One forward pass over a row of tokens without padding: the next tokens of each answer under way, and the whole
+prompts of the answers that have just got a slot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from memreason.runtime.cpu_threads import share_cores
 
 @dataclass
 class Row:
-    """One answer under way: the continuation of request number ``index``, in the place ``slot``.
+    """One answer under way: the continuation of request number ``index``, in the slot number ``slot``.
 
-    ``read`` tokens are in its slot already; ``pending`` are read next: the prompt, or the last of the ``generated`` ids
-    and the draft of what follows it. At most ``max_new_tokens`` are generated.
+    ``read`` is the number of tokens in its slot. The tokens ``pending`` are read next: the prompt, or the last of the
+    ``generated`` ids and the draft tokens after it. At most ``max_new_tokens`` ids are generated.
     """
 
     index: int
@@ -38,11 +38,10 @@ def bare(model: PreTrainedModel) -> PreTrainedModel:
 def best_ids(
     model: PreTrainedModel, slots: SlotAttention, under_way: list[Row], joined: list[Row]
 ) -> dict[int, list[int]]:
-    """One pass over everything pending; slot → the model's choice after each pending token (of a prompt: the last)."""
-    best = (
-        logits_of(model, slots, under_way, joined).max(-1).indices
-    )  # in 16 bits five times as fast as argmax on a CPU
-    choices = iter(best.tolist())  # the one point where the host waits for the device
+    """One pass over everything pending: slot → the model's choice after each pending token (of a prompt, its last)."""
+    # max is five times as fast as argmax in 16 bits on a CPU.
+    best = logits_of(model, slots, under_way, joined).max(-1).indices
+    choices = iter(best.tolist())  # only here the CPU waits for the GPU
     counts = [len(row.pending) for row in under_way] + [1] * len(joined)
     return {
         row.slot: [next(choices) for _ in range(count)]
@@ -51,8 +50,8 @@ def best_ids(
 
 
 def logits_of(model: PreTrainedModel, slots: SlotAttention, under_way: list[Row], joined: list[Row]) -> torch.Tensor:
-    """One pass over everything pending: logits (tokens, vocabulary) after each pending token of those under way, and
-    after each prompt of those that have joined."""
+    """One pass over everything pending: the logits (tokens, vocabulary) after each pending token of the answers
+    ``under_way``, followed by those after each prompt of the answers that ``joined``."""
     share_cores()
     device = model.device
     rows = [*under_way, *joined]
@@ -75,7 +74,7 @@ def logits_of(model: PreTrainedModel, slots: SlotAttention, under_way: list[Row]
         [read.get(i, 0) for i in range(count)],
         [*range(tokens), *(end - 1 for end in ends[len(under_way) :])],
     )
-    # A row's shorter pending is padded in the grid; what its padding sees does not matter.
+    # Rows with fewer pending tokens are padded in the grid; it does not matter what the padding sees.
     columns = torch.arange(width, device=device)[None, :, None]
     seen = torch.arange(length, device=device) <= reads[:, None, None] + columns
     prompts = [(row.slot, end - size, end, row.read) for row, end, size in zip(rows, ends, lengths, strict=True)]
@@ -87,7 +86,7 @@ def logits_of(model: PreTrainedModel, slots: SlotAttention, under_way: list[Row]
 
 
 def _move_together(device: torch.device, *lists: list[int]) -> tuple[torch.Tensor, ...]:
-    """Each list as a tensor on the device, by one copy that the host does not wait for."""
+    """Each list as a tensor on the device, by one copy for which the CPU does not wait."""
     flat = torch.tensor([number for numbers in lists for number in numbers], dtype=torch.long)
     flat = flat.pin_memory() if device.type == "cuda" else flat
     return flat.to(device, non_blocking=True).split([len(numbers) for numbers in lists])

@@ -1,6 +1,7 @@
-"""Whether a model can be read by way of slots: proven on a few tokens before anything is decoded.
+"""A test on a few tokens, before anything is decoded, whether passes over slots (`slot_pass`) are correct for a model.
 
-Logits by way of the slots must be those of a plain pass over the whole text, and one text's whoever is beside it.
+The logits of such passes must be the same as those of a plain pass over the whole text, and the logits of one text must
+not depend on the texts in other slots.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from memreason.generation.slot_attention import SlotAttention, attending_over
 from memreason.generation.slot_pass import Row, bare, logits_of
 
 _PROVEN: WeakKeyDictionary[torch.nn.Module, dict[bool, int]] = WeakKeyDictionary()
-"""Model → with something shared or without → the longest answers that it was proven for: that is a matter of its
-architecture, not of its weights."""
+"""Model → with shared tokens or without → the greatest length that was tested. The result depends on the architecture,
+not on the weights."""
 
 
 def prove_once(
@@ -30,7 +31,10 @@ def prove_once(
     longest: int,
     any_rank: Callable[[bool], bool] | None,
 ) -> None:
-    """Raise Unsupported, in all processes alike, where the model reads something else by way of slots."""
+    """Raise Unsupported, in all processes or in none, if passes over slots give other logits in this model.
+
+    A model is tested once, and again only for a greater length than before.
+    """
     proven = _PROVEN.setdefault(bare(model), {})
     if proven.get(shared is not None, 0) >= longest:
         return
@@ -45,22 +49,22 @@ def prove_once(
             raise
         reason = f"it fails ({type(error).__name__}: {error})"
     if any_rank(reason is not None) if any_rank else reason:
-        raise Unsupported(reason or "another process found that this model cannot be read so")
+        raise Unsupported(reason or "the test failed in another process")
     proven[shared is not None] = longest
 
 
 def _reads_alike(model: PreTrainedModel, ids: Sequence[int], shared: DynamicCache | None, longest: int) -> bool:
-    """Whether logits by way of slots are those of a plain pass over each text, and one text's whoever is beside it.
+    """Whether passes over slots give the logits of a plain pass over each text, whatever text is in the other slot.
 
-    Raises Unsupported where the attention asked for is of another kind.
+    Raises Unsupported if the model needs another kind of attention.
     """
     if turns_with_length(model, longest):
         raise Unsupported(f"its rotary positions depend on the length of a text, within {longest} tokens")
-    # Texts that have nothing in common at the same place, of different lengths.
+    # Texts of different lengths that have nothing in common at the same position.
     first = (list(ids) * 12)[:12]
     second, third = first[-2::-1], [*first[5:], *first[:5]]
     together = _by_slots(model, [first, second], shared, longest)
-    if not is_exact(model):  # a little of another text would pass for rounding below
+    if not is_exact(model):  # in the test below, a small influence of the other text could be mistaken for rounding
         beside = _by_slots(model, [third, second], shared, longest)
         if not agree(model, beside[1], together[1], exactly=True):
             return False
@@ -77,7 +81,8 @@ def _reads_alike(model: PreTrainedModel, ids: Sequence[int], shared: DynamicCach
 def _by_slots(
     model: PreTrainedModel, texts: Sequence[list[int]], shared: DynamicCache | None, longest: int
 ) -> list[torch.Tensor]:
-    """Logits of two texts: after a prompt, which is all but three tokens, and after tokens that are read later."""
+    """The logits (4, vocabulary) of the first text and (2, vocabulary) of the second, by passes over slots: after the
+    prompt (all but the last three tokens), and after the tokens that are read later."""
     slots = SlotAttention(SlotCache(2, shared), longest)
     first, second = (Row(at, at, slots.cache.shared_length, text[:-3]) for at, text in enumerate(texts))
     with attending_over(model, slots):
@@ -95,7 +100,7 @@ def _by_slots(
 
 
 def _read_on(row: Row, text: list[int], count: int) -> None:
-    """What is pending has been read; the next ``count`` tokens of its text are pending now."""
+    """Note that the pending tokens have been read, and that the next ``count`` tokens of ``text`` are pending."""
     at = len(row.generated) + len(row.pending)
     row.read, row.generated = row.read + len(row.pending), text[:at]
     row.pending = text[at : at + count]

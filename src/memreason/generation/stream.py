@@ -18,16 +18,19 @@ from memreason.records import Question
 
 
 def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) -> Iterator[str]:
-    """The solution text of one answer, piece by piece as it is generated.
+    """The solution text of one answer, piece by piece, as it is generated.
 
-    It is generated in a thread of its own, which ends when the caller stops listening. Raises UserError where the
-    question leaves no room for an answer, or the model cannot be decoded.
+    A thread generates it, and ends when the caller closes the iterator. Raises UserError where the question leaves no
+    room for an answer, or the model cannot be decoded.
     """
     prompt = unit.layout.encode_prompt(unit.tokenizer, question)
     limit = unit.manifest.model_max_length
     max_new_tokens = limit - len(prompt)
     if max_new_tokens <= 0:
-        raise UserError(f"the question has {len(prompt)} tokens, and {limit} is the most this model takes")
+        raise UserError(
+            f"the question has {len(prompt)} tokens, and {limit} is the most this model takes, answer included; "
+            "shorten the question"
+        )
     stop = Event()
     streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=False)
     failures: list[BaseException] = []
@@ -54,7 +57,7 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
         for piece in streamer:
             if text := piece.removesuffix(unit.tokenizer.convert_ids_to_tokens(unit.end_id)):
                 yield text
-    finally:  # also where the caller stops listening
+    finally:  # also if the caller closes the iterator
         stop.set()
         thread.join()
     if failures:

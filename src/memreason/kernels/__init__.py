@@ -1,1 +1,1 @@
-"""Layers that compute the same as a model's own, faster, while it trains or answers."""
+"""Layers that compute the same as a model's own layers, but faster, during training or generation."""

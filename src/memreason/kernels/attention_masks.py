@@ -1,9 +1,9 @@
-"""What a model asks of an attention function beyond queries, keys and values: read in full, or refused.
+"""What a model gives to an attention function besides queries, keys and values: all of it is respected, or refused.
 
-transformers' decoders describe what each token may see by a function of two places, from which an attention's
-own mask is drawn, and hand options to the attention function by name. Whoever takes no note of them computes
-something else than the model, and nothing shows. So the description is passed on as it is (`Seen`), and
-options that are not known to change nothing are refused.
+transformers' decoders describe which tokens each token may see by a function of two positions, and the mask for an
+attention function is made from it. They also pass options by name. An attention function that ignores either of these
+computes something else than the model, without any error. So the description is passed on unchanged (`Seen`), and
+Unsupported is raised for every option that is not known to be harmless.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _HARMLESS = frozenset({
 
 
 class Seen:
-    """Which key each query may see, as a model describes it; stands where an attention mask would.
+    """Which key each query may see, as the model describes it. Attention functions get it instead of a mask.
 
-    ``local_size`` is the window or chunk that a layer's texts are confined to, None where they are not.
+    ``local_size`` is the length of the window or chunk in which the tokens of a layer see each other; None if there is
+    none.
     """
 
     def __init__(self, function: Callable[..., torch.Tensor], local_size: int | None, device: torch.device | str):
@@ -34,11 +35,11 @@ class Seen:
         self._drawn: dict[tuple[int, int], torch.Tensor] = {}
 
     def is_plain(self, longest: int) -> bool:
-        """Whether all that comes before in a text is seen, in texts of at most ``longest`` tokens."""
+        """Whether each token sees all earlier tokens of its text, in texts of at most ``longest`` tokens."""
         return self.local_size is None or self.local_size >= longest
 
     def among(self, start: int, length: int) -> torch.Tensor:
-        """(length, length) bool: which of these tokens of the row (keys) which of them (queries) sees."""
+        """(length, length) bool, for the ``length`` tokens of the row from ``start`` on: whether query i sees key j."""
         if (start, length) not in self._drawn:
             at = torch.arange(start, start + length, device=self._device)
             zero = at.new_zeros(1, 1, 1, 1)
@@ -56,7 +57,10 @@ def mask_of(
     device: torch.device | str = "cpu",
     **_: Any,
 ) -> Seen:
-    """To be registered with transformers as what draws the masks of an attention. Raises Unsupported."""
+    """The function that transformers calls to make a mask, once it is registered. It returns a `Seen`.
+
+    Raises Unsupported where a batch is padded, or the model makes a mask of another kind.
+    """
     if attention_mask is not None:
         raise Unsupported("a mask of padding")
     if use_vmap:
@@ -65,8 +69,8 @@ def mask_of(
 
 
 def seen_of(attention_mask: object, options: Mapping[str, Any]) -> Seen:
-    """What an attention function has been given as its mask. Raises Unsupported where the model made one of its own,
-    or where an option might change what is computed."""
+    """The `Seen` that an attention function got as its mask. Raises Unsupported if the model made a mask of its own, or
+    if an option could change what is computed."""
     for name, value in options.items():
         if value is not None and name not in _HARMLESS and not (name == "is_causal" and value is True):
             raise Unsupported(f"{name} in its attention")

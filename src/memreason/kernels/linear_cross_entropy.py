@@ -1,9 +1,9 @@
-"""The loss computed inside the output head, a few tokens at a time, so that no full logits ever exist.
+"""The loss computed inside the output head, a few tokens at a time, so that the full logits never exist in memory.
 
-Over a vocabulary of 50,000 the logits of one short batch are larger than all activations of a layer.
-Here each portion's logits become its loss and its gradient at once and are dropped. The head stands
-in for itself while training: it is given hidden states and returns the loss where the model expects logits, so
-that wrappers of the model (several processes, sharded weights) see nothing unusual.
+With a vocabulary of 50,000, the logits of one short batch are larger than all activations of a layer. Here the logits
+of each portion of tokens are turned into a loss and gradients at once, and then freed. For this, the head returns the
+loss where the model expects logits. It is still called by the model, so wrappers of the model (for several processes,
+or sharded weights) work as usual.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from memreason.kernels.prepacked_linear import Packed, PackedLinear, back_throug
 from memreason.planning_tokens.layout import IGNORE
 
 _PORTION = 512
-"""Tokens whose logits exist at the same time on a CPU; more only take memory."""
+"""Number of tokens whose logits exist at the same time on a CPU. More tokens take more memory and are not faster."""
 _LEAST = torch.finfo(torch.float32).tiny
 
 
 class _Way(NamedTuple):
-    """How the loss is computed: with how much label smoothing, from how many tokens at once, at which ids (n,) the
-    logits come from the trained rows (None: at none), and the weight packed, for inputs and for their gradients."""
+    """How the loss is computed.
+
+    ``smoothing``: label smoothing. ``portion``: number of tokens at once. ``new_ids`` (n,): the ids whose logits come
+    from the trained rows; None for no ids. ``packed``: the packed weight for the logits, and the one for the gradient
+    of the hidden states; None where the weight is not packed.
+    """
 
     smoothing: float
     portion: int
@@ -37,11 +41,11 @@ class _Way(NamedTuple):
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Sum of the cross entropies of hidden states (tokens, hidden) against targets (tokens,); the gradients are
-    computed along with it.
+    """The sum of the cross entropies of hidden states (tokens, hidden) against targets (tokens,). The forward pass also
+    computes the gradients.
 
-    Beside the head's weight (vocabulary, hidden) and bias (vocabulary,), ``rows`` (n, hidden) are trained rows that
-    stand in the place of n of its own.
+    The head has a weight (vocabulary, hidden) and a bias (vocabulary,). ``rows`` (n, hidden) are trained rows that
+    replace n rows of the weight.
     """
 
     @staticmethod
@@ -65,8 +69,8 @@ class _HeadLoss(torch.autograd.Function):
         for at in range(0, len(hidden), way.portion):
             some, target = hidden[at : at + way.portion], targets[at : at + way.portion]
             logits = _logits(some, weight, bias, low_rows, way)  # (portion, vocabulary)
-            in_place = logits if logits.dtype == torch.float32 else None  # a second matrix would have to be cleared
-            grad_logits = torch.softmax(logits, -1, dtype=torch.float32, out=in_place)  # the probabilities, so far
+            in_place = logits if logits.dtype == torch.float32 else None  # a new matrix would take time to allocate
+            grad_logits = torch.softmax(logits, -1, dtype=torch.float32, out=in_place)  # at first, the probabilities
             here = torch.arange(len(target), device=target.device)
             total -= (1 - smoothing) * grad_logits[here, target].clamp(min=_LEAST).log().sum()
             if smoothing:
@@ -79,7 +83,7 @@ class _HeadLoss(torch.autograd.Function):
             if grad_rows is not None and low_rows is not None:
                 grad_new = grad_logits[:, way.new_ids]  # (portion, n)
                 grad_rows += grad_new.T @ some
-                grad_logits[:, way.new_ids] = 0  # nothing goes to the rows that these stand for
+                grad_logits[:, way.new_ids] = 0  # the rows of the weight that are replaced get no gradient
                 grad_hidden[at : at + way.portion] = grad_new @ low_rows
             grad_hidden[at : at + way.portion] += back_through(grad_logits, weight, way.packed and way.packed[1])
             if grad_weight is not None:
@@ -98,7 +102,8 @@ class _HeadLoss(torch.autograd.Function):
 def _logits(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor | None, way: _Way
 ) -> torch.Tensor:
-    """``hidden`` (tokens, hidden) → (tokens, vocabulary), by ``rows`` (n, hidden) at the ids that those are of."""
+    """``hidden`` (tokens, hidden) → logits (tokens, vocabulary); those of ``way.new_ids`` come from ``rows``
+    (n, hidden)."""
     logits = times(hidden, way.packed[0], bias) if way.packed else functional.linear(hidden, weight, bias)
     if rows is not None:
         new_logits = hidden @ rows.T  # (tokens, n)
@@ -107,7 +112,7 @@ def _logits(
 
 
 class LossHead:
-    """A model's output head, which for a while returns the loss instead of logits."""
+    """A model's output head, which returns the loss instead of logits within `against`."""
 
     def __init__(self, model: nn.Module, label_smoothing: float = 0.0):
         self.head: Any = model.get_output_embeddings()  # type: ignore[operator]
@@ -115,10 +120,9 @@ class LossHead:
 
     @contextmanager
     def against(self, targets: torch.Tensor) -> Iterator[None]:
-        """Within, the head takes (…, hidden) states to the summed loss against ``targets``, of the same shape
-        but for the last dimension."""
+        """Within this context, the head returns the summed loss of its input (…, hidden) against ``targets`` (…)."""
         layer, _ = self._layers()
-        # The linear layer itself must be called: sharded weights are put together for that call only.
+        # The linear layer itself must be called: sharded weights are gathered only for this call.
         replacements: list[Replacement] = [(layer, {"forward": lambda hidden: self._loss(hidden, targets)})]
         if layer is not self.head:
             replacements.append((self.head, {"forward": lambda hidden: layer(hidden)}))
@@ -127,11 +131,11 @@ class LossHead:
 
     @property
     def is_known(self) -> bool:
-        """Whether the head is one that this module understands: a linear layer, or one with PEFT's trained rows."""
+        """Whether this module can compute the head: a plain linear layer, or one with PEFT's trained rows around it."""
         return type(self._layers()[0]) is nn.Linear
 
     def _layers(self) -> tuple[Any, TrainableTokensLayer | None]:
-        """The linear layer itself, and PEFT's layer around it that holds the trained rows."""
+        """The linear layer itself, and PEFT's layer around it with the trained rows; None if there is no such layer."""
         adapter = getattr(self.head, "token_adapter", self.head)
         if isinstance(adapter, TrainableTokensLayer):
             return adapter.base_layer, adapter

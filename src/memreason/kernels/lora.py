@@ -1,10 +1,9 @@
-"""PEFT's LoRA layers over frozen linear layers, computed in one piece while training.
+"""PEFT's LoRA layers over frozen linear layers, computed as one function during training.
 
-The stock layer casts its input to the adapters' float32 (or computes under autocast, which casts at every
-call), draws its dropout mask number by number, and keeps several copies of its input for the
-backward pass. Here the products are taken in the weights' own data type, the mask comes from random bytes that all
-layers of a model share, and the backward pass has the input only. Parameters, names and checkpoints are the stock
-layer's.
+PEFT's own layer casts its input to the adapters' float32 (or computes under autocast, which casts at every call), draws
+its dropout mask number by number, and keeps several copies of its input for the backward pass. Here products are
+computed in the data type of the weights, the mask comes from random bytes that all layers of a model share, and only
+the input is kept for the backward pass. Parameters, names and checkpoints are those of PEFT's layer.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from torch.nn import functional
 from memreason.kernels.prepacked_linear import Packed, PackedLinear, back_through, times
 
 _LEAST_POOL = 1 << 22
-"""Random bytes that are drawn at least."""
+"""The least number of random bytes that are drawn at a time."""
 
 
 class LoraBesideFrozen(LoraLinear):
-    """A stock LoRA layer that computes as `_FrozenPlusLora` wherever it is a plain one."""
+    """PEFT's LoRA layer, which computes as `_FrozenPlusLora` if it has no special settings (`_is_plain`)."""
 
     random_bytes: RandomBytes
 
@@ -36,8 +35,8 @@ class LoraBesideFrozen(LoraLinear):
 
 
 class WeightBesideFrozen(ParamWrapper):
-    """The same where PEFT was told of a linear layer's weight, not of the layer: it would put the sum of both weights
-    in the place of the frozen one at each pass."""
+    """The same for an adapter on the weight of a linear layer instead of on the layer. PEFT's own layer would replace
+    the frozen weight by the sum of both weights at each pass."""
 
     random_bytes: RandomBytes
 
@@ -49,6 +48,8 @@ class WeightBesideFrozen(ParamWrapper):
 
 
 def _is_plain(layer: Any, x: torch.Tensor) -> bool:
+    """Whether `_FrozenPlusLora` computes what this layer does: one active adapter, not merged, without variants or
+    biases, over a frozen weight of the input's data type."""
     base, device = layer.base_layer, x.device.type
     others = layer.disable_adapters or layer.merged or layer.lora_variant
     if others or len(layer.active_adapters) != 1 or base.weight.requires_grad or x.dtype != base.weight.dtype:
@@ -59,8 +60,12 @@ def _is_plain(layer: Any, x: torch.Tensor) -> bool:
 
 
 class _Way(NamedTuple):
-    """How a layer computes in one pass: what multiplies the adapter's output, what dropout keeps of the adapter's
-    input (None: all), and the frozen weight packed, for inputs and for their gradients."""
+    """How a layer computes in one pass.
+
+    ``scaling`` multiplies the adapter's output. ``kept`` says what dropout keeps of the adapter's input (None: all).
+    ``packed``: the packed frozen weight for the output, and the one for the gradient of the input; None where the
+    weight is not packed.
+    """
 
     scaling: float
     kept: Kept | None
@@ -101,7 +106,7 @@ class _FrozenPlusLora(torch.autograd.Function):
         out.addmm_(low, b.T)
         ctx.save_for_backward(rows, weight, a, b, low)
         ctx.way = way
-        # Not a view: models may write into what a layer returned, which PyTorch forbids for views from in here.
+        # Not a view: models may write into the output of a layer, and PyTorch forbids this for views made in here.
         return torch.ops.aten._unsafe_view(out, [*x.shape[:-1], out.shape[-1]])
 
     @staticmethod
@@ -110,7 +115,7 @@ class _FrozenPlusLora(torch.autograd.Function):
         way: _Way = ctx.way
         shape, grad = grad.shape[:-1], grad.reshape(-1, grad.shape[-1])  # (tokens, out)
         grad_low = grad @ b
-        grad_b = (low.T @ grad).T.float().mul_(way.scaling)  # twice as fast as from the other side
+        grad_b = (low.T @ grad).T.float().mul_(way.scaling)  # twice as fast as grad.T @ low
         grad_a = (grad_low.T @ (way.kept.of(rows) if way.kept else rows)).float()
         grad_x = None
         if ctx.needs_input_grad[0]:
@@ -121,26 +126,28 @@ class _FrozenPlusLora(torch.autograd.Function):
 
 
 class RandomBytes:
-    """One model's random bytes for dropout: drawn anew for each forward pass, and used from random places on.
+    """The random bytes of one model for dropout. They are drawn again for each forward pass, and each layer uses them
+    from a random place on.
 
-    They are bound to the model and not to the thread: a pass that is repeated by activation checkpointing runs in a
-    thread of autograd's on a GPU, and must find the same bytes. They come from torch's generator, which a seed sets and
-    a checkpoint keeps for the whole process.
+    They belong to the model, not to the thread: when activation checkpointing repeats a pass on a GPU, it runs in
+    another thread, and must find the same bytes. They come from torch's global generator, which ``seed`` sets and whose
+    state a training checkpoint holds.
     """
 
     def __init__(self) -> None:
         self._bytes = torch.empty(0, dtype=torch.uint8)
 
     def refill(self, device: torch.device, size: int = 0) -> None:
-        """Draw new ones, as many as before or at least ``size``; to be called before each forward pass."""
+        """Draw new bytes, as many as before and at least ``size``. To be called before each forward pass."""
         words = -(-max(size, len(self._bytes), _LEAST_POOL) // 8)
         self._bytes = torch.empty(words, dtype=torch.int64, device=device).random_(-(2**63), None).view(torch.uint8)
 
     def draw(self, x: torch.Tensor, dropout: float) -> Kept:
-        """What is kept of ``x`` (…, columns), all but the last dimension flattened: each number with probability
-        1 - ``dropout``.
+        """Draw which numbers of ``x`` (…, columns) dropout keeps, each with probability 1 - ``dropout``; of the result,
+        all dimensions but the last are flattened.
 
-        Probabilities are multiples of 1/256; which one is drawn anew each time, so that the mean is exact.
+        In one call, the probability is a multiple of 1/256. It is drawn at random from the two nearest multiples, so
+        that its mean is exact.
         """
         rows = x.reshape(-1, x.shape[-1])
         if 2 * rows.numel() > len(self._bytes) or self._bytes.device != x.device:
@@ -153,17 +160,17 @@ class RandomBytes:
 class Kept(NamedTuple):
     """Which numbers of a matrix dropout keeps: those whose byte in ``bytes`` (rows, columns) is at least ``least``.
 
-    The bytes are a part of a model's `RandomBytes`, so that nothing else is held for the backward pass.
+    The bytes are a view of the model's `RandomBytes`, so the backward pass needs no memory for a mask.
     """
 
     bytes: torch.Tensor
     least: int
 
     def of(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` (rows, columns) where it is kept, else 0.
+        """``x`` (rows, columns), with 0 where a number is not kept.
 
-        On a CPU, 16-bit numbers are multiplied as integers, which is six times as fast as masking them; and a
-        comparison that writes such integers is ten times as fast as one that writes truth values.
+        On a CPU, the bits of 16-bit numbers are multiplied as integers by 0 or 1. This is six times as fast as masking,
+        and a comparison that writes such integers is ten times as fast as one that writes truth values.
         """
         as_integers = x.dtype.itemsize == 2 and x.device.type == "cpu"
         numbers = x.view(torch.int16) if as_integers else x
@@ -172,9 +179,10 @@ class Kept(NamedTuple):
 
 
 def use_lora_beside_frozen(model: nn.Module) -> RandomBytes:
-    """Let every plain LoRA layer over a linear one, or over its weight, compute as `LoraBesideFrozen` from now on.
+    """From now on, let every plain LoRA layer over a linear layer compute as `LoraBesideFrozen`, and every one over the
+    weight of a linear layer as `WeightBesideFrozen`.
 
-    Returns the random bytes that all of them share.
+    Returns the random bytes that they share.
     """
     random_bytes = RandomBytes()
     for module in model.modules():
@@ -190,12 +198,13 @@ def use_lora_beside_frozen(model: nn.Module) -> RandomBytes:
 
 
 def random_bytes_of(model: nn.Module) -> RandomBytes | None:
-    """The random bytes that ``model``'s adapters share; None where none of them computes as `LoraBesideFrozen`."""
+    """The random bytes that the adapters of ``model`` share; None if `use_lora_beside_frozen` changed none of them."""
     own = (module for module in model.modules() if isinstance(module, LoraBesideFrozen | WeightBesideFrozen))
     return next((module.random_bytes for module in own), None)
 
 
 def all_beside_frozen(model: nn.Module) -> bool:
-    """Whether all adapters compute in their frozen weights' data type, which PEFT's own do for single weights only."""
+    """Whether all adapters compute in the data type of their frozen weights; PEFT's own layers do so only for adapters
+    on a single weight (`ParamWrapper`)."""
     own = (LoraBesideFrozen, ParamWrapper)
     return all(isinstance(module, own) for module in model.modules() if isinstance(module, LoraLayer))

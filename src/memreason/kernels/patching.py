@@ -1,8 +1,8 @@
-"""The ways in which a part of one model is replaced for a while. Nothing of another model is touched.
+"""Ways to replace a part of one model for a while, without any effect on other models.
 
-transformers' layers look for functions in the module file that defines them. To replace such a function there would
-replace it for every model of that family, also for one that runs in another thread. So what is replaced is always an
-attribute of one model's own modules.
+transformers' layers look up functions by name in the file that defines the layer. A function replaced there would be
+replaced for every model of that family, also for one that runs in another thread. So only attributes of one model's own
+modules are replaced.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from transformers import PreTrainedModel
 from memreason.errors import Unsupported
 
 Replacement = tuple[nn.Module, Mapping[str, Any]]
-"""A module, and the attributes that it has for a while; ``__class__`` makes it one of another class."""
+"""A module, and the attributes that it has for a while; the attribute ``__class__`` changes its class."""
 
 
 @contextmanager
 def replaced(replacements: Iterable[Replacement]) -> Iterator[None]:
-    """Within, modules have other attributes; afterwards they are as before, whatever is raised.
+    """Within this context, modules have other attributes. Afterwards they are as before, also if an error is raised.
 
-    An attribute that a module did not have itself (such as ``forward``, which its class has) is gone afterwards.
-    Replacements are made one by one, so a generator may raise half-way.
+    An attribute that the module itself did not have before (such as ``forward``, which its class has) is then removed.
+    Replacements are made one by one; if ``replacements`` is a generator that raises, those already made are undone.
     """
     before: list[tuple[nn.Module, type, Mapping[str, Any], dict[str, Any]]] = []
     try:
@@ -46,9 +46,9 @@ def replaced(replacements: Iterable[Replacement]) -> Iterator[None]:
 
 
 def forward_with(module: nn.Module, name: str, function: Callable[..., Any]) -> MethodType:
-    """``module``'s forward, which finds ``function`` where it looks for ``name`` in the file that defines it.
+    """A forward for ``module`` with the code of its own forward, in which the global ``name`` means ``function``.
 
-    It is the same code with a copy of that file's names, one of which is another.
+    It has a copy of the global names of the file that defines it, with this one name replaced.
     """
     forward = type(module).forward
     copy = FunctionType(
@@ -60,10 +60,10 @@ def forward_with(module: nn.Module, name: str, function: Callable[..., Any]) -> 
 
 
 def function_of_forward(module: nn.Module, name: str) -> Callable[..., Any] | None:
-    """The function that ``module``'s forward calls by ``name``; None where it calls none.
+    """The function that the forward of ``module`` calls by ``name``; None if it calls no such function.
 
-    None too where the forward is not plain: one that a decorator wraps, or that was replaced already (accelerate's
-    hooks).
+    Also None if the forward is not plain, that is, if a decorator wraps it or it was already replaced (by accelerate's
+    hooks, for example).
     """
     forward: Any = type(module).forward
     if "forward" in vars(module) or not isinstance(forward, FunctionType) or name not in forward.__code__.co_names:
@@ -73,9 +73,9 @@ def function_of_forward(module: nn.Module, name: str) -> Callable[..., Any] | No
 
 @contextmanager
 def attention_implementation(model: PreTrainedModel, name: str) -> Iterator[None]:
-    """Within, ``model`` attends by the function that transformers knows by ``name``.
+    """Within this context, ``model`` uses the attention function that is registered with transformers as ``name``.
 
-    Raises Unsupported where the model does not let its attention be chosen.
+    Raises Unsupported if the model does not allow to choose its attention.
     """
     usual = attention_in_use(model.config)
     try:
@@ -89,5 +89,5 @@ def attention_implementation(model: PreTrainedModel, name: str) -> Iterator[None
 
 
 def attention_in_use(config: Any) -> str:
-    """The attention of the model with this config, as `model.set_attn_implementation` takes it: `eager`, `sdpa`, …"""
+    """The name of the attention of a model with this config, for `model.set_attn_implementation`: `eager`, `sdpa`, …"""
     return config._attn_implementation

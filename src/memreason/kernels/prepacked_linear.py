@@ -1,9 +1,10 @@
-"""Linear layers whose weights lie in the order in which a CPU multiplies them.
+"""Linear layers with a copy of the weight in the order in which a CPU multiplies it (*packed*).
 
-PyTorch lays a weight out anew for every product: in 16 bits a tenth of a training pass over frozen weights, and up to
-half of decoding one answer; in float32 a third of decoding few answers at once. Here it is done once, beside the
-weight itself: in bfloat16 as oneDNN wants it, in float32 transposed, in panels that are narrow enough for a cache.
-Results are the same bit for bit, in float32 from 16 rows on (below, PyTorch adds in another order).
+PyTorch reorders a weight again for every product. In 16 bits this takes a tenth of a training pass over frozen weights,
+and up to half of the time to decode one answer; in float32, a third of the time to decode few answers at once. Here it
+is done once, and the copy is kept beside the weight: in bfloat16 in oneDNN's order, in float32 transposed and cut into
+panels that are narrow enough for a cache. Results are bit for bit the same; in float32 this holds from 16 rows on,
+since for fewer rows PyTorch adds in another order.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from memreason.runtime.allocator import free_memory
 logger = logging.getLogger(__name__)
 
 _SHARE = 0.25
-"""How much of the memory that is free the copies may take."""
+"""The share of the free memory that the copies may take."""
 _ROWS = 1024
-"""Rows of input that oneDNN's layout is asked for; it serves any number."""
+"""Number of input rows for which oneDNN chooses its order; the packed weight works with any number."""
 _PANEL = 768
-"""Columns of a panel, at most."""
+"""The most columns of a panel."""
 
 Packed = torch.Tensor | tuple[torch.Tensor, ...]
-"""A packed weight (out, in): oneDNN's tensor, or panels (in, some of out)."""
+"""A packed weight (out, in): oneDNN's tensor, or panels (in, part of out)."""
 
 
 class PackedLinear(nn.Linear):
-    """A linear layer with its weight packed beside it. ``back`` is the transposed weight's, for the gradient of
-    inputs, or None where none is wanted or the weight itself will do."""
+    """A linear layer with its packed weight. ``back`` is the packed transposed weight, for the gradient of the input;
+    None if no gradient is needed, or the weight itself is used for it."""
 
     packed: Packed
     back: Packed | None
@@ -54,7 +55,7 @@ class PackedLinear(nn.Linear):
 
 
 class _Frozen(torch.autograd.Function):
-    """y = x Wᵀ + bias, with a gradient for x only."""
+    """y = x Wᵀ + bias, with a gradient only for x."""
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -69,11 +70,11 @@ class _Frozen(torch.autograd.Function):
 
 
 def times(x: torch.Tensor, packed: Packed, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """x (…, in) → x Wᵀ + bias (…, out), where ``packed`` is W (out, in), by `pack`."""
+    """x (…, in) → x Wᵀ + bias (…, out), where ``packed`` is W (out, in) packed by `pack`."""
     if isinstance(packed, torch.Tensor):
         return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
     widths = [panel.shape[1] for panel in packed]
-    out = x.new_empty(*x.shape[:-1], sum(widths))  # no view, so that a model may write into it (Gemma 3n)
+    out = x.new_empty(*x.shape[:-1], sum(widths))  # not a view, so that a model may write into it (Gemma 3n)
     rows = x.reshape(-1, x.shape[-1])  # (tokens, in)
     for panel, part in zip(packed, out.view(len(rows), -1).split(widths, 1), strict=True):
         torch.mm(rows, panel, out=part)
@@ -83,12 +84,12 @@ def times(x: torch.Tensor, packed: Packed, bias: torch.Tensor | None = None) -> 
 
 
 def back_through(grad: torch.Tensor, weight: torch.Tensor, back: Packed | None) -> torch.Tensor:
-    """``grad`` (…, out) → grad W (…, in), with the transposed weight packed where there is such."""
+    """``grad`` (…, out) → grad W (…, in), by the packed transposed weight ``back`` if it is not None."""
     return grad @ weight if back is None else times(grad, back)
 
 
 def pack(weight: torch.Tensor) -> Packed:
-    """``weight`` (out, in) as `times` takes it."""
+    """``weight`` (out, in) in the packed form that `times` takes."""
     if weight.dtype == torch.bfloat16:
         return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _ROWS)
     parts = -(-len(weight) // _PANEL)
@@ -97,21 +98,21 @@ def pack(weight: torch.Tensor) -> Packed:
 
 @contextmanager
 def packed_weights(model: nn.Module, with_gradients: bool = False) -> Iterator[None]:
-    """Within, ``model``'s linear layers hold their weights packed too, as they are now, where that is of use:
-    on a CPU, and where there is memory for it.
+    """Within this context, the linear layers of ``model`` also hold their weights packed, if the weights are on a CPU
+    and there is enough free memory.
 
-    Weights must not change within, so with ``with_gradients`` only frozen ones are packed. Where this is within
-    another such context, whose packed weights may be others, those rest until it is over.
+    The weights must not change within the context; so with ``with_gradients`` only frozen ones are packed. Contexts can
+    be nested: packed weights of the outer one are not used within the inner one, since weights may have changed.
     """
     linear: list[Any] = [module for module in model.modules() if type(module) in (nn.Linear, PackedLinear)]
     layers = [layer for layer in linear if _is_suited(layer.weight)]
     layers = [layer for layer in layers if not (with_gradients and layer.weight.requires_grad)]
     needed = sum(layer.weight.nbytes * (1 + (with_gradients and _packs_back(layer.weight))) for layer in layers)
     if needed > _SHARE * free_memory():
-        logger.info(f"weights are not packed: {needed / 1e9:.1f} GB of copies are too much for the free memory")
+        logger.info(f"weights are not packed: the copies would take {needed / 1e9:.1f} GB, too much of the free memory")
         layers = []
     with replaced((layer, {"__class__": nn.Linear}) for layer in linear):
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # PyTorch transposes by one thread
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # PyTorch uses one thread to transpose
             packed = list(pool.map(partial(_as_packed, with_gradients=with_gradients), layers))
         with replaced(zip(layers, packed, strict=True)):
             yield
@@ -124,7 +125,7 @@ def _as_packed(layer: nn.Linear, with_gradients: bool) -> dict[str, Any]:
 
 
 def _packs_back(weight: torch.Tensor) -> bool:
-    """Whether the gradient of inputs wants a copy of its own; a float32 weight lies right for it as it is."""
+    """Whether the gradient of inputs needs a packed copy of its own; a float32 weight is already in the right order."""
     return weight.dtype == torch.bfloat16
 
 
@@ -136,8 +137,9 @@ def _is_suited(weight: torch.Tensor) -> bool:
 
 @cache
 def _works() -> bool:
-    """Whether this PyTorch and this processor do it in bfloat16; the operations are PyTorch's own, for its compiler."""
-    draws = torch.Generator().manual_seed(0)  # of its own: whoever has set a seed goes on from there
+    """Whether packing in bfloat16 works with this PyTorch and this processor. It uses operations that PyTorch has for
+    its own compiler."""
+    draws = torch.Generator().manual_seed(0)  # not the global one, whose state must stay as it is
     x, weight = (torch.randn(rows, 64, generator=draws).bfloat16() for rows in (4, 32))
     try:
         return torch.allclose(times(x, pack(weight)), functional.linear(x, weight), rtol=0.02, atol=0.1)

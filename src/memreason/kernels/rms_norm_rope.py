@@ -1,8 +1,8 @@
-"""RMS norms and rotary positions as one function each while training, where a model's own take ten or more.
+"""RMS norms and rotary positions as one function each during training; a model's own code calls ten or more.
 
-Step by step, autograd keeps and reads every number in between; here each has a backward pass of its own that
-recomputes them. Whether each of a model's norms and its rotation are the usual ones is tried on random numbers. Without
-gradients the model's own run, so that evaluation gives the same in the middle of training as after it.
+With the model's own code, autograd keeps and reads every intermediate result. Here each of the two has its own backward
+pass, which computes them again. Random numbers test whether a model's norms and rotation are the usual ones. Where no
+gradient is needed, the model's own code runs, so that evaluation during training gives the same as after it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from memreason.kernels.patching import Replacement, forward_with, function_of_fo
 logger = logging.getLogger(__name__)
 
 _ROTATION = "apply_rotary_pos_emb"
-"""What transformers' model files call the function that rotates queries and keys."""
+"""The name, in transformers' model files, of the function that rotates queries and keys."""
 _CLOSE: Any = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @contextmanager
 def fused(model: nn.Module) -> Iterator[None]:
-    """Within, the frozen norms and the rotation of ``model`` (one without PEFT around it) compute as one function."""
+    """Within this context, the frozen norms and the rotation of ``model`` compute as one function each.
+
+    ``model`` is the model without PEFT around it.
+    """
     norms = [(module, {"forward": _norm_of(module)}) for module in model.modules() if _is_usual_norm(module)]
     attentions = list(_with_rotation(model))
     logger.debug(f"computed as one function: {len(norms)} norms, rotations of {len(attentions)} layers")
@@ -37,7 +40,7 @@ def fused(model: nn.Module) -> Iterator[None]:
 
 
 def _with_rotation(model: nn.Module) -> Iterator[Replacement]:
-    """Every layer that rotates queries and keys as usual, with a forward that does it by `_Rotation`."""
+    """Every layer that rotates queries and keys in the usual way, with a forward that uses `_Rotation` for it."""
     for module in model.modules():
         usual = function_of_forward(module, _ROTATION)
         if usual is not None and _is_usual_rotation(usual):
@@ -45,7 +48,7 @@ def _with_rotation(model: nn.Module) -> Iterator[Replacement]:
 
 
 class _Norm(torch.autograd.Function):
-    """y = weight · x / √(mean(x²) + ε) over the last dimension, in float32 inside; a gradient for x only."""
+    """y = weight · x / √(mean(x²) + ε) over the last dimension, computed in float32, with a gradient only for x."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:  # type: ignore[override]
@@ -64,7 +67,7 @@ class _Norm(torch.autograd.Function):
 
 
 def _norm_of(norm: Any) -> Callable[..., torch.Tensor]:
-    """The forward of a norm that computes by `_Norm` where a gradient is wanted."""
+    """A forward for ``norm`` that uses `_Norm` if a gradient is needed."""
     stock = type(norm).forward
 
     def forward(x: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
@@ -76,8 +79,9 @@ def _norm_of(norm: Any) -> Callable[..., torch.Tensor]:
 
 
 def _is_usual_norm(module: Any) -> bool:
+    """Whether a module is a frozen RMS norm that computes what `_Norm` does."""
     kind: Any = type(module)
-    if "forward" in vars(module):  # something was put in its place already, such as accelerate's hooks
+    if "forward" in vars(module):  # it was already replaced, by accelerate's hooks for example
         return False
     if not kind.__name__.endswith("RMSNorm") or not hasattr(module, "variance_epsilon"):
         return False
@@ -86,12 +90,12 @@ def _is_usual_norm(module: Any) -> bool:
 
 
 def _computes_usually(norm: Any) -> bool:
-    """Whether a norm computes what `_Norm` does, on its own settings with other weights: its own may all be one."""
+    """Whether a norm computes what `_Norm` does. The test uses random weights, since the norm's own may all be 1."""
     twin = copy(norm)
-    draws = torch.Generator().manual_seed(0)  # of its own: whoever has set a seed goes on from there
+    draws = torch.Generator().manual_seed(0)  # not the global one, whose state must stay as it is
     weight = torch.empty(len(norm.weight)).uniform_(0.5, 2, generator=draws)
     twin._parameters = {**norm._parameters, "weight": nn.Parameter(weight)}
-    # Off zero, so that a mean that is taken off shows; small, so that what is added to the squares does.
+    # Not around zero, so that a norm that subtracts the mean differs; and partly small, so that another ε differs.
     x = (torch.randn(3, len(weight), generator=draws) + 1) * torch.tensor([[1.0], [1e-2], [1e-3]])
     try:
         return bool(
@@ -102,7 +106,7 @@ def _computes_usually(norm: Any) -> bool:
 
 
 class _Rotation(torch.autograd.Function):
-    """(x₁, x₂) → (x₁ c₁ - x₂ s₁, x₂ c₂ + x₁ s₂), halves of the last dimension, for queries and for keys."""
+    """(x₁, x₂) → (x₁ c₁ - x₂ s₁, x₂ c₂ + x₁ s₂) for the two halves of the last dimension, of queries and of keys."""
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -132,7 +136,7 @@ class _Rotation(torch.autograd.Function):
 
 
 def _rotation_or(usual: Callable[..., Any]) -> Callable[..., Any]:
-    """A model file's rotation, by `_Rotation` where a gradient is wanted and the shapes are those of a decoder."""
+    """The rotation ``usual``, by `_Rotation` if a gradient is needed and the shapes are those of a decoder."""
 
     def rotation(
         query: torch.Tensor, key: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *args: Any, **kwargs: Any
@@ -148,7 +152,7 @@ def _rotation_or(usual: Callable[..., Any]) -> Callable[..., Any]:
 
 @cache
 def _is_usual_rotation(usual: Callable[..., Any]) -> bool:
-    """Whether a model file's rotation computes what `_Rotation` does."""
+    """Whether the rotation ``usual`` of a model file computes what `_Rotation` does."""
     draws = torch.Generator().manual_seed(0)
     query, key, angle = (torch.randn(shape, generator=draws) for shape in ((2, 4, 3, 8), (2, 2, 3, 8), (2, 3, 8)))
     cos, sin = angle.cos(), angle.sin()

@@ -1,4 +1,4 @@
-"""Rows of new tokens, trained beside an embedding matrix or an output head that stays frozen."""
+"""The rows of new tokens, trained beside a frozen embedding matrix or output head."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from torch import nn
 class NewRowsBesideFrozen(TrainableTokensLayer):
     """PEFT's trainable tokens, computed beside the frozen matrix instead of in a copy of it.
 
-    The stock layer copies the whole matrix at every forward pass and builds a dense gradient for all
-    of it. Here the frozen layer runs as it is, and only the outputs that belong to new rows are
-    replaced: looked-up vectors on the input side, logits on the output side. Parameters, names and
-    checkpoints are the stock layer's.
+    PEFT's own layer copies the whole matrix at every forward pass, and makes a dense gradient for all of it. Here the
+    frozen layer runs unchanged, and only the outputs of new rows are replaced: looked-up vectors on the input side,
+    logits on the output side. Parameters, names and checkpoints are those of PEFT's layer.
     """
 
     def forward_adapters(self, x: torch.Tensor, active_adapters: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -29,19 +28,19 @@ class NewRowsBesideFrozen(TrainableTokensLayer):
         if isinstance(layer, nn.Embedding):
             scale = self._get_embed_scale()
             rows = rows if scale is None else rows * scale
-            # Position of each id among the new ones; what is not new looks up row 0 and is not taken.
+            # The position of each id among the new ids. Ids that are not new get any row, which is not used.
             position = torch.searchsorted(index, x).clamp(max=len(index) - 1)
             is_new = (index[position] == x).unsqueeze(-1)
-            # Not `rows[position]`: with several threads its gradient adds up in any order.
+            # Not `rows[position]`: with several threads, the order in which its gradient is summed is not fixed.
             return torch.where(is_new, nn.functional.embedding(position, rows.to(result.dtype)), result)
-        # The stock layer leaves out the head's bias until it is merged; the model was trained with it.
+        # PEFT's layer does not add the head's bias before it is merged, but the model was trained with the bias.
         bias = None if layer.bias is None else layer.bias[index].to(x.dtype)
         logits = nn.functional.linear(x, rows.to(x.dtype), bias).to(result.dtype)
         return result.index_copy(-1, index, logits)
 
 
 def use_rows_beside_frozen(model: nn.Module) -> None:
-    """Let every trainable-tokens layer of a PEFT model compute as `NewRowsBesideFrozen`."""
+    """From now on, let every trainable-tokens layer of a PEFT model compute as `NewRowsBesideFrozen`."""
     for module in model.modules():
         if type(module) is TrainableTokensLayer:
             module.__class__ = NewRowsBesideFrozen

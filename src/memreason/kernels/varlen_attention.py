@@ -1,10 +1,9 @@
-"""Attention for training on one row of several texts, with no padding and none seeing another.
+"""Attention for training on one row of several texts, without padding, in which no text sees another.
 
-All that a transformer does token by token runs over the row as it is. Only attention must know where
-texts begin and end; it is a function registered with transformers, so any of its decoders runs
-unchanged. It lays the texts side by side, each at the left of a line of its own: padding then stands
-to the right of what may be seen, and plain causal attention needs no further mask; windows and chunks that
-are shorter than a text do.
+Everything that a transformer does for each token alone runs over the row unchanged. Only attention must know where
+texts begin and end. It is a function registered with transformers, so any of its decoders runs unchanged. It puts each
+text into a line of a grid, with padding on the right, where causal attention does not look. So only windows and chunks
+that are shorter than a text need a mask.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from memreason.runtime.cpu_threads import share_cores
 
 NAME = "memreason_documents"
 _AT_ONCE = 1 << 20
-"""Attention weights computed at once on a CPU, so that they stay in its cache."""
+"""Number of attention weights that are computed at once on a CPU, so few that they stay in its cache."""
 _BLOCK = 128
-"""Queries that are taken together; keys after the last of them are left out."""
+"""Number of queries in a block. Keys after its last query are left out."""
 
 
 @dataclass
 class Documents:
-    """Where the texts of one row are: text i in line i of a (texts, longest) grid.
+    """Where the texts of one row are: text i is line i of a (texts, longest) grid.
 
-    ``cells`` (tokens,) is each token's place in the flattened grid, None where texts are equally long.
-    ``attended`` are the modules that have attended over the row. Where ``doubted``, each of them must show that what
-    it may see is what `Seen.is_plain` says, and that its texts' places count from 0.
+    ``cells`` (tokens,) is the place of each token in the flattened grid; None if all texts are equally long.
+    ``attended`` lists the modules that have attended over the row. With ``doubted``, it is checked for each of them
+    that its tokens see what `Seen.is_plain` says, and that positions start from 0 in each text.
     """
 
     lengths: tuple[int, ...]
@@ -45,7 +44,7 @@ class Documents:
 
     @classmethod
     def of(cls, lengths: Sequence[int], device: torch.device, doubted: bool = False) -> Documents:
-        """Of texts that are ``lengths`` tokens long, one after another."""
+        """The documents for texts of ``lengths`` tokens, one after another in the row."""
         longest = max(lengths)
         if min(lengths) == longest:
             return cls(tuple(lengths), None, doubted)
@@ -59,11 +58,14 @@ class Documents:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest text."""
+        """Number of tokens of the longest text."""
         return max(self.lengths)
 
     def mask(self, seen: Seen) -> torch.Tensor | None:
-        """(longest, longest) bool: which key each query of a text sees; None where that is all before it."""
+        """(longest, longest) bool: whether query i of a text sees its key j; None if each sees all keys up to its own.
+
+        Raises Unsupported for a mask that is not the same for all texts, if the documents are ``doubted``.
+        """
         if self.doubted:
             self._prove(seen)
         if seen.is_plain(self.longest):
@@ -71,6 +73,7 @@ class Documents:
         return seen.among(sum(self.lengths[: self.lengths.index(self.longest)]), self.longest)
 
     def _prove(self, seen: Seen) -> None:
+        """Raise Unsupported if the mask is not causal, differs between texts, or depends on the place in the row."""
         start, widest = 0, None if seen.is_plain(self.longest) else replace(self, doubted=False).mask(seen)
         if widest is not None and widest.triu(1).any():
             raise Unsupported("attention to what follows")
@@ -90,7 +93,7 @@ class Documents:
         return x.view(self.count, self.longest, *x.shape[1:])
 
     def gather(self, x: torch.Tensor) -> torch.Tensor:
-        """The way back: (texts, longest, heads, size) → (tokens, heads, size)."""
+        """The inverse of `spread`: (texts, longest, heads, size) → (tokens, heads, size)."""
         x = x.flatten(0, 1)
         return x if self.cells is None else x.index_select(0, self.cells)
 
@@ -106,12 +109,12 @@ def _attend(
 ) -> tuple[torch.Tensor, None]:
     """``query`` (1, heads, tokens, size) → (1, tokens, heads, value size); keys and values may have fewer heads.
 
-    transformers knows it by name for the whole process; where the texts are comes with each call, as the option
-    ``documents`` that the model was called with and hands on to its layers.
+    transformers finds this function by a name for the whole process. Where the texts are is given to each call of the
+    model, as the option ``documents``, which the model passes on to its layers.
     """
     documents, dropout = options.pop("documents", None), options.pop("dropout", 0.0)
     if documents is None:
-        raise Unsupported("the texts' places do not reach its attention")
+        raise Unsupported("it does not pass the option documents on to its attention")
     mask = documents.mask(seen_of(attention_mask, options))
     if any(x.shape[0] != 1 or x.shape[2] != sum(documents.lengths) for x in (query, key, value)):
         raise Unsupported("attention over something else than the row's tokens")
@@ -133,7 +136,7 @@ def _fused_attention(
     mask: torch.Tensor | None,
     dropout: float = 0.0,
 ) -> torch.Tensor:
-    """torch's own, (tokens, heads, size) each → (tokens, heads, size of a value)."""
+    """Attention by torch's own function, (tokens, heads, size) each → (tokens, heads, size of a value)."""
     q, k, v = (documents.spread(x).transpose(1, 2) for x in (query, key, value))  # (texts, heads, longest, size)
     shares = k.shape[1] != q.shape[1]
     if shares and (mask is not None or k.shape[-1] != v.shape[-1]):  # no fast kernel takes both
@@ -146,12 +149,12 @@ def _fused_attention(
 
 
 class _GroupedAttention(torch.autograd.Function):
-    """Causal attention as a few products of small matrices: on a CPU, at the lengths of solutions, several
+    """Causal attention as a few products of small matrices. On a CPU, at the lengths of solutions, this is several
     times as fast as fused attention, whose backward pass is slow there.
 
-    Query heads that share keys (a *group*) are one matrix: line t · heads + h of it is head h's query at token t. So
-    one product of matrices serves a whole group, queries up to token t are the first lines of it, and the keys that
-    they see are the first t: a block of lines needs no keys after its last token.
+    The queries of all heads that share keys (a *group*) are one matrix. Its line t · heads + h is the query of head h
+    at token t. So one product of matrices is enough for a whole group. The lines are sorted by token, so a block of
+    lines needs no keys after the token of its last line.
     """
 
     @staticmethod
@@ -164,8 +167,8 @@ class _GroupedAttention(torch.autograd.Function):
         scaling: float,
         visible: torch.Tensor | None,
     ) -> torch.Tensor:
-        """(tokens, heads, size), twice (tokens, groups, size) → (tokens, heads, size of a value); ``visible`` (longest,
-        longest) says which keys each query sees, None: all up to its own."""
+        """``query`` (tokens, heads, size), ``key`` and ``value`` (tokens, groups, size) → (tokens, heads, size of a
+        value). ``visible`` (longest, longest) says which keys each query sees; None: all up to its own."""
         groups, heads = key.shape[1], query.shape[1] // key.shape[1]
         q, k, v = (_grouped(documents.spread(x), groups) for x in (query, key, value))
         if visible is None:
@@ -205,13 +208,14 @@ def _grouped(x: torch.Tensor, groups: int) -> torch.Tensor:
 
 
 def _ungrouped(x: torch.Tensor, documents: Documents, groups: int) -> torch.Tensor:
-    """The way back of `_grouped`."""
+    """The inverse of `_grouped`: (texts × groups, longest × heads of a group, size) → (texts, longest, heads, size)."""
     x = x.view(documents.count, groups, documents.longest, -1, x.shape[-1])
     return x.transpose(1, 2).flatten(2, 3)
 
 
 def _blocks(q: torch.Tensor, longest: int) -> list[tuple[slice, slice, slice]]:
-    """What is computed at once: (texts × groups, lines of queries, the keys that any of them may see)."""
+    """The blocks that are computed one after another, each as slices of: texts × groups, lines of queries, and the keys
+    that any of these queries may see."""
     heads = q.shape[1] // longest
     step = max(1, _AT_ONCE // (heads * min(_BLOCK, longest) * longest))
     return [
@@ -223,12 +227,13 @@ def _blocks(q: torch.Tensor, longest: int) -> list[tuple[slice, slice, slice]]:
 
 @lru_cache(64)
 def _causal(longest: int, heads: int, dtype: torch.dtype) -> torch.Tensor:
+    """The causal mask in the form of `_added`."""
     return _added(torch.ones(longest, longest, dtype=torch.bool).tril(), heads, dtype)
 
 
 def _added(visible: torch.Tensor, heads: int, dtype: torch.dtype) -> torch.Tensor:
-    """(longest, longest) bool → (longest × heads of a group, longest), to be added to the scores: each line stands as
-    often as a group has heads."""
+    """(longest, longest) bool → a mask (longest × heads of a group, longest) to add to the scores. Each line is
+    repeated for every head of a group."""
     mask = torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, -torch.inf)
     return mask.repeat_interleave(heads, 0)
 

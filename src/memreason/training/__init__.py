@@ -1,1 +1,1 @@
-"""Solutions → a trained checkpoint."""
+"""Training: from solutions to a trained checkpoint."""

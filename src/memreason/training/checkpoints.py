@@ -1,4 +1,7 @@
-"""The `checkpoint-…` folders of a run: which can be gone on from, and which go. Nobody else's files are touched."""
+"""The `checkpoint-…` folders of a run: which of them a run can continue from, and which are removed.
+
+Only files that training writes are ever removed.
+"""
 
 from __future__ import annotations
 
@@ -19,46 +22,46 @@ from memreason.runtime.reading import fits, read_object, reason
 from memreason.training.dataset import TOKENISED, discard
 
 COMPLETE = "complete"
-"""Empty file written last into a training checkpoint; one without it was cut off while being saved."""
+"""An empty file, written last into a training checkpoint. If it is missing, saving was interrupted."""
 STATE = "trainer_state.json"
 WHOLE = (COMPLETE, MANIFEST, STATE, "optimizer.pt", "scheduler.pt")
 RESUME_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", COMPLETE)
-"""What only resuming needs; removed when the run is finished."""
+"""Files that only a resumed run needs; removed when the run is finished."""
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json")
 MODEL_FILES = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json", "config.json",
                "generation_config.json")  # fmt: skip
 _FILES = (*ADAPTER_FILES, *MODEL_FILES, *RESUME_FILES, MANIFEST, STATE, "config.yaml", "training_args.bin",
           "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model",
           "chat_template.jinja", "additional_chat_templates", ".saving.*")  # fmt: skip
-"""What is written into a checkpoint, by us, transformers and PEFT."""
+"""Files that memreason, transformers and PEFT write into a checkpoint."""
 _SAVING = ".saving.*"
 _STATE = {"global_step": int, "epoch": float | None, "best_metric": float | None, "best_model_checkpoint": str | None,
           "log_history": list[dict[str, Any]] | None}  # fmt: skip
-"""What a run goes on from, of the Trainer's state."""
+"""Fields of the Trainer's state that a resumed run reads → their types."""
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
-    """Remove from ``folder`` what has one of the ``names`` (patterns)."""
+    """Remove files and folders from ``folder`` whose name matches one of the patterns ``names``."""
     for name in names:
         for path in folder.glob(name):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove ``folder`` unless somebody else's file is in it."""
+    """Remove ``folder`` if no file is left in it."""
     with suppress(OSError):
         folder.rmdir()
 
 
 def remove_evaluation(folder: Path) -> None:
-    """Remove what an evaluation wrote."""
+    """Remove the files that an evaluation wrote into ``folder``."""
     if folder.is_dir() and not folder.is_symlink():
         remove(folder, EVALUATION_FILES)
         remove_if_empty(folder)
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Remove what training wrote into a checkpoint, and evaluations of it; of a link to one, the link."""
+    """Remove the files that training wrote into a checkpoint, and its evaluations. Of a link, remove only the link."""
     if folder.is_symlink():
         folder.unlink()
         return
@@ -69,9 +72,12 @@ def remove_checkpoint(folder: Path) -> None:
 
 
 def checkpoints_of(run: Path) -> list[Path]:
-    """Our checkpoints in ``run``, those cut off among them, by their steps; not `checkpoint-best`, say."""
-    found = [folder for folder in run.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", folder.name)]
-    return sorted((folder for folder in found if _is_ours(folder)), key=_step)
+    """The checkpoints that training wrote into ``run``, sorted by step, also those whose saving was interrupted.
+
+    Folders of other names, such as `checkpoint-best`, are not among them.
+    """
+    numbered = [folder for folder in run.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", folder.name)]
+    return sorted((folder for folder in numbered if _is_ours(folder)), key=_step)
 
 
 def _step(folder: Path) -> int:
@@ -85,30 +91,31 @@ def _is_ours(folder: Path) -> bool:
 
 
 def newest_whole_checkpoint(run: Path, say: Callable[[str], None]) -> Path | None:
-    """The newest training checkpoint that can be read, None where there is none.
+    """The newest training checkpoint that can be read; None where there is none.
 
-    Those whose saving was cut off are removed; those damaged since are named to ``say``, and left as they are.
+    Checkpoints whose saving was interrupted are removed. Checkpoints that were damaged later stay as they are, and
+    ``say`` gets a message about each.
     """
     remove(run, (_SAVING,))
     for folder in reversed(checkpoints_of(run)):
         if not (folder / COMPLETE).exists():
             remove_checkpoint(folder)
         elif problem := damage(folder):
-            say(f"{folder} is damaged ({problem}) and is passed over; delete it to be rid of this message")
+            say(f"{folder} is damaged ({problem}) and is passed over; delete it to stop this message")
         else:
             return folder
     return None
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with the files of a checkpoint, as far as that can be seen without reading them whole."""
+    """What is wrong with the files of a checkpoint, None for nothing; the files are not read whole."""
     if missing := [name for name in WHOLE if not (folder / name).is_file()]:
         return f"{missing[0]} is missing"
     weights = sorted(folder.glob("*.safetensors"))
     path = folder
     try:
         for path in [*folder.glob("*.pt"), *folder.glob("*.pth")]:
-            with zipfile.ZipFile(path):  # its table stands at the end
+            with zipfile.ZipFile(path):  # reads the table at its end, so a file that was cut off fails
                 pass
         for path in weights:
             with safe_open(path, "np"):
@@ -124,7 +131,7 @@ def damage(folder: Path) -> str | None:
 
 
 def _check_state(state: dict[str, Any], step: int) -> None:
-    """Raise ValueError or TypeError where the Trainer could not go on from ``state``, saved at ``step``."""
+    """Raise ValueError or TypeError where the Trainer could not continue from ``state``, which must be of ``step``."""
     from transformers import TrainerState
 
     TrainerState(**state)
@@ -135,17 +142,20 @@ def _check_state(state: dict[str, Any], step: int) -> None:
 
 
 def rotate(run: Path, limit: int | None, best: str | None) -> None:
-    """Remove the oldest checkpoints until ``limit`` are left; never the newest, nor the ``best`` one."""
-    found = checkpoints_of(run)
-    kept = {found[-1].name if found else "", Path(best or "").name}
-    spare = [folder for folder in found if folder.name not in kept]
-    for folder in spare[: max(0, len(found) - limit)] if limit and limit > 0 else ():
+    """Remove the oldest checkpoints until ``limit`` are left, but never the newest or the ``best`` one."""
+    checkpoints = checkpoints_of(run)
+    kept = {checkpoints[-1].name if checkpoints else "", Path(best or "").name}
+    spare = [folder for folder in checkpoints if folder.name not in kept]
+    for folder in spare[: max(0, len(checkpoints) - limit)] if limit and limit > 0 else ():
         remove_checkpoint(folder)
 
 
 def clean_up(run: Path, keep_checkpoints: bool) -> None:
-    """After a finished run: remove the tokenised examples, and optimizer and generator states, or the training
-    checkpoints whole."""
+    """Tidy the folder of a finished run.
+
+    Removes the tokenised examples, and the training checkpoints; with ``keep_checkpoints``, of these only the states
+    of the optimizer, the schedule and the random generators.
+    """
     discard(run / TOKENISED)
     for folder in checkpoints_of(run):
         if keep_checkpoints:

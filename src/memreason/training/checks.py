@@ -1,4 +1,4 @@
-"""What a training run asks of data, options, tokenizer and processes, before anything is spent. All raise UserError."""
+"""Checks of data, options, tokenizer and processes before a training run does any work. All raise UserError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from memreason.training.config import TrainingConfig, shards
 
 
 def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
-    """Raise UserError where a split is missing that the run will need, or an option or device cannot be used."""
+    """Raise UserError where the data lacks a split that the run needs, or an option or device cannot be used."""
     check_training_dtype(model.parameter_efficient_mode, model.dtype)
     needed = {
         "train": "to train on",
@@ -32,7 +32,7 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
     }
     for split, purpose in needed.items():
         if not task.splits.get(split):
-            have = ", ".join(f"{name} ({len(found)})" for name, found in task.splits.items()) or "none"
+            have = ", ".join(f"{name} ({len(solutions)})" for name, solutions in task.splits.items()) or "none"
             why = "".join(f". {note}" for note in task.notes)
             raise UserError(
                 f"{task.name} has no {split} questions {purpose}; its splits are: {have}{_where(data)}{why}"
@@ -44,35 +44,40 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
             f"{task.name}.jsonl; then train with --dataset jsonl --data_path {task.name}.jsonl"
         )
     if not any(task.splits[name] for name in task.test_splits):
-        raise UserError(f"{task.name} has no test questions; name some in the data, they are reported apart")
+        raise UserError(f"{task.name} has no test questions; add some to the data; they are used for evaluation only")
     if data.use_calculator and not any(check_marks(step.text) for s in task.splits["train"] for step in s.steps):
-        raise UserError(f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so it has no use")
+        raise UserError(
+            f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so there is nothing to compute"
+        )
     check_run(model.parameter_efficient_mode, args.activation_checkpointing, data.generation_backend)
     if args.n_gpu > 1:
         raise UserError(
-            f"{args.n_gpu} GPUs are visible to one process; use them all with torchrun --nproc_per_node {args.n_gpu} "
+            f"one process sees {args.n_gpu} GPUs; use them all with torchrun --nproc_per_node {args.n_gpu} "
             "-m memreason train …, or set CUDA_VISIBLE_DEVICES to one of them"
         )
 
 
 def _where(data: DataConfig) -> str:
-    """Where a file with the missing split would go, if there is a folder of files."""
+    """Where to put a file with the missing split, if the data is a folder of files."""
     if not data.data_path or not Path(data.data_path).expanduser().is_dir():
         return ""
     return f"; a train.jsonl, validation.jsonl or test.jsonl (or .json) in {data.data_path} is read as that split"
 
 
 def check_tokenizer(base_model: str, layout: PlanningTokens, task: TaskData) -> PreTrainedTokenizerBase:
-    """The base model's tokenizer with the planning tokens; UserError where it loses what solutions are parsed by."""
+    """The base model's tokenizer with the planning tokens.
+
+    Raises UserError where the tokenizer loses what is needed to parse solutions.
+    """
     tokenizer = load_tokenizer(resolve(base_model).path)
-    layout.end_id(tokenizer)  # refuses a chat template that is not there
+    layout.end_id(tokenizer)  # raises UserError if the layout needs a chat template and there is none
     add_tokens(tokenizer, layout)
     check_texts(layout, tokenizer, task.splits["train"])
     return tokenizer
 
 
 def check_sharding(model: ModelConfig, args: TrainingConfig, generation_backend: str) -> None:
-    """Raise UserError where weights cannot be sharded over the processes as asked for."""
+    """Raise UserError where the options ask for sharded weights, and these weights or processes do not allow it."""
     if not shards(args):
         return
     if not distributed.launched():
@@ -81,20 +86,20 @@ def check_sharding(model: ModelConfig, args: TrainingConfig, generation_backend:
 
 
 def check_labels(task: TaskData, config: ModelConfig) -> None:
-    """Raise UserError where steps are to be marked by labels that they do not have."""
+    """Raise UserError where the options use the labels memory and reason, and the steps have none."""
     types = {step.type for solution in task.splits["train"] for step in solution.steps}
     if config.extract_step_type_tokens == "memory" and types == {PLAIN}:
         raise UserError(
             f"the steps of {task.name} are not labelled memory or reason; infer types for them, for example with "
-            "--extract_step_type_tokens +-*/ (`memreason step-types --help` explains the methods), or say none"
+            "--extract_step_type_tokens +-*/ (`memreason step-types --help` explains the methods), or give none"
         )
 
 
 def check_as_many(checkpoint: Path) -> None:
-    """Raise UserError where the run was begun with another number of processes: its batches would be others."""
+    """Raise UserError where the run was started with another number of processes, since its batches would differ."""
     before = len(list(checkpoint.glob("rng_state*.pth")))
     if before != distributed.world_size():
         raise UserError(
-            f"--resume: the run in {checkpoint.parent} was begun with {before} processes, and goes on with as many "
-            f"only: {distributed.world_size()} would see other batches"
+            f"--resume: the run in {checkpoint.parent} was begun with {before} processes and must be resumed with as "
+            f"many: {distributed.world_size()} would see other batches"
         )

@@ -12,11 +12,11 @@ from memreason.training.dataset import Example
 
 
 def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
-    """Right-padded ``input_ids``, ``labels``, and ``attention_mask`` or, where rows are packed,
-    ``position_ids``; each (batch, longest) int64.
+    """Right-padded ``input_ids``, ``labels``, and ``attention_mask`` or, for packed rows, ``position_ids``; each
+    (batch, longest) int64.
 
-    The mask is built from lengths, never from `input_ids != pad_id`: the pad id may be a real token's.
-    Packed rows have none: their padding is one more text, apart from the others by its positions.
+    The mask is built from lengths, never from `input_ids != pad_id`: the pad id may also be a real token's id.
+    Packed rows have no mask: their padding counts as one more text, which its positions separate from the others.
     """
     longest = max(len(example["input_ids"]) for example in examples)
     extra = "position_ids" if "position_ids" in examples[0] else "attention_mask"
@@ -38,17 +38,17 @@ def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]
 
 def join(examples: Sequence[Example]) -> dict[str, Any]:
     """One row without padding: ``input_ids``, ``labels`` and ``position_ids``, each (1, tokens) int64, and the
-    ``lengths`` of its texts; a packed row is as many texts as it holds."""
+    ``lengths`` of its texts. A packed row counts as several texts."""
     positions = [
-        torch.as_tensor(one["position_ids"]) if "position_ids" in one else torch.arange(len(one["input_ids"]))
-        for one in examples
+        torch.as_tensor(each["position_ids"]) if "position_ids" in each else torch.arange(len(each["input_ids"]))
+        for each in examples
     ]
     position_ids = torch.cat(positions)
     starts = (position_ids == 0).nonzero().flatten()
-    labels = torch.cat([torch.as_tensor(one["labels"]) for one in examples])
-    labels[starts] = IGNORE  # else a text's last token would be asked for the next one's first
+    labels = torch.cat([torch.as_tensor(example["labels"]) for example in examples])
+    labels[starts] = IGNORE  # else the last token of a text would have to predict the first token of the next text
     return {
-        "input_ids": torch.cat([torch.as_tensor(one["input_ids"]) for one in examples])[None],
+        "input_ids": torch.cat([torch.as_tensor(example["input_ids"]) for example in examples])[None],
         "labels": labels[None],
         "position_ids": position_ids[None],
         "lengths": torch.diff(starts, append=torch.tensor([len(labels)])).tolist(),

@@ -1,4 +1,4 @@
-"""Hugging Face's TrainingArguments with our defaults. Apart from `config/training.py` because it imports torch."""
+"""Hugging Face's TrainingArguments with our defaults. It imports torch, so it is not in `config/training.py`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from memreason.runtime.devices import choose_device
 
 @dataclass
 class TrainingConfig(TrainingOptions, TrainingArguments):
-    """All of TrainingArguments, and `TrainingOptions`, which come first where both have an option."""
+    """All of TrainingArguments, and `TrainingOptions`. An option that both have is the one of `TrainingOptions`."""
 
     _argument_group_name: ClassVar[str] = "the rest of Hugging Face's TrainingArguments"
 
-    ddp_find_unused_parameters: bool | None = option(False, "several processes: look for weights without a gradient")
+    ddp_find_unused_parameters: bool | None = option(
+        False, "with several processes: search for weights that got no gradient"
+    )
     remove_unused_columns: bool | None = option(False, "has no effect here: batches hold only what is used")
 
     def __post_init__(self) -> None:
@@ -37,25 +39,27 @@ class TrainingConfig(TrainingOptions, TrainingArguments):
         if on_cpu and self.on_device not in ("auto", "cpu"):
             raise UserError(f"--use_cpu with --device {self.on_device}: say one of them")
         device = choose_device("cpu" if on_cpu else self.on_device)
-        self.use_cpu = device.type == "cpu"  # else transformers takes Apple's or Intel's GPU by itself
+        self.use_cpu = device.type == "cpu"  # otherwise transformers chooses an Apple or Intel GPU by itself
         if device.type != "cuda":
             self.dataloader_pin_memory = False
-        said = str(vars(self)["fsdp"]).lower()
-        if said in ("true", "false"):  # a recipe's, as text
-            self.fsdp = said == "true"
+        fsdp = str(vars(self)["fsdp"]).lower()
+        if fsdp in ("true", "false"):  # from a recipe, as text
+            self.fsdp = fsdp == "true"
         if distributed.launched():
-            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # it leaves most processes with no weights to read
+            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # with it, most processes load no weights
         TrainingArguments.__post_init__(self)
         if self.device.type != device.type:
             raise UserError(
-                f"--device {device.type}: transformers' Trainer takes {self.device.type} here; say that one"
+                f"--device {device.type}: transformers' Trainer uses {self.device.type} here; give --device "
+                f"{self.device.type}"
             )
         options = self.fsdp_plugin_args or {}
         if options.get("fsdp_version", 2) != 2 or options.get("cpu_ram_efficient_loading"):
             raise UserError("--fsdp_config: version must be 2, and cpu_ram_efficient_loading false")
 
     def _check_others(self) -> None:
-        """Raise UserError for values that else are found out once the model is loaded, without their flag's name."""
+        """Raise UserError for wrong values that otherwise fail only after the model is loaded, with a message that does
+        not name the flag."""
         for flag in ("adam_beta1", "adam_beta2", "label_smoothing_factor"):
             if not 0 <= vars(self)[flag] < 1:
                 raise UserError(f"--{flag} {vars(self)[flag]}: must be at least 0 and below 1")
@@ -76,10 +80,11 @@ class TrainingConfig(TrainingOptions, TrainingArguments):
 
 
 def shards(args: TrainingConfig) -> bool:
-    """Whether weights are to be sharded over the processes: --fsdp, or `accelerate launch --use_fsdp`."""
+    """Whether weights are sharded over the processes: with --fsdp, or with `accelerate launch --use_fsdp`."""
     return bool(args.fsdp) or os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
 def loading_device(args: TrainingConfig) -> torch.device:
-    """Where weights are loaded: where they are trained, or on the CPU, to be sharded over GPUs layer by layer."""
+    """The device to load weights on: the one that trains, or the CPU if weights are then sharded over GPUs layer by
+    layer."""
     return torch.device("cpu") if shards(args) else args.device

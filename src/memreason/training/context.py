@@ -1,4 +1,4 @@
-"""What every stage of a training run is told: its options, its folder, and whom to tell what happens."""
+"""What every stage of a training run needs: the options, the folder, and the console for messages."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from memreason.training.config import TrainingConfig
 class RunContext:
     """One run of `memreason train`.
 
-    ``config`` is what is frozen of the options; ``resuming`` says that the run in ``folder`` goes on. ``inferred`` are
-    the step types, once they are inferred.
+    ``config`` holds the options that are written into the run's folder. ``resuming`` says that the run in ``folder`` is
+    continued. ``inferred`` has the inferred step types; None before they are inferred, or if none are.
     """
 
     model: ModelConfig
@@ -52,7 +52,7 @@ class RunContext:
 
     @property
     def generation(self) -> GenerationOptions:
-        """How test questions are answered."""
+        """How the questions of an evaluation are answered."""
         return GenerationOptions(
             self.args.per_device_eval_batch_size,
             use_calculator=self.data.use_calculator,
@@ -60,5 +60,5 @@ class RunContext:
         )
 
     def say(self, message: str) -> None:
-        """Tell the user something."""
+        """Print a message for the user on the console."""
         show(self.console, message)

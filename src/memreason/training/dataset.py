@@ -1,7 +1,7 @@
-"""Training examples as an Arrow file, memory-mapped: memory does not grow with their number.
+"""Training examples in an Arrow file that is memory-mapped, so that memory does not grow with their number.
 
-A file belongs to one folder (a run's) and to all that decides what is in it, so that a resumed run and
-a run's other processes find it. A folder holds one such file, and a finished run none.
+The file lies in the run's folder. Its name is a key of everything that decides its content, so a resumed run and the
+other processes of a run find it again. A folder holds at most one such file; a finished run has none.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Example = dict[str, list[int]]
-"""``input_ids`` and ``labels``, of equal length; labels are `IGNORE` on the prompt. A row of packed
-solutions has ``position_ids`` too, which start from 0 with each of them."""
+"""``input_ids`` and ``labels``, of equal length; labels are `IGNORE` on the prompt. A row of packed solutions also has
+``position_ids``, which start from 0 in each solution."""
 
 Columns = dict[str, list[Any]]
-"""Of some examples: ``input_ids``, ``prompt_length`` (how many of them bear no loss), and ``solution``,
-the index of the solution that each was made from."""
+"""Several examples, as columns: ``input_ids``, ``prompt_length`` (how many of the first ids have no loss), and
+``solution`` (index of the solution that the example was made from)."""
 
 TOKENISED = "tokenised"
-"""The folder, in a run's, of what is kept here."""
+"""The folder of these files, in the run's folder."""
 _CANARIES = 16
 _KEY = re.compile("[0-9a-f]{24}")
 
 
 class Examples(Sequence[Example]):
-    """Examples that are read from disk when they are asked for. ``lengths`` (examples,) are their tokens."""
+    """Examples that are read from disk one by one, on access. ``lengths`` (examples,): number of tokens of each."""
 
     def __init__(self, rows: Dataset):
         import pyarrow.compute as compute
@@ -65,12 +65,12 @@ class Examples(Sequence[Example]):
 
     @property
     def solutions(self) -> np.ndarray:
-        """(examples,) the index of the solution that each was made from."""
+        """(examples,) index of the solution that each example was made from."""
         return self._rows.data.column("solution").to_numpy()
 
 
 def in_memory(batches: Iterable[Columns]) -> Examples:
-    """Examples that no file is worth."""
+    """The examples in memory, without a file."""
     import pyarrow as pa
     from datasets import Dataset
 
@@ -80,11 +80,11 @@ def in_memory(batches: Iterable[Columns]) -> Examples:
 
 
 def load_or_build(folder: Path, key: str, batches: Callable[[], Iterable[Columns]]) -> Examples:
-    """The examples of this ``key`` in ``folder``, made from ``batches()`` where they are not there yet.
+    """The examples with this ``key`` in ``folder``; if they are not there yet, they are made from ``batches()``.
 
-    Of several processes that ask at the same time, one makes them and the others wait. A file is moved
-    to its name only once it is whole and on disk; files of other keys are then removed. Raises
-    UserError where ``folder`` cannot be written to.
+    If several processes call this at the same time, one makes them and the others wait. The file gets its name only
+    when it is complete and on disk; then files of other keys are removed. Raises UserError where ``folder`` cannot be
+    written to.
     """
     from datasets import Dataset
     from huggingface_hub.utils import WeakFileLock
@@ -98,12 +98,14 @@ def load_or_build(folder: Path, key: str, batches: Callable[[], Iterable[Columns
                 for other in set(_ours(folder)) - {path}:
                     other.unlink()
     except (PermissionError, NotADirectoryError) as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror}); tokenised examples go there") from error
+        raise UserError(
+            f"{folder}: cannot be written to ({error.strerror}), and tokenised examples are kept there"
+        ) from error
     return Examples(Dataset.from_file(str(path)))
 
 
 def discard(folder: Path) -> None:
-    """Remove what `load_or_build` put into ``folder``, and the folder unless somebody else's file is in it."""
+    """Remove the files that `load_or_build` wrote into ``folder``, and the folder if nothing else is in it."""
     for path in (*_ours(folder), folder / ".lock", folder / ".making"):
         path.unlink(missing_ok=True)
     with suppress(OSError):
@@ -115,7 +117,7 @@ def _ours(folder: Path) -> Iterator[Path]:
 
 
 def _can_be_read(path: Path) -> bool:
-    """Whether ``path`` is there and not damaged since; else it is made anew."""
+    """Whether the file at ``path`` is there and can be opened. If not, it is made again."""
     from datasets import Dataset
 
     try:
@@ -126,7 +128,7 @@ def _can_be_read(path: Path) -> bool:
 
 def _write_whole(batches: Iterable[Columns], aside: Path, path: Path) -> None:
     try:
-        with open(aside, "wb") as file:  # what a killed process left there is written over
+        with open(aside, "wb") as file:  # a file that a killed process left there is overwritten
             _write(batches, file)
             file.flush()
             os.fsync(file.fileno())
@@ -142,14 +144,14 @@ def fingerprint(
     model_max_length: int,
     demonstrations: Demonstrations | None,
 ) -> str:
-    """A key of all that decides what the examples are.
+    """A key of everything that decides what the examples are.
 
-    What some solutions become is part of it, so that another version of this package, or of the
-    tokenizer's, makes another key where it makes other examples.
+    The encoding of some solutions is part of it. So another version of this package or of the tokenizer's, if it
+    encodes solutions differently, gives another key.
     """
     some = solutions[:: max(1, len(solutions) // _CANARIES)]
     shown = [demonstrations(solution.question) if demonstrations else () for solution in some]
-    # This comes first, since it also sets back what earlier calls left in the tokenizer (padding, say).
+    # This comes before the tokenizer is saved: it also resets what earlier calls changed in it (padding, for example).
     canaries = layout.encode_all(tokenizer, some, shown)
     digest = hashlib.sha256(repr((layout, model_max_length, shown, canaries, len(solutions))).encode())
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Solutions → training examples: ids, and labels that leave the prompt without loss."""
+"""Solutions → training examples: token ids, and labels in which the prompt has no loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class EncodingReport:
-    """What became of the solutions: how many are trained on, and the ids of those left out and why."""
+    """How many solutions are trained on, with how many tokens, and the ids of those that are left out, by reason."""
 
     examples: int
     tokens: int
@@ -51,12 +51,12 @@ def encode_solutions(
     folder: Path | None = None,
     progress: str | None = None,
 ) -> tuple[Examples, EncodingReport]:
-    """Encode what can be trained on whole; a text over ``model_max_length`` is left out, never cut.
+    """Encode the solutions that fit. A text longer than ``model_max_length`` tokens is left out, never cut.
 
-    ``demonstrations`` choose what is shown before each question, which is a part of the prompt. With a
-    ``folder`` the examples are kept there on disk, and found there by whoever asks for the same again;
-    else they stay in memory, at 4 bytes a token. ``progress`` titles a progress bar, which shows where
-    this takes long. Raises UserError where nothing remains.
+    ``demonstrations`` choose the solved examples that stand before each question, in its prompt. With a ``folder``, the
+    examples are kept there on disk, and a later call with the same arguments reads them from there; without one, they
+    are kept in memory, 4 bytes for each token. ``progress`` is the title of a progress bar, which appears if encoding
+    takes more than 2 s. Raises UserError where no solution is left.
     """
 
     def batches() -> Iterator[Columns]:
@@ -93,8 +93,8 @@ def _encoded(
             some = [solution for solution in portion if solution.steps]
             with_steps += len(some)
             shown = [demonstrations(solution.question) if demonstrations else () for solution in some]
-            found = zip(indices, layout.encode_all(tokenizer, some, shown), strict=True)
-            whole = [(i, encoded) for i, encoded in found if len(encoded.ids) <= model_max_length]
+            indexed = zip(indices, layout.encode_all(tokenizer, some, shown), strict=True)
+            whole = [(i, encoded) for i, encoded in indexed if len(encoded.ids) <= model_max_length]
             yield {
                 "input_ids": [encoded.ids for _, encoded in whole],
                 "prompt_length": [encoded.prompt_length for _, encoded in whole],

@@ -1,10 +1,10 @@
-"""One forward pass of training: batch → summed loss. The fast way where a model allows it, else the plain one.
+"""One forward pass of training, from a batch to its summed loss: fast where the model allows it, otherwise plain.
 
-Fast is: all texts of a batch in one row without padding (`varlen_attention`), the loss inside the output head
-(`linear_cross_entropy`), adapters computed beside their frozen layers (`lora`), norms and rotations as one function
-each (`rms_norm_rope`), frozen weights as the processor wants them (`prepacked_linear`). Whether a model allows a way
-is tried out before training, on itself and against itself as it is: the loss and its gradients must be the same, and
-in a row no text may reach another.
+The fast ways are: all texts of a batch in one row without padding (`varlen_attention`), the loss inside the output
+head (`linear_cross_entropy`), adapters computed beside their frozen layers (`lora`), norms and rotations as one
+function each (`rms_norm_rope`), and frozen weights in the order in which the processor reads them (`prepacked_linear`).
+Before training, each way is tested on the model itself: the loss and its gradients must be the same as those of the
+unchanged model, and no text in a row may influence another.
 """
 
 from __future__ import annotations
@@ -44,20 +44,21 @@ _WAYS = {
 }
 _AS_IT_IS = "as it is"
 _SIZES = (48, 40, 32)
-"""Tokens of the texts that a model is tried out on: more than convolutions reach, few enough to take no time."""
+"""Lengths, in tokens, of the texts that a model is tested on: longer than the reach of convolutions, and short enough
+to take hardly any time."""
 _CLOSE = {"float32": (1e-4, 1e-3), "16 bits": (0.02, 0.5)}
-"""How much of the loss, and of its gradient, may differ between two ways of computing it. In 16 bits only gross
-faults show here; that texts do not reach each other is exact in any data type."""
+"""The relative differences in the loss, and in its gradient, that are allowed between two ways of computing it. In 16
+bits they show only large errors; but whether texts influence each other is tested exactly in every data type."""
 _NOT_WITH_THIS_MODEL = (
     Unsupported, RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError,
 )  # fmt: skip
 
 
 class TrainingPass:
-    """How a unit's loss is computed.
+    """How the loss of a unit is computed.
 
-    ``eager``, ``fuses``, ``in_head`` and ``unpadded`` say which of the fast ways it allows. Raises UserError where
-    packed rows are given to a model that cannot keep their texts apart.
+    ``eager``, ``fuses``, ``in_head`` and ``unpadded`` say which fast ways the model allows. Raises UserError if
+    ``examples`` are packed rows, and the texts of a row influence each other in this model.
     """
 
     def __init__(self, unit: ModelUnit, examples: Sequence[Example], label_smoothing: float = 0.0):
@@ -75,16 +76,16 @@ class TrainingPass:
         logger.info(f"training in {rows}" + (", the loss inside the output head" if self.in_head else ""))
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """A batch in the form that this model takes."""
+        """Examples as a batch, in the form that this model takes: one row without padding, or padded rows."""
         if self.unpadded:
             return join(examples)
         return collate(examples, self.unit.tokenizer.pad_token_id)
 
     def loss(self, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-        """Cross entropies of all target tokens, summed. ``model`` is the unit's, perhaps wrapped.
+        """The sum of the cross entropies of all target tokens. ``model`` is the unit's model, perhaps wrapped.
 
-        Logits are computed only at positions where some row of the batch has a target: prompts
-        need none, and over a large vocabulary they are the larger part of the work.
+        Logits are computed only at positions where some row of the batch has a target: prompts need none, and with a
+        large vocabulary logits take most of the time.
         """
         labels = batch["labels"]
         keep = (labels[:, 1:] != IGNORE).any(0).nonzero().flatten()
@@ -113,7 +114,7 @@ class TrainingPass:
 
     @contextmanager
     def prepared(self, packed: bool = True) -> Iterator[None]:
-        """Within, the model is as training wants it. ``packed`` is for weights that stay whole."""
+        """Within this context, the model computes in the fast ways. ``packed`` must be False for sharded weights."""
         with ExitStack() as stack:
             stack.enter_context(self.attention())
             if self.fuses:
@@ -123,13 +124,13 @@ class TrainingPass:
             yield
 
     def attention(self) -> AbstractContextManager[None]:
-        """Within, the model attends as training wants it: over unpadded rows, or plainly on a CPU, where the
-        backward pass of fused attention is slow on short texts."""
+        """Within this context, the model uses the attention for training: over rows without padding, or else, on a CPU,
+        the eager one, because there the backward pass of fused attention is slow on short texts."""
         wanted = varlen_attention.NAME if self.unpadded else "eager" if self.eager else self.usual_attention
         return attention_implementation(self.model, wanted)
 
     def _try_out(self, examples: Sequence[Example]) -> None:
-        """Find out what the model allows: all at once, and if not, one after the other."""
+        """Test which fast ways the model allows: all together first, and if that fails, each in turn."""
         first, own, last = _texts_of(examples)
         row, place = _row_of(first, own, last), slice(len(first), len(first) + len(own))
         sparse, mode = self.unit.manifest.sparse_attention, self.unit.manifest.parameter_efficient_mode
@@ -146,14 +147,14 @@ class TrainingPass:
             is_packed = isinstance(examples, PackedExamples) and not self.unpadded
             if is_packed and not self._agrees(row, place, plain, "packed rows", logging.INFO):
                 raise UserError(
-                    "--mode constant_len: this model lets solutions in one row see each other (a kind of attention "
-                    "that knows nothing of packed texts); use --mode separate"
+                    "--mode constant_len: in this model, solutions in one row see each other (its kind of attention "
+                    "does not separate packed texts); use --mode separate"
                 )
         finally:
             self.model.train(training)
 
     def _allows(self, ways: list[str], row: Example, place: slice, plain: _Computed | None, level: int) -> bool:
-        """Switch ``ways`` on, for good if the loss of the text in the ``place`` of the ``row`` is then as it was."""
+        """Switch ``ways`` on, and keep them on if the text at ``place`` in ``row`` then has the loss ``plain``."""
         for way in ways:
             setattr(self, way, True)
         if not self.unpadded:
@@ -164,23 +165,25 @@ class TrainingPass:
         return agrees
 
     def _agrees(self, row: Example, place: slice, plain: _Computed | None, what: str, level: int) -> bool:
-        found = self._computed(row, what, level) if plain else None
-        if not found or not plain:
+        """Whether the text at ``place`` in ``row`` has the loss and gradient ``plain``, and the other texts have no
+        gradient."""
+        fast = self._computed(row, what, level) if plain else None
+        if not fast or not plain:
             return False
         of_loss, of_gradient = _CLOSE["float32" if self.unit.manifest.dtype == "float32" else "16 bits"]
-        others = torch.cat([found.gradient[: place.start], found.gradient[place.stop :]])
-        off = float((found.gradient[place] - plain.gradient).norm() / plain.gradient.norm())
+        others = torch.cat([fast.gradient[: place.start], fast.gradient[place.stop :]])
+        off = float((fast.gradient[place] - plain.gradient).norm() / plain.gradient.norm())
         if others.any():
             logger.log(level, f"{what}: not with this model (texts in one row see each other)")
-        elif not (abs(found.loss - plain.loss) <= of_loss * abs(plain.loss) and off <= of_gradient):
-            difference = f"loss {found.loss:.5g} instead of {plain.loss:.5g}, gradients {off:.2g} off"
+        elif not (abs(fast.loss - plain.loss) <= of_loss * abs(plain.loss) and off <= of_gradient):
+            difference = f"loss {fast.loss:.5g} instead of {plain.loss:.5g}, gradients {off:.2g} off"
             logger.log(level, f"{what}: not with this model ({difference})")
         else:
             return True
         return False
 
     def _computed(self, row: Example, what: str, level: int = logging.INFO) -> _Computed | None:
-        """The loss of a row and its gradient by all that is read, None where the model does not do that."""
+        """The loss of a row and its gradient for the embeddings of all tokens; None if the model fails at it."""
         batch = self.collate([row])
         batch = {k: v.to(self.unit.device) if torch.is_tensor(v) else v for k, v in batch.items()}
         if "lengths" in batch:
@@ -190,7 +193,7 @@ class TrainingPass:
 
         def remember(_: torch.nn.Module, __: Any, vectors: torch.Tensor) -> torch.Tensor:
             read.append(vectors.detach().requires_grad_())
-            return read[-1].clone()  # which may be changed in place
+            return read[-1].clone()  # a model may change the clone in place
 
         try:
             with ExitStack() as stack:
@@ -216,38 +219,40 @@ class TrainingPass:
         return _Computed(loss.item(), gradient[0].float())
 
     def _check_attended(self, documents: Documents) -> None:
-        """Every layer must have attended over the row, once: else it mixes tokens in a way of its own."""
+        """Raise Unsupported unless every layer has attended over the row exactly once: a layer that has not mixes
+        tokens in another way."""
         layers, calls = self.model.config.get_text_config().num_hidden_layers, documents.attended
         if not len(calls) == len({id(module) for module in calls}) == layers:
             raise Unsupported(f"its {layers} layers attended {len(calls)} times through transformers' interface")
 
     @property
     def casts(self) -> bool:
-        """Whether training needs autocast: weights in bf16 beside adapters in float32 that stock layers compute."""
+        """Whether training needs autocast: for bfloat16 weights with float32 adapters in PEFT's own layers."""
         return self.unit.manifest.dtype == "bfloat16" and not lora.all_beside_frozen(self.unit.model)
 
 
 @dataclass
 class _Computed:
-    """A loss, and its gradient (tokens, hidden) by the vectors of all tokens read."""
+    """A loss, and its gradient (tokens, hidden) for the embeddings of all tokens read."""
 
     loss: float
     gradient: torch.Tensor
 
 
 def _unsupported(model: PreTrainedModel, error: Exception) -> Exception:
-    """What to raise where a model cannot compute a loss and its gradient even in transformers' own way."""
+    """The error to raise where a model cannot compute a loss and its gradient even in transformers' own way."""
     if isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error):
         return error
     return UserError(
-        f"{type(model).__name__} is not supported: trying one solution before training, its own forward and backward "
-        f"pass failed with the new tokens and adapters in it ({type(error).__name__}: {error}); use another base model "
+        f"{type(model).__name__} is not supported: in a test with one solution before training, its own forward and "
+        f"backward pass failed, with new tokens and adapters ({type(error).__name__}: {error}); use another base model "
         "(docs/architectures.md lists those that were tried), or another --lora_module or --parameter_efficient_mode"
     )
 
 
 def _texts_of(examples: Sequence[Example]) -> list[list[int]]:
-    """Three different texts, no longer than some example is, so that the model has places for them."""
+    """Three different texts, none longer than the longest of the first examples, so that the model has positions for
+    them."""
     few = [list(examples[i]["input_ids"]) for i in range(min(len(examples), 16))]
     together, longest = [token for ids in few for token in ids], max(map(len, few))
     sizes = [max(2, min(size, longest) - i) for i, size in enumerate(_SIZES)]
@@ -256,7 +261,7 @@ def _texts_of(examples: Sequence[Example]) -> list[list[int]]:
 
 
 def _row_of(*texts: list[int]) -> Example:
-    """Texts as one packed row, with a target at every token of the one in the middle and at no other."""
+    """Texts as one packed row, in which only the tokens of the middle text are targets."""
     middle = len(texts) // 2
     row: Example = {"input_ids": [], "labels": []}
     for i, ids in enumerate(texts):

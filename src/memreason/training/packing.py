@@ -1,4 +1,4 @@
-"""Several whole solutions in one row, so that rows have hardly any padding (`--mode constant_len`)."""
+"""Packing: several whole solutions in one row, so that rows have little padding (`--mode constant_len`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memreason.training.dataset import Example, Examples
 
 
 class PackedExamples(Sequence[Example]):
-    """Rows of whole examples, put together when they are asked for. ``lengths`` (rows,) are their tokens."""
+    """Rows of whole examples, put together on access. ``lengths`` (rows,): number of tokens of each row."""
 
     def __init__(self, examples: Examples, row_of: np.ndarray):
         """``row_of`` (examples,) is the row of each example; rows count from 0."""
@@ -38,14 +38,15 @@ class PackedExamples(Sequence[Example]):
 
 
 def pack(examples: Examples, length: int) -> PackedExamples:
-    """Put whole examples into rows of at most ``length`` tokens: the longest first, each where it fits best.
+    """Put whole examples into rows of at most ``length`` tokens: the longest first, each into the row with the least
+    room that is enough (best-fit decreasing).
 
-    The same examples give the same rows. None may be longer than ``length``.
+    The same examples give the same rows. No example may be longer than ``length``.
     """
     row_of = np.empty(len(examples), dtype=np.int64)
     rows = 0
-    with_room: dict[int, list[int]] = {}  # room → the rows that have it
-    rooms: list[int] = []  # the same rooms, sorted
+    with_room: dict[int, list[int]] = {}  # free tokens → the rows that have as many
+    rooms: list[int] = []  # the keys of with_room, sorted
     for example in np.argsort(-examples.lengths, kind="stable"):
         size = int(examples.lengths[example])
         at = bisect_left(rooms, size)

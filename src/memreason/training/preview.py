@@ -1,4 +1,4 @@
-"""The text that training reads, for any planning tokens and ablations: `memreason tasks NAME --as_trained`."""
+"""The text that training reads, with given planning tokens and ablations: `memreason tasks NAME --as_trained`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from memreason.training.checks import check_labels
 
 
 class TrainingText(NamedTuple):
-    """One example as training reads it. ``target`` is learned, with the end token after it; ``prompt`` has no loss."""
+    """One example as training reads it. ``prompt`` has no loss; ``target`` and the end token after it are learned."""
 
     prompt: str
     target: str
@@ -36,8 +36,8 @@ def training_texts(
 ) -> list[TrainingText]:
     """The first ``most`` training examples as `memreason train` with these options would read them.
 
-    ``console`` gets the notes on inferred step types. Raises UserError where training would: for options that
-    contradict each other, and for step types that are not fitted.
+    ``console`` gets the notes on inferred step types. Like training, raises UserError for options that contradict each
+    other, and for step types that are not fitted.
     """
     ablations.check(model, data)
     task = load_data(data)
@@ -65,4 +65,4 @@ def _prompt(layout: PlanningTokens, solution: Solution, shown: Sequence[Solution
     text = layout.prompt_text(solution.question)
     if tokenizer:
         return chat_text(tokenizer, [turn.strip() for turn in (*(turn for pair in pairs for turn in pair), text)])  # type: ignore[arg-type]
-    return "".join(f"{asked}{written}\n\n" for asked, written in pairs) + text
+    return "".join(f"{question}{answer}\n\n" for question, answer in pairs) + text

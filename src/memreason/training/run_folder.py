@@ -1,4 +1,4 @@
-"""One run, one folder: its frozen config, and whether it is new, unfinished or finished."""
+"""The folder of a run: its frozen config, and whether the run is new, unfinished or finished."""
 
 from __future__ import annotations
 
@@ -29,28 +29,27 @@ from memreason.training.config import TrainingConfig
 
 BASE = "model_name_or_path"
 FINISHED = "metrics.json"
-"""Written last: a run folder that has it is finished."""
+"""Written last: a run whose folder has this file is finished."""
 _OF_A_RUN = (FINISHED, MANIFEST, STATE, "adapter_*", "model*.safetensors*",
              "checkpoint-*", "epochs", "evaluation*", "config.json", "tokenizer*")  # fmt: skip
-"""In a folder without a config, what may be somebody's work."""
+"""Files that, in a folder without a config, may be the work of somebody else."""
 _ALWAYS = ("dataset", "k_shot", "lora_r")
-"""Every config of ours has them, and hardly anybody else's all three."""
+"""Options that are in every config of memreason; configs of other programs hardly have all three."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 300
-"""A few lines of YAML, each a list of the one before, make a value of gigabytes."""
+"""For messages: a few lines of YAML, each a list that repeats the line before, can make a value of gigabytes."""
 _NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}
-"""What a run can go on without, or with another one: where it lies, and the device."""
+"""Options that a resumed run may change: they name its folder or device, or say how to start it."""
 
 
 def frozen_config(
     model: ModelConfig, data: DataConfig, training: TrainingConfig, ablations: AblationConfig
 ) -> RunConfig:
-    """All our options and every training argument that is not at its default.
+    """The config to freeze: all options of memreason, and every other training argument that is not at its default.
 
-    Secrets are left out. ``data_path`` is made absolute where it is a path here, so that the
-    checkpoint can be evaluated from anywhere.
+    Secrets are left out. Paths that exist are made absolute, so that the checkpoint can be evaluated from any folder.
     """
-    # On the same device: transformers holds one for all TrainingArguments, the last ones'.
+    # On the same device: transformers keeps one device for all TrainingArguments, that of the last ones created.
     defaults = TrainingConfig(output_dir=training.output_dir, use_cpu=training.use_cpu, on_device=training.on_device)
     at_default, values = defaults.to_dict(), training.to_dict()
     main = {field.name: values[field.name] for field in fields(MainArguments)}
@@ -71,23 +70,24 @@ def frozen_config(
 
 
 def _config_of_run(folder: Path) -> RunConfig:
-    """The config in ``folder``; UserError where it is not of a run of ours: then nothing in the folder is."""
+    """The config in ``folder``. Raises UserError where memreason did not write it: then no file in the folder is
+    known to be memreason's."""
     options = read_options(folder)
     if missing := [name for name in _ALWAYS if name not in options]:
         raise UserError(
             f"{folder / CONFIG} is not the config of a run of memreason: it has no {missing[0]}; give another "
-            "--output_dir, nothing was touched here"
+            "--output_dir (nothing was changed in this one)"
         )
     return read_config(folder)
 
 
 def check_run(folder: Path, config: RunConfig, resume: bool, overwrite: bool) -> bool:
-    """Whether there is a run in ``folder`` to go on with; writes nothing.
+    """Whether there is a run in ``folder`` to continue. Writes nothing.
 
-    A run goes on with any device, and in its own data type where `auto` is said (`begun_dtype`).
-    With ``resume`` and nothing there (a run killed before it began, say), the answer is no. Raises
-    UserError where the folder holds a run and neither ``resume`` nor ``overwrite`` is said,
-    where the run to resume was begun with other options, and where the config there is not one of ours.
+    A run can continue on any device; with `--dtype auto` it keeps its own data type (`begun_dtype`). With ``resume``
+    and an empty folder (for example of a run that was killed before it began), the answer is no. Raises UserError where
+    the folder holds a run and neither ``resume`` nor ``overwrite`` is given, where the run to resume was started with
+    other options, and where memreason did not write the config.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--output_dir {folder} is a file; give a folder")
@@ -123,8 +123,8 @@ def check_run(folder: Path, config: RunConfig, resume: bool, overwrite: bool) ->
 
 
 def _check_base(folder: Path, was: str, now: str) -> None:
-    """Raise UserError where the run's base model is gone and no other place is said. Another place is let pass here:
-    `check_same_base` compares the weights."""
+    """Raise UserError where the run's base model is gone and no other place is given. Another place is accepted here;
+    later, `check_same_base` compares the weights."""
     gone = Path(was).is_absolute() and not Path(was).is_dir()
     if gone and (now == was or str(Path(now).resolve()) == was):
         raise UserError(
@@ -134,8 +134,8 @@ def _check_base(folder: Path, was: str, now: str) -> None:
 
 
 def check_same_base(folder: Path, checkpoint: Path | None, base: str, fingerprint: str) -> None:
-    """Raise UserError where the run in ``folder``, which goes on from ``checkpoint``, was begun with other weights
-    than those of ``base``, or where that cannot be known."""
+    """Raise UserError where the run in ``folder``, which continues from ``checkpoint``, was started with other weights
+    than those of ``base``, or where this cannot be known."""
     was = read_config(folder).model.model_name_or_path
     if checkpoint is None and base != was:
         raise UserError(
@@ -150,17 +150,17 @@ def check_same_base(folder: Path, checkpoint: Path | None, base: str, fingerprin
 
 
 def begun_dtype(folder: Path) -> str:
-    """The data type that the run in ``folder`` was begun in; `auto` where nothing there knows."""
-    for checkpoint in checkpoints_of(folder):  # of a run that was begun before its config knew
-        with suppress(UserError):  # cut off, or damaged
+    """The data type in which the run in ``folder`` was started; `auto` if no file there says it."""
+    for checkpoint in checkpoints_of(folder):  # for runs of older versions, whose config may say `auto`
+        with suppress(UserError):  # the checkpoint is incomplete or damaged
             return read_manifest(checkpoint).dtype
     return read_config(folder).model.dtype
 
 
 def begin_run(folder: Path, config: RunConfig) -> None:
-    """Remove the run that `check_run` found in ``folder``, if any, and freeze ``config`` there.
+    """Remove the run that is in ``folder``, if any, and write ``config`` there.
 
-    What is removed has a name that the run itself has written; all else in the folder stays.
+    Only files of names that a run writes are removed; all others stay.
     """
     if (folder / CONFIG).exists():
         whole = _config_of_run(folder).model.parameter_efficient_mode == "none"

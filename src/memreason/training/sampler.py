@@ -1,4 +1,4 @@
-"""The order of the examples in an epoch, the same for a run in one piece and a resumed one."""
+"""The order of the examples in an epoch. It is the same in a resumed run as in one that was never stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from memreason.training.dataset import Example
 
 
 class WithBlank(Dataset):
-    """The examples, and after them one without loss, for processes that find none left in an epoch's last batch."""
+    """The examples, followed by one without loss (a *blank*), for processes that get no example in the last batch."""
 
     def __init__(self, examples: Sequence[Example]):
         self.examples = examples
@@ -28,13 +28,13 @@ class WithBlank(Dataset):
 
 
 class EpochSeededSampler(Sampler[int]):
-    """transformers' length-grouped order, depending on (seed, epoch) alone.
+    """transformers' order by groups of similar length, as a function of (seed, epoch) alone.
 
-    The stock sampler draws from the global generator, so a resumed run would see another order than
-    an uninterrupted one; and it holds that order as Python numbers. The order: a permutation, in
-    pieces of up to 50 batches, each sorted by falling length; the longest of all comes first, so that
-    memory that is too small shows at once. Each epoch is filled up with blanks (index: the number of examples)
-    to a multiple of ``fill``, so that all processes get as many batches; accelerate would repeat examples instead.
+    transformers' own sampler draws from the global generator, so the order in a resumed run would differ from that in
+    an uninterrupted one; and it holds the order as a list of Python numbers. The order is a random permutation in
+    pieces of up to 50 batches, each sorted from the longest example to the shortest. The longest example of all comes
+    first, so that a lack of memory shows at once. Each epoch is filled with blanks (index: the number of examples) up
+    to a multiple of ``fill``, so that all processes get the same number of batches; accelerate would repeat examples.
     """
 
     def __init__(self, batch_size: int, lengths: np.ndarray | list[int], seed: int, fill: int = 1):
@@ -45,7 +45,7 @@ class EpochSeededSampler(Sampler[int]):
         self.blanks = -len(lengths) % fill
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the data loader at each epoch's start."""
+        """Set the epoch; the data loader calls this at the start of each."""
         self.epoch = epoch
 
     def __len__(self) -> int:

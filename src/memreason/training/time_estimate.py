@@ -1,4 +1,4 @@
-"""How long a training run will take on a CPU: foretold from what there is to multiply, corrected by what it took."""
+"""How long a training run takes on a CPU: estimated from its matrix products, and corrected while it runs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from memreason.training.context import RunContext
 BEFORE, TRAINING, VALIDATION, TESTS = "before", "training", "validation", "tests"
 """The parts of a run."""
 _TRAINING_RATE, _ANSWERING_RATE = 0.55, 0.4
-"""Shares of the rate of large matrix products that training and answering reach (`memreason benchmark` shows them)."""
+"""Shares of the speed of large matrix products that training and answering reach (`memreason benchmark` shows them)."""
 _SAMPLE = 64
-"""Solutions whose lengths stand for all."""
+"""Number of solutions from which the average length of all is estimated."""
 _SIDE, _TRIES = 1024, 3
 _TOO_EARLY = 5.0
-"""Seconds of foretold work before what it took says anything about the rest."""
+"""Seconds of estimated work that must be done before the time it really took corrects the estimate."""
 
 
 class Outlook:
-    """Parts of a run, each with the seconds that it is expected to take, and how far the run has come."""
+    """The estimated seconds of each part of a run, and how much of each part is done."""
 
     def __init__(self, parts: dict[str, float], clock: Callable[[], float] = time.monotonic):
         self.parts = parts
@@ -42,22 +42,22 @@ class Outlook:
         return f"this will take about {in_words(sum(self.parts.values()))} here ({listed})"
 
     def reached(self, part: str, share: float = 1.0) -> None:
-        """``share`` of a part is done."""
+        """Note that ``share`` (0 to 1) of a part is done."""
         self._done[part] = max(self._done[part], min(share, 1.0))
 
     def left(self) -> float:
-        """Seconds until the end, as it looks now."""
+        """Estimated seconds until the end of the run."""
         done = sum(seconds * self._done[part] for part, seconds in self.parts.items())
         slower = (self._clock() - self._start) / done if done > _TOO_EARLY else 1.0
         return (sum(self.parts.values()) - done) * slower
 
 
 def foretell(run: RunContext, task: TaskData, tokenizer: PreTrainedTokenizerBase) -> Outlook | None:
-    """Say what the run, whose data type is known, will take, and return it; ``tokenizer`` has the planning tokens.
-    None but for one process on a CPU.
+    """Estimate how long the run takes, tell the user, and return the estimate; None unless one process trains on a CPU.
 
-    It is the time that its matrix products take, at the shares of the machine's rate that training and answering
-    usually reach: right within a third or so, far less for models whose layers are no matrix products.
+    The run's data type must be known, and ``tokenizer`` must have the planning tokens. The estimate is the time of the
+    matrix products, at the shares of the machine's speed that training and answering usually reach. It is right within
+    about a third, and less exact for models whose layers are not matrix products.
     """
     model, args = run.model, run.args
     if args.device.type != "cpu" or distributed.launched():
@@ -65,7 +65,7 @@ def foretell(run: RunContext, task: TaskData, tokenizer: PreTrainedTokenizerBase
     base = resolve(model.model_name_or_path)
     sample = [solution for solution in islice(task.splits["train"], _SAMPLE) if solution.steps]
     encoded = run.layout.encode_all(tokenizer, sample, [()] * len(sample))
-    tokens = sum(len(one.ids) for one in encoded) / max(1, len(encoded))
+    tokens = sum(len(text.ids) for text in encoded) / max(1, len(encoded))
     a_pass = 2.0 * multiplied_weights(base.path) * tokens / matrix_rate(getattr(torch, model.dtype))
     answer = a_pass / _ANSWERING_RATE
     tests = sum(len(task.splits[name]) for name in task.test_splits) * answer
@@ -84,7 +84,7 @@ def foretell(run: RunContext, task: TaskData, tokenizer: PreTrainedTokenizerBase
 
 
 def _evaluations(args: TrainingConfig) -> float:
-    """How often the validation questions are asked, as far as that is known beforehand."""
+    """How often the validation questions are answered, as far as that is known before training."""
     if args.eval_strategy == "steps" and args.eval_steps and args.eval_steps < 1:
         return 1 / args.eval_steps
     return 0.0 if args.eval_strategy == "no" else args.num_train_epochs
@@ -100,7 +100,7 @@ def in_words(seconds: float) -> str:
 
 @torch.no_grad()
 def matrix_rate(dtype: torch.dtype) -> float:
-    """Floating-point operations a second of products on the CPU, in a moment; the best of a few."""
+    """Floating-point operations per second of a large matrix product on the CPU: the best of a few short tries."""
     a = torch.full((_SIDE, _SIDE), 0.01, dtype=dtype)
     best = float("inf")
     for _ in range(_TRIES):

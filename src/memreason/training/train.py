@@ -1,4 +1,4 @@
-"""Solutions → a trained checkpoint: the whole run, from the dataset to the figures after training."""
+"""The whole run of `memreason train`, from the dataset to the metrics after training."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def train(
     ablations: AblationConfig | None = None,
     console: Console | None = None,
 ) -> tuple[RunResult, Sequence[Verdict]]:
-    """Run `memreason train`; returns what it wrote to `metrics.json`, and the test verdicts.
+    """Run `memreason train`. Returns the result, as it is in `metrics.json`, and the verdicts on the test questions.
 
-    The run folder (``args.output_dir``) ends with the best epoch's checkpoint, the frozen config,
-    `trainer_state.json`, per-epoch traces, the evaluation on the test splits, and `metrics.json`.
-    Raises UserError for every kind of bad input.
+    In the end, the run's folder (``args.output_dir``) has the best epoch's checkpoint, the frozen config,
+    `trainer_state.json`, the traces of each epoch, the evaluation on the test splits, and `metrics.json`. Raises
+    UserError for every kind of bad input.
     """
     console, ablations = console or Console(stderr=True), ablations or AblationConfig()
     console.quiet = not distributed.is_main()
@@ -68,7 +68,7 @@ def train(
         transformers_logging.disable_progress_bar()
         config = run_folder.frozen_config(model_config, data_config, args, ablations)
         if not distributed.is_main():
-            transformers_logging.set_verbosity_error()  # only now: defaults in the config depend on it
+            transformers_logging.set_verbosity_error()  # not earlier: defaults in the config depend on it
         resuming = run_folder.check_run(folder, config, args.resume, args.overwrite_output_dir)
         return _train(RunContext(model_config, data_config, ablations, args, config, console, resuming))
 
@@ -90,7 +90,8 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     before = _before(run, task, outlook) if run.data.k_shot and not demonstrations else None
     unit = build(run.model, run.data.model_max_length, args.seed, run.ablations, loading_device(args), run.inferred)
     examples, account = _examples(run, unit, task, demonstrations)
-    task = replace(task, splits={name: found for name, found in task.splits.items() if name != "train"})  # on disk now
+    # The training solutions are in the examples now.
+    task = replace(task, splits={name: solutions for name, solutions in task.splits.items() if name != "train"})
     check_backend(run.data.generation_backend, unit.manifest, run.data.use_calculator)
     _describe(run, unit)
 
@@ -99,8 +100,8 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
         return evaluate_splits(unit, task, splits, folder, options, run.progress)
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
-        found, _ = evaluate_on(["validation"], run.folder / EPOCHS / f"epoch-{epoch:g}")
-        return {"eval_acc": found.overall.accuracy, "eval_well_formed": found.overall.well_formed}
+        result, _ = evaluate_on(["validation"], run.folder / EPOCHS / f"epoch-{epoch:g}")
+        return {"eval_acc": result.overall.accuracy, "eval_well_formed": result.overall.well_formed}
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
@@ -110,7 +111,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     after, verdicts = evaluate_on(task.test_splits, run.folder / EVALUATION)
     trainer.save_model()
-    validation = _final_validation(trainer, run.folder) if distributed.is_main() else None  # which has written it
+    validation = _final_validation(trainer, run.folder) if distributed.is_main() else None  # the main one wrote it
     result = RunResult(before, after, validation, account)
     if distributed.is_main():
         _finish(trainer, run.folder, result, args.keep_checkpoints)
@@ -118,9 +119,9 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
 
 
 def _begin(run: RunContext, unit: ModelUnit) -> Path | None:
-    """Freeze the config of a new run, or find the checkpoint that a stopped one goes on from."""
+    """Write the config of a new run, or find the checkpoint from which a stopped run continues."""
     if not run.resuming and distributed.is_main():
-        run_folder.begin_run(run.folder, run.config)  # only now: bad input of any kind leaves no run behind
+        run_folder.begin_run(run.folder, run.config)  # not earlier, so that bad input leaves no run behind
     newest = None
     if run.resuming and distributed.is_main():
         newest = newest_whole_checkpoint(run.folder, run.say)
@@ -144,7 +145,7 @@ def _finish(trainer: GenerationTrainer, run: Path, result: RunResult, keep_check
 
 
 def _typed_task(run: RunContext) -> tuple[RunContext, TaskData]:
-    """The dataset, with types on its training steps, and the run, which then knows those types."""
+    """The run, with the inferred step types, and the dataset, whose training steps have these types."""
     task = load_data(run.data)
     check_options(task, run.model, run.data, run.args)
     for note in task.notes:
@@ -159,21 +160,20 @@ def _typed_task(run: RunContext) -> tuple[RunContext, TaskData]:
 
 
 def _with_dtype(run: RunContext) -> RunContext:
-    """The run with the data type in the place of `auto`: the one that a resumed run was begun in, so that it never
-    depends on a second measurement, or else the best one here."""
+    """The run with a data type instead of `auto`: for a resumed run the one in which it was started, so that it does
+    not depend on a second measurement, otherwise the fastest on this machine."""
     dtype, args = run.model.dtype, run.args
     if dtype == "auto" and run.resuming:
         dtype = run_folder.begun_dtype(run.folder)
     if dtype == "auto":
-        # Few texts are nearly as long as they may be.
-        length = run.data.model_max_length // 4
+        length = run.data.model_max_length // 4  # most texts are much shorter than the limit
         tokens = 1 if args.activation_checkpointing else args.per_device_train_batch_size * length
         dtype = dtype_name(training_dtype(run.model, loading_device(args), tokens))
     return replace(run, model=replace(run.model, dtype=dtype), config=run.config.in_dtype(dtype))
 
 
 def _demonstrations(run: RunContext, task: TaskData) -> Demonstrations | None:
-    """The solved examples that stand before every question, where there are to be some."""
+    """The solved examples that stand before every question; None if the run shows none."""
     if not run.ablations.use_demonstrations:
         return None
     return Demonstrations(task, run.data.k_shot, run.ablations.demo_selection, run.data.split_seed)
@@ -182,7 +182,7 @@ def _demonstrations(run: RunContext, task: TaskData) -> Demonstrations | None:
 def _examples(
     run: RunContext, unit: ModelUnit, task: TaskData, demonstrations: Demonstrations | None
 ) -> tuple[Examples | PackedExamples, TrainingAccount]:
-    """What is trained on, and the account of it for `metrics.json`."""
+    """The training examples, and the account of them for `metrics.json`."""
     longest, progress = run.data.model_max_length, None if run.args.disable_tqdm else "  tokenising"
     examples: Examples | PackedExamples
     examples, report = encode_solutions(
@@ -201,32 +201,33 @@ def _examples(
 
 
 def _before(run: RunContext, task: TaskData, outlook: Outlook | None) -> EvaluationResult:
-    """Metrics of the base model, few-shot, on the same questions; kept for a resumed run."""
+    """Metrics of the base model, few-shot, on the same questions. A resumed run reads them back."""
     folder, data = run.folder / BEFORE, run.data
     if run.resuming and (folder / METRICS).exists():
-        found = read_result(EvaluationResult, folder / METRICS)
+        result = read_result(EvaluationResult, folder / METRICS)
     else:
         run.say(f"before training: the base model with {data.k_shot} solved examples in the prompt")
         base = load_base(run.model.model_name_or_path, run.model.dtype, data.model_max_length, device=run.args.device)
         shots = few_shot_text(base, draw_shots(task, data.k_shot, data.split_seed))
         options = replace(run.generation, shots=shots)
-        found, _ = evaluate_splits(base, task, task.test_splits, folder, options, run.progress)
+        result, _ = evaluate_splits(base, task, task.test_splits, folder, options, run.progress)
     if outlook:
         outlook.reached(BEFORE)
-    return found
+    return result
 
 
 def _final_validation(trainer: GenerationTrainer, run: Path) -> ValidationResult | None:
-    """Validation metrics of the weights that the run ends with; None where they were not evaluated."""
+    """Validation metrics of the weights with which the run ends; None if they were not evaluated."""
     for entry in trainer.state.log_history:
         if "eval_acc" in entry and entry["step"] == trainer.final_step:
             epoch = entry["epoch"]
-            found = read_result(EvaluationResult, run / EPOCHS / f"epoch-{epoch:g}" / METRICS)
-            return ValidationResult(epoch, found.overall)
+            result = read_result(EvaluationResult, run / EPOCHS / f"epoch-{epoch:g}" / METRICS)
+            return ValidationResult(epoch, result.overall)
     return None
 
 
 def _describe(run: RunContext, unit: ModelUnit) -> None:
+    """Tell the user which model is trained, and how many of its weights."""
     parameters = list(unit.model.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     run.say(

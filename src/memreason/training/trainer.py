@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer, with evaluation by generation and checkpoints that are model units."""
+"""Hugging Face's Trainer, with evaluation by generation, and with model units as checkpoints."""
 
 from __future__ import annotations
 
@@ -42,15 +42,14 @@ from memreason.training.sampler import EpochSeededSampler, WithBlank
 from memreason.training.time_estimate import TRAINING, VALIDATION, Outlook, in_words
 
 WHOLE_ON_MAIN = StateDictOptions(full_state_dict=True, cpu_offload=True)
-"""How the state of an optimizer whose weights are sharded is saved."""
+"""How the optimizer's state is saved when weights are sharded: whole, on the main process's CPU."""
 
 
 class GenerationTrainer(Trainer):
-    """Trains a `ModelUnit`; evaluates by calling ``evaluate_by_generation(epoch)``.
+    """Trains a `ModelUnit`, and evaluates it by calling ``evaluate_by_generation(epoch)``.
 
-    That function returns the metrics to log, named `eval_…`; they go to `trainer_state.json` and
-    decide which checkpoint is best. Checkpoints are written by `ModelUnit.save`, with ``on_save``
-    adding what else belongs beside the weights.
+    That function returns the metrics to log, named `eval_…`; they are written to `trainer_state.json` and decide which
+    checkpoint is best. `ModelUnit.save` writes the checkpoints; then ``on_save(folder)`` adds further files.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class GenerationTrainer(Trainer):
             model=unit.model,
             args=args,
             train_dataset=WithBlank(examples) if args.world_size > 1 else examples,
-            eval_dataset=[],  # evaluation needs no batches of Trainer's; None would refuse eval_strategy
+            eval_dataset=[],  # evaluation needs no batches of the Trainer, but with None it refuses eval_strategy
             data_collator=self.training_pass.collate,
         )
         self.unit = unit
@@ -81,11 +80,11 @@ class GenerationTrainer(Trainer):
         self.remove_callback(ProgressCallback)
         if not args.disable_tqdm:
             self.add_callback(_Progress(outlook))
-        if distributed.rank():  # dropout of its own; rank 0 draws what a single process would
+        if distributed.rank():  # each rank has its own dropout; rank 0 draws the same as a single process
             set_seed(args.seed + distributed.rank())
 
     def create_accelerator_and_postprocess(self) -> None:
-        """As usual, and sharding on CPUs too."""
+        """As in Trainer; also prepares sharding on CPUs."""
         super().create_accelerator_and_postprocess()
         if os.environ.get("ACCELERATE_USE_FSDP") == "true":  # set by accelerate, where --fsdp is given as well
             shard_on_cpus(self.accelerator, self.args.fsdp_plugin_args)
@@ -102,7 +101,7 @@ class GenerationTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Mean cross entropy over the solutions' tokens of the whole accumulated batch."""
+        """Mean cross entropy over the target tokens of the whole accumulated batch."""
         loss = self.training_pass.loss(model, inputs)
         loss = loss / ((inputs["labels"] != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch)
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
@@ -110,7 +109,7 @@ class GenerationTrainer(Trainer):
         return (loss, None) if return_outputs else loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """As usual; UserError where the loss is not finite (the stock trainer logs the mean of those before)."""
+        """As in Trainer, but raises UserError if the loss is not finite (Trainer logs the mean of earlier losses)."""
         share_cores()
         loss = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
@@ -118,11 +117,11 @@ class GenerationTrainer(Trainer):
         return loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """As usual, without counting the weights anew at each step."""
+        """As in Trainer, but does not count the weights again at each step."""
         return 6 * int(inputs["input_ids"].numel()) * self._weights
 
     def _check_weights(self) -> None:
-        """Raise UserError where the last step has made weights that are not finite."""
+        """Raise UserError if the last step has made a weight infinite or NaN."""
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
                 weight = parameter.to_local() if isinstance(parameter, DTensor) else parameter
@@ -135,11 +134,11 @@ class GenerationTrainer(Trainer):
         raise UserError(
             f"training has diverged: {what} (epoch {self.state.epoch or 0:.2f}). Start again with a lower "
             f"--learning_rate (it is {self.args.learning_rate:g}), a longer --warmup_steps, a lower --max_grad_norm, "
-            f"or --dtype float32, in another --output_dir; {run} keeps {kept or 'no checkpoint'} of before"
+            f"or --dtype float32, in another --output_dir; saved in {run} before that: {kept or 'no checkpoint'}"
         )
 
     def compute_loss_context_manager(self) -> ExitStack:
-        """Weights held in bf16 compute in bf16, the fp32 adapters included."""
+        """With autocast, where needed, so that bfloat16 weights and their float32 adapters compute in bfloat16."""
         stack = super().compute_loss_context_manager()
         if self.training_pass.casts:
             stack.enter_context(torch.autocast(self.args.device.type, torch.bfloat16))
@@ -154,7 +153,7 @@ class GenerationTrainer(Trainer):
         return output
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Generate on the validation questions, exactly as it is done after training, and log the metrics."""
+        """Answer the validation questions, exactly as after training, and log the metrics."""
         self._check_weights()
         model = self.unit.model
         autocast_forward, model.forward = model.forward, _own_forward(model)
@@ -172,7 +171,7 @@ class GenerationTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler | None:
         if self.args.train_sampling_strategy != "group_by_length":
             return super()._get_train_sampler(train_dataset)
-        together = self.args.train_batch_size * self.args.world_size  # in one forward pass of every process
+        together = self.args.train_batch_size * self.args.world_size  # examples in one forward pass of all processes
         return EpochSeededSampler(
             together * self.args.gradient_accumulation_steps,
             self.train_dataset.lengths,
@@ -181,14 +180,14 @@ class GenerationTrainer(Trainer):
         )
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the unit, not the bare model."""
+        """Save the whole unit, not the model alone."""
         folder = Path(output_dir or self.args.output_dir)
         self.unit.save(folder)
         if distributed.is_main():
             self.on_save(folder)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """The same files however the weights are sharded."""
+        """Write the same files whether weights are sharded or not."""
         if not self.is_fsdp_enabled:
             super()._save_optimizer_and_scheduler(output_dir)
             return
@@ -223,7 +222,7 @@ class GenerationTrainer(Trainer):
             super()._load_scaler(checkpoint)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Write a training checkpoint, mark it complete, and only then remove older ones."""
+        """Write a training checkpoint, mark it as complete, and only then remove older ones."""
         self._check_weights()
         run = str(self.args.output_dir)
         folder = Path(run) / f"checkpoint-{self.state.global_step}"
@@ -236,9 +235,9 @@ class GenerationTrainer(Trainer):
             raise as_os_error(error, Path(run)) or error from error
         finally:
             self.args.save_total_limit = limit
-        distributed.wait_for_everyone()  # each writes the state of its random draws
+        distributed.wait_for_everyone()  # each process writes the state of its own random generator
         if self.args.should_save:
-            if not self.args.save_only_model:  # without the optimizer's state it cannot be resumed from
+            if not self.args.save_only_model:  # without the optimizer's state, a run cannot resume from it
                 (folder / COMPLETE).touch()
             rotate(Path(run), limit, self.state.best_model_checkpoint)
 
@@ -246,32 +245,32 @@ class GenerationTrainer(Trainer):
         try:
             self.unit.load_weights(Path(resume_from_checkpoint))
         except UserError as error:
-            raise UserError(f"{error}. To go on: {_without(resume_from_checkpoint)}") from error
+            raise UserError(f"{error}. To continue: {_without(resume_from_checkpoint)}") from error
 
     def _load_best_model(self) -> None:
         self.unit.load_weights(Path(str(self.args.output_dir)) / Path(self.state.best_model_checkpoint).name)
 
     @property
     def final_step(self) -> int:
-        """The step whose weights the run ends with: the best checkpoint's, or the last."""
+        """The step of the weights with which the run ends: the best checkpoint's step, or the last."""
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             return int(self.state.best_model_checkpoint.rpartition("-")[2])
         return self.state.global_step
 
 
 def _without(checkpoint: str) -> str:
-    return f"delete {checkpoint}, and the same command goes on from the one before it, or from the start"
+    return f"delete {checkpoint}, and the same command continues from the checkpoint before it, or from the start"
 
 
 @contextmanager
 def _resuming(checkpoint: str | None, names: str) -> Iterator[None]:
-    """Raise UserError where the state in the files ``names`` of ``checkpoint`` cannot be gone on from."""
-    with reading(f"{checkpoint}: {names} cannot be gone on from", _without(str(checkpoint))):
+    """Raise UserError if a run cannot continue from the state in the files ``names`` of ``checkpoint``."""
+    with reading(f"{checkpoint}: {names} cannot be used to continue the run", _without(str(checkpoint))):
         yield
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
-    """Raise ValueError where a state just loaded is not finite, or of another shape than its weight."""
+    """Raise ValueError if a loaded state is not finite, or has another shape than its weight."""
     optimizer = getattr(optimizer, "optimizer", optimizer)
     for weight, state in optimizer.state.items():
         for name, value in state.items():
@@ -282,12 +281,12 @@ def _check_optimizer(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _own_forward(model: torch.nn.Module) -> Any:
-    """A model's forward without the autocast that accelerate puts around it for --bf16 and --fp16."""
+    """A model's forward without the autocast that accelerate adds for --bf16 and --fp16."""
     return getattr(model, "_original_forward", model.forward)
 
 
 class _Progress(ProgressCallback):
-    """The stock progress bar, with each log as one readable line, and what is left of the whole run."""
+    """Trainer's progress bar, with each log as one readable line, and with the time that is left of the whole run."""
 
     def __init__(self, outlook: Outlook | None):
         super().__init__()

@@ -114,11 +114,8 @@ def _memory_first(solution: Solution) -> bool:
 async def read_all(
     config: InspectConfig, solutions: Sequence[Solution], console: Console
 ) -> tuple[str, dict[str, dict[str, Any]]]:
-    """(the reader's model, for each of `READINGS` the accuracy with its 95% interval (Wilson) and the outcomes).
-
-    Shows a progress bar on ``console``. Raises UserError if the endpoint answers no request, Stopped if the budget is
-    used up.
-    """
+    """(the reader's model, for each of `READINGS` its accuracy, 95% interval (Wilson) and outcomes). A progress bar is
+    shown on ``console``. Raises UserError if the endpoint answers no request, Stopped if the budget is used up."""
     meter = Meter(max_cost=config.max_cost)
     model = str(config.reader)
     address = ModelAddress(model, config.base_url, config.api_key_env, config.price, dtype=config.dtype)

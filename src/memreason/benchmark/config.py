@@ -125,7 +125,7 @@ class BenchmarkConfig:
     questions: int = option(64, "generation: questions in a turn")
     one_by_one: int = option(
         8,
-        "generation: how many of the questions the contestants get that answer one at a time; spread over all lengths",
+        "generation: how many of the questions go to contestants that answer one at a time; spread over all lengths",
     )
     examples_per_step: int = option(16, "training: examples per optimizer step")
     per_device_train_batch_size: int | None = option(

@@ -161,10 +161,10 @@ def _answered(endpoint: OpenAIEndpoint, sent: Dialect, line: Any) -> Answered:
             return Answered(key, read_completion(body))
         except ValueError as error:
             return Answered(key, None, endpoint.clean(str(error)))
-    error = row.get("error") or _object(body).get("error") or body or response
-    text = json.dumps(error)
+    failure = row.get("error") or _object(body).get("error") or body or response
+    text = json.dumps(failure)
     if is_filtered(text):
-        return Answered(key, Reply(endpoint.clean(error_words(error)), "content_filter"))
+        return Answered(key, Reply(endpoint.clean(error_words(failure)), "content_filter"))
     if status in (400, 422):
         endpoint.dialect = learnt(sent, text) or endpoint.dialect
     return Answered(key, None, endpoint.clean(text))

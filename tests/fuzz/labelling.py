@@ -11,7 +11,7 @@ from memreason.label import resume
 from memreason.label.config import LabelConfig
 from memreason.label.convert import convert
 from memreason.label.inspect import figures, read_solutions
-from memreason.label.questions import Asked, Questions
+from memreason.label.questions import QuestionAndKind, Questions
 from memreason.label.rejection_reasons import Problem
 from memreason.label.replies import read_facts, read_plan
 from memreason.label.solutions_and_rejects import RunFiles, rejects_path
@@ -28,7 +28,7 @@ SOLVED = [
      "steps": [{"type": "memory", "text": f"Fact {n}."}, {"type": "reason", "text": "So it is."}]}
     for n in range(4)
 ]  # fmt: skip
-QUESTIONS = [Asked(Question(row["id"], row["question"], "True", split="train"), "boolean") for row in SOLVED]
+QUESTIONS = [QuestionAndKind(Question(row["id"], row["question"], "True", split="train"), "boolean") for row in SOLVED]
 REJECT = {**{key: SOLVED[3][key] for key in ("id", "question", "answer", "split")}, "reason": "bad_json", "detail": "x",
           "replies": [{"role": "planner", "text": "x"}]}  # fmt: skip
 SETTINGS = {"planner": "scripted", "knowledge": "scripted", "order": "interleaved", "seed": 0}
@@ -43,11 +43,11 @@ def one(name: str, content: bytes) -> Any:
     return lambda folder: (folder / name).write_bytes(content) and None
 
 
-def read_input(folder: Path) -> list[Asked]:
+def read_input(folder: Path) -> list[QuestionAndKind]:
     return list(Questions(LabelConfig(input=str(folder / "mine.jsonl"), output="out.jsonl", planner="scripted")))
 
 
-def odd_questions(asked: list[Asked]) -> str:
+def odd_questions(asked: list[QuestionAndKind]) -> str:
     for question, kind in asked:
         texts = (question.id, question.text, question.answer, question.split, *question.options)
         try:

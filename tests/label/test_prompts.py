@@ -80,8 +80,12 @@ class TestOwnPrompts:
         [
             ("knowledge.md", "a\n-----\nb", r"lacks \$queries"),
             ("planner.single.md", "a\n-----\n$question", r"lacks \$answer"),
-            ("knowledge.md", "a\n-----\n$queries $anwser", r"\$anwser is nothing we fill in; use \$options"),
-            ("knowledge.md", "a\n-----\n$queries $answer", r"\$answer is nothing"),
+            (
+                "knowledge.md",
+                "a\n-----\n$queries $anwser",
+                r"\$anwser is not a name that can be filled in; use \$options",
+            ),
+            ("knowledge.md", "a\n-----\n$queries $answer", r"\$answer is not a name"),
             ("knowledge.md", "$queries", "line of five dashes"),
             ("knowledge.md", "a\n-----\n$queries\n-----\nb", "line of five dashes"),
             ("knowledge.md", "for 5 $ each\n-----\n$queries", r"write \$\$"),

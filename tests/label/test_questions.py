@@ -9,7 +9,7 @@ import pytest
 
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.label.questions import Asked, Questions
+from memreason.label.questions import QuestionAndKind, Questions
 
 
 def write(path: Path, *rows: dict[str, Any] | str, start: str = "", end: str = "\n") -> Path:
@@ -18,7 +18,7 @@ def write(path: Path, *rows: dict[str, Any] | str, start: str = "", end: str = "
     return path
 
 
-def questions(path: Path | str, **options: Any) -> list[Asked]:
+def questions(path: Path | str, **options: Any) -> list[QuestionAndKind]:
     config = LabelConfig(input=str(path), output="out.jsonl", planner="scripted", **options)
     return list(Questions(config))
 

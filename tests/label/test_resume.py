@@ -8,13 +8,13 @@ import pytest
 from memreason.errors import UserError
 from memreason.label import resume
 from memreason.label.dialogue import Labelled, Rejection
-from memreason.label.questions import Asked
+from memreason.label.questions import QuestionAndKind
 from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.records import MEMORY, REASON, Question, Solution, Step
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.jsonl import read_record
 
-QUESTIONS = [Asked(Question(f"q{n}", f"Is it {n}?", "True", split="train"), "boolean") for n in range(6)]
+QUESTIONS = [QuestionAndKind(Question(f"q{n}", f"Is it {n}?", "True", split="train"), "boolean") for n in range(6)]
 SETTINGS = {"planner": "scripted"}
 
 
@@ -40,7 +40,7 @@ def sitting(output: Path, *numbers: int, settings: dict = SETTINGS, overwrite: b
     return out
 
 
-def caught_up(output: Path, questions: list[Asked] = QUESTIONS) -> RunFiles:
+def caught_up(output: Path, questions: list[QuestionAndKind] = QUESTIONS) -> RunFiles:
     out = RunFiles(output)
     resume.catch_up(out, questions)
     return out
@@ -131,7 +131,7 @@ class TestOtherInput:
         sitting(output, 0, 1)
         fields = {"id": "q1", "text": "Is it 1?", "answer": "True", "split": "train", **change}
         with pytest.raises(UserError, match="holds 'q1', which is not the question that comes next"):
-            caught_up(output, [QUESTIONS[0], Asked(Question(**fields), "boolean"), *QUESTIONS[2:]])
+            caught_up(output, [QUESTIONS[0], QuestionAndKind(Question(**fields), "boolean"), *QUESTIONS[2:]])
 
     def test_so_are_fewer_questions_than_are_done(self, output: Path) -> None:
         sitting(output, 0, 1, 2)

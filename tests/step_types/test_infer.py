@@ -16,7 +16,7 @@ from memreason.errors import UserError
 from memreason.models.build import build
 from memreason.models.manifest import read_manifest
 from memreason.planning_tokens.parse import parse_text
-from memreason.records import PLAIN, Question, Solution, Step
+from memreason.records import MEMORY, PLAIN, Question, Solution, Step
 from memreason.step_types.arithmetic import NAMES
 from memreason.step_types.infer import check_same_types, with_inferred_types
 from memreason.step_types.store import default_folder
@@ -62,6 +62,18 @@ def fails(capsys: pytest.CaptureFixture[str], argv: list[str]) -> str:
     capsys.readouterr()
     assert main(argv) == 2
     return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "pictures"), [("3 + 4", []), ("3 + 4\n5 * 6", ["steps.png"])])
+def test_a_single_step_has_no_picture_and_texts_need_no_words(
+    text: str, pictures: list[str], data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = tuple(Step(MEMORY, line) for line in text.splitlines())
+    export_jsonl([Solution(Question("a", "How many?", "7"), steps)], data / "train.jsonl")
+    command = ["step-types", "fit", "--dataset", "jsonl", "--data_path", str(data), "--output_dir", "fit"]
+    assert main([*command, "--selection_method", "+-*/"]) == 0
+    assert [path.name for path in Path("fit").glob("*.png")] == pictures
+    assert ("there is only one step" in capsys.readouterr().out) == (not pictures)
 
 
 @pytest.mark.slow
@@ -126,7 +138,7 @@ class TestWhatCannotWork:
         assert main([*fit_command, "--output_dir", "fit"]) == 0
         command = [*train_command, "--step_types_path", "fit", "--extract_step_type_tokens"]
         assert "fit holds types that k-means inferred" in fails(capsys, [*command, "vae"])
-        assert "fit holds 3 types; say so many" in fails(capsys, [*command, "k-means", "--num_plan_types", "4"])
+        assert "fit holds 3 types; give this number" in fails(capsys, [*command, "k-means", "--num_plan_types", "4"])
 
     def test_a_model_that_changed_since_the_fit_is_noticed(
         self, fit_command: list[str], train_command: list[str], bases: dict[str, Path],

@@ -1,1 +1,1 @@
-"""`memreason benchmark`: how fast training and generation are here, beside other ways to do the same work."""
+"""`memreason benchmark`: how fast training and generation are on this machine, compared with other tools."""

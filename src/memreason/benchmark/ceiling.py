@@ -1,4 +1,4 @@
-"""What this machine could do at best: the rates of large matrix products and of copying memory."""
+"""The most that this machine can do: the rates of large matrix products and of copying memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import torch
 
 SIZE = 2048
 COPIED = 256 * 1024**2
-"""Bytes of the tensor that is copied: more than a cache holds."""
+"""Bytes of the tensor that is copied: more than the processor's caches hold."""
 
 
 def synchronize() -> None:
-    """Wait until the accelerator, if there is one, has done what it was told."""
+    """Wait until the accelerator, if there is one, has finished its work."""
     if torch.accelerator.is_available():
         torch.accelerator.synchronize()
 
 
 def measure_ceiling(device: torch.device) -> dict[str, float]:
-    """The best of a few tries: `bfloat16` and `float32` in floating-point operations a second, `bandwidth` in bytes
-    a second, read and written."""
+    """The best rates of a few tries.
+
+    `bfloat16` and `float32` are matrix products, in floating-point operations per second; `bandwidth` is copying, in
+    bytes per second, read and written.
+    """
     size = SIZE * 4 if device.type != "cpu" else SIZE
     rates = {}
     for dtype in (torch.bfloat16, torch.float32):
@@ -33,7 +36,7 @@ def measure_ceiling(device: torch.device) -> dict[str, float]:
 
 
 def _best(work: Callable[[], object], tries: int = 6, enough: float = 1.0) -> float:
-    """Seconds of the fastest of ``tries``, fewer where they take more than ``enough`` seconds together."""
+    """Seconds of the fastest try. There are ``tries``, or fewer if they take more than ``enough`` seconds together."""
     seconds: list[float] = []
     while len(seconds) < 2 or (len(seconds) < tries and sum(seconds) < enough):
         synchronize()

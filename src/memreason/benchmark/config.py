@@ -1,4 +1,4 @@
-"""Options of `memreason benchmark`, and who takes part."""
+"""The options of `memreason benchmark`, and the contestants: the tools that are compared."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from memreason.errors import UserError
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 FLOAT32, BFLOAT16, AUTOCAST = "float32", "bfloat16", "bf16 autocast"
-"""Data types to work in: of weights and products alike, or float32 weights whose products are taken in bfloat16."""
+"""Data types of weights and matrix products; with autocast, the weights are float32 and the products bfloat16."""
 _TRAINER = "transformers Trainer + PEFT"
 _TRL = "TRL SFTTrainer"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One who takes part: the ``title`` of its row, what it ``runs``, and what it needs.
+    """One contestant: the ``title`` of its row, what it ``runs``, and what it needs.
 
     ``runs`` is a key of `training.TRAINERS` or `generation.ENGINES`. ``dtypes`` are the data types that it can work in;
-    with none, it works in memreason's own. Where there are several, and `--dtype` chooses none, it tries them all and
-    takes the fastest. ``package`` is the module that must be installed, ``install`` how to get it.
+    if empty, it works in the one that memreason uses. If there are several and `--dtype` is auto, it tries all of them
+    and uses the fastest. ``package`` is the module that must be installed, ``install`` how to install it.
     """
 
     title: str
@@ -32,24 +32,24 @@ class Entry:
     package: str = ""
     install: str = ""
     one_at_a_time: bool = False
-    """Not in batches; of the questions, it answers only a sample."""
+    """It does not work in batches, and answers only a sample of the questions."""
     keeps_memory: bool = False
-    """Freed memory is kept for next time, as memreason keeps it."""
+    """It keeps freed memory for later use, as memreason does."""
     packed: bool = False
     """Several examples stand in one row."""
     checkpointing: bool = True
-    """TRL: activations are computed again in the backward pass, its default."""
+    """TRL: activations are computed again in the backward pass, which is its default."""
     reads_gguf: bool = False
     """It reads the file that `--gguf` names."""
 
     def why_not(self, dtype: str, gguf: str | None) -> str:
-        """Why it cannot take part, memreason answering in ``dtype``; empty where it can."""
+        """Why it cannot take part, if memreason works in ``dtype``; empty if it can."""
         if self.dtypes == (FLOAT32,) and dtype == FLOAT32:
-            return "memreason works in float32 here anyway, so it is the same as without"
+            return "memreason works in float32 here anyway, so this would be the same"
         if self.package and importlib.util.find_spec(self.package) is None:
             return f"{self.package} is not installed" + (f" ({self.install})" if self.install else "")
         if self.reads_gguf and not gguf:
-            return "it reads its own kind of file; name one with --gguf"
+            return "it reads a GGUF file; name one with --gguf"
         return ""
 
 
@@ -71,7 +71,7 @@ TRAINING = {
     "trl-packed": _trl(f"{_TRL}, packed, its defaults", packed=True),
     "one-by-one": Entry(f"{_TRAINER}, one at a time", "trainer", _BOTH, one_at_a_time=True),
 }
-"""Who trains. The first one is what the others are compared with."""
+"""The contestants in training. The others are compared with the first one."""
 _ALONE = "generate, one at a time"
 GENERATION = {
     "memreason": Entry("memreason", "memreason"),
@@ -86,7 +86,7 @@ GENERATION = {
     ),
     "vllm": Entry("vLLM", "vllm", package="vllm"),
 }  # fmt: skip
-"""Who answers questions, likewise."""
+"""The contestants in generation. The others are compared with the first one."""
 SECTIONS = {"training": TRAINING, "generation": GENERATION}
 QUICK = {"rounds": 1, "train_steps": 1, "questions": 8, "one_by_one": 2}
 QUICK_ONLY = ("memreason", "trainer", "continuous-batching", "batches")
@@ -109,9 +109,9 @@ class BenchmarkConfig:
     )
     model_name_or_path: str = option(
         "smollm2",
-        "a checkpoint of ours, or a base model. Training starts from its base model; questions are answered by the "
-        "checkpoint, its adapters folded in, or by the base model with fresh planning tokens, which knows no end "
-        "and writes until there is no room: only a trained checkpoint's figures for generation mean much",
+        "a checkpoint of memreason, or a base model. Training starts from the base model. Questions are answered by "
+        "the checkpoint with its adapters merged, or by the base model with new planning tokens; the base model never "
+        "stops before the length limit, so for generation only the figures of a trained checkpoint mean much",
     )
     dataset: str | None = option(None, "dataset (default: the checkpoint's, or atlas)")
     data_path: str | None = option(None, "file, folder or hub id that holds it (default: the checkpoint's)")
@@ -120,39 +120,45 @@ class BenchmarkConfig:
         "longest text in tokens, prompt and solution (default: the checkpoint's, or 256)",
         aliases=["--max_length"],
     )
-    rounds: int = option(3, "how often each has its turn; figures are medians over the rounds")
-    train_steps: int = option(3, "training: optimizer steps a turn")
-    questions: int = option(64, "generation: questions a turn")
+    rounds: int = option(3, "how many turns each contestant has; figures are medians over the rounds")
+    train_steps: int = option(3, "training: optimizer steps in a turn")
+    questions: int = option(64, "generation: questions in a turn")
     one_by_one: int = option(
-        8, "generation: how many of the questions, spread over their lengths, are for those that answer one at a time"
+        8,
+        "generation: how many of the questions go to contestants that answer one at a time; spread over all lengths",
     )
     examples_per_step: int = option(16, "training: examples per optimizer step")
     per_device_train_batch_size: int | None = option(
         None,
-        "training: examples per forward pass of memreason's (default: as `memreason train`; the others take 4, or 1)",
+        "training: memreason's examples per forward pass (default: as `memreason train`; the others take 4, or 1)",
     )
-    per_device_eval_batch_size: int = option(64, "generation: answers under way at once", aliases=["--batch_size"])
+    per_device_eval_batch_size: int = option(
+        64, "generation: answers that are written at the same time", aliases=["--batch_size"]
+    )
     lora_module: str = option("mlp", "training: layers that get adapters", choices=LORA_MODULES)
     lora_r: int = option(16, "training: rank of the adapters")
     lora_dropout: float = option(0.05, "training: dropout before the adapters")
     dtype: str = option(
         "auto",
-        "data type that everyone works in; auto = for each the one that is fastest here: memreason measures as it does "
-        "in training, the others try theirs out",
+        "data type for all contestants; auto = for each the fastest on this machine: memreason measures as `memreason "
+        "train` does, the others try their data types",
         DTYPES,
     )
     device: str = option("auto", DEVICE_HELP, DEVICES)
     gguf: str | None = option(
-        None, "llama.cpp: the same model as a GGUF file (llama.cpp's convert_hf_to_gguf.py makes one of a merged one)"
+        None,
+        "llama.cpp: the same model as a GGUF file (llama.cpp's convert_hf_to_gguf.py makes one from a merged model)",
     )
     keep_loaded: bool = option(
-        True, "hold all models in memory at the same time; False loads each anew for its turn, where they do not fit"
+        True,
+        "keep all models in memory at the same time; if memory is too small, False loads each one for each of its "
+        "turns",
     )
     quick: bool = option(
-        False, "see that it works, in a minute or two: small sizes, one round, the fastest of the others"
+        False, "a test of a minute or two that it works: small sizes, one round, only the fastest other tools"
     )
-    output: str | None = option(None, "write all figures, and what this machine is, to this JSON file")
-    seed: int = option(0, "seed of the examples drawn and of fresh weights")
+    output: str | None = option(None, "write all figures, and a description of this machine, to this JSON file")
+    seed: int = option(0, "seed of the random draws and of new weights")
 
     def __post_init__(self) -> None:
         for name in self.what:
@@ -172,12 +178,12 @@ class BenchmarkConfig:
             vars(self).update(QUICK, only=self.only or [name for name in QUICK_ONLY if name in known])
 
     def dtypes(self, entry: Entry) -> tuple[str, ...]:
-        """The data types that one may work in; none where memreason's own is taken."""
+        """The data types that a contestant may work in; empty: it works in the one that memreason uses."""
         if self.dtype == "auto":
             return entry.dtypes
         alike = {self.dtype, AUTOCAST if self.dtype == BFLOAT16 else self.dtype}
         return tuple(dtype for dtype in entry.dtypes if dtype in alike) or entry.dtypes[:1]
 
     def contestants(self, section: str) -> list[str]:
-        """The names of those that take part in a section, in the order of their turns."""
+        """The names of a section's contestants, in the order of their turns."""
         return [name for name in SECTIONS[section] if name in self.only or not self.only]

@@ -1,4 +1,4 @@
-"""Everyone works in a process of their own, waits there for their turn, and takes nobody along when they fail."""
+"""Each contestant works in its own process, so that it can wait for its turn there, and fail without the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ LOG = "log"
 
 
 class Contestant:
-    """One who takes part: ``turns`` taken so far, or the ``error`` that ended it."""
+    """A contestant: the results of its ``turns`` so far, and the ``error`` that ended it, if any.
+
+    ``work`` is a `Work`; a result is a `Turn`, or the rates of `measure_ceiling`.
+    """
 
     def __init__(self, section: str, name: str, work: Work):
         self.section, self.name, self.work = section, name, work
@@ -29,7 +32,7 @@ class Contestant:
         self._process: Any = None
 
     def start(self) -> None:
-        """Start the process, unless it is there already; it imports what it needs and waits."""
+        """Start the process, if it does not run already; it waits for `prepare`."""
         if self._process is not None:
             return
         context = get_context("spawn")
@@ -41,14 +44,14 @@ class Contestant:
         self._say((self.section, self.name, self.work))
 
     def prepare(self) -> None:
-        """Have it load the model and warm up."""
+        """Let it load the model and warm up."""
         self._say("prepare")
         self._hear()
         if self.error:
             self.close()
 
     def take_turn(self) -> None:
-        """Have it take its turn while the others wait."""
+        """Let it take its turn while the others wait."""
         self._say("turn")
         turn = self._hear()
         if self.error:
@@ -86,24 +89,27 @@ class Contestant:
     def _died(self) -> None:
         self._process.join()
         log = Path(self._folder.name) / LOG
-        said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        self.error = f"its process ended with code {self._process.exitcode}" + (f": {said[-1].strip()}" if said else "")
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        last_line = f": {lines[-1].strip()}" if lines else ""
+        self.error = f"its process ended with code {self._process.exitcode}{last_line}"
 
 
 def _serve(pipe: Connection, folder: str) -> None:
-    """In the process: prepare, and then take a turn whenever told to; what libraries print, and all
-    temporary files, go to ``folder``."""
+    """The work of the process: prepare, then take a turn whenever the message comes.
+
+    The output of libraries and all temporary files go to ``folder``.
+    """
     file = os.open(Path(folder) / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     tempfile.tempdir = folder
     os.dup2(file, 1)
     os.dup2(file, 2)
-    # One device: Trainer would spread one process's work over all that it sees.
+    # Only one device: Trainer would spread the work of one process over all devices that it sees.
     os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0]
     turn: Callable[[], Any] | None = None
     try:
         section, name, work = pipe.recv()
         if work.config.device == "cpu":
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # some take what they see
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # some tools use every device that they see
         prepare = _preparation(section)
         while True:
             message = pipe.recv()

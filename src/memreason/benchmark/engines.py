@@ -1,4 +1,4 @@
-"""Engines of others that take part where they are installed: llama.cpp and vLLM."""
+"""Other engines, which take part if they are installed: llama.cpp and vLLM."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def llama_cpp(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[l
 
 
 def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[int]]]:
-    """vLLM on the merged model, all questions handed over at once, no prompt remembered from the last turn."""
+    """vLLM on the merged model: gets all questions at once, and caches no prompts from the last turn."""
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process, so that its memory is counted
     from vllm import LLM, SamplingParams
 
@@ -47,12 +47,12 @@ def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[i
     unit.tokenizer.save_pretrained(folder)
     unit.merge().save_pretrained(folder)
     del unit
-    torch.cuda.empty_cache()  # does nothing where there is no GPU
+    torch.cuda.empty_cache()  # does nothing without a GPU
     model = LLM(
         folder,
         dtype=work.dtype,
         skip_tokenizer_init=True,
-        generation_config="vllm",  # nothing of the model's own: it might sample
+        generation_config="vllm",  # not the model's own settings, with which it might sample
         max_model_len=work.limit,
         max_num_seqs=work.config.per_device_eval_batch_size,
         enable_prefix_caching=False,
@@ -68,6 +68,6 @@ def vllm(work: Work, passes: list[int]) -> Callable[[Sequence[int]], list[list[i
             )
             for n in numbers
         ]  # fmt: skip
-        return [list(found.outputs[0].token_ids) for found in model.generate(prompts, settings, use_tqdm=False)]
+        return [list(result.outputs[0].token_ids) for result in model.generate(prompts, settings, use_tqdm=False)]
 
     return answer

@@ -1,4 +1,4 @@
-"""Those who answer questions: the same prompts, the same weights with the adapters folded in, greedily."""
+"""The contestants in generation: all answer the same prompts, greedily, with the same weights and merged adapters."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from memreason.records import Trace
 from memreason.runtime.allocator import keep_freed_memory
 
 _TRIED = 16
-"""Questions that a data type is tried on by those that answer many at once."""
+"""With how many questions a contestant that answers many at once tries a data type."""
 
 
 def prepare(name: str, work: Work) -> Callable[[], Turn]:
-    """What the named one does in its turn, after two questions to warm up, in the data type that is fastest for it
-    here. Raises Unsuited where it cannot."""
+    """A function that takes the turn of the contestant ``name``, which has loaded its model and warmed up.
+
+    It works in the data type that is the fastest for it on this machine. Raises Unsuited if it cannot take part.
+    """
     entry, everything = GENERATION[name], range(len(work.prompts))
     if reason := entry.why_not(work.dtype, work.config.gguf):
         raise Unsuited(reason)
@@ -53,18 +55,18 @@ def _prepare(entry: Entry, work: Work, dtype: str) -> Callable[[Sequence[int]], 
         passes.clear()
         synchronize()
         start = time.perf_counter()
-        found = answer(numbers)
+        answers = answer(numbers)
         synchronize()
         seconds = time.perf_counter() - start
         texts, written = {}, 0
-        for n, one in zip(numbers, found, strict=True):
+        for n, result in zip(numbers, answers, strict=True):
             room = work.limit - len(work.prompts[n])
-            if isinstance(one, Trace):
-                ids = tokenizer.encode(one.text, add_special_tokens=False)
-                texts[n] = one.text
-                written += room if one.truncated else len(ids) - len(prefix)
+            if isinstance(result, Trace):
+                ids = tokenizer.encode(result.text, add_special_tokens=False)
+                texts[n] = result.text
+                written += room if result.truncated else len(ids) - len(prefix)
             else:
-                ids = (one[: one.index(end_id)] if end_id in one else one)[:room]
+                ids = (result[: result.index(end_id)] if end_id in result else result)[:room]
                 texts[n] = "".join(prefix) + tokenizer.decode(ids, skip_special_tokens=False)
                 written += len(ids)
         read = written + sum(len(work.prompts[n]) for n in numbers)
@@ -77,14 +79,14 @@ def _prepare(entry: Entry, work: Work, dtype: str) -> Callable[[Sequence[int]], 
 
 
 Answer = Callable[[Sequence[int]], "Sequence[Trace | list[int]]"]
-"""From the numbers of questions to their traces, or to the ids written after their prompts."""
+"""From the numbers of questions to their traces, or to the generated ids without the prompts."""
 
 
 def _memreason(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answer:
-    """What `memreason evaluate` does, but for adapters, which are folded in beforehand as everyone's are."""
+    """As `memreason evaluate`, but with merged adapters, as for all contestants."""
     keep_freed_memory()
     unit = work.unit(dtype)
-    if unit.prefix_cache() is None:  # which cannot be folded in
+    if unit.prefix_cache() is None:  # trained prefixes cannot be merged
         unit.model = unit.merge().eval()
     _count_passes(unit.model, passes)
     options = GenerationOptions(work.config.per_device_eval_batch_size)
@@ -96,7 +98,7 @@ def _memreason(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answe
 
 
 def _generate(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answer:
-    """transformers' `generate`, the prompts of a batch padded on the left to the longest, or one at a time."""
+    """transformers' `generate`: in batches whose prompts are padded on the left, or one prompt at a time."""
     unit = work.unit(dtype)
     size = 1 if entry.one_at_a_time else work.config.per_device_eval_batch_size
     pad = unit.tokenizer.pad_token_id
@@ -119,13 +121,13 @@ def _generate(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answer
 
 
 def _continuous_batching(work: Work, entry: Entry, dtype: str, passes: list[int]) -> Answer:
-    """transformers' own continuous batching, with room for as many answers at once as the others have.
+    """transformers' continuous batching, with room for as many answers at the same time as the others have.
 
-    By itself it would take nine tenths of the free memory and fill it with zeros at each call.
+    With its defaults it would take nine tenths of the free memory, and fill it with zeros at each call.
     """
     unit = work.unit(dtype)
     model = unit.merge().eval()
-    if not torch.cuda.is_available():  # there, most passes are replays of CUDA graphs, and not seen
+    if not torch.cuda.is_available():  # on CUDA, most passes are replays of CUDA graphs, which hooks do not see
         _count_passes(model, passes)
     slots, page = work.config.per_device_eval_batch_size, ContinuousBatchingConfig.page_size
     settings = ContinuousBatchingConfig(num_blocks=slots * math.ceil(work.limit / page), max_requests_per_batch=slots)
@@ -133,17 +135,17 @@ def _continuous_batching(work: Work, entry: Entry, dtype: str, passes: list[int]
     def answer(numbers: Sequence[int]) -> list[list[int]]:
         prompts = [work.prompts[n] for n in numbers]
         usual = attention_in_use(model.config)
-        found = model.generate_batch(prompts, _greedy(work, unit, prompts), settings)
+        results = model.generate_batch(prompts, _greedy(work, unit, prompts), settings)
         model.set_attn_implementation(usual)
-        if len(found) != len(prompts):
-            raise RuntimeError(f"{len(found)} of {len(prompts)} questions were answered")
-        return [found[key].generated_tokens for key in sorted(found, key=lambda key: int(key.rpartition("_")[2]))]
+        if len(results) != len(prompts):
+            raise RuntimeError(f"{len(results)} of {len(prompts)} questions were answered")
+        return [results[key].generated_tokens for key in sorted(results, key=lambda key: int(key.rpartition("_")[2]))]
 
     return answer
 
 
 def _count_passes(model: PreTrainedModel | PeftModel, passes: list[int]) -> None:
-    """Have each forward pass put the number of its tokens into ``passes``."""
+    """Make each forward pass append the number of its tokens to ``passes``."""
     model.get_input_embeddings().register_forward_pre_hook(lambda module, inputs: passes.append(inputs[0].numel()))
 
 
@@ -163,4 +165,7 @@ ENGINES: dict[str, Callable[[Work, Entry, str, list[int]], Answer]] = {
     "llama.cpp": lambda work, entry, dtype, passes: engines.llama_cpp(work, passes),
     "vllm": lambda work, entry, dtype, passes: engines.vllm(work, passes),
 }
-"""What `Entry.runs` names. Each gets the data type to work in, and notes in a list the tokens of each forward pass."""
+"""`Entry.runs` → a function that makes the engine.
+
+It gets the data type to work in, and a list to which the engine appends the number of tokens of each forward pass.
+"""

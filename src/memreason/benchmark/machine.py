@@ -1,4 +1,4 @@
-"""What this machine is, and which versions of what were measured."""
+"""A description of this machine and of the installed versions, and the peak memory of a process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 TELLING = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "sve", "bf16", "i8mm")
-"""Processor features that decide how fast matrices are multiplied."""
+"""Processor features that decide how fast matrix products are."""
 PACKAGES = ("memreason", "torch", "transformers", "peft", "accelerate", "trl", "llama-cpp-python", "vllm")
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores and threads, features that matter, memory, GPU, and versions of what is installed."""
+    """Processor, cores and threads, the features `TELLING`, memory in bytes, GPU, and the installed versions."""
     import psutil
     import torch
 
@@ -41,10 +41,10 @@ def describe() -> dict[str, Any]:
 
 
 def peak_memory() -> dict[str, int]:
-    """Bytes that this process held at most: `process` memory, and the accelerator's where there is one.
+    """The most bytes that this process has held: `process` memory and, if there is one, `accelerator` memory.
 
-    On Linux from /proc, since `getrusage` counts what the parent held before it became another program; on Windows
-    as psutil says.
+    On Linux they are read from /proc, because `getrusage` also counts the memory that the parent process held when it
+    started this one; on Windows from psutil.
     """
     import psutil
     import torch
@@ -67,7 +67,7 @@ def peak_memory() -> dict[str, int]:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory` count from now on, where the system can."""
+    """Let `peak_memory` count from now on, if the system supports it."""
     import torch
 
     with suppress(OSError):

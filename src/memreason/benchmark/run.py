@@ -1,4 +1,4 @@
-"""`memreason benchmark`: everyone's turns, one after another, round by round, and what came of them."""
+"""`memreason benchmark`: all contestants take their turns, round by round; then the turns become figures."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from memreason.runtime.terminal import say
 
 
 def run(config: BenchmarkConfig) -> dict[str, Any]:
-    """Measure, write to ``--output`` where it is given, and return what was written.
+    """Measure, write the result to `--output` if it is given, and return it.
 
-    A A … of one contestant and then B B … of the next would give each another moment of a noisy machine;
-    here the turns go A B C A B C, and figures are medians over the rounds. Raises UserError for data or a
-    model that cannot be had; one who fails at the work is a row that says why.
+    Other work on the machine changes from moment to moment. So the contestants A, B and C do not take all their turns
+    in a row (A A B B C C), but one in each round (A B C A B C), and figures are medians over the rounds. Raises
+    UserError for data or a model that cannot be loaded. A contestant that fails is a row with its error.
     """
     say("loading the data and choosing a data type …")
     work = prepare_work(config)
@@ -54,41 +54,41 @@ def run(config: BenchmarkConfig) -> dict[str, Any]:
 def measure(
     section: str, contestants: list[Contestant], ceiling: Contestant, config: BenchmarkConfig, bar: tqdm
 ) -> None:
-    """Let everyone of a section have ``--rounds`` turns, the machine itself being measured before each round."""
+    """Let every contestant of a section take `--rounds` turns; the machine's ``ceiling`` is measured in each round."""
     everyone = [ceiling, *contestants]
 
-    def do(action: Callable[[Contestant], None], one: Contestant) -> None:
-        title = SECTIONS[section][one.name].title if one is not ceiling else one.name
+    def do(action: Callable[[Contestant], None], contestant: Contestant) -> None:
+        title = contestant.name if contestant is ceiling else SECTIONS[section][contestant.name].title
         announce(bar, f"{section}: {title}, {'loading' if action is Contestant.prepare else 'at work'}")
-        if not one.error:
-            action(one)
+        if not contestant.error:
+            action(contestant)
 
-    def everything_anew(one: Contestant) -> None:
-        one.start()
-        one.prepare()
-        if not one.error:
-            one.take_turn()
-        one.close()
+    def load_and_take_turn(contestant: Contestant) -> None:
+        contestant.start()
+        contestant.prepare()
+        if not contestant.error:
+            contestant.take_turn()
+        contestant.close()
 
     try:
         if config.keep_loaded:
             announce(bar, f"{section}: starting {len(contestants)} processes")
-            for one in everyone:
-                one.start()
-            for one in everyone:
-                do(Contestant.prepare, one)
-                bar.update(one is not ceiling)
+            for contestant in everyone:
+                contestant.start()
+            for contestant in everyone:
+                do(Contestant.prepare, contestant)
+                bar.update(contestant is not ceiling)
         for _ in range(config.rounds):
-            for one in everyone:
-                do(Contestant.take_turn if config.keep_loaded else everything_anew, one)
-                bar.update(one is not ceiling)
+            for contestant in everyone:
+                do(Contestant.take_turn if config.keep_loaded else load_and_take_turn, contestant)
+                bar.update(contestant is not ceiling)
     finally:
-        for one in contestants:
-            one.close()
+        for contestant in contestants:
+            contestant.close()
 
 
 def announce(bar: tqdm, what: str) -> None:
-    """Show what is under way, on the bar, or a line each where there is none (in a pipe, a log file)."""
+    """Show what is under way: on the bar or, if there is none (in a pipe or a log file), as a line."""
     if bar.disable:
         say(f"{what} …")
     else:
@@ -96,7 +96,7 @@ def announce(bar: tqdm, what: str) -> None:
 
 
 def account(work: Work) -> dict[str, Any]:
-    """How much work a turn is."""
+    """How much work a turn is: numbers of examples, questions and tokens."""
     lengths = [len(example["input_ids"]) for example in work.examples]
     return {
         "model": work.config.model_name_or_path,

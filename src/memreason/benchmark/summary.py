@@ -1,4 +1,4 @@
-"""From turns to figures: medians over the rounds, shares of what the machine could do, and comparisons."""
+"""Turns the results of all turns into figures: medians over the rounds, shares of the ceiling, and comparisons."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from memreason.benchmark.workload import Turn
 
 
 def summarise(section: str, contestants: list[Contestant], ceilings: list[dict[str, float]]) -> dict[str, Any]:
-    """Name → figures of each: rates, shares of the ceiling, peak memory, and how many times as fast the first is.
+    """Name of a contestant → its figures: rates, shares of the ceiling, peak memory, and ``ratio``.
 
-    ``ratio`` compares with the first contestant turn by turn, each with the one in the same round.
-    Where one failed there is its ``error``, beside what it did before.
+    ``ratio`` says how many times as fast the first contestant is; each turn is compared with the first contestant's
+    turn in the same round. A contestant that failed has an ``error``, and the figures of its turns before.
     """
     entries = SECTIONS[section]
-    reference = next((one.turns for one in contestants if one.name == next(iter(entries))), [])
-    last = {one.name: one.turns[-1] for one in contestants if one.turns}
+    first = next(iter(entries))
+    reference = next((contestant.turns for contestant in contestants if contestant.name == first), [])
+    last = {contestant.name: contestant.turns[-1] for contestant in contestants if contestant.turns}
     rows = {}
-    for one in contestants:
-        row: dict[str, Any] = {"title": entries[one.name].title, "error": one.error}
-        if one.turns:
-            row |= _figures(one.turns, reference, ceilings)
+    for contestant in contestants:
+        name, turns = contestant.name, contestant.turns
+        row: dict[str, Any] = {"title": entries[name].title, "error": contestant.error}
+        if turns:
+            row |= _figures(turns, reference, ceilings)
             if section == "generation":
-                row["traces"] = _compared(one.name, last)
-        rows[one.name] = row
+                row["traces"] = _compared(name, last)
+        rows[name] = row
     return rows
 
 
 def _figures(turns: list[Turn], reference: list[Turn], ceilings: list[dict[str, float]]) -> dict[str, Any]:
-    matrix = median(max(one["bfloat16"], one["float32"]) for one in ceilings) if ceilings else None
-    bandwidth = median(one["bandwidth"] for one in ceilings) if ceilings else None
+    matrix = median(max(ceiling["bfloat16"], ceiling["float32"]) for ceiling in ceilings) if ceilings else None
+    bandwidth = median(ceiling["bandwidth"] for ceiling in ceilings) if ceilings else None
     moved = [turn.moved / turn.seconds for turn in turns if turn.moved]
     operations = median(turn.operations / turn.seconds for turn in turns)
     ratios = [_rate(first) / _rate(turn) for first, turn in zip(reference, turns, strict=False)]
@@ -61,15 +63,17 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 def _compared(name: str, turns: dict[str, Turn]) -> dict[str, Any] | None:
-    """How many traces differ from those of one question at a time: in the same data type, which for those in
-    16 bits are themselves compared with float32's."""
-    alone = [one for one in ("one-by-one", "one-by-one-float32") if one in turns and one != name]
+    """How many traces differ from those of `generate` on one question at a time, in the same data type.
+
+    The traces of one question at a time in 16 bits are themselves compared with those in float32.
+    """
+    alone = [other for other in ("one-by-one", "one-by-one-float32") if other in turns and other != name]
     if name == "one-by-one-float32" or not alone:
         return None
-    alike = [one for one in alone if turns[one].dtype == turns[name].dtype]
-    if not alike and name != "one-by-one":
+    same_dtype = [other for other in alone if turns[other].dtype == turns[name].dtype]
+    if not same_dtype and name != "one-by-one":
         return None
-    against = (alike or alone)[0]
+    against = (same_dtype or alone)[0]
     texts, reference = turns[name].texts, turns[against].texts
     both = texts.keys() & reference.keys()
     return {"against": against, "compared": len(both), "differ": sum(texts[n] != reference[n] for n in both)}

@@ -1,4 +1,4 @@
-"""Those who train: each is prepared once, and then takes the same optimizer steps whenever it is its turn."""
+"""The contestants in training: each is prepared once, and takes the same optimizer steps in every turn."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ from memreason.training.trainer import GenerationTrainer
 
 TakeTurn = Callable[[], Turn]
 BATCH = 4
-"""Examples per forward pass of those that train in batches, memreason apart."""
+"""Examples per forward pass of all contestants that train in batches, except memreason."""
 
 
 def prepare(name: str, work: Work) -> TakeTurn:
-    """What the named one does in its turn, after one step to warm up, in the data type that is fastest for it here.
-    Raises Unsuited where it cannot."""
+    """A function that takes the turn of the contestant ``name``, which has loaded its model and warmed up.
+
+    It works in the data type that is the fastest for it on this machine. Raises Unsuited if it cannot take part.
+    """
     entry = TRAINING[name]
     if reason := entry.why_not(work.dtype, work.config.gguf):
         raise Unsuited(reason)
@@ -67,7 +69,7 @@ def _prepare(entry: Entry, work: Work, dtype: str) -> Callable[[list[Example]], 
         clock = _Clock()
         trainer.add_callback(clock)
         trainer.train()
-        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # else the next trainer wraps it once more
+        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # otherwise the next trainer wraps it again
         tokens = sum(len(example["input_ids"]) for example in examples)
         operations = 4.0 * work.weights * tokens
         return Turn(clock.seconds, len(examples), tokens, operations, dtype=dtype, losses=clock.losses)
@@ -76,7 +78,7 @@ def _prepare(entry: Entry, work: Work, dtype: str) -> Callable[[list[Example]], 
 
 
 class _Clock(TrainerCallback):
-    """The seconds from the first step's start to the last one's end, and every step's loss."""
+    """Measures the seconds from the start of the first step to the end of the last, and keeps the loss of each step."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -96,7 +98,7 @@ class _Clock(TrainerCallback):
 
 
 def _common(work: Work, batch: int) -> dict[str, Any]:
-    """Training arguments that are the same for all; the examples come in order, grouped by length already."""
+    """Training arguments that are the same for all contestants; the examples are grouped by length already."""
     return {
         "output_dir": tempfile.mkdtemp(prefix="memreason-benchmark-"),
         "num_train_epochs": 1,
@@ -121,7 +123,7 @@ Make = Callable[[list[Example]], Trainer]
 
 
 def _memreason(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
-    """What `memreason train` does, without its evaluation."""
+    """As `memreason train`, without its evaluation."""
     unit = build(work.model, work.limit, work.config.seed, device=work.device)
     usual = min(TrainingConfig.per_device_train_batch_size, work.config.examples_per_step)
     args = _common(work, work.config.per_device_train_batch_size or usual)
@@ -135,7 +137,7 @@ def _memreason(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
 
 
 def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokenizerBase]:
-    """The same model, planning tokens and adapters, by PEFT alone: its own way of training new rows."""
+    """The same model, planning tokens and adapters by PEFT alone, with PEFT's own way of training new rows."""
     config, path = work.model, resolve(work.model.model_name_or_path).path
     tokenizer = load_tokenizer(path)
     model = load_causal_lm(path, dtype, device=work.device)
@@ -161,7 +163,7 @@ def _stock(work: Work, dtype: torch.dtype) -> tuple[PeftModel, PreTrainedTokeniz
 
 
 def _trainer(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
-    """transformers' Trainer as it is: in batches, or one example at a time."""
+    """transformers' Trainer, unchanged: in batches, or one example at a time."""
     model, tokenizer = _stock(work, torch.bfloat16 if dtype == BFLOAT16 else torch.float32)
     args = _common(work, 1 if entry.one_at_a_time else BATCH) | {
         "bf16": dtype != FLOAT32,
@@ -176,14 +178,14 @@ def _trainer(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
 
 
 def _trl(work: Work, entry: Entry, dtype: str) -> tuple[PeftModel, Make]:
-    """TRL's SFTTrainer; packed, each row has room for as many examples as an unpacked batch has."""
+    """TRL's SFTTrainer. If it packs, a row has room for about as many examples as a batch without packing."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
     model, tokenizer = _stock(work, torch.float32)
     head = model.get_base_model().get_output_embeddings()
     if not hasattr(head, "bias"):
-        head.bias = None  # TRL's loss asks for it, and PEFT's layer for new rows does not hand it on
+        head.bias = None  # TRL's loss reads this attribute, and PEFT's layer for new rows lacks it
     lengths = [len(example["input_ids"]) for example in work.examples]
     args = _common(work, BATCH) | {
         "gradient_checkpointing": entry.checkpointing,
@@ -206,4 +208,4 @@ TRAINERS: dict[str, Callable[[Work, Entry, str], tuple[PeftModel, Make]]] = {
     "trainer": _trainer,
     "trl": _trl,
 }
-"""What `Entry.runs` names: each gives the model, and what makes its trainer for some examples."""
+"""`Entry.runs` → a function that gives (the model, a function that makes a trainer for some examples)."""

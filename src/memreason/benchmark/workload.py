@@ -1,4 +1,4 @@
-"""The work that everyone is given: the same examples in the same order, the same questions, the same model."""
+"""The work of all contestants: the same examples in the same order, the same questions, the same model."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ from memreason.training.dataset import Example
 from memreason.training.encoding import encode_solutions
 
 BASE_MAX_LENGTH = 256
+"""Longest text in tokens, if the model is a base model and no option says otherwise."""
 T = TypeVar("T")
-Taken = TypeVar("Taken")
+Prepared = TypeVar("Prepared")
 
 
 class Unsuited(Exception):
-    """Why one of those who take part cannot: a package that is missing, say."""
+    """A contestant cannot take part; the message says why, for example that a package is missing."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is trained on and asked, as ids; goes to every process.
+    """The examples and questions, as token ids; every process gets them.
 
-    ``model`` says what training starts from, ``limit`` how long a text may be, prompt and answer together.
-    ``weights`` are those of the base model that every token is multiplied by. ``dtype`` is that of the
-    weights that answer, ``model.dtype`` that of those that are trained, ``layout`` that of the answers' texts;
-    ``questions`` and ``prompts`` (ids) are in the order of the prompts' lengths.
+    ``model`` describes the model that training starts from. ``limit`` is the greatest length of a text in tokens,
+    prompt and answer together. ``weights`` is the number of the base model's weights that every token is multiplied by.
+    ``dtype`` is the data type in generation, ``model.dtype`` that in training. ``layout`` is the layout of the answers'
+    planning tokens. ``questions`` and ``prompts`` (ids) are in the order of the prompts' lengths.
     """
 
     config: BenchmarkConfig
@@ -65,11 +66,11 @@ class Work:
 
     @property
     def sample(self) -> list[int]:
-        """Numbers of the questions for those that answer one at a time."""
+        """The numbers of the questions for contestants that answer one at a time."""
         return spread(range(len(self.questions)), self.config.one_by_one)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer of what answers the questions."""
+        """The tokenizer of the model that answers the questions."""
         if is_checkpoint(self.config.model_name_or_path):
             return load_tokenizer(self.config.model_name_or_path)
         tokenizer = load_tokenizer(resolve(self.model.model_name_or_path).path)
@@ -77,7 +78,7 @@ class Work:
         return tokenizer
 
     def unit(self, dtype: str) -> ModelUnit:
-        """What answers the questions: the checkpoint, or the base model with fresh planning tokens."""
+        """The model that answers the questions: the checkpoint, or the base model with new planning tokens."""
         if is_checkpoint(self.config.model_name_or_path):
             folder = Path(self.config.model_name_or_path)
             return load(folder, None, dtype, model_max_length=self.limit, device=self.device)
@@ -85,18 +86,18 @@ class Work:
 
     @property
     def device(self) -> torch.device:
-        """Where everyone computes."""
+        """The device that all contestants use."""
         return choose_device(self.config.device)
 
 
 @dataclass
 class Turn:
-    """One turn: ``items`` examples trained on, or questions answered, in ``seconds``.
+    """The result of one turn: ``items`` examples were trained on, or questions answered, in ``seconds``.
 
-    ``tokens`` are those trained on, or written, padding left out. ``operations`` are the floating-point
-    operations of the matrix products that this needs (2 a weight and token for a forward pass, 4 with a
-    backward pass through frozen weights), ``moved`` the bytes of weights that were read for it, where that
-    is known. ``losses`` has one entry a step; ``texts`` question number → trace.
+    ``tokens`` are the tokens trained on or written, without padding. ``operations`` are the floating-point operations
+    of the matrix products that this needs: per weight and token 2 for a forward pass, 4 with a backward pass through
+    frozen weights. ``moved`` are the bytes of weights that were read, None if not known. ``losses`` has one entry for
+    each step. ``texts``: number of a question → its trace. ``peak_memory`` is in bytes.
     """
 
     seconds: float
@@ -111,14 +112,14 @@ class Turn:
 
 
 def prepare_work(config: BenchmarkConfig) -> Work:
-    """Load the data and choose. Raises UserError where there is too little of it."""
+    """Load the data, and choose examples and questions. Raises UserError if there are too few."""
     folder = Path(config.model_name_or_path)
     manifest = read_manifest(folder) if is_checkpoint(folder) else None
     base = manifest.base_model if manifest else config.model_name_or_path
     limit = config.model_max_length or (manifest.model_max_length if manifest else BASE_MAX_LENGTH)
     task = load_data(_data(config))
     labelled = task.step_types - {PLAIN}
-    # Once for all, who work in processes of their own.
+    # Chosen once for all contestants, which work in their own processes.
     dtype = dtype_name(choose_dtype(config.dtype, resolve(base).path, choose_device(config.device)))
     model = ModelConfig(
         model_name_or_path=base, lora_module=config.lora_module, lora_r=config.lora_r, lora_alpha=config.lora_r,
@@ -133,14 +134,14 @@ def prepare_work(config: BenchmarkConfig) -> Work:
         examples = _groups(list(encode_solutions(solutions, layout, tokenizer, limit)[0]), config)
     if manifest:
         layout, tokenizer = manifest.planning_tokens, load_tokenizer(str(folder))
-    asked = [
+    pairs = [
         (prompt, question)
         for question in _questions(task)
         if len(prompt := layout.encode_prompt(tokenizer, question)) < limit
     ]
-    if not asked:
+    if not pairs:
         raise UserError(f"{task.name} has no test question whose prompt is shorter than --model_max_length {limit}")
-    asked = spread(sorted(asked, key=lambda pair: len(pair[0])), config.questions)
+    pairs = spread(sorted(pairs, key=lambda pair: len(pair[0])), config.questions)
     return Work(
         config=config,
         model=model,
@@ -149,13 +150,13 @@ def prepare_work(config: BenchmarkConfig) -> Work:
         layout=layout,
         dtype=manifest.dtype if manifest and config.dtype == "auto" else dtype,
         examples=examples,
-        questions=[question for _, question in asked],
-        prompts=[prompt for prompt, _ in asked],
+        questions=[question for _, question in pairs],
+        prompts=[prompt for prompt, _ in pairs],
     )
 
 
 def _data(config: BenchmarkConfig) -> DataConfig:
-    """The checkpoint's data, or what the options say."""
+    """The data that the checkpoint was trained on, or that the options name."""
     data = DataConfig(num_test=0)
     if is_checkpoint(config.model_name_or_path):
         of_checkpoint = read_config(Path(config.model_name_or_path)).data
@@ -171,7 +172,7 @@ def _questions(task: TaskData) -> list[Question]:
 
 
 def _groups(examples: list[Example], config: BenchmarkConfig) -> list[Example]:
-    """The examples of each step in turn: neighbours in length, as grouping a whole dataset by length makes them."""
+    """The examples, step after step; those of one step have similar lengths, as in a dataset grouped by length."""
     size = config.examples_per_step
     ordered = sorted(examples, key=lambda example: len(example["input_ids"]))
     groups = [ordered[start : start + size] for start in range(0, len(ordered) - size + 1, size)]
@@ -185,23 +186,23 @@ def _groups(examples: list[Example], config: BenchmarkConfig) -> list[Example]:
 
 def fastest(
     dtypes: Sequence[str],
-    prepare: Callable[[str], Taken],
-    try_out: Callable[[Taken], Turn],
-    finish: Callable[[Taken], Callable[[], Turn]],
+    prepare: Callable[[str], Prepared],
+    try_out: Callable[[Prepared], Turn],
+    finish: Callable[[Prepared], Callable[[], Turn]],
 ) -> Callable[[], Turn]:
-    """Of what ``prepare`` makes for each data type, the one whose trial goes fastest, as ``finish`` hands it on.
+    """``finish(prepare(dtype))`` for the data type with the best rate of two trials by ``try_out``.
 
-    No more than two are in memory at a time, and the memory that the others took does not count.
+    At most two prepared models are in memory at the same time, and the memory of the slower ones does not count.
     """
     if len(dtypes) == 1:
         return finish(prepare(dtypes[0]))
-    best: tuple[float, Taken] | None = None
+    best: tuple[float, Prepared] | None = None
     for dtype in dtypes:
-        one = prepare(dtype)
-        rate = max(turn.items / turn.seconds for turn in (try_out(one), try_out(one)))
+        prepared = prepare(dtype)
+        rate = max(turn.items / turn.seconds for turn in (try_out(prepared), try_out(prepared)))
         if best is None or rate > best[0]:
-            best = rate, one
-        del one
+            best = rate, prepared
+        del prepared
         gc.collect()
     assert best is not None
     forget_peak_memory()
@@ -209,6 +210,6 @@ def fastest(
 
 
 def spread(things: Sequence[T], count: int) -> list[T]:
-    """``count`` of the things (all, where there are no more), evenly spread over their order."""
+    """``count`` of the things, evenly spread over their order; all of them if there are not so many."""
     count = min(count, len(things))
     return [things[(2 * i + 1) * len(things) // (2 * count)] for i in range(count)]

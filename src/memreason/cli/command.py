@@ -1,4 +1,4 @@
-"""What a command of the command line is made of."""
+"""The parts of a command: its name, its help, and the function that runs it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Command:
-    """One `memreason NAME`: what it says of itself, and what it does."""
+    """One command, `memreason NAME`."""
 
     name: str
     summary: str
-    """What it is for, in one line: it stands in the list of commands, and begins the command's own help."""
+    """What the command is for, in one line: shown in the list of commands, and first in the command's own help."""
     examples: str
-    """Stands below the summary in `memreason NAME --help`."""
+    """Shown below the summary in `memreason NAME --help`."""
     run: Callable[[Sequence[str]], int | None]
     """Takes the arguments after the name; returns the exit code, or None for 0."""
     positional: tuple[str, str] = ("", "")
-    """For a command that takes a word without a flag: how the usage line shows it, and the option that it is."""
+    """(text in the usage line, name of the option), for a command that takes one option's value without its flag."""
     shared: bool = False
-    """Whether several processes, started by a launcher, can do it together."""
+    """Whether several processes, started by a launcher, can run it together."""
     after_interrupt: str = ""
-    """What to do when it was stopped before its end; follows "interrupted"."""
+    """What the user can do after an interrupt; printed after the word "interrupted"."""
 
     def parser(self, types: tuple[type, ...], others: frozenset[str] = frozenset()) -> Parser:
-        """The parser of its options, the fields of ``types``; options named in ``others`` it lets pass."""
+        """The parser of its options, which are the fields of ``types``; it ignores the options named in ``others``."""
         from memreason.cli.parser import Parser
 
         return Parser(types, self.name, f"{self.summary}\n\n{self.examples}", self.positional, others)
@@ -44,14 +44,14 @@ class Command:
 
 
 def open_console() -> Console:
-    """Where results are printed; of several processes only the main one prints."""
+    """The console for results; if there are several processes, only the main one prints."""
     from rich.console import Console
 
     return Console(quiet=not distributed.is_main())
 
 
 def quiet_transformers() -> None:
-    """No bar for reading weights, which takes a moment, and no library's warnings among the answers."""
+    """Switch off transformers' progress bar for loading weights, and the warnings that would stand between results."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()

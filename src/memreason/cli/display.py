@@ -15,11 +15,11 @@ from memreason.records import MEMORY, REASON, Question, Solution, Verdict
 from memreason.runtime.terminal import show
 
 LONGEST_STEP = 200
-"""A step is shown up to this many characters: a model that repeats itself can fill pages."""
+"""At most this many characters of a step are shown: a model that repeats itself can fill pages."""
 MOST_STEPS = 12
-"""Of a trace so many steps are shown."""
+"""At most this many steps of a trace are shown."""
 LONGEST_TRACE, SHORTEST_STEP = 600, 60
-"""After so many characters of a trace, its steps are shown up to fewer."""
+"""After ``LONGEST_TRACE`` characters of a trace, at most ``SHORTEST_STEP`` characters of each later step are shown."""
 _NAMES_SHOWN = 5
 _COLOURS = {MEMORY: "cyan", REASON: "magenta", "answer": "bold"}
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
@@ -32,7 +32,7 @@ _OUTCOMES = {
 
 
 def print_metrics(console: Console, metrics: Metrics) -> None:
-    """Print metrics as a small table."""
+    """Print the metrics of one split as a small table."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(justify="right")
@@ -46,7 +46,7 @@ def print_metrics(console: Console, metrics: Metrics) -> None:
 
 
 def _metric_rows(metrics: Metrics) -> list[tuple[str, float | None, str]]:
-    """(name, rate, remark) of what to show; what a judge says only where there was one."""
+    """(name, rate, remark) of each row of the table; the truth of steps is shown only if they were judged."""
     low, high = metrics.interval
     flexible_low, flexible_high = metrics.flexible_interval
     n = metrics.n
@@ -73,7 +73,7 @@ def _unreadable(rate: float | None) -> str:
 
 
 def print_comparison(console: Console, run: RunResult) -> None:
-    """Print a run's result: accuracy by split before and after, and what the errors are."""
+    """Print a run's result: accuracy by split before and after training, and the causes of wrong answers."""
     splits = run.after.splits
     judged = any(metrics.judged for metrics in splits.values())
     rates = ("well_formed", *(("memory_true", "reason_valid") if judged else ()))
@@ -115,7 +115,7 @@ def _rate_with_interval(metrics: Metrics) -> str:
 
 
 def print_score(console: Console, result: ScoreResult) -> None:
-    """Print the metrics, and below them what was not matched, missing, repeated, or marked otherwise."""
+    """Print the metrics, and below them texts without a question, questions without a text, and differing marks."""
     print_metrics(console, result.overall)
     if marked := result.marked:
         agreeing = f"{marked.agree} of its marks agree with ours{_names('; not', marked.differing)}"
@@ -132,7 +132,7 @@ def print_score(console: Console, result: ScoreResult) -> None:
 
 
 def _names(what: str, ids: Sequence[str]) -> str:
-    """``what: count (id, id, …)``, or nothing where there are no ids."""
+    """``what: count (id, id, …)``; empty if there are no ids."""
     if not ids:
         return ""
     more = ", …" if len(ids) > _NAMES_SHOWN else ""
@@ -140,7 +140,7 @@ def _names(what: str, ids: Sequence[str]) -> str:
 
 
 def varied(verdicts: Iterable[Verdict], n: int) -> list[Verdict]:
-    """About ``n`` verdicts worth looking at: in turn one of each outcome and cause of error."""
+    """Up to ``n`` different verdicts: in turn one of each outcome and cause of error."""
     kinds: dict[tuple[str, str | None], list[Verdict]] = {}
     for verdict in verdicts:
         kind = kinds.setdefault((verdict.outcome, verdict.cause), [])
@@ -151,7 +151,7 @@ def varied(verdicts: Iterable[Verdict], n: int) -> list[Verdict]:
 
 
 def print_traces(console: Console, verdicts: Sequence[Verdict], n: int) -> None:
-    """Print the first ``n`` traces: each step with its type and, where judged, ✓ ✗ or ? before it."""
+    """Print the first ``n`` traces: each step with its type and, if it was judged, with ✓, ✗ or ? before it."""
     for verdict in verdicts[:n]:
         _print_trace(console, verdict)
     if any(verdict.step_truth for verdict in verdicts[:n]):
@@ -169,7 +169,7 @@ def print_solution(console: Console, solution: Solution) -> None:
 
 
 def _question_grid(question: Question) -> Table:
-    """Three columns, type, mark and text; so far with the question and its options."""
+    """A table of three columns (type, mark, text) that begins with the question and its options."""
     grid = Table.grid(padding=(0, 1))
     for _ in range(3):
         grid.add_column()
@@ -210,6 +210,6 @@ def _print_trace(console: Console, verdict: Verdict) -> None:
 
 
 def _cut(text: str, length: int) -> str:
-    """At most ``length`` characters of it, between words where there are any."""
+    """At most ``length`` characters of ``text``, cut between words if possible."""
     cut = shorten(text, length, placeholder=" …")
     return cut if len(cut) > 2 or len(text) <= length else f"{text[: length - 2]} …"

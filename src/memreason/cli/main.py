@@ -1,4 +1,4 @@
-"""The command line: finds the command, runs it, and turns what went wrong into a message and an exit code."""
+"""The entry point: finds the command, runs it, and turns errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ _ENDED = "stopped, because another process of the run has ended, or the launcher
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for the user's mistake, 1 for ours."""
+    """Run one command, and return the exit code: 0 for success, 2 for the user's mistake, 1 for another error.
+
+    A command may return other codes; an interrupted one returns 128 plus the number of the signal.
+    """
     with guard(), ended_by_signals():
         return _main(argv)
 
@@ -64,7 +67,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _run(command: Command, argv: Sequence[str]) -> int:
-    """The exit code of the command; what it raises is explained in one line, unless it is a mistake of ours."""
+    """Run the command and return its exit code; expected errors become one line, a bug keeps its traceback."""
     name, hint = f"memreason {command.name}", command.after_interrupt
     try:
         if distributed.launched():
@@ -74,8 +77,8 @@ def _run(command: Command, argv: Sequence[str]) -> int:
         _show_log()
         # Fork-safety warnings of the tokenizers library are noise here: nothing forks after use.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then asks for huge pages, for what is large
-        # Said by transformers to PEFT, not to the user.
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # lets torch use huge pages for large tensors
+        # This warning of transformers is for PEFT, not for the user.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         return command.run(argv) or 0
     except UserError as error:
@@ -97,20 +100,20 @@ def _run(command: Command, argv: Sequence[str]) -> int:
 
 
 class _LogOnTerminal(logging.Handler):
-    """Prints what is logged, as it is, and nothing twice: each epoch finds out the same about a model."""
+    """Prints each logged message once: every epoch logs the same about a model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: set[str] = set()
+        self.printed: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if (message := record.getMessage()) not in self.said and distributed.is_main():
-            self.said.add(message)
+        if (message := record.getMessage()) not in self.printed and distributed.is_main():
+            self.printed.add(message)
             say(message)
 
 
 def _show_log() -> None:
-    """Show what modules log: which data type was chosen, say, or why a faster way is not possible with this model."""
+    """Show what modules log, for example which data type was chosen, or why this model cannot use a faster method."""
     logger = logging.getLogger("memreason")
     logger.setLevel(logging.INFO)
     logger.handlers = [handler for handler in logger.handlers if not isinstance(handler, _LogOnTerminal)] + [

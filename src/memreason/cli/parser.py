@@ -1,4 +1,4 @@
-"""Flags and YAML recipes → the options of `config.py`. What stands on the command line wins."""
+"""Reads flags and YAML recipes into dataclasses of options. The command line overrides a recipe."""
 
 from __future__ import annotations
 
@@ -72,16 +72,19 @@ ELSEWHERE = {
     "task": ("dataset",),
     "warmup_ratio": ("warmup_steps",),
 }
-"""What other tools, and other commands, call an option → what it may be here; the first that the command has."""
+"""An option's name in other tools or commands → its possible names here; the first that a command has is suggested."""
 _WORDS = {**dict.fromkeys(("yes", "true", "t", "y", "1", "on"), True),
           **dict.fromkeys(("no", "false", "f", "n", "0", "off"), False)}  # fmt: skip
 _NUMBERS = {"int": "whole number", "float": "number"}
 _SHOWN_AS = {"on_device": "--device"}
-"""Fields that could not have their flag's name, because TrainingArguments has a property of it."""
+"""Field → its flag, if the field cannot have the flag's name because TrainingArguments has a property of that name."""
 
 
 def huggingface_options() -> frozenset[str]:
-    """The names of transformers' TrainingArguments, read from its source: importing it takes torch, and seconds."""
+    """The names of the fields of transformers' TrainingArguments.
+
+    They are read from its source, because importing it would import torch, which takes seconds.
+    """
     package = find_spec("transformers")
     source = Path(str(package and package.origin)).with_name("training_args.py").read_text(encoding="utf-8")
     return frozenset(
@@ -94,7 +97,7 @@ def huggingface_options() -> frozenset[str]:
 
 
 class _Help(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
-    """Each flag once, and a default only where it says something; wide where nobody says how wide."""
+    """Shows only one spelling of each flag, and a default only if it is informative; 110 columns if unknown."""
 
     def __init__(self, prog: str):
         super().__init__(prog, max_help_position=32, width=get_terminal_size((110, 24)).columns - 2)
@@ -118,10 +121,10 @@ def _metavar(action: Action) -> str:
 
 
 class Parser(HfArgumentParser):
-    """`HfArgumentParser` that reads `--config recipe.yaml`, and fails with short, helpful errors.
+    """`HfArgumentParser` that also reads `--config recipe.yaml`, and fails with short, helpful errors.
 
-    ``positional`` is, for a command that takes a word without a flag, how the usage line shows it and the option that
-    it is; ``others`` are names of options that the parser lets pass, because somebody else will read them.
+    ``positional`` is (text in the usage line, name of the option), for a command that takes one option's value without
+    its flag. ``others`` are names of options that this parser ignores, because another parser reads them.
     """
 
     def __init__(
@@ -141,27 +144,27 @@ class Parser(HfArgumentParser):
             formatter_class=_Help,
             allow_abbrev=False,
         )
-        named = f", or the name of one that comes along ({', '.join(recipe_names())})" if command == "train" else ""
+        packaged = f", or a recipe of the package by its name ({', '.join(recipe_names())})"
         self.add_argument(
             "--config",
             metavar="RECIPE.yaml",
-            help=f"a file of options{named}; those on the command line override it",
+            help=f"a file of options{packaged if command == 'train' else ''}; the command line overrides it",
         )
         for action in self._actions:
             if action.type is string_to_bool:
                 action.type, action.nargs, action.const = _boolean, "?", True
-            elif action.type is str and action.default != "":  # where that is the default, it is checked for
+            elif action.type is str and action.default != "":  # options with the default "" have their own check
                 action.type = _text
             if action.option_strings and action.option_strings[0].startswith("--no_"):
                 action.help = SUPPRESS
         self._ours = {action.dest for action in self._actions} - {"help", "config"}
         for name in others - self._ours:
             self.add_argument(f"--{name}", nargs="*", help=SUPPRESS)
-        if {"on_device", "dtype"} <= self._ours:  # a field of the training's, where it is not looked for
+        if {"on_device", "dtype"} <= self._ours:  # a training option, but readers look for it beside --dtype
             self._move("on_device", beside="dtype")
 
     def help_beyond(self, other: Parser) -> str:
-        """The help of the options that ``other`` does not show."""
+        """The help of the options that ``other`` does not have."""
         formatter = self._get_formatter()
         formatter.start_section("the rest of Hugging Face's TrainingArguments")
         formatter.add_arguments([action for action in self._actions if action.dest in self._ours - other._ours])
@@ -169,29 +172,30 @@ class Parser(HfArgumentParser):
         return formatter.format_help()
 
     def _move(self, name: str, beside: str) -> None:
-        """Show an option after another one, in its group."""
+        """In the help, show the option ``name`` after the option ``beside``, in the group of the latter."""
         for group in self._action_groups:
             group._group_actions = [action for action in group._group_actions if action.dest != name]
             for place, action in enumerate(group._group_actions):
                 if action.dest == beside:
-                    group._group_actions.insert(place + 1, next(one for one in self._actions if one.dest == name))
+                    moved = next(each for each in self._actions if each.dest == name)
+                    group._group_actions.insert(place + 1, moved)
                     break
 
     def error(self, message: str) -> NoReturn:
         """Raise UserError instead of printing the usage of two hundred flags."""
-        message = re.sub(r"^argument --([\w-]+)\S*: ", lambda it: f"{_SHOWN_AS.get(it[1], '--' + it[1])}: ", message)
-        message = re.sub(r"invalid (int|float) value: ('.*')$", lambda it: f"{it[2]} is no {_NUMBERS[it[1]]}", message)
-        if found := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
-            message += did_you_mean(found[1], [choice.strip(" '") for choice in found[2].split(",")])
+        message = re.sub(r"^argument --([\w-]+)\S*: ", lambda m: f"{_SHOWN_AS.get(m[1], '--' + m[1])}: ", message)
+        message = re.sub(r"invalid (int|float) value: ('.*')$", lambda m: f"{m[2]} is no {_NUMBERS[m[1]]}", message)
+        if choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL):
+            message += did_you_mean(choice[1], [known.strip(" '") for known in choice[2].split(",")])
         if self._positional == "question" and "neither True nor False" in message:
             message += "; put the question before the flags"
         raise UserError(f"{message} (`{self.prog} --help` lists the flags)")
 
     def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
-        """Dataclasses from a recipe (if `--config` is given) and the command line, which wins.
+        """One object of each of the dataclasses, from a recipe (if `--config` is given) and the command line.
 
-        Raises UserError for an unknown flag or key, naming the nearest known one, and for a value of the wrong type;
-        in a recipe with its file and line.
+        The command line overrides the recipe. Raises UserError for an unknown flag or key, naming the nearest known
+        one, and for a value of the wrong type; for a recipe with file and line.
         """
         arguments, recipe = _without_config(argv)
         arguments = [*(self._of_recipe(find_recipe(recipe)) if recipe is not None else ()), *arguments]
@@ -213,7 +217,7 @@ class Parser(HfArgumentParser):
         return tuple(outputs)
 
     def _take_positional(self, namespace: Any, words: list[str]) -> None:
-        """Read the words that belong to no flag: one, where the command takes one."""
+        """Read the words that belong to no flag: one word, if the command takes one. Raises UserError for others."""
         name = self._positional
         free = name and getattr(namespace, name) == self.get_default(name)
         is_recipe = Path(words[0]).suffix in (".yaml", ".yml")
@@ -228,11 +232,11 @@ class Parser(HfArgumentParser):
         elif name == "dataset":
             words, hint = words[-1:], f"; say where the data is with --data_path {words[-1]}"
         elif not words[0].startswith("-"):
-            hint = "; every value stands behind its flag, and one with spaces in quotes"
+            hint = "; every value must follow its flag, and a value with spaces must be in quotes"
         self.error(f"unexpected argument {words[0]!r}{hint}")
 
     def _check_flag(self, name: str, place: str = "") -> None:
-        """Raise UserError where ``name`` is no option of the command; in the recipe and line ``place``, if there."""
+        """Raise UserError if ``name`` is no option of the command; ``place`` is file:line if it is from a recipe."""
         plain = name.replace("-", "_")
         what = f"{place}: option {name}" if place else f"flag --{name}"
         if plain in REFUSED:
@@ -242,14 +246,14 @@ class Parser(HfArgumentParser):
             self.error(f"{place}: {name} is for the command line only; take it out")
         if name in known:
             return
-        choices = [one for one in known if "-" not in one and not one.startswith("no_")]
+        choices = [option for option in known if "-" not in option and not option.startswith("no_")]
         dashes = "" if place else "--"
-        other = next((one for one in ELSEWHERE.get(plain, ()) if one in choices), None)
+        other = next((option for option in ELSEWHERE.get(plain, ()) if option in choices), None)
         hint = f"; say {dashes}{other}" if other else did_you_mean(name, choices, dashes)
         self.error(f"{place}: unknown option: {name}{hint}" if place else f"unknown {what}{hint}")
 
     def _of_recipe(self, path: Path) -> Iterator[str]:
-        """The recipe as command-line arguments, each tried by itself, so that an error names its line."""
+        """The recipe as command-line arguments. Each one is parsed by itself first, so that an error names its line."""
         for place, name, values in read_recipe(path):
             self._check_flag(name, place)
             if not values:
@@ -263,7 +267,7 @@ class Parser(HfArgumentParser):
 
 
 def _without_config(argv: Sequence[str]) -> tuple[list[str], str | None]:
-    """The arguments without `--config FILE`, and the file. UserError where it is said twice, or names none."""
+    """(the arguments without `--config FILE`, the file or None). Raises UserError for two files, and a missing one."""
     rest, recipe = list(argv), None
     for i in reversed(range(len(rest))):
         flag, equals, value = rest[i].partition("=")
@@ -280,14 +284,17 @@ def _without_config(argv: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def _text(text: str) -> str:
-    """A value that says something: an empty one (of a variable that is not set, say) would mean the folder here."""
+    """``text``, if it is not empty. An empty path would mean the current folder, which is hardly meant.
+
+    An unset variable of the shell gives such a value.
+    """
     if not text.strip():
         raise ArgumentTypeError("the value is empty; give one, or leave the flag out")
     return text
 
 
 def _boolean(text: str) -> bool:
-    """`True` or `False`, as people write them."""
+    """True or False, in the spellings that people use."""
     if text.lower() not in _WORDS:
         raise ArgumentTypeError(f"{text!r} is neither True nor False{did_you_mean(text, ('True', 'False'))}")
     return _WORDS[text.lower()]

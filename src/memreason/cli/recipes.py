@@ -1,4 +1,4 @@
-"""Recipes: YAML files of options, those that come with the package found by name, and read with the line of each."""
+"""Recipes: YAML files of options. Finds the package's recipes by name, and reads each option with its line."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from memreason.errors import UserError, did_you_mean
 RECIPES = Path(__file__).parents[1] / "recipes"
 """The recipes that come with the package."""
 _MOST_NODES = 100_000
+"""The most values in a recipe."""
 _NODE_LENGTH = 1000
-"""So many characters of a text count as one value more."""
+"""A text counts as one more value for each so many characters."""
 _NULL, _MAP = "tag:yaml.org,2002:null", "tag:yaml.org,2002:map"
 
 
 def recipe_names() -> list[str]:
-    """What `--config` takes without a file of one's own."""
+    """The names of the recipes that come with the package, which `--config` accepts."""
     return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
 def find_recipe(name: str) -> Path:
-    """The file that `--config name` means: one of that name, else the recipe that comes with the package."""
+    """The file that `--config name` means: a file of that name if there is one, else the package's recipe."""
     return RECIPES / f"{name}.yaml" if name in recipe_names() and not isfile(name) else Path(name)
 
 
 def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """(file:line, name, values) of each option, values as they would stand on the command line; none where it is null.
+    """(file:line, name, values) of each option, with the values as on the command line; no values for null.
 
     Scalars are taken as they are written (YAML itself would read `no` as False, and `1e-3` as a text). Raises UserError
-    where the file cannot be read, is no mapping of names to values, or has a name twice, of which YAML would take the
-    last.
+    if the file cannot be read, if it is not a mapping of names to values, and if it has a name twice (YAML would
+    silently use the last).
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -43,7 +44,7 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
         ours = recipe_names()
         hint = f"; say --config {path.stem}" if path.stem in ours else did_you_mean(path.stem, ours)
         raise UserError(
-            f"--config {path}: {error.strerror}, and no recipe that comes along has this name ({', '.join(ours)}){hint}"
+            f"--config {path}: {error.strerror}, and the package has no recipe of this name ({', '.join(ours)}){hint}"
         ) from error
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror or error}") from error
@@ -52,7 +53,7 @@ def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
     except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"--config {path}: not valid YAML: {error}") from error
     if not isinstance(document, yaml.MappingNode):
-        raise UserError(f"--config {path}: expected a mapping of option names to values, one `name: value` a line")
+        raise UserError(f"--config {path}: expected a mapping of option names to values, a line `name: value` for each")
     _check_size(path, document)
     _check_once(path, document)
     for key, value in document.value:
@@ -66,9 +67,9 @@ def _values(place: str, name: str, node: yaml.Node) -> list[str]:
     if isinstance(node, yaml.ScalarNode):
         return [] if node.tag == _NULL else [node.value]
     if isinstance(node, yaml.SequenceNode):
-        if not all(isinstance(one, yaml.ScalarNode) for one in node.value):
+        if not all(isinstance(item, yaml.ScalarNode) for item in node.value):
             raise UserError(f"{place}: option {name}: a list of texts or numbers is expected, not of lists or mappings")
-        return [one.value for one in node.value]
+        return [item.value for item in node.value]
     try:
         return [json.dumps(yaml.SafeLoader("").construct_document(node))]
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
@@ -76,15 +77,15 @@ def _values(place: str, name: str, node: yaml.Node) -> list[str]:
 
 
 def _check_size(path: Path, document: yaml.Node) -> None:
-    """Raise UserError where the document, with every alias written out, is larger than any recipe, or endless."""
+    """Raise UserError if the document is too large after every alias is replaced by its content, or is endless."""
     left, nodes = _MOST_NODES, [document]
     while nodes:
         node = nodes.pop()
         left -= 1 + (len(node.value) // _NODE_LENGTH if isinstance(node, yaml.ScalarNode) else 0)
         if left < 0:
             raise UserError(
-                f"--config {path}: holds more than {_MOST_NODES:,} values (an alias stands for all that it names); "
-                "write out those that are meant"
+                f"--config {path}: holds more than {_MOST_NODES:,} values (an alias counts as all values that it "
+                "names); write the options without aliases"
             )
         if isinstance(node, yaml.SequenceNode):
             nodes += node.value
@@ -93,7 +94,7 @@ def _check_size(path: Path, document: yaml.Node) -> None:
 
 
 def _check_once(path: Path, node: yaml.Node) -> None:
-    """Raise UserError where a mapping has a name twice; also one within another."""
+    """Raise UserError if a mapping, or a mapping in it, has a name twice."""
     first: dict[str, int] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1

@@ -1,4 +1,4 @@
-"""What `memreason tasks` prints: the datasets there are, or one with its counts and an example."""
+"""The output of `memreason tasks`: a list of all datasets, or one dataset with its counts and an example."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from memreason.runtime.terminal import show
 from memreason.tasks.registry import ALIASES, TASKS, load_task
 
 LONGEST_ANSWER = 30
-"""An answer is shown up to this many characters in the table: those in LaTeX can fill lines."""
+"""At most this many characters of an answer are shown in the table: answers in LaTeX can fill lines."""
 
 
 def print_tasks(console: Console) -> None:
-    """List all datasets, with counts where they need no file."""
+    """List all datasets, and show the one that needs no file as an example."""
     table = Table(box=None, padding=(0, 2), title="datasets", title_justify="left")
     for heading in ("name", "what", "answers", "where from"):
         table.add_column(heading, overflow="fold")
@@ -32,7 +32,7 @@ def print_tasks(console: Console) -> None:
 
 
 def print_task(console: Console, name: str, data_path: str | None = None) -> None:
-    """Counts by split, what was found wrong while loading, and one example as trained on."""
+    """Print a dataset's counts by split, its notes from loading, and one example in the form of a training text."""
     task = load_task(name, data_path)
     table = Table(box=None, padding=(0, 2), title=Text(task.name, style="table.title"), title_justify="left")
     types = [t for t in (MEMORY, REASON, PLAIN) if t in task.step_types]

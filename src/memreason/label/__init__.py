@@ -1,1 +1,4 @@
-"""Question → Solution by two agents: a planner, and a knowledge agent that answers the plan's queries."""
+"""Labelling: two LLM agents write a solution for each question.
+
+The planner writes the steps, and the knowledge agent answers the plan's queries with facts.
+"""

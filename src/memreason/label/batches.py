@@ -1,8 +1,9 @@
-"""Labelling through asynchronous batches: rounds of all that is to be asked next, until nothing is.
+"""Labelling through asynchronous batches, in rounds, until no question needs another request.
 
-Each round goes through the questions that are left, answers what it can from the request cache,
-writes what has ended, and submits the rest as one batch for each agent. A killed run knows its
-batches from the cache's file, and waits for them instead of paying again.
+Each round goes through the questions that are left. It answers requests from the request cache where it can, writes
+the results of questions that are finished, and submits all other requests, one batch for each agent (more if they do
+not fit into one). The cache file also records the batches, so a run that was killed waits for its batches instead of
+paying again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
 from memreason.label.estimate import BATCH_PRICE
 from memreason.label.progress import LabelProgress
-from memreason.label.questions import Asked, Questions
+from memreason.label.questions import QuestionAndKind, Questions
 from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm import batch_api
 from memreason.llm.base import RequestFailed, Stopped
@@ -32,7 +33,7 @@ from memreason.llm.openai_api import OpenAIEndpoint
 
 
 class _Pending:
-    """One batch being gathered: requests of one role in a file of their own."""
+    """A batch that is being filled: the requests to one role, in a file of their own."""
 
     def __init__(self, role: str, folder: Path, number: int):
         self.role, self.path, self.count, self.bytes, self.reserved = role, folder / f"{role}-{number}.jsonl", 0, 0, 0.0
@@ -47,13 +48,18 @@ class _Pending:
 
     @property
     def name(self) -> str:
-        """The batch's name: another one for other requests, and for every submission."""
+        """A name for the batch, new at each call: a digest of the requests, and a random part."""
         keys = hashlib.sha256("".join(sorted(self.keys)).encode())
         return f"memreason-{keys.hexdigest()[:16]}-{os.urandom(4).hex()}"
 
 
 class BatchRun:
-    """The state of a batched run: how often each request has failed, and what stopped the gathering."""
+    """The state of a run with batches.
+
+    ``failures`` counts how often each request has failed, and ``why`` has the last reason, both by the request's key.
+    ``submitted`` has the keys of each batch that this process submitted, by the batch's name. ``stopped`` is what ended
+    the last `gather` early: the budget.
+    """
 
     def __init__(self, agents: Agents, config: LabelConfig, progress: LabelProgress):
         self.agents, self.config, self.progress = agents, config, progress
@@ -63,11 +69,17 @@ class BatchRun:
         self.stopped: Stopped | None = None
 
     async def collect_open(self) -> None:
-        """Wait for all batches of this run that are under way, also from earlier sittings; replies go to the cache."""
+        """Wait for all batches of this run that are under way, also those of earlier sittings; keep their replies.
+
+        Raises UserError if a batch is lost, or if an endpoint does not answer as it should.
+        """
         cache = self.agents.cache
         for name, role, id in cache.open_batches(self.agents.run_name):
             if role not in self.agents.by_role:
-                raise UserError(f"{cache.path}: damaged, a batch of {role!r} in it; name another with --request_cache")
+                raise UserError(
+                    f"{cache.path}: damaged, it has a batch for an unknown agent {role!r}; name another file with "
+                    "--request_cache"
+                )
             endpoint = self._endpoint(role)
             id = id or await batch_api.find(endpoint, name)
             if id is None:  # killed before it reached the endpoint
@@ -77,22 +89,22 @@ class BatchRun:
             try:
                 batch = await batch_api.wait(endpoint, id, self.config.poll_seconds, self.progress.say)
                 answers = await batch_api.collect(endpoint, batch)
-            except batch_api.BatchLost as lost:  # to be submitted anew by the next sitting
+            except batch_api.BatchLost as lost:  # the next sitting submits its requests again
                 cache.end_batch(name, "lost")
-                raise UserError(f"{lost}; the same command submits its requests anew") from None
+                raise UserError(f"{lost}; the same command submits its requests again") from None
             self._keep(name, role, answers)
             cache.end_batch(name, "collected")
             self.progress.update()
 
     def _keep(self, name: str, role: str, answers: Iterable[batch_api.Answered]) -> None:
-        """Put a batch's replies into the cache; what has none has failed once more."""
+        """Put a batch's replies into the cache; for a request without a reply, count one more failure."""
         cache, agent, price = self.agents.cache, self.agents.by_role[role], self._price(role)
-        asked = self.submitted.get(name)
-        missing, unread = set(asked or ()), ""
+        sent_keys = self.submitted.get(name)
+        missing, unread = set(sent_keys or ()), ""
         for answered in answers:
-            if asked is None:  # sent by an earlier sitting, and known of only now
+            if sent_keys is None:  # an earlier sitting sent it, so it is counted only now
                 self.agents.meter.requests += 1
-            if answered.key is None or (asked is not None and answered.key not in asked):
+            if answered.key is None or (sent_keys is not None and answered.key not in sent_keys):
                 unread = unread or answered.why or "a line about no request of this batch"
                 continue
             missing.discard(answered.key)
@@ -111,7 +123,7 @@ class BatchRun:
         self.why[key] = why
 
     async def submit(self, pending: list[_Pending]) -> None:
-        """Submit what was gathered."""
+        """Submit the batches that `gather` filled."""
         for batch in pending:
             name = batch.name
             self.submitted[name] = batch.keys
@@ -120,17 +132,21 @@ class BatchRun:
             self.agents.cache.name_batch(name, id)
             self.progress.say(f"batch {id}: {batch.count:,} requests to the {batch.role}")
 
-    def gather(self, questions: Iterator[Asked], labeller: Labeller, out: RunFiles, folder: Path) -> list[_Pending]:
-        """Go through the questions once: write those that have ended, up to the first that has not, and
-        gather what the others want to ask."""
+    def gather(
+        self, questions: Iterator[QuestionAndKind], labeller: Labeller, out: RunFiles, folder: Path
+    ) -> list[_Pending]:
+        """Go through the questions once, and return the batches of requests that they need next.
+
+        The results of finished questions are written, up to the first question that is not finished.
+        """
         self.stopped = None
         pending: list[_Pending] = []
         newest: dict[str, tuple[_Pending, TextIO]] = {}
         seen: set[str] = set()
         in_order = True
         with ExitStack() as files:
-            for asked in questions:
-                result = self._replay(asked, labeller)
+            for question in questions:
+                result = self._replay(question, labeller)
                 if not isinstance(result, Ask):
                     if in_order:
                         out.write(result)
@@ -142,7 +158,7 @@ class BatchRun:
                 try:
                     reserved = self._reserve(request, result.role)
                 except Stopped as stop:
-                    # With requests gathered, the round is full: what they do not need comes back.
+                    # If this round has requests already, it is only full: what they do not need comes back after it.
                     self.stopped = stop
                     continue
                 seen.add(key)
@@ -158,13 +174,13 @@ class BatchRun:
         return pending
 
     def release(self, pending: list[_Pending]) -> None:
-        """Give back the budget that was set aside for batches that have been collected."""
+        """Give back the budget that was set aside for these batches, which have been collected."""
         for batch in pending:
             self.agents.meter.settle(batch.reserved, None, FREE)
 
-    def _replay(self, asked: Asked, labeller: Labeller) -> Ask | Labelled | Rejection:
-        """What became of a question, or the first thing it asks that no reply is on file for."""
-        talk = label(asked.question, asked.kind, labeller)
+    def _replay(self, item: QuestionAndKind, labeller: Labeller) -> Ask | Labelled | Rejection:
+        """A question's result, or the first request of it that has no reply in the cache."""
+        talk = label(item.question, item.kind, labeller)
         try:
             ask = next(talk)
             while True:
@@ -193,7 +209,7 @@ class BatchRun:
 
     def _endpoint(self, role: str) -> OpenAIEndpoint:
         client = self.agents.by_role[role].client
-        assert isinstance(client, OpenAIEndpoint)  # LabelConfig lets no other agent through with --batch
+        assert isinstance(client, OpenAIEndpoint)  # with --batch, LabelConfig allows no other agents
         return client
 
 
@@ -209,7 +225,10 @@ async def label_batched(
     config: LabelConfig,
     progress: LabelProgress,
 ) -> None:
-    """Label all that is left of ``questions``. Raises Stopped once the budget is used up and all is collected."""
+    """Label the questions that are left.
+
+    Raises Stopped if the budget is used up, after all batches under way have been collected.
+    """
     run = BatchRun(agents, config, progress)
     await run.collect_open()
     while True:

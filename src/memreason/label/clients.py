@@ -1,4 +1,4 @@
-"""The agents that answer: each request once, from the request cache or from a client, within the budget."""
+"""The agents of a run: each request is answered once, from the request cache or by a client, within the budget."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from memreason.llm.open_client import ModelAddress, open_client
 
 @dataclass(frozen=True)
 class Agent:
-    """Who answers in a role: a client, the model's name, its price (None: not known)."""
+    """The model that answers in a role: its client, its name, its price (None: not known)."""
 
     client: Client
     model: str
@@ -25,7 +25,7 @@ class Agent:
 
 
 class Agents:
-    """Answers what is asked: from the request cache, or else by asking an agent and keeping the reply."""
+    """Answers requests: from the request cache, or else by asking an agent and keeping the reply."""
 
     def __init__(self, config: LabelConfig, agents: dict[str, Agent], cache: RequestCache, meter: Meter):
         self.run_name = str(Path(config.output).resolve())
@@ -35,25 +35,28 @@ class Agents:
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def request(self, ask: Ask) -> tuple[str, Request]:
-        """(key, request) of what is asked."""
+        """(key for the cache, request) of ``ask``."""
         agent = self.by_role[ask.role]
         request = Request(
             agent.model, ask.messages, ask.form, ask.schema,
             self._config.max_tokens, self._config.temperature, self._config.extra,
         )  # fmt: skip
-        asked_in = "" if self._config.structured == "auto" else f" {self._config.structured}"
-        return request.key(agent.client.endpoint + asked_in), request
+        json_mode = "" if self._config.structured == "auto" else f" {self._config.structured}"
+        return request.key(agent.client.endpoint + json_mode), request
 
     def in_doubt(self, result: Labelled | Rejection) -> bool:
-        """Whether a request failed, and its endpoint has answered none since."""
+        """Whether ``result`` is a rejection because a request failed, and an endpoint has not answered since.
+
+        The endpoint may be down then, and the question may not deserve the rejection.
+        """
         clients = (agent.client for agent in self.by_role.values())
         failing = any(getattr(client, "failed_in_a_row", 0) for client in clients)
         return isinstance(result, Rejection) and result.reason == "request_failed" and failing
 
     async def answer(self, ask: Ask) -> Reply:
-        """The reply. Raises RequestFailed, Stopped or UserError as a client does."""
+        """The reply. Raises RequestFailed, Stopped or UserError, as `Client.complete` does."""
         key, request = self.request(ask)
-        # Whoever asks the same at the same time waits for the one reply.
+        # Equal requests at the same time: the first is sent, the others wait for its reply.
         async with self._under_way.setdefault(key, asyncio.Lock()):
             if reply := self.cache.get(key):
                 return reply
@@ -70,9 +73,10 @@ class Agents:
 
 
 def open_agents(config: LabelConfig, meter: Meter, dtypes: dict[str, str]) -> dict[str, Agent]:
-    """Role → agent, as the options say. Where they name no knowledge agent, the planner has that role too.
+    """Role → agent, as the options say. If they name no knowledge agent, the planner has that role too.
 
-    ``dtypes``: local model → the data type that the run was begun with, used instead of `auto`.
+    ``dtypes``: a local model's name → the data type that the run was begun with, which is used instead of `auto`.
+    Raises UserError as `open_client` does.
     """
 
     def open_agent(address: ModelAddress) -> Agent:

@@ -1,7 +1,7 @@
-"""How one question becomes a solution: what is asked of which agent, in what order, and what is made of it.
+"""How one question becomes a solution: which agent is asked what, in which order, and how the replies are used.
 
-No input or output happens here: `label` is a generator that yields what it wants asked and is sent
-the replies. So one description of the work serves the online run, the batch run, and the tests.
+There is no input or output here: `label` is a generator that yields requests and is sent the replies. So the online
+run, the batch run and the tests all use the same code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class Ask:
-    """The next request to an agent: messages for ``role``, and the form of the reply that is wanted."""
+    """The next request to an agent: messages for ``role``, and the ``form`` and JSON ``schema`` of the reply."""
 
     role: str
     messages: tuple[Message, ...]
@@ -32,7 +32,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A question's solution, and the query behind each memory step (none in the order `single`)."""
+    """A question's solution.
+
+    ``queries`` has one entry for each step: the query behind a memory step, else None; always None in the order
+    `single`.
+    """
 
     solution: Solution
     queries: tuple[str | None, ...]
@@ -40,7 +44,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Rejection:
-    """A question without a solution: the reason's code, its details, and every reply in full."""
+    """A question without a solution: the code of the reason (see `REASONS`), a detail, and every reply in full."""
 
     question: Question
     reason: str
@@ -50,7 +54,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Labeller:
-    """The settings that every question is labelled with."""
+    """The settings with which every question is labelled."""
 
     order: str
     prompts: Prompts
@@ -60,13 +64,16 @@ class Labeller:
 
 @dataclass
 class _Talk:
-    """Both agents' replies about one question, as they come."""
+    """The exchange about one question: the replies of both agents so far."""
 
     labeller: Labeller
     replies: list[dict[str, str]] = field(default_factory=list)
 
     def ask(self, ask: Ask, read: Callable[[Reply], Read]) -> Generator[Ask, Reply, Read]:
-        """What ``read`` makes of the reply; a reply it cannot use is asked for again, told what is wrong."""
+        """The result of ``read`` for the reply to ``ask``.
+
+        If ``read`` raises Problem, the agent is told what is wrong and asked again, up to ``labeller.repairs`` times.
+        """
         messages = ask.messages
         for repairs_left in reversed(range(self.labeller.repairs + 1)):
             reply = yield Ask(ask.role, messages, ask.form, ask.schema)
@@ -74,18 +81,18 @@ class _Talk:
             try:
                 return read(reply)
             except Problem as problem:
-                # What an agent does not know or will not say, it will not know at the second try.
+                # If an agent does not know a fact, or refuses, a second try does not help.
                 if not repairs_left or problem.code in ("unknown_fact", "refused"):
                     raise
-                said: Message = {"role": "assistant", "content": reply.text or "(nothing)"}
-                messages = (*ask.messages, said, self.labeller.prompts.repair(problem.detail))
+                its_reply: Message = {"role": "assistant", "content": reply.text or "(nothing)"}
+                messages = (*ask.messages, its_reply, self.labeller.prompts.repair(problem.detail))
         raise AssertionError("unreachable")
 
 
 def label(question: Question, kind: AnswerKind, labeller: Labeller) -> Generator[Ask, Reply, Labelled | Rejection]:
-    """Label one question: yields what to ask, is sent the replies, returns the solution or the rejection.
+    """Label one question: yields the requests, is sent the replies, and returns the solution or the rejection.
 
-    Where a request fails, the caller throws RequestFailed into the generator instead of sending a reply.
+    If a request fails, the caller throws RequestFailed into the generator instead of sending a reply.
     """
     talk = _Talk(labeller)
     try:
@@ -118,6 +125,6 @@ def _solve(question: Question, kind: AnswerKind, talk: _Talk) -> Generator[Ask, 
 
 
 def first_ask(question: Question, labeller: Labeller) -> Ask:
-    """What the planner is asked first."""
+    """The first request for a question, to the planner."""
     messages = labeller.prompts.messages(PLANNER, **question_values(question), answer=answer_value(question))
     return Ask(PLANNER, messages, "solution" if labeller.order == "single" else "plan", PLAN_SCHEMA)

@@ -1,4 +1,4 @@
-"""What a run will take, before its first request: calls, tokens, dollars."""
+"""An estimate of what a run will need, before its first request: calls, tokens, dollars."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from memreason.llm.meter import FREE, price_of
 from memreason.llm.open_client import backend_of
 
 ASSUMED = {PLANNER: 150, KNOWLEDGE: 70}
-"""Tokens of a reply, where this model has not yet been seen to reply in this role."""
+"""Role → tokens of a reply, as long as the cache has too few replies of the model in this role."""
 ENOUGH = 20
-"""Replies from which on a model's own means are used."""
+"""From this many replies on, the means of the model's own replies are used."""
 BATCH_PRICE = 0.5
-"""Asynchronous batches cost half, as OpenAI and others charge them."""
+"""OpenAI and others charge half the price for asynchronous batches."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One agent's part. Token counts and dollars are of all its calls; ``cost`` None: price not known."""
+    """One agent's part of the estimate.
+
+    Tokens and dollars are for all its calls together. ``cost`` is None if the price is not known. ``measured``: the
+    tokens are estimated from earlier replies of the model.
+    """
 
     role: str
     model: str
@@ -38,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left to do of a run, and how many questions are done already."""
+    """What a run still needs: ``questions`` are left to label, ``done`` have a result already; a row for each agent."""
 
     questions: int
     done: int
@@ -47,24 +51,27 @@ class Estimate:
 
     @property
     def cost(self) -> float | None:
-        """Dollars for everything, None where a price is not known."""
+        """Dollars for everything; None if a price is not known."""
         costs = [row.cost for row in self.rows]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
 def estimate(questions: Questions, done: int, labeller: Labeller, config: LabelConfig, cache: RequestCache) -> Estimate:
-    """Go through the questions that are left once. Raises UserError where two have the same id."""
+    """The estimate for a run of which ``done`` questions are done. Raises UserError if two questions have the same id.
+
+    Goes through all questions once.
+    """
     count = prompt_tokens = 0
-    with closing(sqlite3.connect("")) as seen:  # a file that goes away: ids cost no memory, however many there are
+    with closing(sqlite3.connect("")) as seen:  # a temporary file, so that many ids do not fill the memory
         seen.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
-        for asked in questions:
-            if not seen.execute("INSERT OR IGNORE INTO ids VALUES (?)", (asked.question.id,)).rowcount:
+        for question, _ in questions:
+            if not seen.execute("INSERT OR IGNORE INTO ids VALUES (?)", (question.id,)).rowcount:
                 raise UserError(
-                    f"two questions have the id {asked.question.id}; ids are unique (--id_column names them)"
+                    f"two questions have the id {question.id}; every id must be unique (--id_column names their field)"
                 )
             count += 1
             if count > done:
-                ask = first_ask(asked.question, labeller)
+                ask = first_ask(question, labeller)
                 prompt_tokens += Request("", ask.messages, ask.form, ask.schema).prompt_tokens
     left = count - done
     rows = [_row(PLANNER, config.planner, left, prompt_tokens / max(left, 1), config, cache)]
@@ -95,5 +102,5 @@ def _row(role: str, model: str, calls: int, prompt_tokens: float, config: LabelC
 
 
 def first_prompt(questions: Questions, labeller: Labeller) -> tuple[Message, ...]:
-    """The planner's messages for the first question, as they would be sent; none where there is no question."""
-    return next((first_ask(asked.question, labeller).messages for asked in questions), ())
+    """The planner's messages for the first question, as they would be sent; empty if there is no question."""
+    return next((first_ask(question, labeller).messages for question, _ in questions), ())

@@ -1,4 +1,4 @@
-"""`memreason label inspect`: what labelled solutions look like, and whether their steps carry the answer."""
+"""`memreason label inspect`: what labelled solutions look like, and whether their steps lead to the answer."""
 
 from __future__ import annotations
 
@@ -39,11 +39,14 @@ READINGS = {
     "last step": "does the last step entail the answer",
     "all steps": "do the steps, answer line hidden, lead to the answer",
 }
-"""What the reader is given beside the question → what its accuracy then says."""
+"""What the reader gets besides the question → what its accuracy then tells us."""
 
 
 def read_solutions(path: Path) -> tuple[list[Solution], list[str]]:
-    """(solutions, remarks) of a file in our form or in the paper's. Raises UserError."""
+    """(solutions, remarks) of a file in memreason's form or in the paper's; a remark names a row without usable steps.
+
+    Raises UserError if the file is missing, has no labelled solutions, or has an answer that is not among the options.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     solutions, remarks = [], []
@@ -59,10 +62,10 @@ def read_solutions(path: Path) -> tuple[list[Solution], list[str]]:
         question = Question(id, one_line(record.question), "", record.options, "", record.split)
         gold = normalise_gold(record.answer, question, _kind(question, record.answer))
         if gold is None:
-            raise UserError(f"{place}: the answer {record.answer!r} is none of the question's options")
+            raise UserError(f"{place}: the answer {record.answer!r} is none of the question's options; correct the row")
         solutions.append(Solution(Question(id, question.text, gold, record.options, "", record.split), record.steps))
     if not solutions:
-        raise UserError(f"{path}: no labelled solutions in it")
+        raise UserError(f"{path}: no labelled solutions in it; is it a file that `memreason label` wrote?")
     return solutions, remarks
 
 
@@ -73,7 +76,7 @@ def _kind(question: Question, answer: object) -> AnswerKind:
 
 
 def figures(solutions: Sequence[Solution]) -> dict[str, Any]:
-    """Counts, shares and lengths. Lengths of steps are in words."""
+    """Counts, shares (0 to 1) and lengths. Lengths of steps are in words."""
     types = Counter(step.type for solution in solutions for step in solution.steps)
     words = {
         type_: [len(step.text.split()) for solution in solutions for step in solution.steps if step.type == type_]
@@ -111,8 +114,8 @@ def _memory_first(solution: Solution) -> bool:
 async def read_all(
     config: InspectConfig, solutions: Sequence[Solution], console: Console
 ) -> tuple[str, dict[str, dict[str, Any]]]:
-    """(reader's model, accuracy under each of `READINGS` with its 95% interval (Wilson)). A bar is shown on
-    ``console``."""
+    """(the reader's model, for each of `READINGS` its accuracy, 95% interval (Wilson) and outcomes). A progress bar is
+    shown on ``console``. Raises UserError if the endpoint answers no request, Stopped if the budget is used up."""
     meter = Meter(max_cost=config.max_cost)
     model = str(config.reader)
     address = ModelAddress(model, config.base_url, config.api_key_env, config.price, dtype=config.dtype)
@@ -140,10 +143,10 @@ async def read_all(
                 cache.put(key, f"inspect {Path(config.file).resolve()}", "reader", model, reply, cost)
         kind = _kind(solution.question, solution.question.answer)
         try:
-            said = extract_strict(read_answer(reply), solution.question, kind)
-        except Problem:  # a small model may answer in plain words
-            said = extract_flexible(reply.text, solution.question, kind)
-        return reading, outcome(said, solution.question.answer, kind)
+            answer = extract_strict(read_answer(reply), solution.question, kind)
+        except Problem:  # a small model may answer in plain words instead of JSON
+            answer = extract_flexible(reply.text, solution.question, kind)
+        return reading, outcome(answer, solution.question.answer, kind)
 
     with closing(RequestCache(path)) as cache:
         tasks = [asyncio.create_task(read(solution, reading)) for solution in solutions for reading in READINGS]
@@ -174,9 +177,9 @@ async def read_all(
 class Inspection:
     """What labelled solutions look like.
 
-    ``figures`` are those of `figures`. ``readings`` has, for each of `READINGS`, what became of the answers of
-    ``reader``; empty where nobody read. ``sample`` are solutions drawn at random, to be looked at, and ``not_read``
-    says which rows had no usable steps, and why.
+    ``figures`` is the result of the function `figures`. ``readings`` has, for each of `READINGS`, the accuracy of the
+    model ``reader``; empty if there was no reader. ``sample`` are solutions drawn at random, to look at, and
+    ``not_read`` says which rows had no usable steps, and why.
     """
 
     figures: dict[str, Any]
@@ -192,17 +195,17 @@ class Inspection:
 
 
 def inspect(config: InspectConfig) -> Inspection:
-    """Look at the labelled solutions in a file, and let a model read them where ``config`` names one.
+    """Describe the labelled solutions in a file; if ``config`` names a reader, let that model answer from their steps.
 
-    Raises UserError for a file that is none of labelled solutions, and for an endpoint that refuses or does not
-    answer; Stopped where the budget is used up.
+    Raises UserError for a file without labelled solutions, and for an endpoint that refuses or does not answer;
+    Stopped if the budget is used up.
     """
     solutions, not_read = read_solutions(Path(config.file))
-    draw = random.Random(config.seed)
+    generator = random.Random(config.seed)
     reader: str | None = None
     readings: dict[str, dict[str, Any]] = {}
     if config.reader:
-        few = draw.sample(solutions, min(config.num_read or len(solutions), len(solutions)))
-        reader, readings = run_until_ended(read_all(config, few, Console(stderr=True)))
-    sample = draw.sample(solutions, min(config.show, len(solutions)))
+        to_read = generator.sample(solutions, min(config.num_read or len(solutions), len(solutions)))
+        reader, readings = run_until_ended(read_all(config, to_read, Console(stderr=True)))
+    sample = generator.sample(solutions, min(config.show, len(solutions)))
     return Inspection(figures(solutions), reader, readings, tuple(sample), tuple(not_read))

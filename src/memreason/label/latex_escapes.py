@@ -1,8 +1,8 @@
-r"""LaTeX in a reply's JSON, where single backslashes stand for double ones.
+r"""Mends LaTeX in a reply's JSON whose backslashes should be double, but are single.
 
-A model that writes "$\frac{1}{2}$" into JSON has written a form feed, and `\theta` begins with a tab: valid
-JSON that says something else. What can only be LaTeX is escaped before the JSON is read; line breaks and tabs
-that are meant as such stay.
+In JSON, "$\frac{1}{2}$" begins with a form feed, and `\theta` with a tab: this is valid JSON, but not what the model
+meant. Here a backslash that can only belong to LaTeX is doubled before the JSON is read. Real line breaks and tabs
+stay.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _ESCAPE = re.compile(
 )
 _BEGINS = re.compile(r"(?<!\\)\\(?:begin|end)\b")
 
-# Commands that begin with a letter which JSON knows as an escape for white space. No text has a form feed, a
-# backspace, or a carriage return before a letter: whatever begins with one of those is a command.
+# Commands that begin with n or t, since \n and \t are white space in JSON. (A form feed, a backspace or a
+# carriage return never stands before a letter in a real text, so \f, \b and \r with letters after them are commands.)
 _COMMANDS = re.compile(
     "nabla|natural|ncong|nearrow|neg|neq|newcommand|newline|ngeq|ngtr|nleftarrow|nLeftarrow|n[lL]eftrightarrow|nRightarrow|nleq|nobreak|noindent|nolinebreak|newpage|nolimits|nonumber|norm"
     "|normalsize|not|notag|notin|nparallel|nprec|nrightarrow|nsim|nsubset|nsupset|nsubseteq|nsucc|nsupseteq|ntriangle(?:left|right)|n[vV][dD]ash"
@@ -25,15 +25,15 @@ _COMMANDS = re.compile(
     "|triangle(?:down|left|lefteq|q|right|righteq)?|tt|twoheadrightarrow"
 )
 _WORDS_TOO = re.compile("ne|nexists|ni|nless|nmid|nu|tan|to")
-"""Commands of which the rest could be a word of its own after a line break or a tab ("\\ni think", "\\ne.g.")."""
+"""Commands that can also be a line break or a tab and a short word ("\\ni think", "\\ne.g.")."""
 
 
 def escape_latex(text: str) -> str:
-    r"""``text`` (JSON, or prose with JSON in it) with backslashes doubled where only LaTeX can be meant.
+    r"""``text`` (JSON, or prose with JSON in it), with backslashes doubled where only LaTeX can be meant.
 
-    Halves of surrogate pairs, which no file can hold, become question marks. A command whose rest could be a word
-    (`\ne`, `\to`) counts as one inside dollar signs, or where the text has other commands without doubled
-    backslashes. Where it has environments so (`\begin{…}`), the line breaks in them are single too.
+    Some commands could also be white space and a word (`\ne`, `\to`). They count as commands inside dollar signs, and
+    in a text that has other commands with single backslashes. If environments have single backslashes (`\begin{…}`),
+    so have the line breaks in them. Halves of surrogate pairs, which no file can hold, become question marks.
     """
     if "\\" not in text:
         return text
@@ -64,7 +64,7 @@ def _is_command(match: re.Match[str], by_habit: bool) -> bool:
 
 
 def _is_plain_command(match: re.Match[str]) -> bool:
-    """Whether only a command can be meant, whatever stands around it."""
+    """Whether this can only be a command, whatever stands around it."""
     word = match["word"]
     if not word:
         return False

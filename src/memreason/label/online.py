@@ -1,4 +1,4 @@
-"""Labelling through live requests: many questions under way at once, results written in the order of the questions."""
+"""Labelling through live requests: many questions at the same time, results written in the order of the questions."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from memreason.errors import UserError
 from memreason.label.clients import Agents
 from memreason.label.dialogue import Ask, Labelled, Labeller, Rejection, label
-from memreason.label.questions import Asked
+from memreason.label.questions import QuestionAndKind
 from memreason.label.solutions_and_rejects import RunFiles
 from memreason.llm.base import Reply, RequestFailed, Stopped
 
 WINDOW = 32
-"""Results may wait for this many times `concurrency` questions until an earlier question has ended."""
+"""While an earlier question is not finished, this many times `concurrency` results may wait to be written."""
 
 
-async def solve(asked: Asked, labeller: Labeller, answer: Callable[[Ask], Awaitable[Reply]]) -> Labelled | Rejection:
-    """Label one question with ``answer`` answering what is asked."""
-    talk = label(asked.question, asked.kind, labeller)
+async def solve(
+    item: QuestionAndKind, labeller: Labeller, answer: Callable[[Ask], Awaitable[Reply]]
+) -> Labelled | Rejection:
+    """Label one question; ``answer`` gives the reply to each request."""
+    talk = label(item.question, item.kind, labeller)
     try:
         ask = next(talk)
         while True:
@@ -33,7 +35,7 @@ async def solve(asked: Asked, labeller: Labeller, answer: Callable[[Ask], Awaita
 
 
 async def label_online(
-    questions: Iterator[Asked],
+    questions: Iterator[QuestionAndKind],
     labeller: Labeller,
     agents: Agents,
     out: RunFiles,
@@ -42,10 +44,10 @@ async def label_online(
 ) -> None:
     """Label ``concurrency`` questions at a time, and append the results in the order of the questions.
 
-    At most `WINDOW` × ``concurrency`` results wait in memory for an earlier question. Raises what
-    stopped it (Stopped, UserError) once the requests in flight have come back and are in the cache.
-    Failed requests are no rejections as long as no other request has got through since: the endpoint
-    may be down. ``on_result`` is told, after each question, how many results are waiting.
+    At most `WINDOW` × ``concurrency`` results wait in memory for an earlier question. ``on_result`` is called after
+    each question with the number of results that wait. If a request stops the run (Stopped, UserError), this is raised
+    after the requests that are under way have come back and are in the cache. A failed request makes a rejection only
+    after a later request has got a reply; until then the endpoint may be down.
     """
     window = asyncio.Semaphore(WINDOW * concurrency)
     numbered = enumerate(questions)
@@ -65,7 +67,7 @@ async def label_online(
                 waiting[row[0]] = await solve(row[1], labeller, agents.answer)
             except (Stopped, UserError) as error:
                 stopped.append(error)
-                for _ in range(concurrency):  # wake whoever waits for this row
+                for _ in range(concurrency):  # wake the workers that wait for this row
                     window.release()
                 return
             while written in waiting and not agents.in_doubt(waiting[written]):

@@ -1,4 +1,4 @@
-"""What a labelling run shows while it works: a progress bar, and notes above it."""
+"""The display of a labelling run while it works: a progress bar, and notes above it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memreason.runtime.terminal import show
 
 
 class LabelProgress:
-    """A progress bar: rows, tokens, dollars, rejects, retries, time left. Quiet where nobody watches."""
+    """A progress bar: rows, tokens, dollars, rejects, retries, time left. Shows nothing if there is no terminal."""
 
     def __init__(self, console: Console, out: RunFiles, meter: Meter, total: int):
         self._out, self._meter, self._done_before = out, meter, out.done
@@ -31,11 +31,11 @@ class LabelProgress:
         self._progress.stop()
 
     def update(self, waiting: int = 0) -> None:
-        """Show where the run stands; ``waiting`` results are there, but not yet on disk."""
+        """Show the state of the run; ``waiting`` is the number of results that are not on disk yet."""
         self._progress.update(self._task, completed=self._out.done + waiting, figures=self._figures())
 
     def say(self, text: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         show(self._progress.console, text)
 
     def _figures(self) -> str:

@@ -1,6 +1,6 @@
-"""The questions to label: of a task of ours, or of any JSONL file or hub dataset, one after the other.
+"""The questions to label: from a task that memreason knows, or from any JSONL file or hub dataset.
 
-A file is read line by line, each time anew, so that its size costs no memory.
+A file is read line by line, again for each pass, so that a large file needs no memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from memreason.tasks.fields import MOST_OPTIONS, answer_of, identifier, without_
 from memreason.tasks.registry import load_task
 
 
-class Asked(NamedTuple):
+class QuestionAndKind(NamedTuple):
     """One question and the kind of its answer."""
 
     question: Question
@@ -30,27 +30,30 @@ class Asked(NamedTuple):
 
 
 class Questions:
-    """What is to be labelled, in a fixed order; can be gone through any number of times."""
+    """The questions to label, in a fixed order; can be iterated over any number of times.
+
+    Raises UserError, also while iterating, for data that cannot be read.
+    """
 
     def __init__(self, config: LabelConfig):
         self._config = config
-        self._rows: list[Asked] | None = None
+        self._rows: list[QuestionAndKind] | None = None
         self._hub: Any = None
         if config.task:
             self._rows = _of_task(config)
         elif not str(config.input).startswith("hf://") and not Path(str(config.input)).is_file():
             raise UserError(f"--input {config.input}: no such file; a dataset on the hub is hf://owner/name")
 
-    def __iter__(self) -> Iterator[Asked]:
+    def __iter__(self) -> Iterator[QuestionAndKind]:
         return islice(self._all(), self._config.num_questions)
 
-    def _all(self) -> Iterable[Asked]:
+    def _all(self) -> Iterable[QuestionAndKind]:
         if self._rows is not None:
             return iter(self._rows)
         return (_read(self._config, *row) for row in self._numbered())
 
     def _numbered(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-        """(place, default id, split, row)"""
+        """(place for error messages, default id, split, row) of each row of the input."""
         source = str(self._config.input)
         if not source.startswith("hf://"):
             for place, row in read_array(Path(source)):
@@ -70,15 +73,15 @@ class Questions:
             yield f"{name}:{split}[{number}]", f"{name.replace('/', '-')}-{split}-{number}", split, row
 
 
-def _of_task(config: LabelConfig) -> list[Asked]:
+def _of_task(config: LabelConfig) -> list[QuestionAndKind]:
     task = load_task(str(config.task), config.data_path)
     split = config.split or "train"
     if split not in task.splits:
         raise UserError(f"--split {split}: {task.name} has {', '.join(task.splits)}")
-    return [Asked(solution.question, task.answer_kind) for solution in task.splits[split]]
+    return [QuestionAndKind(solution.question, task.answer_kind) for solution in task.splits[split]]
 
 
-def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dict[str, Any]) -> Asked:
+def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dict[str, Any]) -> QuestionAndKind:
     for flag, column in (("question_column", config.question_column), ("answer_column", config.answer_column)):
         if column not in row:
             raise UserError(f'{place}: field "{column}" is missing; --{flag} names it (fields: {listed(row)})')
@@ -104,4 +107,4 @@ def _read(config: LabelConfig, place: str, default_id: str, split: str, row: dic
     if gold is None:
         wanted = f"a letter from A to {chr(64 + len(options))}" if options else "a non-empty text"
         raise UserError(f'{place}: field "{config.answer_column}" must be {wanted}, got {shown(answer)}')
-    return Asked(Question(id, question.text, gold, question.options, "", split), kind)
+    return QuestionAndKind(Question(id, question.text, gold, question.options, "", split), kind)

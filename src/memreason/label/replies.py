@@ -1,4 +1,4 @@
-"""What agents write back, read and checked. Nothing is guessed at: what fails has a name and a reason."""
+"""Reads and checks the agents' replies. Nothing is guessed: a reply that fails a check raises Problem with a reason."""
 
 from __future__ import annotations
 
@@ -56,19 +56,17 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
-"""Control characters, what turns a line's direction around, and what is no character."""
+"""Control characters, characters that change the writing direction, and code points that are no characters."""
 _PLANNING_TOKEN = re.compile(r"<(?:prefix|answer|memory|reason|rag|step|kmeans|sqvae)_\d+>", re.IGNORECASE)
 _FRAME = re.compile(
     r"(\*\*|\*|__|_|`|\"|'|\$)(?P<inner>.+)\1|[“‘](?P<quoted>.+)[”’]|\\\((?P<maths>.+)\\\)"
     r"|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)\s*\{(?P<boxed>[^{}]+)\}|\((?P<aside>[^()]+)\)|(?P<ended>.+)[.!]"
 )
-_SAID_BEFORE = re.compile(
-    r"(?:the )?(?:final |correct |given )?(?:answer|option|choice)(?: is)?\b[:\s]*", re.IGNORECASE
-)
+_LEAD_IN = re.compile(r"(?:the )?(?:final |correct |given )?(?:answer|option|choice)(?: is)?\b[:\s]*", re.IGNORECASE)
 
 
 def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
-    """The JSON object with ``field`` in a reply, as `find_object` finds it. Raises Problem."""
+    """The JSON object with ``field`` in a reply, as `find_object` finds it. Raises Problem if there is none."""
     text = reply.text.strip()
     if reply.finish_reason in ("refusal", "content_filter"):
         raise Problem("refused", text[:500])
@@ -77,26 +75,29 @@ def read_json_object(reply: Reply, field: str) -> dict[str, Any]:
     if reply.finish_reason in ELSEWHERE:
         raise Problem(
             "not_in_content",
-            f"the reply had no content, its text stood in {reply.finish_reason}; let the endpoint not parse it",
+            f"the reply had no content, its text was in {reply.finish_reason}; turn this parser of the endpoint off",
         )
-    said = without_thoughts(text).strip()
+    visible = without_thoughts(text).strip()
     try:
         return find_object(text, field)
     except Problem as problem:
-        if problem.code != "bad_json" or "{" in said:
+        if problem.code != "bad_json" or "{" in visible:
             raise
-        if not said:
+        if not visible:
             raise Problem("empty_reply") from None
-        lacks = what_it_lacks(one_line(said)) if any(map(str.isalnum, said)) else None
+        lacks = what_it_lacks(one_line(visible)) if any(map(str.isalnum, visible)) else None
         if lacks in ("refused", "unknown_fact"):
-            raise Problem(lacks if field == "facts" else "refused", said[:500]) from None
+            raise Problem(lacks if field == "facts" else "refused", visible[:500]) from None
         raise
 
 
 def read_plan(
     reply: Reply, question: Question, kind: AnswerKind, *, memory_first: bool = False, need_both: bool = True
 ) -> tuple[Step, ...]:
-    """The steps of a plan or solution, checked against the question's gold answer. Raises Problem."""
+    """The steps of a plan or solution, after all checks of `check_steps` and of the answer against the gold answer.
+
+    Raises Problem.
+    """
     try:
         plan = read_json_object(reply, "steps")
     except Problem as problem:
@@ -130,19 +131,19 @@ def _step(number: int, row: dict[str, Any]) -> Step:
 
 
 def _check_text(name: str, text: str) -> None:
-    """Raise Problem where a step's text, on one line, is none that can be trained on."""
+    """Raise Problem if a step's text, which is on one line, is not fit for training."""
     if not text:
         raise Problem("empty_step", f"{name} has no text")
     if code := what_it_lacks(text):
         raise Problem(code, f"{name} is {text[:200]!r}")
-    if found := _CONTROL.search(text):
-        raise Problem("control_character", f"{name} holds the control character U+{ord(found[0]):04X}")
-    if found := _PLANNING_TOKEN.search(text):
-        raise Problem("planning_token", f"{name} holds {found[0]}, a name that marks steps in training")
+    if character := _CONTROL.search(text):
+        raise Problem("control_character", f"{name} holds the control character U+{ord(character[0]):04X}")
+    if token := _PLANNING_TOKEN.search(text):
+        raise Problem("planning_token", f"{name} holds {token[0]}, a name that marks steps in training")
 
 
 def check_steps(steps: Sequence[Step], *, memory_first: bool = False, need_both: bool = True) -> None:
-    """Raise Problem where the steps, taken together, make no solution."""
+    """Raise Problem if the steps together are not a valid solution."""
     types = [step.type for step in steps]
     if need_both and MEMORY not in types:
         raise Problem("no_memory_step", "no step is a memory step")
@@ -159,24 +160,24 @@ def check_steps(steps: Sequence[Step], *, memory_first: bool = False, need_both:
         raise Problem("repeated_step", f"step {twice} repeats an earlier step")
 
 
-def _check_answer(said: object, question: Question, kind: AnswerKind) -> None:
-    if not isinstance(said, str | bool | int | float):
+def _check_answer(answer: object, question: Question, kind: AnswerKind) -> None:
+    if not isinstance(answer, str | bool | int | float):
         raise Problem("wrong_schema", '"answer" is missing')
-    if not any(_is_gold(text, question, kind) for text in _bare(one_line(str(said)))):
-        raise Problem("contradicts_gold", f'"answer" is {str(said)[:200]!r}, the given answer is {question.answer!r}')
+    if not any(_is_gold(text, question, kind) for text in _bare(one_line(str(answer)))):
+        raise Problem("contradicts_gold", f'"answer" is {str(answer)[:200]!r}, the given answer is {question.answer!r}')
 
 
 def _bare(text: str) -> list[str]:
-    """An answer as written, and without what is around it: emphasis, quotes, dollars, a box, "the answer is"."""
-    found = [text]
+    """An answer as written, then without one frame after another: emphasis, quotes, dollars, a box, "the answer is"."""
+    readings = [text]
     for _ in range(5):
         frame = _FRAME.fullmatch(text)
-        inner = next(filter(None, frame.groups()[1:]), text) if frame else _SAID_BEFORE.sub("", text, count=1)
+        inner = next(filter(None, frame.groups()[1:]), text) if frame else _LEAD_IN.sub("", text, count=1)
         if not inner.strip() or inner == text:
             break
         text = inner.strip()
-        found.append(text)
-    return found
+        readings.append(text)
+    return readings
 
 
 def _is_gold(text: str, question: Question, kind: AnswerKind) -> bool:
@@ -193,7 +194,7 @@ def _is_gold(text: str, question: Question, kind: AnswerKind) -> bool:
 
 
 def read_facts(reply: Reply, queries: Sequence[str]) -> tuple[str, ...]:
-    """One fact for each query, in their order. Raises Problem."""
+    """One fact for each query, in the order of the queries. Raises Problem."""
     facts = read_json_object(reply, "facts")["facts"]
     if not isinstance(facts, list) or not all(fact is None or isinstance(fact, str) for fact in facts):
         raise Problem("wrong_schema", '"facts" must be a list of texts')
@@ -207,7 +208,7 @@ def read_facts(reply: Reply, queries: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_answer(reply: Reply) -> str:
-    """The answer of a reader. Raises Problem."""
+    """The answer in a reader's reply, on one line. Raises Problem."""
     answer = read_json_object(reply, "answer")["answer"]
     if not isinstance(answer, str | bool | int | float) or not one_line(str(answer)):
         raise Problem("wrong_schema", '"answer" is missing')
@@ -215,8 +216,10 @@ def read_answer(reply: Reply) -> str:
 
 
 def _read_lines(text: str) -> dict[str, Any] | None:
-    """A plan written as lines, "memory: …", "2. [reason]: …", and "answer: …" last, as small models do;
-    None where it is none."""
+    """A plan that a small model wrote as lines instead of JSON; None if ``text`` is not such a plan.
+
+    The lines are "memory: …" or "2. [reason]: …", and "answer: …" as the last one.
+    """
     rows: list[dict[str, Any]] = []
     answer = None
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""The JSON object in a reply, whatever stands around it; in linear time, whatever the reply is."""
+"""Finds the JSON object in a reply, whatever stands around it. Takes linear time for every reply."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from memreason.label.latex_escapes import escape_latex
 from memreason.label.rejection_reasons import MOST_STEPS, Problem
 
 _LONGEST = 1_000_000
-"""Characters of a reply that is read at all."""
+"""Characters; a longer reply is not read at all."""
 _LONGEST_MENDED = 20_000
+"""Characters; the JSON of a longer reply is not mended."""
 _MOST_FALSE_STARTS = 100
-"""Braces that look like an object's first and are not: each costs a look through the text."""
+"""How many braces may look like the start of an object and be none: each one costs a pass through the text."""
 
 _OBJECT = re.compile(r'\{\s*["}]')
 _BEGUN = re.compile(r"\{\s*[\"']")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_DECODER = json.JSONDecoder(strict=False)  # line breaks and tabs as they are, in a text, do no harm
+_DECODER = json.JSONDecoder(strict=False)  # allows plain line breaks and tabs in strings, which do no harm
 
 
 def find_object(text: str, field: str) -> dict[str, Any]:
-    """The JSON object with ``field`` in ``text``, the last if there are several.
+    """The JSON object with ``field`` in ``text``; the last one if there are several.
 
-    Small slips (single quotes, a comma too many, LaTeX with single backslashes) are mended, a text that breaks
-    off is not: mending it would make a shorter solution out of a longer one. Thoughts, as some models write them
-    before or after, are not read. Raises Problem.
+    Small errors are mended: single quotes, a comma too many, LaTeX with single backslashes. A text that breaks off is
+    not mended, because that would make a shorter solution out of a longer one. Thoughts, which some models write before
+    or after the object, are not read. Raises Problem if there is no such object.
     """
     if len(text) > _LONGEST:
         raise Problem("bad_json", f"it is longer than {_LONGEST:,} characters")
-    text = _said(escape_latex(text))
+    text = _outside_thoughts(escape_latex(text))
     objects = list(_objects(text))
     whole = [(value, end) for value, _, end in objects if field in value]
     if whole:
@@ -54,30 +55,30 @@ def find_object(text: str, field: str) -> dict[str, Any]:
     raise Problem("bad_json", "it is not one whole JSON object")
 
 
-def _said(text: str) -> str:
-    """The text without thoughts, of which a mark within a whole object's texts is none."""
+def _outside_thoughts(text: str) -> str:
+    """The text without thoughts; a mark of thoughts inside a whole JSON object is part of the object, and stays."""
     kept: list[str] = []
     parts: list[str] = []
     at = 0
     for _, start, end in _objects(text):
-        parts += [text[at:start], f'{{"\ue000{len(kept)}\ue001"}}']  # still seen to be JSON
+        parts += [text[at:start], f'{{"\ue000{len(kept)}\ue001"}}']  # stands for the object, and still looks like JSON
         kept.append(text[start:end])
         at = end
-    said = without_thoughts("".join([*parts, text[at:]]))
+    rest = without_thoughts("".join([*parts, text[at:]]))
     return re.sub(
-        r'\{"\ue000(\d{1,6})\ue001"\}', lambda mark: kept[int(mark[1])] if int(mark[1]) < len(kept) else "", said
+        r'\{"\ue000(\d{1,6})\ue001"\}', lambda mark: kept[int(mark[1])] if int(mark[1]) < len(kept) else "", rest
     )
 
 
 def _objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """(object, where it starts, where it ends) of each whole JSON object that is in no other."""
+    """(object, start, end) of each whole JSON object that is not part of another one."""
     at = false_starts = 0
     while match := _OBJECT.search(text, at):
         try:
             value, at = _DECODER.raw_decode(text, match.start())
         except RecursionError:
             raise Problem("bad_json", "its objects are nested too deeply") from None
-        except ValueError:  # no JSON, or a number of thousands of digits
+        except ValueError:  # not JSON, or a number with thousands of digits
             at = match.start() + 1
             false_starts += 1
             if false_starts > _MOST_FALSE_STARTS:
@@ -92,7 +93,7 @@ def _breaks_off(text: str) -> bool:
 
 
 def _mended(text: str) -> dict[str, Any]:
-    """The JSON object that was meant, where that is clear; else an empty one."""
+    """The JSON object that was meant, if that is clear; else an empty one."""
     text = text[text.find("{") : text.rfind("}") + 1]
     if len(text) > _LONGEST_MENDED or text.count("{") > 10 * MOST_STEPS:  # mending takes quadratic time
         return {}

@@ -1,8 +1,8 @@
-"""Where a killed run is taken up again: with the same settings, behind the last row on disk.
+"""Continues a run that was stopped or killed: with the same settings, after the last row on disk.
 
-Both output files only grow, in the order of the questions. So they alone say how far the run has come: `catch_up`
-goes through the questions and the files in step, in constant memory. Replies that were paid for and not yet
-written are in the request cache (`llm.cache`), and batches under way are known to `batches`.
+Both output files only grow, in the order of the questions, so they alone say how far the run has come. `catch_up`
+goes through the questions and both files together, in constant memory. Replies that were paid for but are not yet in
+a file are in the request cache (`llm.cache`), which also records the batches under way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Labeller
-from memreason.label.questions import Asked
+from memreason.label.questions import QuestionAndKind
 from memreason.label.solutions_and_rejects import RunFiles, question_row, rejects_path
 from memreason.llm.base import split_address
 from memreason.records import Question
@@ -25,17 +25,21 @@ _MEASURED = "measured_dtypes"
 
 
 def settings_path(output: Path) -> Path:
-    """Where a run's settings are kept, which a later sitting must share: OUTPUT.settings.json."""
+    """The file of a run's settings, which every later sitting must share: OUTPUT.settings.json."""
     return output.with_suffix(".settings.json")
 
 
 def begin(out: RunFiles, settings: dict[str, Any], overwrite: bool) -> None:
-    """Start the files anew, or check that they were begun with the same settings. Raises UserError where not."""
+    """Start new files, or check that the existing ones were begun with the same settings.
+
+    With ``overwrite``, files of an earlier run are emptied. Raises UserError if the settings differ, and if the files
+    are not those of a run.
+    """
     path = settings_path(out.output)
     begun = out.begun
-    if begun and not path.exists():  # also where we are told to overwrite: it may be all that somebody has
+    if begun and not path.exists():  # with ``overwrite`` too: the file may be the only copy of something else
         raise UserError(
-            f"--output {out.output}: there already, and not of a run of `memreason label`; name another file"
+            f"--output {out.output}: exists already, and is not of a run of `memreason label`; name another file"
         )
     if overwrite:
         path.unlink(missing_ok=True)
@@ -54,32 +58,32 @@ def begin(out: RunFiles, settings: dict[str, Any], overwrite: bool) -> None:
     if changed:
         raise UserError(
             f"--output {out.output} was begun with other settings: {'; '.join(changed)}. Name another file, or "
-            "say --overwrite_output (replies paid for are kept in the request cache)"
+            "say --overwrite_output (replies that were paid for stay in the request cache)"
         )
 
 
 def begun_dtypes(out: RunFiles) -> dict[str, str]:
-    """Local model → the data type that this run was begun with."""
+    """A local model's endpoint name → the data type that this run was begun with."""
     measured = _read_settings(settings_path(out.output)).get(_MEASURED, {})
     return measured if isinstance(measured, dict) else {}
 
 
 def keep_dtypes(out: RunFiles, dtypes: dict[str, str]) -> None:
-    """Write local models' data types down for later sittings, which might measure another one to be the fastest."""
+    """Store the data types of local models for later sittings, for which another one might measure as the fastest."""
     if dtypes and dtypes != begun_dtypes(out):
         path = settings_path(out.output)
         write_json(path, {**_read_settings(path), _MEASURED: dtypes})
 
 
-def catch_up(out: RunFiles, questions: Iterable[Asked]) -> None:
-    """Count the questions that have a result on disk. Raises UserError where the files are about other questions."""
+def catch_up(out: RunFiles, questions: Iterable[QuestionAndKind]) -> None:
+    """Count the questions that have a result on disk. Raises UserError if the files are about other questions."""
     accepted, rejected = _rows(out.output), _rows(rejects_path(out.output))
     next_accepted, next_rejected = next(accepted, None), next(rejected, None)
-    for asked in questions:
-        if _is_row_of(asked.question, next_accepted):
+    for question, _ in questions:
+        if _is_row_of(question, next_accepted):
             out.accepted += 1
             next_accepted = next(accepted, None)
-        elif next_rejected and _is_row_of(asked.question, next_rejected):
+        elif next_rejected and _is_row_of(question, next_rejected):
             out.rejected[str(next_rejected.get("reason"))] += 1
             next_rejected = next(rejected, None)
         else:
@@ -88,7 +92,7 @@ def catch_up(out: RunFiles, questions: Iterable[Asked]) -> None:
     if left is not None:
         raise UserError(
             f"--output {out.output}: holds {left.get('id')!r}, which is not the question that comes next; the "
-            "input has changed since, or fewer questions are asked for. Name another output file, or say "
+            "input has changed since then, or fewer questions are asked for. Name another output file, or say "
             "--overwrite_output"
         )
 
@@ -116,10 +120,10 @@ def _is_row_of(question: Question, row: dict[str, Any] | None) -> bool:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file's whole lines; a last line without an end may still be on its way."""
+    """The rows of a file, without a last line that has no line break: that one may not be complete."""
     if not path.exists():
         return
-    # Bytes that are no UTF-8 become halves of surrogate pairs, which no row of ours holds.
+    # Bytes that are not UTF-8 become halves of surrogate pairs, which no row of a run holds.
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith("\n"):
@@ -129,7 +133,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 why = "not UTF-8" if isinstance(error, UnicodeError) else f"not valid JSON ({str(error)[:200]})"
-                raise UserError(f"{path}:{number}: {why}; remove this line and all below") from error
+                raise UserError(f"{path}:{number}: {why}; remove this line and all below it") from error
             yield row if isinstance(row, dict) else {}
 
 

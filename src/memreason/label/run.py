@@ -1,4 +1,4 @@
-"""`memreason label`: questions in, solutions and rejects out, whatever happens in between."""
+"""`memreason label`: reads questions, and writes solutions and rejects; can be stopped and continued at any time."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from memreason.runtime.interruptions import run_until_ended
 
 @dataclass(frozen=True)
 class LabelResult:
-    """What came of a labelling run: its files with their counts, what it used, what it was estimated to take.
+    """The result of a labelling run: its files with their counts, what it used, and the estimate before it.
 
-    ``first_prompt`` is what a dry run shows, the planner's messages for the first question; else None.
+    ``first_prompt``, only of a dry run, are the planner's messages for the first question; else None.
     """
 
     files: RunFiles
@@ -48,20 +48,20 @@ def run(
     console: Console | None = None,
     on_estimate: Callable[[Estimate], None] = lambda estimate: None,
 ) -> LabelResult:
-    """Label the questions, or with ``dry_run`` estimate what that takes.
+    """Label the questions or, with ``dry_run``, estimate what that needs.
 
-    Goes on where an earlier sitting with the same settings stopped. ``console`` gets the progress bar (default:
-    stderr), and ``on_estimate`` the estimate before the first request is sent. Raises UserError for bad input
-    and for an endpoint that refuses, Stopped where the budget is used up or the endpoint is down;
-    in both cases everything so far is on disk.
+    Goes on where an earlier sitting with the same settings stopped. The progress bar is shown on ``console`` (default:
+    stderr). ``on_estimate`` is called with the estimate before the first request is sent. Raises UserError for bad
+    input and for an endpoint that refuses, Stopped if the budget is used up or the endpoint is down; in both cases all
+    results so far are on disk.
     """
     console = console or Console(stderr=True)
     labeller = Labeller(config.order, load_prompts(config.order, config.prompts), config.repairs, config.need_both)
     questions = Questions(config)
     out = RunFiles(Path(config.output))
-    for flag, read in (("input", config.input), ("data_path", config.data_path)):
-        if read and any(_same_file(Path(read), path) for path in (out.output, rejects_path(out.output))):
-            raise UserError(f"--output {config.output}: would write into --{flag} {read}; name another file")
+    for flag, source in (("input", config.input), ("data_path", config.data_path)):
+        if source and any(_same_file(Path(source), path) for path in (out.output, rejects_path(out.output))):
+            raise UserError(f"--output {config.output}: would write into --{flag} {source}; name another file")
     with ExitStack() as files:
         cache = files.enter_context(closing(RequestCache(_cache_path(config))))
         if not config.dry_run:
@@ -69,7 +69,7 @@ def run(
             resume.begin(out, resume.shared_settings(config, labeller), config.overwrite_output)
         resume.catch_up(out, questions)
         if not config.batch and not config.dry_run and cache.open_batches(str(out.output.resolve())):
-            raise UserError("an asynchronous batch of this run is under way and paid for; add --batch to wait for it")
+            raise UserError("an asynchronous batch of this run is under way, and paid for; add --batch to wait for it")
         spent = cache.spent(str(out.output.resolve()))
         meter = Meter(config.max_requests, config.max_cost, config.requests_per_minute, config.tokens_per_minute,
                       spent.cost, spent.replies, spent.tokens)  # fmt: skip
@@ -90,8 +90,8 @@ def run(
     return LabelResult(out, meter, expected)
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve() or (one.is_file() and other.is_file() and one.samefile(other))
+def _same_file(a: Path, b: Path) -> bool:
+    return a.resolve() == b.resolve() or (a.is_file() and b.is_file() and a.samefile(b))
 
 
 async def _label(

@@ -1,6 +1,6 @@
-"""What a run leaves on disk: a file of solutions and a file of rejects, appended in the order of the questions.
+"""The two files of a run: its solutions and its rejects, to which it appends in the order of the questions.
 
-`resume` takes them up again in a later sitting.
+`resume` continues them in a later sitting.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from memreason.tasks.agent_json import SPLITS
 
 
 def rejects_path(output: Path) -> Path:
-    """Where a run's rejects go: OUTPUT.rejects.jsonl beside OUTPUT.jsonl."""
+    """The file of a run's rejects: OUTPUT.rejects.jsonl beside OUTPUT.jsonl."""
     return output.with_suffix(".rejects.jsonl")
 
 
 @dataclass
 class RunFiles:
-    """A run's files, open for appending. ``accepted`` and ``rejected`` (by reason) count all sittings."""
+    """A run's files, open for appending.
+
+    ``accepted`` is the number of solutions, ``rejected`` the number of rejects by reason, both over all sittings.
+    """
 
     output: Path
     accepted: int = 0
@@ -34,7 +37,7 @@ class RunFiles:
 
     @property
     def done(self) -> int:
-        """How many questions have a result, a solution or a rejection; they are the first ones."""
+        """How many questions have a result (a solution or a rejection); they are always the first ones."""
         return self.accepted + self.rejected.total()
 
     @property
@@ -48,7 +51,7 @@ class RunFiles:
             file.truncate(0)
 
     def drop_torn_lines(self) -> None:
-        """Cut off last lines without an end, which a kill or a full disk left; their questions are done again."""
+        """Remove a last line without a line break, which a kill or a full disk left; its question is labelled again."""
         for file in self._files:
             _drop_torn_line(Path(file.name))
 
@@ -76,7 +79,7 @@ class RunFiles:
 
 
 def solution_row(labelled: Labelled) -> dict[str, Any]:
-    """A solution as a line of the `jsonl` task; a memory step also has the query that it answers."""
+    """A solution as a row of the `jsonl` task; a memory step also has the query that it answers."""
     steps = [
         {"type": step.type, "text": step.text, **({"query": query} if query else {})}
         for step, query in zip(labelled.solution.steps, labelled.queries, strict=True)
@@ -85,7 +88,7 @@ def solution_row(labelled: Labelled) -> dict[str, Any]:
 
 
 def rejection_row(rejection: Rejection) -> dict[str, Any]:
-    """A rejected question with its reason and every reply in full; can be labelled again with --input."""
+    """A rejected question with the reason and every reply in full; `--input` can read it, to label it again."""
     return {
         **question_row(rejection.question),
         "reason": rejection.reason,
@@ -95,7 +98,7 @@ def rejection_row(rejection: Rejection) -> dict[str, Any]:
 
 
 def question_row(question: Question) -> dict[str, Any]:
-    """A question as the fields of a row, by which `resume` knows it again."""
+    """A question as the fields of a row, by which `resume` recognises it."""
     row: dict[str, Any] = {"id": question.id, "question": question.text, "answer": question.answer}
     if question.options:
         row["options"] = list(question.options)

@@ -1,7 +1,7 @@
-"""Texts in the place of a step that say nothing: refusals, "I don't know" in its many wordings, placeholders.
+"""Recognises step texts that say nothing: refusals, "I don't know" in its many wordings, placeholders.
 
-Facts are about the world, so a sentence in which the writer says what it cannot do is none. What only holds
-such words is let through: "Sorry, Wrong Number is a film", "I Don't Know How to Love Him is a song", "Unknown
+A fact is about the world, so a sentence in which the writer says what it cannot do is no fact. But a fact may contain
+the same words, and is kept: "Sorry, Wrong Number is a film", "I Don't Know How to Love Him is a song", "Unknown
 soldiers are buried in Paris", "No information travels faster than light", "It is unknown whether P equals NP".
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _LONGEST = 400
-"""Characters; what is longer says something."""
+"""Characters; a longer text is taken to say something."""
 _QUOTES = " \"“”'`*_"
 
 # ---- the writer speaks of itself ---------------------------------------------------------------
@@ -82,7 +82,7 @@ _UNKNOWN = re.compile(
     r"|answer|verif|confirm|f(?:i|ou)nd|provide|retrieve|recall|access|locate).*"
     r"|unbekannt|inconnu|desconocido|неизвестно|ich wei(?:ß|ss) (?:es )?nicht|je ne sais pas|no lo sé"
     r"|我?不(?:知道|清楚|明|详|確定|确定)|未知|没有(?:相关)?信息|わかりません|分かりません|不明です)"
-    # A reason may follow, after a dot or a dash or in parentheses; after a comma, a title's apposition does.
+    # A reason may follow after a dot or a dash, or in parentheses. Not after a comma: there a title goes on.
     r"(?:(?:[.:;]|\s[-–—]+)\s.*|\s?\([^()]*\))?\W*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -107,7 +107,7 @@ _SLOT = re.compile(r"<[^<>]{1,80}>|\{+[^{}]{1,80}\}+")
 
 
 def what_it_lacks(text: str) -> str | None:
-    """Why a one-line text is no fact: `refused`, `unknown_fact` or `placeholder`; None where it may be one."""
+    """Why a one-line text is no fact: `refused`, `unknown_fact` or `placeholder`; None if it may be a fact."""
     text = _unquoted(text)
     if bracketed := re.fullmatch(r"[(\[]([^()\[\]]+)[)\]]", text):
         text = bracketed[1]
@@ -122,7 +122,7 @@ def what_it_lacks(text: str) -> str | None:
 
 
 def _is_placeholder(text: str) -> bool:
-    """Whether a text only names what should stand in its place, as the prompt's example does: "the query", "…"."""
+    """Whether a text only names what should be there, like the example in the prompt: "the query", "…"."""
     if len(text) > _LONGEST:
         return False
     if text and set(text) <= set(".… "):
@@ -133,7 +133,7 @@ def _is_placeholder(text: str) -> bool:
 
 def _says_what_it_cannot(text: str) -> bool:
     words = text.split(maxsplit=2)
-    # A title has capitals: "I'm Sorry is a song". Of a sentence's second word only "I" has one.
+    # A title has capitals ("I'm Sorry is a song"); the second word of a sentence has one only if it is "I".
     if len(words) > 1 and words[1][:1].isupper() and not re.match(r"I\b", words[1]):
         return False
     if _SORRY.match(text) or _AS_A_MODEL.match(text):
@@ -144,6 +144,6 @@ def _says_what_it_cannot(text: str) -> bool:
 
 
 def _unquoted(text: str) -> str:
-    """Without marks around the whole of it; a title in quotation marks keeps its own."""
+    """``text`` without quotation marks around it; marks around only a part of it, such as a title, stay."""
     bare = text.strip(_QUOTES)
     return text.strip() if any(mark in bare for mark in '"“”') else bare

@@ -1,1 +1,1 @@
-"""Language models behind an endpoint, or in this process, as labelling and judging ask them."""
+"""Clients for language models, behind an endpoint or in this process; labelling asks models through them."""

@@ -1,4 +1,4 @@
-"""What a client is: one request in, one reply out. Labelling, judging and reading ask models through clients.
+"""The interface of a client: one request in, one reply out.
 
 `open_client.open_client` gives the client for a model's name.
 """
@@ -19,8 +19,11 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Request:
-    """One chat request. ``schema`` is the JSON schema that the reply should follow, ``form`` its name;
-    ``extra`` goes into the request's body as it is."""
+    """One chat request.
+
+    ``schema`` is the JSON schema that the reply should follow, and ``form`` the name of the schema. ``temperature`` 0
+    is greedy. ``extra`` is added to the body of the request, unchanged.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -31,30 +34,31 @@ class Request:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def key(self, endpoint: str) -> str:
-        """A fingerprint of everything that changes the answer; what the request cache is keyed by."""
+        """A fingerprint of everything that changes the answer: the key of the request cache."""
         text = json.dumps([endpoint, vars(self)], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def prompt_tokens(self) -> int:
-        """About how many tokens the messages have: a token is taken for four bytes."""
+        """An estimate of the number of tokens in the messages, at four bytes for each token."""
         return 8 + sum(8 + len(message["content"].encode()) // 4 for message in self.messages)
 
     @property
     def most_prompt_tokens(self) -> int:
-        """What the prompt can have at most, the schema too: no token is shorter than a byte."""
+        """An upper bound for the tokens of the prompt and the schema: a token has at least one byte."""
         return 4 * self.prompt_tokens + len(json.dumps(self.schema))
 
 
 ELSEWHERE = ("reasoning_content", "reasoning", "thinking", "tool_calls", "function_call")
-"""Fields of a message in which a reply's text stands where the server took it for something else."""
+"""Fields in which a server puts the text of a reply if it takes the text for something else than content."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: the text, why it ended ("stop", "length", "content_filter", …), and the tokens used.
+    """A reply: its text, why it ended ("stop", "length", "content_filter", …), and the tokens used.
 
-    Where there was no content, the text is that of one of `ELSEWHERE`, and so is the reason.
+    If the message had no content, ``text`` comes from one of the fields `ELSEWHERE`, and ``finish_reason`` names the
+    field.
     """
 
     text: str
@@ -64,34 +68,34 @@ class Reply:
 
 
 class RequestFailed(Exception):
-    """This one request cannot be answered, after all retries; the message says why, without secrets."""
+    """This one request got no reply, after all retries; the message says why, without secrets."""
 
 
 class Stopped(Exception):
-    """The run must stop here, its rows so far intact: the budget is used up, or the endpoint is down."""
+    """The run must stop: the budget is used up, or the endpoint is down. Its rows so far stay valid."""
 
 
 class Client(Protocol):
-    """Answers requests. ``endpoint`` names who answers, for the cache's key and for messages."""
+    """Answers requests. ``endpoint`` is the name of the answering service, for cache keys and for messages."""
 
     endpoint: str
 
     async def complete(self, request: Request) -> Reply:
-        """The reply. Raises RequestFailed, Stopped, or UserError where the endpoint refuses altogether."""
+        """The reply. Raises RequestFailed, Stopped, or UserError if the endpoint refuses all requests."""
         ...
 
     async def close(self) -> None:
-        """Give back connections and threads."""
+        """Close connections and end background work."""
         ...
 
 
 def check_address(flag: str, url: str | None) -> None:
-    """Raise UserError for an address with credentials in it: it is written to settings and shown in messages."""
+    """Raise UserError if an address has a name or password in it, because addresses are stored and shown."""
     if url and "@" in split_address(url)[0].partition("//")[2].partition("/")[0]:
         raise UserError(f"--{flag} holds a name or password; leave it out, keys come from the environment")
 
 
 def split_address(url: str) -> tuple[str, dict[str, str]]:
-    """(address, query): some gateways take their key as ``?key=…``, which is sent, and shown or kept nowhere."""
+    """(address, query). Some gateways take their key as ``?key=…``: the query is sent, but never shown or stored."""
     address, _, query = url.partition("#")[0].partition("?")
     return address, dict(parse_qsl(query, keep_blank_values=True))

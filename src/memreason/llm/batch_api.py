@@ -1,4 +1,4 @@
-"""Asynchronous batches of an OpenAI-compatible endpoint: requests in a file, replies in a file, half the price."""
+"""Asynchronous batches of an OpenAI-compatible endpoint: a file of requests, later a file of replies, at half price."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from memreason.llm.completions import error_words, is_filtered, read_completion
 from memreason.llm.openai_api import Dialect, OpenAIEndpoint, learnt, request_body
 
 MOST_REQUESTS = 50_000
-"""Requests that one batch may hold (OpenAI's limit; its files may have 200 MB)."""
+"""The most requests in one batch (OpenAI's limit)."""
 MOST_BYTES = 180_000_000
+"""The most bytes in the file of one batch (OpenAI's limit is 200 MB)."""
 _WINDOW = "24h"
 _ENDED = ("completed", "expired", "cancelled", "failed")
 
 
 class BatchLost(Exception):
-    """A batch that will never have replies; its requests must be submitted anew."""
+    """A batch will never have replies; its requests must be submitted again."""
 
 
 class Answered(NamedTuple):
-    """One line of a batch's outcome: the reply, or why there is none. ``key`` None: it does not say of what."""
+    """One line of a batch's result: the reply, or why there is none. ``key`` None: the line names no request."""
 
     key: str | None
     reply: Reply | None
@@ -42,7 +43,10 @@ def batch_line(key: str, request: Request, endpoint: OpenAIEndpoint) -> str:
 
 
 async def submit(endpoint: OpenAIEndpoint, file: Path, name: str) -> str:
-    """Upload the requests and start the batch; returns its id. ``name`` marks it, so that `find` finds it again."""
+    """Upload the requests, start the batch, and return its id. `find` can find the batch again by its ``name``.
+
+    Raises UserError if the endpoint does not accept it.
+    """
     with _explained(endpoint):
         try:
             with open(file, "rb") as content:
@@ -56,13 +60,13 @@ async def submit(endpoint: OpenAIEndpoint, file: Path, name: str) -> str:
         except openai.APIStatusError as error:
             raise UserError(
                 f"{endpoint.endpoint} did not take the batch ({error.status_code}): "
-                f"{endpoint.clean(error.response.text)}; leave out --batch where the endpoint has none"
+                f"{endpoint.clean(error.response.text)}; leave out --batch if the endpoint has no batches"
             ) from None
         return _id(batch)
 
 
 async def find(endpoint: OpenAIEndpoint, name: str) -> str | None:
-    """The id of the batch that was submitted under ``name``, if it ever was."""
+    """The id of the batch that was submitted under ``name``; None if there is none."""
     with _explained(endpoint):
         async for batch in endpoint.client.batches.list():
             if (batch.metadata or {}).get("memreason") == name:
@@ -72,16 +76,16 @@ async def find(endpoint: OpenAIEndpoint, name: str) -> str | None:
 
 @contextmanager
 def _explained(endpoint: OpenAIEndpoint) -> Iterator[None]:
-    """An answer that is none, of whatever kind, is the endpoint's, and worth another try."""
+    """Raise UserError for an error or an unusable answer of the endpoint: the same command may work later."""
     try:
         yield
     except openai.APIError as error:
-        said = str(error.__cause__ or error)
+        why = str(error.__cause__ or error)
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        said = f"answers with what is no batch ({type(error).__name__}: {error})"
+        why = f"its answer is no batch ({type(error).__name__}: {error})"
     else:
         return
-    raise UserError(f"{endpoint.endpoint}: {endpoint.clean(said)}; run the same command again")
+    raise UserError(f"{endpoint.endpoint}: {endpoint.clean(why)}; run the same command again")
 
 
 def _id(batch: Any) -> str:
@@ -91,7 +95,11 @@ def _id(batch: Any) -> str:
 
 
 async def wait(endpoint: OpenAIEndpoint, id: str, poll_seconds: float, say: Any) -> Any:
-    """The batch, once it has ended; what comes of polling is said. Faults of a poll are passed over."""
+    """Poll until the batch has ended, and return it.
+
+    ``say`` is called with a line for the user when the state changes. A poll that fails is tried again. Raises
+    BatchLost if the endpoint does not know the batch, UserError if it refuses access.
+    """
     shown = None
     while True:
         try:
@@ -115,9 +123,9 @@ async def wait(endpoint: OpenAIEndpoint, id: str, poll_seconds: float, say: Any)
 
 
 async def collect(endpoint: OpenAIEndpoint, batch: Any) -> Iterator[Answered]:
-    """Every line of an ended batch's output and error files.
+    """Every line of the output and error files of a batch that has ended. Raises BatchLost if there are no files.
 
-    A parameter that the endpoint refuses is left out from now on, as when asking online.
+    If the endpoint refused a parameter, later requests leave it out, as in `OpenAIEndpoint.complete`.
     """
     texts = []
     with _explained(endpoint):
@@ -126,10 +134,10 @@ async def collect(endpoint: OpenAIEndpoint, batch: Any) -> Iterator[Answered]:
                 texts.append((await endpoint.client.files.content(id)).text)
         if not texts:
             errors = batch.errors.data if batch.errors and batch.errors.data else []
-            said = endpoint.clean("; ".join(str(error.message) for error in errors)) or "no reason given"
-            raise BatchLost(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {said}")
+            why = endpoint.clean("; ".join(str(error.message) for error in errors)) or "no reason given"
+            raise BatchLost(f"{endpoint.endpoint}: batch {batch.id} {batch.status} without any reply: {why}")
     sent = endpoint.dialect
-    # Other line breaks than this one may stand within a JSON text.
+    # Not splitlines(): it would also split at other line breaks, which may stand inside a JSON text.
     lines = (line for text in texts for line in text.split("\n") if line.strip())
     return (_answered(endpoint, sent, _parsed(line)) for line in lines)
 
@@ -141,12 +149,11 @@ def _parsed(line: str) -> Any:
         return line
 
 
-def _answered(endpoint: OpenAIEndpoint, sent: Dialect, row: Any) -> Answered:
-    said_of = row
-    row = _object(row)
+def _answered(endpoint: OpenAIEndpoint, sent: Dialect, line: Any) -> Answered:
+    row = _object(line)
     key = row.get("custom_id")
     if not isinstance(key, str):
-        return Answered(None, None, endpoint.clean(f"a line without custom_id: {str(said_of)[:200]}"))
+        return Answered(None, None, endpoint.clean(f"a line without custom_id: {str(line)[:200]}"))
     response = _object(row.get("response"))
     status, body = response.get("status_code"), response.get("body")
     if status == 200:
@@ -154,13 +161,13 @@ def _answered(endpoint: OpenAIEndpoint, sent: Dialect, row: Any) -> Answered:
             return Answered(key, read_completion(body))
         except ValueError as error:
             return Answered(key, None, endpoint.clean(str(error)))
-    failed = row.get("error") or _object(body).get("error") or body or response
-    said = json.dumps(failed)
-    if is_filtered(said):
-        return Answered(key, Reply(endpoint.clean(error_words(failed)), "content_filter"))
+    failure = row.get("error") or _object(body).get("error") or body or response
+    text = json.dumps(failure)
+    if is_filtered(text):
+        return Answered(key, Reply(endpoint.clean(error_words(failure)), "content_filter"))
     if status in (400, 422):
-        endpoint.dialect = learnt(sent, said) or endpoint.dialect
-    return Answered(key, None, endpoint.clean(said))
+        endpoint.dialect = learnt(sent, text) or endpoint.dialect
+    return Answered(key, None, endpoint.clean(text))
 
 
 def _object(value: Any) -> dict[str, Any]:

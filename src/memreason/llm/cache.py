@@ -1,9 +1,9 @@
-"""Every reply that was paid for, kept: an append-only SQLite file keyed by everything that changes the answer.
+"""The request cache: keeps every reply that was paid for, in a SQLite file to which rows are only added.
 
-A reply is on file before it is used, so a run killed at any moment pays for nothing twice but the
-requests in flight. SQLite rather than JSONL: a look-up needs no index in memory however many
-replies there are, a write costs the same at the first row and the hundred-thousandth, and several
-runs can share one file.
+The key of a reply is a fingerprint of everything that changes the answer. A reply is in the file before it is used, so
+a run that is killed pays twice only for the requests that were under way. Why SQLite and not JSONL: a look-up needs no
+index in memory, however many replies there are; a write takes the same time at the first row and at the
+hundred-thousandth; and several runs can share one file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _OWNER_ONLY = 0o600
 
 
 class Spent(NamedTuple):
-    """What a run has paid for over its life: replies, tokens, and cost in dollars."""
+    """What a run has paid for in all its sittings: replies, tokens, and cost in dollars."""
 
     replies: int
     tokens: int
@@ -49,8 +49,10 @@ class Spent(NamedTuple):
 
 
 class RequestCache:
-    """The file of replies, readable by its owner only. Raises UserError where it is no such file or is damaged,
-    OSError where the disk is full."""
+    """The file of replies, which only its owner can read.
+
+    Every method raises UserError if the file is damaged or is no request cache, and OSError if the disk is full.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -61,33 +63,33 @@ class RequestCache:
             try:
                 self._open()
             except BaseException:
-                self._db.close()  # else what it has locked stays so
+                self._db.close()  # otherwise the file stays locked
                 raise
 
     def _open(self) -> None:
         self._db.execute("PRAGMA trusted_schema = OFF")
-        # A kill loses nothing; a power cut may lose the last moments, the file stays whole.
+        # A kill loses nothing. A power cut may lose the last moments, but does not damage the file.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(TABLES)
         for table, columns in _COLUMNS.items():
-            made_of = [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]
+            its_columns = [row[1] for row in self._db.execute(f"PRAGMA table_info({table})")]
             kind = self._db.execute("SELECT type FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-            if made_of != columns.split() or kind != ("table",):
+            if its_columns != columns.split() or kind != ("table",):
                 raise ValueError(f"its table {table} is not one of ours")
 
     def get(self, key: str) -> Reply | None:
-        """The reply on file, if there is one."""
+        """The reply with this key; None if there is none."""
         with self._explained():
             row = self._db.execute(
                 "SELECT text, finish_reason, prompt_tokens, completion_tokens FROM replies WHERE key = ?", (key,)
             ).fetchone()
             if row and ([type(value) for value in row] != [str, str, int, int] or min(row[2:]) < 0):
-                raise ValueError("a reply in it is none")
+                raise ValueError("a reply in it is damaged")
         return Reply(*row) if row else None
 
     def put(self, key: str, run: str, role: str, model: str, reply: Reply, cost: float) -> None:
-        """Keep a reply. One that is on file already stays as it was."""
+        """Add a reply. If the file has one with this key already, that one stays."""
         with self._explained():
             self._db.execute(
                 "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -96,7 +98,7 @@ class RequestCache:
             )  # fmt: skip
 
     def spent(self, run: str) -> Spent:
-        """What was paid for on behalf of ``run``, in all its sittings."""
+        """What ``run`` has paid for, in all its sittings."""
         with self._explained():
             replies, tokens, cost = self._db.execute(
                 "SELECT count(*), total(prompt_tokens + completion_tokens), total(cost) FROM replies WHERE run = ?",
@@ -107,7 +109,7 @@ class RequestCache:
             return Spent(replies, int(tokens), cost)
 
     def usual_tokens(self, role: str, model: str) -> tuple[int, float, float]:
-        """(replies seen, mean prompt tokens, mean completion tokens) of a role with a model, for estimates."""
+        """(replies counted, mean prompt tokens, mean completion tokens) of a model in a role; at most 1000 replies."""
         with self._explained():
             return self._db.execute(
                 "SELECT count(*), total(prompt_tokens) / max(count(*), 1), total(completion_tokens) / max(count(*), 1) "
@@ -118,25 +120,25 @@ class RequestCache:
     # ---- batches under way ---------------------------------------------------------------------
 
     def open_batches(self, run: str) -> list[tuple[str, str, str | None]]:
-        """(name, role, id) of the batches that were begun and not collected; id None: not known to be submitted."""
+        """(name, role, id) of the batches that were begun and are not collected; id None: perhaps never submitted."""
         with self._explained():
             rows = self._db.execute(
                 "SELECT name, role, id FROM batches WHERE run = ? AND state = 'open' ORDER BY started", (run,)
             ).fetchall()
             if not all(isinstance(value, str) for name, role, id in rows for value in (name, role, id or "")):
-                raise ValueError("a batch in it is none")
+                raise ValueError("a batch in it is damaged")
             return rows
 
     def begin_batch(self, name: str, run: str, role: str) -> None:
-        """Note a batch before it is submitted, so that a kill in between cannot lose it."""
+        """Record a batch before it is submitted, so that a kill between the two cannot lose it."""
         self._write("INSERT INTO batches VALUES (?, ?, ?, NULL, 'open', ?)", name, run, role, time.time())
 
     def name_batch(self, name: str, id: str) -> None:
-        """Note the id that the endpoint gave a batch."""
+        """Record the id that the endpoint gave to a batch."""
         self._write("UPDATE batches SET id = ? WHERE name = ?", id, name)
 
     def end_batch(self, name: str, state: str) -> None:
-        """Note that a batch was collected, or never reached the endpoint."""
+        """Record how a batch ended: collected, lost, or never submitted."""
         self._write("UPDATE batches SET state = ? WHERE name = ?", state, name)
 
     def _write(self, statement: str, *values: object) -> None:
@@ -149,29 +151,29 @@ class RequestCache:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """What SQLite says of the file, and what to do. (Where its own words are damaged, it raises other errors.)"""
+        """Turn SQLite's errors into ones that say what to do. (A damaged file can also cause ValueError and others.)"""
         try:
             yield
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            said = " ".join("".join(c if c.isprintable() else "?" for c in str(error)[:200]).split())
-            if "disk is full" in said:
+            why = " ".join("".join(c if c.isprintable() else "?" for c in str(error)[:200]).split())
+            if "disk is full" in why:
                 raise OSError(errno.ENOSPC, "the disk is full", str(self.path)) from error
-            if "locked" in said or "readonly" in said:
+            if "locked" in why or "readonly" in why:
                 raise UserError(
-                    f"{self.path}: the request cache cannot be written ({said}); is another program at work on it, or "
-                    "is it somebody else's? Wait, or name another with --request_cache"
+                    f"{self.path}: the request cache cannot be written ({why}); is another program using it, or does "
+                    "it belong to another user? Wait, or name another file with --request_cache"
                 ) from error
             raise UserError(
-                f"{self.path}: cannot be used as a request cache ({said}); move it away, or name another with "
+                f"{self.path}: cannot be used as a request cache ({why}); move it away, or name another file with "
                 "--request_cache (the replies in it are then paid for again)"
             ) from error
 
 
 def _make_private(path: Path) -> None:
-    """Replies are made of the user's questions: nobody else is let read them, unless the owner shares them by group."""
+    """Let only the owner read the file, since replies repeat the user's questions. The owner may share it by group."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        with contextlib.suppress(OSError):  # not there, or not ours to change
+        with contextlib.suppress(OSError):  # missing, or owned by another user
             if file.stat().st_mode & stat.S_IROTH and file.is_file():
                 file.chmod(_OWNER_ONLY)

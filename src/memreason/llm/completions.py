@@ -1,4 +1,4 @@
-"""A chat completion's JSON → a Reply, or what the provider said instead, in whatever form it said it."""
+"""Reads a chat completion's JSON as a Reply, or an error in any of the forms in which providers send it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FINISHED = {
     "error": ("abort", "aborted", "failed", "cancelled", "timeout", "server_error", "network_error",
               "insufficient_system_resource", "malformed_function_call"),
 }  # fmt: skip
-"""Why replies end → what other providers call it."""
+"""Why a reply ended → what other providers call it."""
 _REASONS = {name: ours for ours, names in _FINISHED.items() for name in (ours, *names)}
 _FILTERED = re.compile(
     r"content[\s_-]?(?:filter|policy|management|moderation|safety|exists risk|inspection)|responsible ?ai|guardrail"
@@ -28,15 +28,18 @@ _MOST_TOKENS = 10**9
 
 
 class ProviderError(ValueError):
-    """A body that says that the request failed, whatever the HTTP status; ``status`` is the one it names, or None."""
+    """The body says that the request failed, or is no chat completion; the HTTP status may still have been 200.
 
-    def __init__(self, said: str, status: int | None = None):
-        super().__init__(said)
+    ``status`` is the status that the body names, or None.
+    """
+
+    def __init__(self, message: str, status: int | None = None):
+        super().__init__(message)
         self.status = status
 
 
 def read_completion(body: Any) -> Reply:
-    """A chat completion's JSON as a Reply. Raises ProviderError where it is none."""
+    """A chat completion's JSON as a Reply. Raises ProviderError if it is none."""
     try:
         choice = _choice(body)
         message = choice["message"]
@@ -47,13 +50,12 @@ def read_completion(body: Any) -> Reply:
         reason = "refusal" if refusal else _REASONS.get(reason.casefold(), reason)
         text = text or refusal or ""
         if not text and reason not in ("length", "content_filter"):
-            field, text = next(
-                ((name, said) for name in ELSEWHERE if (said := _elsewhere(message.get(name)))), ("", "")
-            )
+            texts = ((name, _elsewhere(message.get(name))) for name in ELSEWHERE)
+            field, text = next(((name, other) for name, other in texts if other), ("", ""))
             reason = field or reason
         usage = body.get("usage") or {}
         read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-        # Where the endpoint does not count, we do.
+        # If the endpoint does not count tokens, they are estimated at four bytes each.
         written = written if usage and written is not None else len(text.encode("utf-8", "replace")) // 4
         return Reply(_whole_characters(text), _whole_characters(reason)[:40], read or 0, written)
     except ProviderError:
@@ -62,23 +64,23 @@ def read_completion(body: Any) -> Reply:
         raise ProviderError(f"no chat completion ({type(error).__name__}: {error})") from None
 
 
-def is_filtered(said: str) -> bool:
-    """Whether an endpoint's refusal is a content filter's: of this prompt, not of every one."""
-    return bool(_FILTERED.search(said[:20_000]))
+def is_filtered(refusal: str) -> bool:
+    """Whether a refusal comes from a content filter, so that it is about this prompt and not about all requests."""
+    return bool(_FILTERED.search(refusal[:20_000]))
 
 
 def error_words(body: Any) -> str:
-    """What a body of an error says: its message, and where it passes one on, the message behind it."""
+    """The message in the body of an error, and in parentheses the message of another provider that it passes on."""
     body = _unlisted(body)
     error = body.get("error") if isinstance(body, dict) and body.get("error") else body
     if not isinstance(error, dict):
         return error if isinstance(error, str) else json.dumps(error)
-    said = next((error[name] for name in ("message", "msg", "detail", "status_msg") if error.get(name)), None)
-    if not isinstance(said, str):
+    message = next((error[name] for name in ("message", "msg", "detail", "status_msg") if error.get(name)), None)
+    if not isinstance(message, str):
         return json.dumps(error)
-    behind = error.get("metadata")
-    raw = behind.get("raw") if isinstance(behind, dict) else None
-    return f"{said} ({raw})" if raw else said
+    metadata = error.get("metadata")
+    passed_on = metadata.get("raw") if isinstance(metadata, dict) else None
+    return f"{message} ({passed_on})" if passed_on else message
 
 
 def _choice(body: Any) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _choice(body: Any) -> dict[str, Any]:
 
 
 def _unlisted(body: Any) -> Any:
-    """Some send an error as a list of one."""
+    """``body``, or the error in it: some providers send an error as a list of one."""
     return body[0] if isinstance(body, list) and body and isinstance(body[0], dict) and body[0].get("error") else body
 
 
@@ -112,7 +114,7 @@ def _status(error: Any) -> int | None:
 
 
 def _text(content: Any) -> str:
-    """A message's content: a text, nothing, or a list of parts, of which thoughts are not read."""
+    """The text of a message's content, which can be a text, nothing, or parts; parts with thoughts are left out."""
     if content is None or isinstance(content, str):
         return content or ""
     if isinstance(content, dict):
@@ -126,22 +128,22 @@ def _text(content: Any) -> str:
     return "".join(texts)
 
 
-def _elsewhere(found: Any) -> str:
-    """The text of a field that is not the content: a text, or calls of tools with their arguments."""
-    if isinstance(found, str):
-        return found
-    calls = found if isinstance(found, list) else [found]
+def _elsewhere(value: Any) -> str:
+    """The text of a field other than the content: the field is a text, or holds calls of tools with their arguments."""
+    if isinstance(value, str):
+        return value
+    calls = value if isinstance(value, list) else [value]
     functions = [call.get("function", call) for call in calls if isinstance(call, dict)]
     arguments = [call.get("arguments") for call in functions if isinstance(call, dict)]
-    return "\n".join(said if isinstance(said, str) else json.dumps(said) for said in arguments if said)
+    return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in arguments if each)
 
 
 def _count(tokens: Any) -> int | None:
-    """A number of tokens as the endpoint counts them; None where it cannot be one."""
+    """A number of tokens as the endpoint counts them; None if the value is not possible."""
     count = int(tokens or 0)
     return count if 0 <= count <= _MOST_TOKENS else None
 
 
 def _whole_characters(text: str) -> str:
-    """Half of a surrogate pair, where a reply was cut within an emoji, cannot be written to a file."""
+    """``text`` without halves of surrogate pairs (a reply cut inside an emoji), which cannot be written to a file."""
     return text.encode("utf-8", "replace").decode()

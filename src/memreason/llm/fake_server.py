@@ -1,10 +1,10 @@
-"""The scripted agent behind an OpenAI-compatible HTTP server, with latency and faults on demand.
+"""An OpenAI-compatible HTTP server for tests: the scripted agent answers, with latency and faults on demand.
 
     python -m memreason.llm.fake_server --latency 0.2 --faults 0.3
 
-For dry runs of whole pipelines, for tests and for benchmarks: it answers /v1/chat/completions as
-the scripted agent does, takes batches (/v1/files, /v1/batches), and misbehaves as often as it is
-told to, in the ways that real servers do. Listens on loopback only.
+It answers /v1/chat/completions as the scripted agent does, accepts batches (/v1/files, /v1/batches),
+and produces the faults of real servers as often as it is told to. Use it to try out a whole pipeline,
+in tests, and in benchmarks. It listens on the loopback address only.
 """
 
 from __future__ import annotations
@@ -31,18 +31,20 @@ except ImportError as error:  # pragma: no cover
     raise UserError("the scripted server needs the package aiohttp: pip install aiohttp") from error
 
 TRANSPORT_FAULTS = ("429", "500", "drop", "stall", "broken_body")
+"""Faults of the connection or the server."""
 CONTENT_FAULTS = ("truncated_json", "wrong_schema", "empty")
+"""Faults in the text of a reply."""
 FAULTS = TRANSPORT_FAULTS + CONTENT_FAULTS
 
 
 @dataclass
 class ScriptedServer:
-    """One server. ``faults`` is the share of replies that are faults, drawn evenly from ``kinds``.
+    """One server. ``faults`` is the share (0 to 1) of replies that are faults, drawn evenly from ``kinds``.
 
-    ``latency`` and ``stall`` are seconds: before every reply, and before one with the fault "stall". ``refuses``
-    names parameters that the server does not know (it answers 400 to them), ``key`` the only key that it accepts.
-    ``reply(messages, form)`` gives a reply's text. ``counts`` has what was answered so far ("requests", "ok", and
-    each fault); ``bodies`` keeps the last request bodies.
+    The server waits ``latency`` seconds before every reply, and ``stall`` seconds more before a reply with the fault
+    "stall". ``refuses`` names parameters that it answers with status 400; ``key`` is the only key that it accepts.
+    ``reply(messages, form)`` gives the text of a reply. ``counts`` counts the answers so far ("requests", "ok", and
+    each fault); ``bodies`` are the last ten request bodies.
     """
 
     latency: float = 0.0
@@ -79,8 +81,8 @@ class ScriptedServer:
         try:
             await asyncio.sleep(self.latency)
             if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
-                said = f"Incorrect API key provided: {request.headers.get('Authorization')}"
-                return _error(401, said, "invalid_api_key")
+                message = f"Incorrect API key provided: {request.headers.get('Authorization')}"
+                return _error(401, message, "invalid_api_key")
             fault = self._draw.choice(self.kinds) if self._draw.random() < self.faults else None
             return await self._answer(request, body, fault)
         finally:
@@ -106,10 +108,10 @@ class ScriptedServer:
     def _completion(self, body: dict[str, Any], fault: str | None) -> tuple[int, dict[str, Any]]:
         for name in self.refuses:
             if name in body:
-                said = f"Unsupported parameter: '{name}'."
+                message = f"Unsupported parameter: '{name}'."
                 if name == "max_tokens":
-                    said += " Use 'max_completion_tokens' instead."
-                return 400, {"error": {"message": said, "type": "invalid_request_error", "param": name}}
+                    message += " Use 'max_completion_tokens' instead."
+                return 400, {"error": {"message": message, "type": "invalid_request_error", "param": name}}
         format_ = body.get("response_format") or {}
         text = self.reply(body["messages"], format_.get("json_schema", {}).get("name"))
         if fault == "truncated_json":
@@ -145,7 +147,7 @@ class ScriptedServer:
         return web.Response(text=self._files[request.match_info["id"]])
 
     async def submit(self, request: web.Request) -> web.Response:
-        """POST /v1/batches: answered at once, reported done after `polls_until_done` polls."""
+        """POST /v1/batches: makes all replies at once, but reports the batch done after `polls_until_done` polls."""
         body = await request.json()
         self.counts["batches"] += 1
         replies, errors = [], []
@@ -197,7 +199,7 @@ class ScriptedServer:
 
     @contextlib.contextmanager
     def running(self, port: int = 0) -> Iterator[str]:
-        """Serve from a thread of this process while the context lasts; yields the base URL."""
+        """Serve from a thread of this process until the context ends; yields the base URL."""
         loop = asyncio.new_event_loop()
         runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.1)
         loop.run_until_complete(runner.setup())

@@ -1,4 +1,4 @@
-"""The HTTP client of endpoints: every request ends, and no reply fills the memory."""
+"""The HTTP client for endpoints, with limits: every request ends in time, and no reply fills the memory."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 import openai
 
 MOST_BYTES = 32 << 20
-"""Of a reply, once decompressed; a chat completion has some thousand."""
+"""The most bytes of a reply, decompressed; a chat completion has a few thousand."""
 MOST_FILE_BYTES = 512 << 20
+"""The same for a batch's files, which are larger."""
 FILE_SECONDS = 3600.0
-"""Files of batches are larger, and take longer."""
+"""The least time limit for a batch's files, which take longer."""
 _MOST_REDIRECTS = 5
 _FILE = re.compile(r"/files(?:/[^/]+/content)?/?$")
 
 
 class LimitedClient(openai.DefaultAsyncHttpxClient):
-    """Raises TimeoutError where a reply is not whole in time, ValueError where it is too large.
+    """Raises TimeoutError if a reply is not complete within ``seconds``, ValueError if it is too large.
 
-    The time-outs of the client below are for each part of a reply: against a server that sends a byte at a time,
-    or events without end, they never run out. What is compressed is counted as it is decompressed.
+    The time-outs of httpx hold for each part of a reply, so they never end a reply that comes one byte at a time, or
+    as a stream without end. The size of a compressed reply is counted after decompression.
     """
 
     def __init__(self, seconds: float):
@@ -29,7 +30,7 @@ class LimitedClient(openai.DefaultAsyncHttpxClient):
         self._seconds = seconds
 
     async def send(self, request: Any, **options: Any) -> Any:
-        """The whole response, whether a stream was asked for or not."""
+        """The complete response, also if a stream was asked for."""
         is_file = bool(_FILE.search(request.url.path))
         seconds = max(self._seconds, FILE_SECONDS) if is_file else self._seconds
         try:
@@ -56,12 +57,12 @@ class LimitedClient(openai.DefaultAsyncHttpxClient):
 
 
 def _read(response: Any, body: bytes) -> Any:
-    """A response like this one with ``body`` as its content, decompressed."""
+    """A copy of ``response`` whose content is ``body``, which is decompressed already."""
     left_out = ("content-encoding", "content-length", "transfer-encoding")
     headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in left_out]
     whole = type(response)(response.status_code, headers=headers, content=body, request=response.request)
     try:
         b" ".decode(whole.encoding or "utf-8", "replace")
-    except (LookupError, ValueError):  # `base64`, say, is an encoding, but none of texts
+    except (LookupError, ValueError):  # unknown, or an encoding that is not for texts, such as base64
         whole.encoding = "utf-8"
     return whole

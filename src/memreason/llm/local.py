@@ -1,4 +1,4 @@
-"""A transformers model on this machine as an agent: `local:NAME`, with requests answered in batches."""
+"""A transformers model on this machine as an agent: `local:NAME`. It answers requests in batches."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 class LocalModel:
-    """A chat model held in memory. Whatever is waiting when it is free is answered as one batch, greedily
-    unless the request says otherwise."""
+    """A chat model in memory. When it is free, it answers the requests that are waiting, as one batch.
+
+    Decoding is greedy unless a request has a temperature. Raises UserError if the model cannot be loaded or has no chat
+    template.
+    """
 
     dtype: str
-    """The data type of its weights; ``auto`` no more."""
+    """The data type of the weights; never ``auto``."""
 
     def __init__(self, name: str, meter: Meter, batch_size: int = 8, dtype: str = "auto", device: str = "auto"):
         from transformers import GenerationConfig
@@ -36,22 +39,23 @@ class LocalModel:
         self._batch_size = batch_size
         self._tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
         if not self._tokenizer.chat_template:
-            raise UserError(f"local:{name} has no chat template, so it cannot follow instructions; take a chat model")
+            raise UserError(f"local:{name} has no chat template, so it cannot follow instructions; use a chat model")
         self._tokenizer.padding_side = "left"
         place = choose_device(device)
         torch_dtype = choose_dtype(dtype, base, place)
         self.dtype = dtype_name(torch_dtype)
         self._model: PreTrainedModel = load_causal_lm(base, torch_dtype, device=place).eval()
-        # Chat models may end their turn with a token of its own, beside the tokenizer's end token.
-        own: Any = None
+        # Some chat models end their turn with a special token, not with the tokenizer's end token.
+        turn_ends: Any = None
         with contextlib.suppress(OSError):  # no generation_config.json
-            own = GenerationConfig.from_pretrained(base).eos_token_id
-        self._ends = {self._tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
+            turn_ends = GenerationConfig.from_pretrained(base).eos_token_id
+        more = turn_ends if isinstance(turn_ends, list) else [turn_ends]
+        self._ends = {self._tokenizer.eos_token_id, *more} - {None}
         self._waiting: asyncio.Queue[tuple[Request, asyncio.Future[Reply]]] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
 
     async def complete(self, request: Request) -> Reply:
-        """The reply, once a batch with this request in it is done."""
+        """The reply, when the batch with this request is done. Raises Stopped as `Meter.admit` does."""
         await self._meter.admit(request)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
@@ -62,7 +66,7 @@ class LocalModel:
     async def _work(self) -> None:
         while True:
             batch = [await self._waiting.get()]
-            await asyncio.sleep(0)  # let those who became ready at the same time join
+            await asyncio.sleep(0)  # let requests that become ready at the same time join the batch
             while len(batch) < self._batch_size and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             try:
@@ -107,10 +111,10 @@ class LocalModel:
         from jinja2 import TemplateError
 
         render: Any = self._tokenizer.apply_chat_template
-        with reading(f"the chat template of {self.endpoint} cannot be used", "take another model"):
+        with reading(f"the chat template of {self.endpoint} cannot be used", "use another model"):
             try:
                 return render(messages, tokenize=False, add_generation_prompt=True)
-            except TemplateError:  # some chat models know no system role
+            except TemplateError:  # some chat templates have no system role
                 system, user, *rest = messages
                 user = {"role": "user", "content": f"{system['content']}\n\n{user['content']}"}
                 return render([user, *rest], tokenize=False, add_generation_prompt=True)

@@ -1,4 +1,4 @@
-"""What a run sends and spends: its prices, its budget, and its rate limits."""
+"""Counts what a run sends and spends: prices, budget, and rate limits."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from memreason.errors import UserError
 from memreason.llm.base import Reply, Request, Stopped
 
 _NOTHING = 1e-9
-"""Dollars that sums of floats may leave over."""
+"""Dollars; what rounding may leave of a sum that should be 0."""
 
 
 class Price(NamedTuple):
-    """Dollars a million tokens, read and written."""
+    """Dollars per million tokens: ``prompt`` for tokens read, ``completion`` for tokens written."""
 
     prompt: float
     completion: float
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Dollars."""
+        """The price of these tokens, in dollars."""
         return (self.prompt * prompt_tokens + self.completion * completion_tokens) / 1e6
 
 
@@ -31,7 +31,10 @@ FREE = Price(0.0, 0.0)
 
 
 def price_of(model: str, base_url: str | None, given: str | None, flag: str) -> Price | None:
-    """The price as ``given`` ("IN,OUT"), else as the `genai-prices` package lists it; None where it does not."""
+    """The price ``given`` as "IN,OUT", else the one that the package `genai-prices` lists; None if it lists none.
+
+    Raises UserError, which names ``--flag``, if ``given`` is not a price.
+    """
     if given is not None:
         try:
             prompt, completion = (float(part) for part in given.split(","))
@@ -40,13 +43,13 @@ def price_of(model: str, base_url: str | None, given: str | None, flag: str) -> 
             return Price(prompt, completion)
         except ValueError:
             raise UserError(
-                f"--{flag} {given!r}: give dollars per million tokens read and written, as 0.15,0.60"
+                f"--{flag} {given!r}: give dollars per million tokens read and written, for example 0.15,0.60"
             ) from None
     from genai_prices import Usage, calc_price
 
     for known_url in (base_url, None):
         try:
-            # Of a short request: some models cost more where a request is very long.
+            # The price of a short request: for some models, very long requests cost more per token.
             usages = Usage(input_tokens=1000, output_tokens=0), Usage(input_tokens=0, output_tokens=1000)
             prices = [calc_price(usage, model, provider_api_url=known_url).total_price for usage in usages]
             return Price(1000 * float(prices[0]), 1000 * float(prices[1]))
@@ -56,19 +59,19 @@ def price_of(model: str, base_url: str | None, given: str | None, flag: str) -> 
 
 
 def _limiter(per_minute: float, share: float) -> AsyncLimiter:
-    """At most ``per_minute`` units in any minute: a burst of ``share`` of them, and the rest evenly."""
+    """Allows at most ``per_minute`` units in any minute: ``share`` of them in one burst, the others evenly spread."""
     burst = max(1.0, per_minute * share)
     return AsyncLimiter(burst, 60 * burst / max(per_minute - burst, per_minute / 2))
 
 
 @dataclass
 class Meter:
-    """Counts what is sent and spent, lets a request pass when limits allow, and stops at the budget.
+    """Counts what is sent and spent, lets requests pass when the rate limits allow, and stops at the budget.
 
-    ``max_cost`` (dollars) is never passed: each request sets aside what it may cost at most, and the
-    unused part comes back with its reply. ``max_requests`` counts every request sent, retries too.
-    Both are over the life of a run: ``cost`` and ``requests`` start at what earlier sittings used. Where some model's
-    price is not known (``priced``), ``cost`` is that of the others.
+    ``max_cost`` (dollars) is never exceeded: each request reserves the most that it can cost, and the part that it did
+    not use comes back with its reply. ``max_requests`` counts every request that is sent, retries too. Both hold for
+    all sittings of a run: ``cost`` and ``requests`` start at what earlier sittings used. ``priced`` is False if the
+    price of some model is not known; ``cost`` is then the cost of the other models.
     """
 
     max_requests: int | None = None
@@ -92,14 +95,14 @@ class Meter:
             self._by_token = _limiter(self.tokens_per_minute, 1 / 4)
 
     def dollars(self, decimals: int) -> str:
-        """What was spent, as far as that is known."""
+        """What was spent, as a text: the known cost, and a remark if some of it is unknown."""
         known = f"${self.cost:.{decimals}f}"
         if self.priced:
             return known
         return f"{known} + unknown cost" if self.cost else "unknown cost"
 
     def reserve(self, request: Request, price: Price) -> float:
-        """Set aside what a request may cost at most, for `settle`. Raises Stopped where the budget lacks it."""
+        """Reserve the most that a request can cost, in dollars, for `settle`. Raises Stopped if the budget lacks it."""
         amount = price.cost(request.most_prompt_tokens, request.max_tokens)
         if self.max_cost is not None and self.cost + self._reserved + amount > self.max_cost:
             raise Stopped(
@@ -110,7 +113,7 @@ class Meter:
         return amount
 
     async def reserve_in_turn(self, request: Request, price: Price) -> float:
-        """As `reserve`, but while others have more set aside than they may need, waits for what comes back."""
+        """As `reserve`, but as long as other requests have reservations, waits for what they give back."""
         most = price.cost(request.most_prompt_tokens, request.max_tokens)
         while (
             self._reserved > _NOTHING
@@ -122,7 +125,7 @@ class Meter:
         return self.reserve(request, price)
 
     def settle(self, reserved: float, reply: Reply | None, price: Price) -> float:
-        """Give back what was set aside, and count what the reply cost (none where there was no reply)."""
+        """Give back a reservation, and count the cost of the reply; returns this cost, 0 if there was no reply."""
         self._reserved -= reserved
         self._settled.set()
         if reply is None:
@@ -133,7 +136,7 @@ class Meter:
         return cost
 
     async def admit(self, request: Request) -> None:
-        """Count a request about to be sent, and wait until the rate limits allow it. Raises Stopped."""
+        """Count a request, and wait until the rate limits allow it to be sent. Raises Stopped at ``max_requests``."""
         if self.max_requests is not None and self.requests >= self.max_requests:
             raise Stopped(f"--max_requests {self.max_requests} reached")
         self.requests += 1
@@ -141,7 +144,7 @@ class Meter:
             await self._by_request.acquire()
         if self._by_token:
             tokens: float = request.prompt_tokens + request.max_tokens
-            while tokens > 0:  # the limiter takes no more than its burst at once
+            while tokens > 0:  # the limiter accepts at most its burst at a time
                 part = min(tokens, self._by_token.max_rate)
                 await self._by_token.acquire(part)
                 tokens -= part

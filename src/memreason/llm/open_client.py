@@ -1,7 +1,7 @@
-"""A model's name → the client that speaks to it, and its price.
+"""Opens the client for a model's name, and finds its price.
 
-`BACKENDS` holds every kind of model that a name can mean. A new kind takes a file with its client, a function here
-that makes one, and a line in that table. Clients are imported only when one is opened.
+`BACKENDS` lists the kinds of models that a name can mean. To add a kind, write a file with its client, a function here
+that makes the client, and a line in `BACKENDS`. The file of a client is imported only when such a client is opened.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from memreason.llm.base import Client
 from memreason.llm.meter import FREE, Meter, Price, price_of
 
 CONCURRENCY = 32
-"""Requests under way at once, where neither the options nor the backend say otherwise."""
+"""How many requests are under way at the same time, if neither the options nor the backend say otherwise."""
 
 
 class ClientSettings(Protocol):
-    """The options that all clients of a run share, of `LabelConfig` and `InspectConfig`."""
+    """The options that all clients of a run share; `LabelConfig` and `InspectConfig` have them."""
 
     timeout: float
     retries: int
@@ -29,15 +29,15 @@ class ClientSettings(Protocol):
 
     @property
     def concurrency(self) -> int | None:
-        """Requests under way at once."""
+        """How many requests are under way at the same time."""
 
 
 @dataclass(frozen=True)
 class ModelAddress:
-    """One model as the options name it.
+    """One model, as the options name it.
 
-    ``key_variable`` is the environment variable with the endpoint's key. ``price`` is what the flag ``price_flag``
-    says, "IN,OUT" in dollars per million tokens. ``dtype`` is the data type of a local model's weights.
+    ``key_variable`` is the environment variable that holds the endpoint's key. ``price`` is the value of the flag
+    ``price_flag``: "IN,OUT" in dollars per million tokens. ``dtype`` is the data type of a local model's weights.
     """
 
     name: str
@@ -52,8 +52,11 @@ Opener = Callable[[ModelAddress, Meter, ClientSettings], Client]
 
 
 class Backend(NamedTuple):
-    """One kind of model. ``runs_here``: in this process, free of charge, without asynchronous batches.
-    ``in_batches``: answers `batch_size` requests at once."""
+    """One kind of model.
+
+    ``runs_here``: it runs in this process, costs nothing, and has no asynchronous batches. ``in_batches``: it answers
+    `batch_size` requests at a time.
+    """
 
     open: Opener
     runs_here: bool = True
@@ -83,12 +86,12 @@ def _endpoint(address: ModelAddress, meter: Meter, settings: ClientSettings) -> 
 
 
 BACKENDS = {"scripted": Backend(_scripted), "local:": Backend(_local, in_batches=True)}
-"""A model's whole name, or the beginning of it up to a colon → what it means. Any other name is an endpoint's."""
+"""A model's whole name, or its beginning up to the colon → its kind. Any other name is that of an endpoint's model."""
 ENDPOINT = Backend(_endpoint, runs_here=False)
 
 
 def backend_of(name: str) -> Backend:
-    """The backend that a model's name means."""
+    """The kind of model that a name means."""
     prefix, colon, _ = name.partition(":")
     return BACKENDS.get(prefix + colon, ENDPOINT)
 
@@ -96,7 +99,7 @@ def backend_of(name: str) -> Backend:
 def open_client(address: ModelAddress, meter: Meter, settings: ClientSettings) -> tuple[Client, Price | None]:
     """(client, price) of a model; price None: not known.
 
-    Raises UserError where a budget is set and the price is not known, and where the model cannot be used.
+    Raises UserError if there is a budget and the price is not known, and if the model cannot be used.
     """
     backend = backend_of(address.name)
     if backend.runs_here:

@@ -1,13 +1,13 @@
-"""Any OpenAI-compatible endpoint: retries, rate limits, and what a server turns out not to support.
+"""The client for any OpenAI-compatible endpoint: retries, rate limits, and parameters that a server does not support.
 
-What is retried, with back-off, honouring Retry-After and its like: 408, 409, 429, 5xx, dropped
-connections, time-outs, and bodies that are no chat completion, or say that it failed. A 429 holds
-back every request of the run, since the limit is the account's. 401, 403, 404, a used-up quota
-(402), and a wait of more than `LONGEST_WAIT` end the run, rows so far intact. A prompt that a
-content filter refuses is answered so: the endpoint is up.
+These are tried again, with back-off or after the wait that the server asks for (Retry-After and similar headers): the
+statuses 408, 409, 429 and 5xx, dropped connections, time-outs, and bodies that are no chat completion or report an
+error. A 429 delays all requests of the run, because the limit is the account's. 401, 403, 404, a used-up quota (402)
+and a wait of more than `LONGEST_WAIT` end the run; its rows so far stay valid. If a content filter refuses a prompt,
+the reply says so and the run goes on, because the endpoint works.
 
-A server that refuses a parameter which we can do without (structured output, temperature, the
-older name of max_tokens) is asked again without it, and is not sent it any more.
+Some parameters can be left out: structured output, temperature, and max_tokens under its older name. If a server
+refuses one of them, the request is sent again without it, and so are all later requests.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from memreason.llm.waits import asked_wait, spell
 
 OPENAI = "https://api.openai.com/v1"
 STRUCTURED = ("json_schema", "json_object", "none")
-"""Ways to ask for JSON, from the strictest to just asking for it in the prompt."""
+"""Ways to ask for JSON, the strictest first; with the last one, only the prompt asks for it."""
 BACKOFF = 0.5
-"""Seconds before the first new try; twice as long before each further one, up to a minute."""
+"""Seconds before the second try; the time doubles before each further try, up to a minute."""
 _LONGEST_BACKOFF = 60.0
 LONGEST_WAIT = 600.0
-"""Seconds that a server may ask to wait; beyond it the run stops by name."""
+"""Seconds; if a server asks for a longer wait, the run stops and says so."""
 _WORTH_SAYING = 3.0
 _SHORTEST_SECRET = 8
 _LOG = logging.getLogger("memreason")
@@ -47,7 +47,7 @@ _REFUSALS = {401: "refused the key", 403: "refused access", 404: "knows no such 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The parameters that an endpoint understands; found out by trying."""
+    """The parameters that an endpoint accepts; found out by trying."""
 
     structured: str = "json_schema"
     max_tokens: str = "max_tokens"
@@ -55,16 +55,25 @@ class Dialect:
 
 
 class _Failure(NamedTuple):
-    """A try that failed: the HTTP status (None: there was no such reply), what was said, and the wait asked for."""
+    """A try that failed.
+
+    ``status`` is the HTTP status (None: there is none), ``message`` the error's message, ``raw`` the whole body, and
+    ``wait`` the seconds that the server asks to wait.
+    """
 
     status: int | None
-    said: str
+    message: str
     raw: str = ""
     wait: float | None = None
 
 
 class OpenAIEndpoint:
-    """A chat-completions endpoint. The key is read from the environment and leaves it only as a header."""
+    """A chat-completions endpoint.
+
+    The key is read from the environment, and is used only in a header of the requests. ``timeout`` is in seconds;
+    ``retries`` is the number of tries after the first; the endpoint counts as down after ``down_after`` failed requests
+    in a row. Raises UserError for an unusable address, and for a key that is missing or damaged.
+    """
 
     def __init__(
         self,
@@ -84,7 +93,7 @@ class OpenAIEndpoint:
         check_address("base_url", self.endpoint)
         self.secret = os.environ.get(key_variable, "").strip()
         if not (self.secret.isascii() and self.secret.isprintable()):
-            raise UserError(f"the environment variable {key_variable} holds characters that no key has; set it anew")
+            raise UserError(f"the environment variable {key_variable} holds characters that no key has; set it again")
         if not self.secret and self.endpoint == OPENAI:
             raise UserError(
                 f"{self.endpoint} needs a key: set the environment variable {key_variable}, or name another endpoint "
@@ -104,7 +113,11 @@ class OpenAIEndpoint:
         self._quiet_until = self._said_until = 0.0
 
     async def complete(self, request: Request) -> Reply:
-        """The reply to one request, after as many tries as are needed and allowed."""
+        """The reply to one request, after as many tries as are needed and allowed.
+
+        Raises RequestFailed if all tries fail, Stopped if the run must end (budget, quota, endpoint down), UserError if
+        the endpoint refuses the key, the access or the address.
+        """
         tries = 0
         while True:
             await self._meter.admit(request)
@@ -115,7 +128,7 @@ class OpenAIEndpoint:
                 reply = await self._send(request, dialect)
             except openai.APIStatusError as error:
                 raw, limited = error.response.text, error.status_code in (429, 503)
-                failure = _Failure(error.status_code, _said(error), raw, asked_wait(error.response.headers, limited))
+                failure = _Failure(error.status_code, _message(error), raw, asked_wait(error.response.headers, limited))
             except ProviderError as error:
                 failure = _Failure(error.status, str(error), str(error))
             except (openai.APIError, OSError, ValueError, RecursionError) as error:
@@ -125,7 +138,7 @@ class OpenAIEndpoint:
                 return reply
             if failure.status in (None, 400, 403, 422, 451) and is_filtered(failure.raw):
                 self.failed_in_a_row = 0
-                return Reply(self.clean(failure.said), "content_filter")
+                return Reply(self.clean(failure.message), "content_filter")
             if self._learn(failure, dialect):
                 continue
             why = self._why(failure)
@@ -137,7 +150,7 @@ class OpenAIEndpoint:
             await asyncio.sleep(self._asked(failure, why) or backoff)
 
     def _asked(self, failure: _Failure, why: str) -> float | None:
-        """The wait that was asked for; long ones are said. Raises Stopped for one that is too long."""
+        """Seconds that the server asks to wait; a long wait is logged. Raises Stopped if it is too long."""
         wait = failure.wait
         if wait is None:
             return None
@@ -151,48 +164,48 @@ class OpenAIEndpoint:
         return wait
 
     async def _send(self, request: Request, dialect: Dialect) -> Reply:
-        # As `extra_body` it is sent as it is; as typed arguments, the client would first walk through all of it,
-        # which takes longer than everything else it does.
+        # The openai package sends `extra_body` unchanged. Given as typed arguments, it would first walk through the
+        # whole body, which takes longer than all its other work.
         body = {**request_body(request, dialect), **request.extra}
         create = self.client.chat.completions.with_raw_response.create
         raw = await create(model=request.model, messages=[], extra_body=body)
         reply = read_completion(json.loads(raw.http_response.content))
-        # Where the endpoint does not count, we do: the budget must not stand still.
+        # If the endpoint does not count tokens, they are estimated here: otherwise the budget would never be used up.
         return reply if reply.prompt_tokens else replace(reply, prompt_tokens=request.prompt_tokens)
 
     def _learn(self, failure: _Failure, sent: Dialect) -> bool:
-        """Whether a refused request is to be sent again in another dialect."""
+        """Whether a refused request should be sent again in another dialect."""
         if failure.status not in (400, 415, 422, 501):
             return False
-        if self.dialect != sent:  # another request learnt it in the meantime
+        if self.dialect != sent:  # another request has learnt it in the meantime
             return True
-        found = learnt(sent, failure.raw)
-        if found:
-            self.dialect = found
-        return found is not None
+        dialect = learnt(sent, failure.raw)
+        if dialect:
+            self.dialect = dialect
+        return dialect is not None
 
     def _why(self, failure: _Failure) -> str:
-        """Why it failed. Raises UserError, Stopped or RequestFailed where trying again is of no use."""
-        status, said = failure.status, self.clean(failure.said)
+        """Why a try failed. Raises UserError, Stopped or RequestFailed if another try would not help."""
+        status, message = failure.status, self.clean(failure.message)
         if status in _REFUSALS:
-            raise UserError(f"{self.endpoint} {_REFUSALS[status]} ({status}): {said}")
+            raise UserError(f"{self.endpoint} {_REFUSALS[status]} ({status}): {message}")
         if status == 402 or "insufficient_quota" in failure.raw:
-            raise Stopped(f"{self.endpoint}: the account's quota is used up: {said}")
+            raise Stopped(f"{self.endpoint}: the account's quota is used up: {message}")
         if status is None:
-            return said
+            return message
         if status not in (408, 409, 429) and status < 500:
-            self._failed(f"refused ({status}): {said}")
-        return f"status {status}: {said}"
+            self._failed(f"refused ({status}): {message}")
+        return f"status {status}: {message}"
 
     def _failed(self, why: str) -> None:
-        """Give a request up; raises RequestFailed, or Stopped where none gets through any more."""
+        """Give up a request: raises RequestFailed, or Stopped if too many requests in a row have failed."""
         self.failed_in_a_row += 1
         if self.failed_in_a_row >= self._down_after:
             raise Stopped(f"{self.endpoint}: {self.failed_in_a_row} requests in a row failed, the last one: {why}")
         raise RequestFailed(why)
 
     def clean(self, text: str) -> str:
-        """A text from outside, safe to show: without the key, on one line, printable, and not too long."""
+        """A text from the endpoint made safe to show: without keys, on one line, printable, at most 500 characters."""
         text = " ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split())
         for secret in self._secrets:
             text = text.replace(secret, "[key]")
@@ -204,7 +217,7 @@ class OpenAIEndpoint:
 
 
 def _spellings(secret: str) -> set[str]:
-    """A secret as it is, and as it stands in an address or in JSON."""
+    """A secret as it is, and as it is written in an address or in JSON."""
     return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]} - {""}
 
 
@@ -223,7 +236,7 @@ def request_body(request: Request, dialect: Dialect) -> dict[str, Any]:
 
 
 def learnt(dialect: Dialect, refusal: str) -> Dialect | None:
-    """The dialect without the parameter that a refusal complains of; None where it complains of something else."""
+    """``dialect`` without the parameter that the refusal names; None if it names no such parameter."""
     if dialect.structured != "none" and any(word in refusal for word in ("response_format", "json_schema", "schema")):
         return replace(dialect, structured=STRUCTURED[STRUCTURED.index(dialect.structured) + 1])
     if dialect.max_tokens == "max_tokens" and "max_completion_tokens" in refusal:
@@ -233,8 +246,8 @@ def learnt(dialect: Dialect, refusal: str) -> Dialect | None:
     return None
 
 
-def _said(error: openai.APIStatusError) -> str:
+def _message(error: openai.APIStatusError) -> str:
     try:
         return error_words(json.loads(error.response.text))
-    except (ValueError, RecursionError):  # a page in HTML, say
+    except (ValueError, RecursionError):  # not JSON, for example a page in HTML
         return error.response.text or str(error)

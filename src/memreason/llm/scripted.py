@@ -1,8 +1,8 @@
-"""The scripted agent: writes well-formed plans and facts without any model, for dry runs and tests.
+"""The scripted agent: writes well-formed plans and facts without any model, to try things out and for tests.
 
-It reads what our prompts put on lines of their own (`Question:`, `Answer:`, numbered queries) and
-fills sentences with it, always the same ones for the same prompt. What it writes is form without
-content: it shows that a run works and what it would cost, not what a model knows.
+It reads the lines of a prompt that begin with `Question:` or `Answer:` and the numbered queries, and puts their words
+into fixed sentences; the same prompt always gives the same reply. The replies have the right form, but no meaning: they
+show that a run works and what it would cost, not what a model knows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FORM = re.compile(r'\{"(facts|steps|answer)"')
 
 
 def scripted_reply(messages: list[Message] | tuple[Message, ...], form: str | None = None) -> str:
-    """The agent's reply, JSON. ``form`` (plan, solution, facts, answer) is read from the prompt where not given."""
+    """The agent's reply, JSON. ``form`` is plan, solution, facts or answer; if None, it is read from the prompt."""
     system, user = messages[0]["content"], messages[1]["content"]
     if form is None:
         named = _FORM.search(system)
@@ -30,8 +30,8 @@ def scripted_reply(messages: list[Message] | tuple[Message, ...], form: str | No
     if form == "facts":
         return _json({"facts": [_fact(query) for query in _QUERY.findall(user)]})
     if form == "answer":
-        said = re.findall(r"in favour of (.+?)\.", user)
-        return _json({"answer": said[-1] if said else "unknown"})
+        answers = re.findall(r"in favour of (.+?)\.", user)
+        return _json({"answer": answers[-1] if answers else "unknown"})
     question, answer = _field("Question", user) or "this", _field("Answer", user) or "unknown"
     answer = re.sub(r"^([A-Z])\. .*", r"\1", answer) if "\nOptions:" in user else answer
     different = {word.casefold(): word for word in _WORD.findall(question)}.values()
@@ -49,8 +49,8 @@ def _fact(query: str) -> str:
 
 
 def _field(name: str, text: str) -> str | None:
-    found = re.findall(_FIELD.format(name), text, re.M)
-    return found[0].strip() if found else None
+    values = re.findall(_FIELD.format(name), text, re.M)
+    return values[0].strip() if values else None
 
 
 def _number(text: str) -> int:
@@ -62,7 +62,7 @@ def _json(value: dict[str, Any]) -> str:
 
 
 class ScriptedAgent:
-    """`scripted` as a model's name: needs no endpoint, costs nothing."""
+    """The client behind the model name `scripted`: needs no endpoint, costs nothing."""
 
     endpoint = "scripted"
 
@@ -70,7 +70,7 @@ class ScriptedAgent:
         self._meter = meter
 
     async def complete(self, request: Request) -> Reply:
-        """The scripted reply, at once."""
+        """The scripted reply, at once. Raises Stopped as `Meter.admit` does."""
         await self._meter.admit(request)
         text = scripted_reply(request.messages, request.form)
         return Reply(text, "stop", request.prompt_tokens, max(1, len(text) // 4))

@@ -1,4 +1,4 @@
-"""How long a server asks to wait, in all the ways in which servers say so."""
+"""Reads how long a server asks to wait, from all the headers that servers use for it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|us|µs|ns|s|d))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s|d)")
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _SINCE_1970 = 1e9
-"""A number so large is a moment, not a wait: seconds since 1970, or milliseconds."""
+"""A larger number is a moment, not a wait: seconds or milliseconds since 1970."""
 _KINDS = ("requests", "tokens")
 
 
 def asked_wait(headers: Mapping[str, str], limited: bool) -> float | None:
-    """Seconds that the headers of a reply ask to wait; None where they ask for none, or for nonsense.
+    """Seconds that the headers of a reply ask to wait; None if they ask for no wait, or for an impossible one.
 
-    `retry-after-ms` and `Retry-After` (seconds, or a date); where a limit was met (``limited``) and neither is
-    there, the moment at which the limit's count begins anew (`x-ratelimit-reset-requests: 1m2.5s` and the like),
-    of the limits that are used up where it is said which those are.
+    The headers `retry-after-ms` and `Retry-After` (seconds, or a date) come first. If there is neither and the reply
+    says that a rate limit was reached (``limited``), the wait lasts until the limit is reset
+    (`x-ratelimit-reset-requests: 1m2.5s` and similar headers). If several limits have a reset, the latest counts, of
+    the limits that are used up if the headers say which.
     """
     milliseconds = headers.get("retry-after-ms")
     waits = [_seconds(f"{milliseconds.strip()}ms")] if milliseconds else []
     waits.append(_seconds(headers.get("retry-after")))
-    if found := next((wait for wait in waits if wait is not None), None):
-        return found
+    if first := next((wait for wait in waits if wait is not None), None):
+        return first
     if not limited or any(name in headers for name in ("retry-after", "retry-after-ms")):
         return None
     resets: dict[str, tuple[float, bool]] = {}
@@ -58,7 +59,7 @@ def _is_none(remaining: str | None) -> bool:
 
 
 def _seconds(value: str | None) -> float | None:
-    """Seconds from now; None where that is no finite number, or not in the future."""
+    """A header's value as seconds from now; None if it is not a finite time in the future."""
     value = (value or "").strip()
     wait: float | None = None
     try:
@@ -77,7 +78,7 @@ def _seconds(value: str | None) -> float | None:
 
 
 def _moment(value: str) -> float | None:
-    """Seconds since 1970 of a date as HTTP or as ISO 8601 writes it."""
+    """A date in the form of HTTP or of ISO 8601, as seconds since 1970; None if it is neither."""
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             return parse(value).timestamp()

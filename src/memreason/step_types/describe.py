@@ -1,4 +1,4 @@
-"""What types turned out to be: how often each is used, its words, its most typical steps."""
+"""A description of fitted types: how often each one is used, its words, its most typical steps."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ import numpy as np
 from memreason.errors import UserError
 from memreason.step_types.corpus import Corpus
 from memreason.step_types.standardize import Standard
-from memreason.step_types.store import STEPS, read_record, read_steps
+from memreason.step_types.store import RECORD, STEPS, read_record, read_steps
 
 _TOKEN = r"[A-Za-z]{2,}|[-+*/%$]"
 
 
 @dataclass(frozen=True)
 class Use:
-    """How evenly types are used. ``counts`` are their steps; ``entropy`` is a share of the largest possible."""
+    """How evenly types are used.
+
+    ``counts`` is the number of steps of each type. ``entropy`` is a share of the largest possible entropy, from 0 to
+    1; ``perplexity`` is the exponential of the entropy: so many types, used equally, would have the same entropy.
+    ``dead`` are the numbers of the types that no step has.
+    """
 
     counts: tuple[int, ...]
     entropy: float
@@ -29,7 +34,7 @@ class Use:
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Use:
-        """From the number of steps of each type, at least one of them above 0."""
+        """Computed from the number of steps of each type; at least one of them must be above 0."""
         shares = np.array([count for count in counts if count]) / sum(counts)
         entropy = float(-(shares * np.log(shares)).sum())
         most = np.log(len(counts)) if len(counts) > 1 else 1.0
@@ -38,30 +43,33 @@ class Use:
 
 
 def points(corpus: Corpus) -> np.ndarray:
-    """(steps, dimensions) where distances mean something: the standardised vectors; without any, tf-idf."""
+    """(steps, dimensions) points whose distances mean something: the standardised vectors; without vectors, tf-idf."""
     if corpus.vectors is not None:
         return Standard.of(corpus.vectors).apply(corpus.vectors)
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    weights = TfidfVectorizer(token_pattern=_TOKEN).fit_transform(corpus.texts)
+    try:
+        weights = TfidfVectorizer(token_pattern=_TOKEN).fit_transform(corpus.texts)
+    except ValueError:  # no text holds a word
+        return np.zeros((len(corpus.texts), 1))
     most = min(weights.shape) - 1
     return TruncatedSVD(min(50, most), random_state=0).fit_transform(weights) if most > 0 else weights.toarray()
 
 
 def distances_to_centre(points: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """(steps,) how far each step is from the mean of its type's steps."""
-    found = np.zeros(len(points))
+    """(steps,) the distance of each step from the mean of its type's steps."""
+    distances = np.zeros(len(points))
     for type_ in np.unique(types):
         own = types == type_
-        found[own] = np.linalg.norm(points[own] - points[own].mean(0), axis=1)
-    return found
+        distances[own] = np.linalg.norm(points[own] - points[own].mean(0), axis=1)
+    return distances
 
 
 def telling_words(texts: Sequence[str], types: np.ndarray, names: Sequence[str], most: int = 6) -> dict[str, list[str]]:
-    """Type → the words and signs that tell its steps from the others, the best first.
+    """Type → the words and signs that tell its steps from the others, the best first; at most ``most`` for each type.
 
-    A word w of type t scores p(w|t) log(p(w|t) / p(w)), with p the share of steps that hold it.
+    The score of a word w for a type t is p(w|t) log(p(w|t) / p(w)), where p is the share of steps that contain w.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -71,19 +79,22 @@ def telling_words(texts: Sequence[str], types: np.ndarray, names: Sequence[str],
     except ValueError:  # no word stands in enough steps
         return {name: [] for name in names}
     words, everywhere = vectorizer.get_feature_names_out(), np.asarray(holds.mean(0)).ravel()
-    found = {}
+    best = {}
     for i, name in enumerate(names):
         own = types == i
         inside = np.asarray(holds[own].mean(0)).ravel() if own.any() else np.zeros(len(words))
         scores = np.where(inside > everywhere, inside * np.log(np.maximum(inside, 1e-12) / everywhere), 0)
-        found[name] = [str(words[w]) for w in np.argsort(-scores)[:most] if scores[w] > 0]
-    return found
+        best[name] = [str(words[w]) for w in np.argsort(-scores)[:most] if scores[w] > 0]
+    return best
 
 
 @dataclass(frozen=True)
 class TypeDescription:
-    """One fitted type: how many steps it has, the words that tell it from the others, the texts of typical steps
-    (each once, the nearest to the type's centre first)."""
+    """One fitted type.
+
+    ``steps`` is how many steps have it, and ``words`` tell it from the other types. ``typical`` are the texts of its
+    steps, each text once, the nearest to the type's centre first.
+    """
 
     name: str
     steps: int
@@ -93,7 +104,10 @@ class TypeDescription:
 
 @dataclass(frozen=True)
 class FitDescription:
-    """Fitted types, the most used first. ``source`` is the record's: what read the steps, None where nothing did."""
+    """Fitted types, the most used first.
+
+    ``source`` says which model read the steps (the fields of `Source`); None if the method needs no model.
+    """
 
     method: str
     dataset: str
@@ -103,12 +117,15 @@ class FitDescription:
 
 
 def describe_fit(folder: Path, typical: int = 10) -> FitDescription:
-    """The types in ``folder``, each with up to ``typical`` steps. Raises UserError where no fit can be read there."""
+    """The types in ``folder``, each with up to ``typical`` steps. Raises UserError if no fit can be read there."""
     record = read_record(folder)
     texts: dict[str, list[tuple[float, str]]] = {name: [] for name in record["names"]}
     for row in read_steps(folder):
         if row["type"] not in texts:
-            raise UserError(f"{folder / STEPS}: has steps of other types than its record names; fit the types again")
+            raise UserError(
+                f"{folder / STEPS}: a step has the type {row['type']!r}, which {RECORD} does not name; fit the types "
+                "again"
+            )
         texts[row["type"]].append((row["distance"], row["text"]))
 
     def describe(name: str) -> TypeDescription:

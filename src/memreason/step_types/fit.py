@@ -1,4 +1,4 @@
-"""`memreason step-types fit`: a dataset's training steps → fitted types in a folder, with pictures."""
+"""`memreason step-types fit`: fits types to a dataset's training steps, and writes them to a folder, with pictures."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from memreason.tasks.load import load_data
 
 
 def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: bool = True) -> Path:
-    """Fit types to the training solutions' steps and return the folder they were written to.
+    """Fit types to the steps of the training solutions, and return the folder that they were written to.
 
-    Raises UserError where the folder holds a fit already, or the data cannot be used.
+    Raises UserError if the folder holds a fit already, or if the data cannot be used.
     """
     method = config.selection_method
     task = load_data(data)
@@ -33,7 +33,7 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
     folder = Path(config.output_dir or default_folder(task.name, method, config.num_types, name))
     if (folder / RECORD).exists() and not config.overwrite_output_dir:
         raise UserError(
-            f"{folder} already holds a fit: look at it with `memreason step-types show {folder}`, fit anew with "
+            f"{folder} already holds a fit: look at it with `memreason step-types show {folder}`, fit again with "
             "--overwrite_output_dir, or give another --output_dir"
         )
     corpus = Corpus([solution for solution in task.splits.get("train", []) if solution.steps])
@@ -60,8 +60,13 @@ def fit(config: StepTypesConfig, data: DataConfig, console: Console, progress: b
     ]
     layer = f", layer {source.layer}" if source and not source.encoder else ""
     title = f"{len(numbers)} steps of {task.name} by {method}" + (f" on {source.name}{layer}" if source else "")
-    show(console, "drawing the steps on a plane", style="dim")
-    draw_steps(folder / "steps.png", where, numbers, labels, title)
+    picture = folder / "steps.png"
+    if len(numbers) > 1:
+        show(console, "drawing the steps on a plane", style="dim")
+        draw_steps(picture, where, numbers, labels, title)
+    else:
+        picture.unlink(missing_ok=True)  # of an earlier fit
+        show(console, f"{picture} is left out: there is only one step")
     if curves := types.training_curves():
         draw_losses(folder / "losses.png", curves)
     save(Fit(method, types, source, task.name, config.seed, words), folder)

@@ -1,4 +1,4 @@
-"""The training solutions with inferred types on their steps, and what the model must know of those types."""
+"""Gives the steps of the training solutions their inferred types, and the model what it must know of those types."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from memreason.step_types.store import RECORD, Fit, default_folder, load
 from memreason.tasks.base import TaskData
 
 WORDS_FOR_A_ROW = 3
+"""How many describing words a new token's row starts from."""
 _BATCH = 8
 
 
@@ -36,12 +37,12 @@ def with_inferred_types(
     progress: bool = True,
     device: torch.device | None = None,
 ) -> tuple[TaskData, InferredTypes | None]:
-    """``task`` with the types that ``config`` asks for on its training steps, and those types.
+    """(``task`` with the types that ``config`` asks for on its training steps, those types).
 
-    Where no type is to be inferred, ``task`` comes back as it is, and None. Types come from the folder
-    `--step_types_path`, or from where `step-types fit` puts them; methods that read no embeddings are
-    fitted here where no folder is. Raises UserError where a fit is needed and missing, or is not of
-    this method and number, or was made with other weights.
+    If no types are to be inferred: (``task`` unchanged, None). Types come from the folder `--step_types_path`, or from
+    the folder where `step-types fit` puts them; if there is none, a method that needs no embeddings is fitted here.
+    Raises UserError if a fit is needed and missing, if it is of another method or number of types, or if it was made
+    with other weights.
     """
     method = config.extract_step_type_tokens
     inner, is_shuffled = unshuffled(method)
@@ -65,7 +66,7 @@ def with_inferred_types(
             types, record = shuffled(types, seed), {**record, "method": method, "shuffle_seed": seed}
         inferred = InferredTypes(describing_words(fit), record)
     relabelled = {solution.question.id: solution for solution in corpus.relabelled(types)}
-    # What was too long to embed has no types, and is left out; what has no steps is counted elsewhere.
+    # A solution that was too long to embed has no types, and is left out. One without steps stays: it is counted later.
     solutions = [relabelled.get(s.question.id, s) for s in train if s.question.id in relabelled or not s.steps]
     if len(solutions) < len(train):
         show(
@@ -87,8 +88,8 @@ def _labels(corpus: Corpus, task: TaskData) -> list[str]:
     types = [step.type for step in corpus.steps]
     if not types or PLAIN in types:
         raise UserError(
-            f"--extract_step_type_tokens shuffled permutes the labels of the data, and the steps of {task.name} have "
-            "none; permute inferred ones, for example with shuffled:+-*/"
+            f"--extract_step_type_tokens shuffled permutes the labels of the data, but the steps of {task.name} have "
+            "none; permute inferred types instead, for example with shuffled:+-*/"
         )
     return types
 
@@ -102,7 +103,7 @@ def _fit_and_corpus(
     progress: bool,
     device: torch.device | None,
 ) -> tuple[Fit, Corpus]:
-    """The fit to take types from, and the training steps in the form that it reads."""
+    """(the fit that gives the types, the training steps in the form that it reads)."""
     corpus = Corpus([solution for solution in task.splits["train"] if solution.steps])
     if method in CONTROLS:
         control = CONTROLS[method](config.num_plan_types, seed)
@@ -118,7 +119,7 @@ def _fit_and_corpus(
     if find_method(method).reads_embeddings:
         raise UserError(
             f"--extract_step_type_tokens {method} needs types that were fitted before, and there are none in {folder}; "
-            f"fit them with:\n  {_command(method, config, data)}\nor say where they are with --step_types_path"
+            f"fit them with:\n  {_command(method, config, data)}\nor name their folder with --step_types_path"
         )
     types = fit_types(method, corpus, config.num_plan_types, seed)
     words = telling_words(corpus.texts, types.assign(corpus), types.names)
@@ -130,13 +131,13 @@ def _check(fit: Fit, method: str, config: ModelConfig, folder: Path) -> None:
         raise UserError(f"--extract_step_type_tokens {method}: {folder} holds types that {fit.method} inferred")
     if not find_method(method).fixed_types and len(fit.types.names) != config.num_plan_types:
         raise UserError(
-            f"--num_plan_types {config.num_plan_types}: {folder} holds {len(fit.types.names)} types; say so many, "
-            "or give another --step_types_path"
+            f"--num_plan_types {config.num_plan_types}: {folder} holds {len(fit.types.names)} types; give this number, "
+            "or another --step_types_path"
         )
 
 
 def _command(method: str, config: ModelConfig, data: DataConfig) -> str:
-    """The command that fits what is missing, on the same training questions."""
+    """The command that fits the missing types, on the same training questions."""
     options = {
         "dataset": data.dataset,
         "data_path": data.data_path,
@@ -153,9 +154,12 @@ def _command(method: str, config: ModelConfig, data: DataConfig) -> str:
 
 
 def describing_words(fit: Fit) -> dict[str, str]:
-    """Type → the words that the rows of its tokens start from: its name where that is a word, else the words
-    that tell its steps from the others, else its number. Types of one method so start apart."""
-    if fit.types.names_are_words:  # the operators' words are in token_rows
+    """Type → the words whose embeddings the rows of its tokens start from.
+
+    The type's name if that is a word, else the words that tell its steps from the others, else its number. In this way
+    the types of one method start from different rows.
+    """
+    if fit.types.names_are_words:  # `models.token_embeddings` has words for the operators
         return {name: name for name in fit.types.names}
     return {
         name: " ".join(fit.words.get(name, [])[:WORDS_FOR_A_ROW]) or name.rpartition("_")[2] for name in fit.types.names
@@ -163,9 +167,9 @@ def describing_words(fit: Fit) -> dict[str, str]:
 
 
 def check_same_types(checkpoint: Path, manifest: Manifest) -> None:
-    """Raise UserError where the checkpoint to go on from was trained with other types than ``manifest`` names."""
+    """Raise UserError if the checkpoint to go on from was trained with other types than ``manifest`` names."""
     if read_manifest(checkpoint).step_type_record != manifest.step_type_record:
         raise UserError(
-            f"--resume: the run in {checkpoint.parent} was begun with other step types than are found now; they were "
-            "fitted anew meanwhile, so start the run anew as well, with --overwrite_output_dir"
+            f"--resume: the run in {checkpoint.parent} was begun with other step types; they have been fitted again "
+            "since, so start the run again as well, with --overwrite_output_dir"
         )

@@ -1,11 +1,12 @@
 """K-means on step vectors (arXiv 2310.05707, section 3), plain and with types of equal size.
 
-The balanced kind alternates, as BalLOT does (arXiv 2512.05926), between an assignment that gives
-every type its share of the steps at the least cost, an optimal transport problem, and moving each
-centre to its steps' mean. The transport problem's solution is a price for each type: a step goes
-where squared distance plus price is least. The prices are kept, so that new steps are shared out
-evenly too. scipy's exact solver of assignments takes steps x steps memory, which 25,000 GSM8K steps
-have not; the prices are found by Sinkhorn's iteration at a falling temperature, in steps x types.
+The balanced kind alternates between two moves, as BalLOT does (arXiv 2512.05926). The first assigns every type an
+equal share of the steps at the least cost, which is an optimal transport problem. The second moves each centre to the
+mean of its steps. The solution of the transport problem is a price for each type: a step gets the type with the least
+squared distance plus price. The prices are kept, so new steps are spread evenly too.
+
+scipy's exact solver of assignments needs steps x steps memory, too much for the 25,000 steps of GSM8K. Here the prices
+come from Sinkhorn's iteration at a falling temperature, which needs steps x types.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from memreason.step_types.methods import Method, Settings, Tensors, Types
 from memreason.step_types.standardize import Standard
 
 COOLING = 0.5 ** np.arange(2, 16)
-"""Temperatures of Sinkhorn's iteration, as shares of what a step's other types cost more than its cheapest."""
+"""Temperatures of Sinkhorn's iteration, as shares of the mean extra cost of a type over the step's cheapest type."""
 _SWEEPS, _ROUNDS = 20, 15
 _UNEVEN = 1e-3
-"""Shares so much off, as logarithms, are even enough."""
+"""The types are even enough if the logarithm of each share is off by less than this."""
 
 
 @dataclass(frozen=True)
 class Centres(Types):
-    """(types, width) centres of standardised vectors and (types,) prices, all 0 where any size will do."""
+    """(types, width) centres of standardised vectors, and (types,) prices, all 0 if types need not be of equal size."""
 
     names: tuple[str, ...]
     standard: Standard
@@ -41,12 +42,12 @@ class Centres(Types):
         return (_distances(self.standard.apply(corpus.embedded), self.centres) + self.prices).argmin(1)
 
     def state(self) -> tuple[Settings, Tensors]:
-        """What `restore` needs, as JSON and as tensors."""
+        """(settings for JSON, tensors): what `restore` needs."""
         return {}, {**self.standard.tensors(), "centres": self.centres, "prices": self.prices}
 
     @classmethod
     def restore(cls, names: tuple[str, ...], settings: Settings, tensors: Tensors) -> Centres:
-        """The types from what `state` gave."""
+        """The types, made again from the result of `state`."""
         standard, centres, prices = Standard.from_tensors(tensors), tensors["centres"], tensors["prices"]
         if centres.shape != (len(names), len(standard.mean)) or prices.shape != (len(names),):
             raise ValueError(f"centres are {centres.shape}, for {len(names)} types")
@@ -54,7 +55,7 @@ class Centres(Types):
 
 
 def fit(corpus: Corpus, num_types: int, seed: int, balanced: bool = False) -> Centres:
-    """The best of ten runs of k-means; with ``balanced``, moved on until every type has its share."""
+    """The best of ten runs of k-means; with ``balanced``, its centres are then moved until types are of equal size."""
     standard = Standard.of(corpus.embedded)
     x = standard.apply(corpus.embedded)
     centres = KMeans(num_types, n_init=10, random_state=seed).fit(x).cluster_centers_
@@ -73,10 +74,10 @@ def fit(corpus: Corpus, num_types: int, seed: int, balanced: bool = False) -> Ce
 
 
 def balancing_prices(costs: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-    """(types,) prices under which each type is the cheapest for about an equal share of the steps.
+    """(types,) prices with which each type is the cheapest for about an equal share of the steps.
 
-    ``costs`` is (steps, types); ``start`` are prices to begin with. The prices solve the dual of the
-    transport problem, but for the last temperature.
+    ``costs`` is (steps, types); ``start`` are the prices to begin with (default: 0). The prices solve the dual of the
+    transport problem at the last temperature, so nearly that of the exact problem.
     """
     steps, types = costs.shape
     prices = np.zeros(types) if start is None else start.copy()

@@ -1,7 +1,7 @@
 """The methods that infer step types, by name.
 
-A new method takes a file in this folder, whose `METHODS` says how to fit its types, and a line in
-`config.model.INFERRED`, which names the file. The file is imported only when its method is used.
+To add a method, write a file in this folder whose `METHODS` says how to fit its types, and name the file in
+`config.model.INFERRED`. The file is imported only when its method is used.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Tensors = dict[str, np.ndarray]
 
 
 class Types(ABC):
-    """Fitted types: what they are called, and which one each step of a corpus has.
+    """Fitted types: their names, and which type each step of a corpus has.
 
-    ``names`` are in the order of the types' numbers. ``names_are_words``: a name says what its steps are about, as
-    `total` does and `kmeans_3` does not.
+    ``names`` are in the order of the types' numbers. ``names_are_words``: whether a name says what its steps are
+    about, as `total` does and `kmeans_3` does not.
     """
 
     names: tuple[str, ...]
@@ -36,16 +36,16 @@ class Types(ABC):
         """(steps,) the number of each step's type."""
 
     def training_curves(self) -> dict[str, list[float]]:
-        """Name of a measure → its mean over each epoch; empty where nothing was trained."""
+        """Name of a measure → its mean over each epoch; empty if nothing was trained."""
         return {}
 
     @abstractmethod
     def state(self) -> tuple[Settings, Tensors]:
-        """What it takes to make these types again (`Method.restore`), as JSON and as tensors."""
+        """(settings for JSON, tensors): what `Method.restore` needs to make these types again."""
 
 
 class FitOptions(NamedTuple):
-    """What a fit may depend on besides its data. ``epochs`` None: as many as the method likes."""
+    """What a fit may depend on besides its data. ``epochs`` None: the method's default."""
 
     num_types: int
     seed: int
@@ -56,9 +56,9 @@ class FitOptions(NamedTuple):
 class Method(NamedTuple):
     """One way to infer types.
 
-    ``fit`` makes the types of a corpus; ``restore(names, settings, tensors)`` makes them again from what
-    `Types.state` gave, and raises ValueError, KeyError or TypeError where that is damaged. ``reads_embeddings``:
-    the corpus must have vectors. ``fixed_types``: the number of types is the method's own, not the user's.
+    ``fit`` makes the types of a corpus; ``restore(names, settings, tensors)`` makes them again from the result of
+    `Types.state`, and raises ValueError, KeyError or TypeError if that is damaged. ``reads_embeddings``: the corpus
+    must have vectors. ``fixed_types``: the method itself sets the number of types, not the user.
     """
 
     fit: Callable[[Corpus, FitOptions], Types]
@@ -68,7 +68,7 @@ class Method(NamedTuple):
 
 
 def find_method(name: str) -> Method:
-    """The method of this name. Raises UserError where there is none."""
+    """The method of this name. Raises UserError if there is none."""
     if name not in INFERRED:
         raise UserError(f"--selection_method {name}: must be one of {', '.join(INFERRED)}")
     methods: Mapping[str, Method] = import_module(f"memreason.step_types.{INFERRED[name]}").METHODS
@@ -80,7 +80,7 @@ def fit_types(
 ) -> Types:
     """Fit types by the method of this name to all steps of ``corpus``.
 
-    Raises UserError where there are fewer steps than types.
+    Raises UserError if there are no steps, or fewer steps than types.
     """
     method = find_method(name)
     if not corpus.texts:

@@ -1,7 +1,7 @@
-"""Pictures: the steps on a plane, coloured by type, and how the loss of a VAE fell.
+"""Pictures: the steps on a plane, coloured by type, and the loss of a VAE over its training.
 
-t-SNE rather than UMAP: scikit-learn, which k-means and tf-idf need anyway, has it, it is the same at
-every run with a seed on one machine, and for a few thousand points its time (seconds) does not matter.
+Why t-SNE and not UMAP: t-SNE is in scikit-learn, which k-means and tf-idf need anyway; with a seed it gives the same
+picture at every run on one machine; and for a few thousand points it takes only seconds.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from memreason.step_types.sqvae import Curves
 
 MOST_POINTS = 3000
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
-"""Okabe and Ito's, which differ for the colour-blind as well."""
+"""The colours of Okabe and Ito, which colour-blind readers can tell apart too."""
 _MARKERS = ("o", "^", "s", "D", "v", "P")
-"""The next one when the colours are used up."""
+"""The next marker is used when all colours are used up."""
 
 
 def draw_steps(path: Path, points: np.ndarray, types: np.ndarray, labels: Sequence[str], title: str) -> None:
-    """Write a PNG of (steps, dimensions) ``points`` by t-SNE; at most `MOST_POINTS` of them, drawn at random.
+    """Write a PNG of (steps, dimensions) ``points`` by t-SNE: two or more points, `MOST_POINTS` of them at most.
 
-    ``types`` are numbers into ``labels``, which the legend shows, the most frequent first.
+    If there are more, some are chosen at random. ``types`` are indices into ``labels``, which the legend shows, the
+    most frequent type first.
     """
     from matplotlib.figure import Figure
     from sklearn.decomposition import PCA
@@ -62,7 +63,7 @@ def draw_steps(path: Path, points: np.ndarray, types: np.ndarray, labels: Sequen
 
 
 def draw_losses(path: Path, curves: Curves) -> None:
-    """Write a PNG with one small plot for each of ``curves``, over epochs."""
+    """Write a PNG with one small plot over the epochs for each of ``curves``."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

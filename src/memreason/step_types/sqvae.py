@@ -1,24 +1,24 @@
-"""SQ-VAE: a variational autoencoder with a soft choice among a few codes, one code a type.
+"""SQ-VAE: a variational autoencoder with a soft choice among a few codes, one code for each type.
 
 After arXiv 2310.05707 (section 3) and SQ-VAE itself (Takida et al. 2022, arXiv 2205.07547). An
 encoder gives a step's vector x a Gaussian N(mu, s^2 I) in a space of `WIDTH` dimensions; a sample z
 chooses code k with probability q_k ~ exp(-|z - b_k|^2 / 2 s^2); a decoder rebuilds x from the mixture
-of the codes. Minimised, all in nats a step:
+of the codes. The loss is the sum of three terms, all in nats per step:
 
     reconstruction   D/2 log v + |x - decoder(sum_k q_k b_k)|^2 / 2v
     to the codes     sum_k q_k |mu - b_k|^2 / 2 s^2, the Gaussians' divergence
     to even choice   sum_k q_k log(q_k P), the divergence of the choice from the uniform one
 
-with s^2 and v learned: as the reconstruction gets better, choices get harder. A step's type is the
-code nearest to mu.
+D is the width of x, and P the number of codes. s^2 and v are learned: as the reconstruction gets better, choices get
+harder. A step's type is the code nearest to mu.
 
-Encoder and decoder start as the projection to the first principal components and back, the codes as
-k-means centres there, because types that start badly starve: on 1,766 steps of GSM8K (SmolLM2, last
-layer) 20 types were used like 14 (perplexity) after a start from random steps, like 17 after this one.
+Encoder and decoder start as the projection to the first principal components and back, and the codes as k-means
+centres there. The start matters, because a type that starts badly is never used: on 1,766 steps of GSM8K (SmolLM2,
+last layer), the perplexity of the use of 20 types was 14 after a start from random steps, and 17 after this one.
 
-Two variants add a term: `contrastive` asks neighbouring steps for different types (the overlap of
-their choices is penalised), `next-step` asks the code to tell the following step's vector too,
-through a decoder of its own.
+Two variants add a term to the loss. `contrastive` penalises the overlap between the choices of neighbouring steps, so
+that they get different types. `next-step` has a second decoder, which must rebuild the next step's vector from the
+code.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Curves = dict[str, list[float]]
 
 
 class Network(nn.Module):
-    """Encoder, codes and decoder for vectors of ``inputs`` dimensions; a second decoder with ``next_step``."""
+    """Encoder, codes and decoder for vectors of ``inputs`` dimensions; with ``next_step``, a second decoder."""
 
     def __init__(self, inputs: int, types: int, width: int, next_step: bool):
         super().__init__()
@@ -58,12 +58,12 @@ class Network(nn.Module):
         self.log_next_error = nn.Parameter(torch.zeros(()))
 
     def distances(self, z: torch.Tensor) -> torch.Tensor:
-        """(steps, types) squared distances of (steps, width) points to the codes."""
+        """(steps, types) squared distances from (steps, width) points to the codes."""
         return (z[:, None] - self.codes).square().sum(-1)
 
     @torch.no_grad()
     def start(self, x: torch.Tensor, seed: int) -> None:
-        """Principal components of (steps, inputs) ``x`` in encoder and decoder, k-means centres as codes."""
+        """Set the start: encoder and decoder to the principal components of (steps, inputs) ``x``, codes by k-means."""
         from sklearn.cluster import KMeans
 
         components = torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh[: self.codes.shape[1]]
@@ -79,7 +79,7 @@ class Network(nn.Module):
 
 
 class _Bent(nn.Module):
-    """A linear map plus a perceptron that starts at zero."""
+    """A linear map plus a perceptron whose output starts at zero."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -95,7 +95,7 @@ class _Bent(nn.Module):
 
 @dataclass(frozen=True)
 class SoftQuantizer(Types):
-    """A trained network, how vectors are standardised before it, and how training went."""
+    """A trained network, the standardisation of the vectors that it reads, and the curves of its training."""
 
     names: tuple[str, ...]
     standard: Standard
@@ -109,17 +109,17 @@ class SoftQuantizer(Types):
             return self.network.distances(mean).argmin(-1).numpy()
 
     def training_curves(self) -> Curves:
-        """The terms of the loss, and how evenly the types were used."""
+        """The terms of the loss, and how evenly the types were used, for each epoch."""
         return self.curves
 
     def state(self) -> tuple[Settings, Tensors]:
-        """What `restore` needs, as JSON and as tensors."""
+        """(settings for JSON, tensors): what `restore` needs."""
         weights = {f"network.{name}": weight.numpy() for name, weight in self.network.state_dict().items()}
         return {"curves": self.curves}, {**self.standard.tensors(), **weights}
 
     @classmethod
     def restore(cls, names: tuple[str, ...], settings: Settings, tensors: Tensors) -> SoftQuantizer:
-        """The types from what `state` gave."""
+        """The types, made again from the result of `state`."""
         standard = Standard.from_tensors(tensors)
         weights = {k[len("network.") :]: torch.from_numpy(v) for k, v in tensors.items() if k.startswith("network.")}
         types, width = weights["codes"].shape
@@ -135,7 +135,7 @@ def fit(
 ) -> SoftQuantizer:
     """Train on all steps of ``corpus``; ``variant`` is '', 'contrastive' or 'next-step'.
 
-    The global random state is as it was, afterwards.
+    The global random state is the same before and after.
     """
     standard = Standard.of(corpus.embedded)
     x = torch.from_numpy(standard.apply(corpus.embedded))
@@ -164,7 +164,7 @@ def fit(
 
 
 def _terms(network: Network, x: torch.Tensor, owners: torch.Tensor, variant: str) -> dict[str, torch.Tensor]:
-    """What is added up and minimised, by name; each in nats a step."""
+    """The terms of the loss by name, each in nats per step."""
     mean, noise = network.encoder(x), network.log_noise.exp()
     z = mean + torch.randn_like(mean) * noise.sqrt()
     log_choice = torch.log_softmax(-network.distances(z) / (2 * noise), -1)
@@ -185,12 +185,15 @@ def _terms(network: Network, x: torch.Tensor, owners: torch.Tensor, variant: str
 
 
 def _likelihood(error: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """Negative logarithm of a Gaussian likelihood, up to a constant: (steps, D) errors → mean over steps."""
+    """Negative logarithm of a Gaussian likelihood, up to a constant, of (steps, D) errors; the mean over the steps."""
     return error.shape[1] / 2 * log_variance + error.square().sum(-1).mean() / (2 * log_variance.exp())
 
 
 def _batches(owners: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Rows of about `BATCH` steps: whole solutions in a random order, so that neighbours stay together."""
+    """Batches of row numbers, at least `BATCH` in each but the last.
+
+    A batch holds whole solutions, so that neighbouring steps stay together; the solutions come in a random order.
+    """
     pending: list[torch.Tensor] = []
     groups = torch.split(torch.arange(len(owners)), owners.unique_consecutive(return_counts=True)[1].tolist())
     for i in torch.randperm(len(groups)):

@@ -1,7 +1,7 @@
-"""Vectors with mean 0 and deviation 1 in every dimension.
+"""Vectors with mean 0 and standard deviation 1 in every dimension.
 
-A few dimensions of a language model's hidden states are tens of times as large as the others, and
-would decide every distance alone.
+A few dimensions of a language model's hidden states are tens of times as large as the others. Without
+standardisation, these few would decide every distance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Standard:
 
     @classmethod
     def of(cls, vectors: np.ndarray) -> Standard:
-        """The mean and the deviation of (steps, width) vectors."""
+        """Mean and standard deviation of (steps, width) vectors."""
         scale = vectors.std(0)
         return cls(vectors.mean(0), np.where(scale > 1e-6, scale, 1).astype(np.float32))
 
@@ -29,10 +29,10 @@ class Standard:
         return ((vectors - self.mean) / self.scale).astype(np.float32)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The tensors that it is stored as."""
+        """The tensors to store."""
         return {"mean": self.mean, "scale": self.scale}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, np.ndarray]) -> Standard:
-        """From the tensors that it was stored as."""
+        """Made again from its stored ``tensors``."""
         return cls(tensors["mean"], tensors["scale"])

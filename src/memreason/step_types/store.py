@@ -38,9 +38,10 @@ _RECORD: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Fit:
-    """Fitted types, and what they were fitted by and to. ``source`` is None where no model reads the steps.
+    """Fitted types, with their method, the model that read the steps (``source``), the dataset and the seed.
 
-    ``words`` are the words that tell each type's steps from the others.
+    ``source`` is None if no model reads the steps. ``words`` has, for each type, the words that tell its steps from the
+    others.
     """
 
     method: str
@@ -52,7 +53,7 @@ class Fit:
 
     @property
     def record(self) -> dict[str, Any]:
-        """A small record for a checkpoint: method, types, and a digest of all that decides a step's type."""
+        """A small record for a checkpoint: method, types, and a digest of everything that decides a step's type."""
         settings, tensors = self.types.state()
         digest = hashlib.sha256(json.dumps([self.method, self.types.names, settings], sort_keys=True).encode())
         for name in sorted(tensors):
@@ -70,23 +71,23 @@ class Fit:
 def default_folder(dataset: str, method: str, num_types: int, model: str) -> str:
     """The folder where `step-types fit` puts a fit and `train` looks for it.
 
-    ``model`` is part of it only where the method reads embeddings.
+    ``model`` is a part of it only if the method reads embeddings.
     """
-    found = find_method(method)
-    name = INFERRED[method] if found.fixed_types else f"{method}-{num_types}"
-    reader = re.sub(r"[^\w.-]+", "--", model.strip("/")) + "/" if found.reads_embeddings else ""
+    traits = find_method(method)
+    name = INFERRED[method] if traits.fixed_types else f"{method}-{num_types}"
+    reader = re.sub(r"[^\w.-]+", "--", model.strip("/")) + "/" if traits.reads_embeddings else ""
     return f"runs/step-types/{dataset}/{reader}{name}"
 
 
 def save(fit: Fit, folder: Path) -> None:
-    """Write the fit into ``folder``, its record last."""
+    """Write the fit into ``folder``; the record comes last, so a folder with a record is complete."""
     settings, tensors = fit.types.state()
     write_tensors(folder / TENSORS, tensors)
     write_json(folder / RECORD, {"format": FORMAT, **fit.record, "words": fit.words, "settings": settings})
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What `step_types.json` in ``folder`` says. Raises UserError where there is none that can be read."""
+    """The content of `step_types.json` in ``folder``. Raises UserError if it is missing or cannot be read."""
     if not (folder / RECORD).is_file():
         raise UserError(f"{folder}: no {RECORD} in it; give a folder that `memreason step-types fit` wrote")
     with reading(f"{folder / RECORD}: not a record that this version can read", _AGAIN):
@@ -105,7 +106,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def read_steps(folder: Path) -> list[dict[str, Any]]:
-    """The rows of `steps.jsonl`: every step with its type and its distance. Raises UserError where one is damaged."""
+    """The rows of `steps.jsonl`: every step with its type and its distance. Raises UserError if one is damaged."""
     path, rows = folder / STEPS, []
     with reading(f"{path} cannot be read", _AGAIN):
         for number, row in read_jsonl(path):
@@ -123,7 +124,7 @@ def read_steps(folder: Path) -> list[dict[str, Any]]:
 
 
 def load(folder: Path) -> Fit:
-    """The fit in ``folder``. Raises UserError where there is none that can be read."""
+    """The fit in ``folder``. Raises UserError if it is missing or cannot be read."""
     record = read_record(folder)
     with reading(f"{folder / RECORD}: not a fit that this version can read", _AGAIN):
         source = Source(**record["source"]) if record["source"] else None

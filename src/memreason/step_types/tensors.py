@@ -1,4 +1,4 @@
-"""Tensors on disk as safetensors, written whole or not at all."""
+"""Writes tensors as safetensors files, whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memreason.runtime.files import create_beside
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
-    """Write ``tensors`` beside ``path`` and move them there once they are whole."""
+    """Write ``tensors`` to a file beside ``path``, and move it to ``path`` when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = create_beside(path)
     try:

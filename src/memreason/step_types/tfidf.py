@@ -1,8 +1,8 @@
-"""A type is a word: each step gets the one of a few discriminating words that weighs most in it.
+"""Each type is a word: of a few chosen words, a step gets the one with the largest weight in it.
 
-Words are weighed by tf-idf (scikit-learn). They are chosen one after another, each the word that
-weighs most, summed over the steps that hold none of the words chosen before; a step that holds none
-at all is `other`.
+Weights are tf-idf (scikit-learn). The words are chosen one after another: the next word is the one with the largest
+sum of weights over the steps that contain none of the words chosen so far. A step that contains no chosen word has the
+type `other`.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ OTHER = "other"
 _RESERVED = {PREFIX, ANSWER, PLAIN, MEMORY, REASON, OTHER, *SPELLINGS}
 _WORD = r"[a-z]{3,}"
 _RAREST = 3
-"""A word must stand in so many steps."""
+"""A word must occur in at least so many steps."""
 
 
 @dataclass(frozen=True)
 class Words(Types):
-    """``names`` are the words and `other`; ``idf`` holds their weights, (words,)."""
+    """``names`` are the words, then `other`; ``idf`` are the words' inverse document frequencies, (words,)."""
 
     names: tuple[str, ...]
     idf: np.ndarray
     names_are_words: ClassVar[bool] = True
 
     def assign(self, corpus: Corpus) -> np.ndarray:
-        """(steps,) the word that weighs most: its count in the step times its idf."""
+        """(steps,) the number of the word with the largest weight: its count in the step times its idf."""
         weights = _count(corpus.texts, self.names[:-1]).multiply(self.idf).toarray()
         return np.where(weights.any(1), weights.argmax(1), len(self.names) - 1)
 
     def state(self) -> tuple[Settings, Tensors]:
-        """What `restore` needs, as JSON and as tensors."""
+        """(settings for JSON, tensors): what `restore` needs."""
         return {"idf": dict(zip(self.names, self.idf.tolist(), strict=False))}, {}
 
     @classmethod
     def restore(cls, names: tuple[str, ...], settings: Settings, tensors: Tensors) -> Words:
-        """The types from what `state` gave."""
+        """The types, made again from the result of `state`."""
         return cls(names, np.array([settings["idf"][name] for name in names[:-1]]))
 
 
 def fit(corpus: Corpus, num_types: int) -> Words:
-    """Choose ``num_types`` - 1 words. Raises UserError where the steps have too few."""
+    """Choose ``num_types`` - 1 words. Raises UserError if the steps have too few words."""
     vectorizer = TfidfVectorizer(token_pattern=_WORD, min_df=_RAREST, stop_words="english", norm=None)
     try:
         weights = vectorizer.fit_transform(corpus.texts)
@@ -62,7 +62,7 @@ def fit(corpus: Corpus, num_types: int) -> Words:
     free = [i for i, word in enumerate(idf) if word not in _RESERVED]
     if len(free) < num_types - 1:
         raise UserError(
-            f"--num_types {num_types}: the steps have only {len(free)} words that stand in {_RAREST} steps or more; "
+            f"--num_types {num_types}: the steps have only {len(free)} words that occur in {_RAREST} steps or more; "
             "give a smaller number or more data"
         )
     words, weights, open_ = list(idf), weights.tocsc(), np.ones(len(corpus.texts))
@@ -76,7 +76,7 @@ def fit(corpus: Corpus, num_types: int) -> Words:
 
 
 def _count(texts: Sequence[str], words: Sequence[str]) -> csr_matrix:
-    """(steps, words) how often each word stands in each step."""
+    """(steps, words) how often each word occurs in each step."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     return CountVectorizer(token_pattern=_WORD, vocabulary=list(words)).transform(texts)

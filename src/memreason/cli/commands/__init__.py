@@ -1,4 +1,4 @@
-"""The commands, in the order of the work. A new one is a file here with its `COMMAND`, and a line in the list below."""
+"""The commands, in the order of the work. To add one, write a file here with a `COMMAND`, and list it below."""
 
 from memreason.cli.command import Command
 from memreason.cli.commands import ask, benchmark, evaluate, label, score, step_types, tasks, train

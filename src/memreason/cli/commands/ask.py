@@ -1,4 +1,4 @@
-"""`memreason ask`: one question to a checkpoint, answered step by step as it is written."""
+"""`memreason ask`: asks a checkpoint one question, and prints each line of the answer as soon as it is written."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from memreason.reasoner import Reasoner
 
 FIRST_QUESTION = "Is Sydney the capital of Australia?"
-"""About a country that the demo is trained on, and whose capital is another city; the demo answers it rightly."""
+"""About a country in the demo's training questions, whose capital is another city; the demo answers it correctly."""
 UNSEEN_QUESTION = "Kenya uses the rupee. Is this true?"
-"""About a country that occurs in none of the demo's training questions: the lesson that inference is not knowledge."""
+"""About a country that is in no training question of the demo: the model can reason about it, but learnt no facts."""
 
 EXAMPLES = f"""examples:
   memreason ask "{FIRST_QUESTION}"              # asks the checkpoint in runs/demo

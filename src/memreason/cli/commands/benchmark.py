@@ -1,4 +1,4 @@
-"""`memreason benchmark`: how fast training and generation are here, beside other ways to do the same."""
+"""`memreason benchmark`: measures how fast training and generation are on this machine, and prints the comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.runtime.terminal import show
 
 WIDTH = 200
-"""Narrower, and the rows would be broken; a terminal that is narrower wraps them."""
+"""Columns. In fewer columns, rich would cut the rows; a narrower terminal wraps them instead."""
 _CEILINGS = (
     ("matrix product in bfloat16", "bfloat16", "GFLOP/s"),
     ("in float32", "float32", "GFLOP/s"),
@@ -26,16 +26,16 @@ _ON = {"process": "", "accelerator": " GPU"}
 EXAMPLES = """Training: the same optimizer steps on the same examples, from the same base model with the same
 planning tokens and adapters, by memreason, by transformers' Trainer with PEFT, and by TRL. Generation:
 greedy answers to the same questions by the same weights, by memreason, by transformers' `generate` and
-continuous batching, by llama.cpp and by vLLM. What is not installed is left out and named. Each works in
-a process of its own, and they take turns (A B C A B C). A figure is the median over the rounds; the least
-and the most stand in brackets behind it.
+continuous batching, by llama.cpp and by vLLM. Tools that are not installed are left out and named. Each one
+works in its own process, and they take turns (A B C A B C). A figure is the median over the rounds; the
+smallest and the largest value follow in brackets.
 
 Only real tokens count, no padding and no end tokens. "Of matrix rate" and "of bandwidth" compare with a
-large matrix product and with copying memory, both measured in every round: a training step takes 4
-operations a weight and token (forward, and backward through frozen weights), an answer 2. "Traces that
-differ" are compared with those of one question at a time in the same data type, and these themselves with
-float32. Peak memory is that of the process, loading and libraries included. The last column says how many
-times as fast memreason does the same work.
+large matrix product and with copying memory, both measured in every round. Training needs 4 operations per
+weight and token (forward, and backward through frozen weights), an answer needs 2. "Traces that differ"
+compares the traces with those of one question at a time in the same data type; the traces of one question
+at a time are compared with float32. Peak memory is that of the process, loading and libraries included. The
+last column says how many times as fast memreason does the same work.
 
 examples:
   memreason benchmark --quick                                               # does it work here?
@@ -47,7 +47,7 @@ examples:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Measure, and print the table; 1 where nothing could be measured."""
+    """Measure, and print the tables; returns the exit code, 1 if nothing could be measured."""
     from memreason.benchmark.config import BenchmarkConfig
 
     (config,) = COMMAND.parse((BenchmarkConfig,), argv)
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def print_report(console: Console, result: dict[str, Any]) -> None:
-    """Print what the machine is and could do, a table a section, and who did not take part."""
+    """Print the machine and its ceiling, a table for each section, and why contestants did not take part."""
     from memreason.benchmark.config import SECTIONS
 
     say = partial(show, Console(file=console.file, width=max(console.width, WIDTH), emoji=False))
@@ -71,7 +71,7 @@ def print_report(console: Console, result: dict[str, Any]) -> None:
     say(", ".join(f"{name} {version}" for name, version in machine["versions"].items()))
     ceilings = result["ceiling"]
     if ceilings:
-        say("; ".join(f"{name} {_ceiling([one[key] for one in ceilings], unit)}" for name, key, unit in _CEILINGS))
+        say("; ".join(f"{name} {_ceiling([rates[key] for rates in ceilings], unit)}" for name, key, unit in _CEILINGS))
     for section in SECTIONS:
         if section not in result:
             continue
@@ -149,7 +149,7 @@ def _differing(traces: dict[str, Any] | None) -> str:
 
 COMMAND = Command(
     "benchmark",
-    "measure how fast training and generation are here, beside other ways to do the same work",
+    "measure how fast training and generation are on this machine, compared with other tools",
     EXAMPLES,
     run,
 )

@@ -1,4 +1,4 @@
-"""`memreason evaluate`: answers to a dataset's questions, by a checkpoint or a base model."""
+"""`memreason evaluate`: a checkpoint or a base model answers a dataset's questions; prints metrics and traces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = """examples:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Evaluate; print some traces and the metrics of each split, or with `--json` the result."""
+    """Evaluate, and print some traces and the metrics of each split, or the result with `--json`."""
     from memreason.config.commands import EvaluateConfig
 
     (config,) = COMMAND.parse((EvaluateConfig,), argv)

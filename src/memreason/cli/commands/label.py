@@ -1,4 +1,4 @@
-"""`memreason label`: solutions of typed steps for questions, by two LLM agents."""
+"""`memreason label`: two LLM agents write solutions of typed steps for questions."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ EXAMPLES = """examples:
   memreason label convert strategyqa.jsonl strategyqa.json     # the paper's form; and back
   memreason train --dataset jsonl --data_path strategyqa.jsonl
 
-After a kill, a stop by the budget or a full disk, the same command goes on where it stopped. Every
-reply is kept in a cache, so it is paid for only once. Keys come from the environment (OPENAI_API_KEY),
-never from flags. Exit code 3: the run was stopped by the budget, or because the endpoint is down; what
-is done by then is on disk.
+After a kill, a full disk, or a stop because the budget is used up, the same command goes on where it
+stopped. Every reply is kept in a cache, so it is paid for only once. Keys come from the environment
+(OPENAI_API_KEY), never from flags. Exit code 3: the budget is used up, or the endpoint is down; all results
+so far are on disk.
 """
 
 
 def run(argv: Sequence[str]) -> int:
-    """Label, or do what follows upon it: `label inspect`, `label convert`."""
-    following = {"inspect": label_inspect.run, "convert": label_convert.run}
+    """Run `label`, `label inspect` or `label convert`."""
+    subcommands = {"inspect": label_inspect.run, "convert": label_convert.run}
     try:
-        if argv and argv[0] in following:
-            following[argv[0]](argv[1:])
+        if argv and argv[0] in subcommands:
+            subcommands[argv[0]](argv[1:])
         else:
             _label_questions(argv)
     except Stopped as stop:
@@ -65,7 +65,7 @@ def _label_questions(argv: Sequence[str]) -> None:
 
 
 def print_estimate(console: Console, estimate: Estimate) -> None:
-    """Print what is left to do, and what it will take, as a table."""
+    """Print how much is left to do, and a table of the calls, tokens and dollars that it will need."""
     if estimate.done:
         show(console, f"{estimate.done} questions are done already; {estimate.questions} to go")
     if not estimate.questions:
@@ -92,7 +92,7 @@ def print_estimate(console: Console, estimate: Estimate) -> None:
 
 
 def print_first_prompt(console: Console, messages: Sequence[Message]) -> None:
-    """Print what would be sent first."""
+    """Print the messages of the first request, which a dry run does not send."""
     for message in messages:
         show(console, Text(message["role"], style="bold"))
         show(console, Text(message["content"]))
@@ -100,7 +100,7 @@ def print_first_prompt(console: Console, messages: Sequence[Message]) -> None:
 
 
 def print_summary(console: Console, result: LabelResult) -> None:
-    """Print what became of every question, and what it cost."""
+    """Print how many questions were accepted or rejected, and why, and what the run cost."""
     from memreason.label.rejection_reasons import REASONS
     from memreason.label.solutions_and_rejects import rejects_path
 

@@ -1,4 +1,4 @@
-"""`memreason label convert`: between the paper's form of labelled solutions and ours."""
+"""`memreason label convert`: converts labelled solutions between the paper's form and memreason's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from memreason.runtime.terminal import say
 
 HELP = """usage: memreason label convert FROM TO
 
-Convert labelled solutions from the paper's form (.json, with cot_steps) to ours (.jsonl), or back.
-The files' endings say which form is which.
+Convert labelled solutions from the paper's form (.json, with cot_steps) to memreason's (.jsonl), or back.
+The ending of a file's name says which form it has.
 """
 
 
@@ -23,6 +23,8 @@ def run(argv: Sequence[str]) -> None:
         say(HELP.rstrip("\n"), sys.stdout)
         return
     if len(argv) != 2 or any(argument.startswith("-") for argument in argv):
-        raise UserError("give two files: memreason label convert FROM TO (.jsonl is our form, .json the paper's)")
+        raise UserError(
+            "give two files: memreason label convert FROM TO (.jsonl is memreason's form, .json the paper's)"
+        )
     for line in convert(*argv):
         say(line, sys.stdout)

@@ -23,7 +23,7 @@ EXAMPLES = """examples:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Show figures, a sample, and what a reader makes of the steps."""
+    """Print figures, a sample, and how well a reader answers from the steps."""
     from memreason.label.config import InspectConfig
 
     (config,) = COMMAND.parse((InspectConfig,), argv)
@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def print_inspection(console: Console, inspection: Inspection) -> None:
-    """Print the sample, the figures, the reader's accuracies, and what could not be read."""
+    """Print the sample, the figures, the reader's accuracies, and the rows that could not be used."""
     for solution in inspection.sample:
         print_solution(console, solution)
     _print_figures(console, inspection.figures)

@@ -1,4 +1,4 @@
-"""`memreason score`: metrics of texts that any model wrote, without loading one."""
+"""`memreason score`: metrics for texts that any model wrote; loads no model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLES = """examples:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Score a file of texts; print the metrics and what was not matched, or with `--json` the result."""
+    """Score a file of texts, and print the metrics and what was not matched, or the result with `--json`."""
     from memreason.config.commands import ScoreConfig
 
     (config,) = COMMAND.parse((ScoreConfig,), argv)

@@ -1,4 +1,4 @@
-"""`memreason step-types`: types for a dataset's unlabelled steps, fitted and looked at."""
+"""`memreason step-types`: fits types to a dataset's unlabelled steps, and shows them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memreason.step_types.describe import FitDescription
 
 EXAMPLES = """`fit` infers types from the steps of a dataset's training questions, with the options below.
-`show FOLDER` prints what came of it; see `memreason step-types show --help`.
+`show FOLDER` prints the types that were fitted; see `memreason step-types show --help`.
 
 examples:
   memreason step-types fit --dataset gsm8k --data_path data/gsm8k --selection_method k-means --num_types 5
@@ -30,7 +30,7 @@ examples:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Fit types, or show those that were fitted."""
+    """Fit types, or show types that were fitted before."""
     from memreason.config.data import DataConfig
     from memreason.step_types.config import ShowStepTypesConfig, StepTypesConfig
 
@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def print_fit(console: Console, fit: FitDescription) -> None:
-    """Print what fitted types are: how much each is used, its words, its most typical steps."""
+    """Print a description of fitted types: how often each one is used, its words, its most typical steps."""
     total = sum(type_.steps for type_ in fit.types)
     show(console, Text.assemble((fit.method, "bold"), f" on {total} steps of {fit.dataset}{_reader(fit.source)}"))
     unused = ", ".join(type_.name for type_ in fit.types if not type_.steps)
@@ -83,7 +83,7 @@ def print_fit(console: Console, fit: FitDescription) -> None:
 
 
 def _reader(source: dict[str, Any] | None) -> str:
-    """What the types are based on, where a model read the steps."""
+    """Which model read the steps, and how; empty if no model did."""
     if not source:
         return ""
     if source.get("encoder"):
@@ -92,7 +92,7 @@ def _reader(source: dict[str, Any] | None) -> str:
 
 
 def print_next(console: Console, folder: str, fitted: StepTypesConfig | None) -> None:
-    """Print where all of it lies, and, where types were ``fitted`` just now, the command that trains with them."""
+    """Print the folder of the fit and, if the types were ``fitted`` just now, the command that trains with them."""
     show(console, f"\npictures and all steps: {folder}")
     if fitted:
         number = f" --num_plan_types {fitted.num_types}" if fitted.selection_method != "+-*/" else ""
@@ -111,7 +111,7 @@ COMMAND = Command(
 SHOW = replace(
     COMMAND,
     name="step-types show",
-    summary="show fitted step types: how much each is used, its words, its most typical steps",
+    summary="show fitted step types: how often each one is used, its words, its most typical steps",
     examples="example:\n  memreason step-types show runs/step-types/gsm8k/smollm2/k-means-5\n",
     positional=("FOLDER", "folder"),
 )

@@ -1,4 +1,4 @@
-"""`memreason tasks`: the datasets, one of them, or the text that training reads of it."""
+"""`memreason tasks`: shows all datasets, or one of them, or the texts that training makes of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`memreason train`: fine-tune, evaluate, save; then traces, accuracies, and the command to type next."""
+"""`memreason train`: trains, evaluates and saves a model; prints traces, accuracies, and the next command to type."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ shows the rest of these too. A switch takes True or False (--add_soft_prompts Fa
 
 
 def run(argv: Sequence[str]) -> None:
-    """Train and evaluate."""
+    """Train, evaluate, and print the result."""
     from memreason.cli.parser import huggingface_options
     from memreason.config.ablations import AblationConfig
     from memreason.config.data import DataConfig
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> None:
 
     light = COMMAND.parser((ModelConfig, DataConfig, TrainingOptions, AblationConfig), huggingface_options())
     if "--help-all" not in argv:
-        light.parse(argv)  # help and most mistakes, without the seconds that importing torch takes
+        light.parse(argv)  # shows help and finds most mistakes before torch is imported, which takes seconds
     from memreason.training.config import TrainingConfig
 
     parser = COMMAND.parser((ModelConfig, AblationConfig, DataConfig, TrainingConfig))
@@ -62,16 +62,16 @@ def run(argv: Sequence[str]) -> None:
 
 
 def print_next(console: Console, run: str, verdicts: Iterable[Verdict]) -> None:
-    """Print the command to type next: it asks the run's checkpoint a test question that it answered rightly."""
-    open_ones = [verdict for verdict in verdicts if not verdict.trace.question.options]
-    right = [verdict for verdict in open_ones if verdict.outcome == "correct"]
-    question = next((verdict.trace.question.text for verdict in (*right, *open_ones)), "…")
+    """Print the command to type next: it asks the run's checkpoint a test question that it answered correctly."""
+    without_options = [verdict for verdict in verdicts if not verdict.trace.question.options]
+    correct = [verdict for verdict in without_options if verdict.outcome == "correct"]
+    question = next((verdict.trace.question.text for verdict in (*correct, *without_options)), "…")
     command = f"{program()} ask {shlex.quote(question)} --model_name_or_path {shlex.quote(run)}"
     show(console, f"next: {command}", soft_wrap=True)
 
 
 def program() -> str:
-    """How `memreason` is called from here: by its name where the shell finds it, else by the way it was called."""
+    """The command that starts memreason from the current folder: `memreason` if the shell finds it, else as called."""
     called = Path(sys.argv[0])
     if called.name != "memreason":
         return f"{_from_here(Path(sys.executable))} -m memreason"

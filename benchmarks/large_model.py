@@ -23,10 +23,10 @@ from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.adapters import with_adapters
 from memreason.models.base import SMOLLM2, resolve
-from memreason.models.loading import load_tokenizer
 from memreason.models.manifest import Manifest
 from memreason.models.token_embeddings import add_tokens
 from memreason.models.unit import ModelUnit
+from memreason.models.weights import load_tokenizer
 from memreason.planning_tokens.layout import IGNORE
 from memreason.training.loss import TrainingPass
 

@@ -6,6 +6,7 @@ They are plain frozen dataclasses; a `Verdict` also converts to and from a JSON 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypedDict, get_args
 
@@ -193,6 +194,11 @@ def verdict_from_json(row: dict[str, Any]) -> Verdict:
         step_truth=None if truth is None else tuple(truth),
         cause=row["cause"],
     )
+
+
+def lettered(options: Sequence[str]) -> list[str]:
+    """``options`` with their letters: "A. first", "B. second", …"""
+    return [f"{chr(65 + place)}. {option}" for place, option in enumerate(options)]
 
 
 def one_line(text: str) -> str:

@@ -13,7 +13,7 @@ from memreason.generation.options import GenerationOptions
 from memreason.models.base import SMOLLM2, BaseModel, resolve
 from memreason.models.fingerprint import fingerprint_of
 from memreason.models.load import load_base
-from memreason.models.loading import load_causal_lm, load_tokenizer
+from memreason.models.weights import load_causal_lm, load_tokenizer
 from memreason.records import Question
 
 

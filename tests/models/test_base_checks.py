@@ -30,8 +30,8 @@ from memreason.errors import UserError
 from memreason.models.base_checks import check_length, check_texts, position_limit
 from memreason.models.build import build
 from memreason.models.load import load_base
-from memreason.models.loading import load_causal_lm, load_tokenizer
 from memreason.models.token_embeddings import add_tokens
+from memreason.models.weights import load_causal_lm, load_tokenizer
 from memreason.planning_tokens.layout import PLAN_FIRST, PlanningTokens
 from memreason.records import MEMORY, REASON
 

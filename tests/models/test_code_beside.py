@@ -17,7 +17,7 @@ from memreason.evaluation.evaluate import evaluate
 from memreason.models.adapter_files import ADAPTER_CONFIG
 from memreason.models.build import build
 from memreason.models.load import load, load_base
-from memreason.models.loading import load_causal_lm, load_tokenizer, without_weights
+from memreason.models.weights import load_causal_lm, load_tokenizer, without_weights
 from memreason.runtime.devices import choose_device
 from memreason.step_types.embeddings import SentenceEncoder, Source
 

@@ -14,7 +14,7 @@ from helpers.dtypes_job import disagree
 from memreason.errors import UserError
 from memreason.models import dtypes as module
 from memreason.models.dtypes import Measured, choose_dtype, dtype_name, measure
-from memreason.models.loading import load_causal_lm, without_weights
+from memreason.models.weights import load_causal_lm, without_weights
 
 CPU = torch.device("cpu")
 

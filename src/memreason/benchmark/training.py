@@ -24,9 +24,9 @@ from memreason.benchmark.workload import Turn, Unsuited, Work, fastest
 from memreason.config.ablations import AblationConfig
 from memreason.models.base import resolve
 from memreason.models.build import build
-from memreason.models.loading import load_causal_lm, load_tokenizer
 from memreason.models.lora_targets import lora_targets
 from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
+from memreason.models.weights import load_causal_lm, load_tokenizer
 from memreason.runtime.allocator import keep_freed_memory
 from memreason.training.config import TrainingConfig
 from memreason.training.dataset import Example

@@ -22,10 +22,10 @@ from memreason.models.base import resolve
 from memreason.models.build import build
 from memreason.models.dtypes import choose_dtype, dtype_name
 from memreason.models.load import load
-from memreason.models.loading import load_tokenizer, multiplied_weights
 from memreason.models.manifest import is_checkpoint, read_manifest
 from memreason.models.token_embeddings import add_tokens
 from memreason.models.unit import ModelUnit
+from memreason.models.weights import load_tokenizer, multiplied_weights
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import PLAIN, Question
 from memreason.runtime.devices import choose_device

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memreason.evaluation.results import Metrics, RunResult, ScoreResult
-from memreason.records import MEMORY, REASON, Question, Solution, Verdict
+from memreason.records import MEMORY, REASON, Question, Solution, Verdict, lettered
 from memreason.runtime.terminal import show
 
 LONGEST_STEP = 200
@@ -174,8 +174,8 @@ def _question_grid(question: Question) -> Table:
     for _ in range(3):
         grid.add_column()
     grid.add_row("", "", Text(question.text, style="bold"))
-    for i, option in enumerate(question.options):
-        grid.add_row("", "", Text(f"{chr(65 + i)}. {option}", style="dim"))
+    for option in lettered(question.options):
+        grid.add_row("", "", Text(option, style="dim"))
     return grid
 
 

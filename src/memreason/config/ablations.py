@@ -14,7 +14,7 @@ from memreason.config.data import DataConfig
 from memreason.config.fields import check_choice, option
 from memreason.config.model import LABELLED, InferredTypes, ModelConfig
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY, PlanningTokens
-from memreason.planning_tokens.prompt_templates import PLAIN_TEMPLATE, PROMPT_TEMPLATES
+from memreason.planning_tokens.prompt import PLAIN_TEMPLATE, PROMPT_TEMPLATES
 
 STEP, ALL = "step", "all"
 """What planning tokens see under sparse attention. `step`: the same as the text of their step, so that no text of a

@@ -22,7 +22,7 @@ from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.results import Marks, ScoreResult
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.planning_tokens.parse import parse_text
-from memreason.records import PLAIN, Question, Solution, Trace, Verdict
+from memreason.records import PLAIN, Question, Solution, Trace, Verdict, lettered
 from memreason.runtime.files import write_jsonl
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
@@ -111,7 +111,7 @@ class QuestionIndex:
 
 def _openings(question: Question) -> set[tuple[str, ...]]:
     """The words with which a text about the question may begin: the question alone, or with options in two layouts."""
-    listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
+    listed = " ".join(lettered(question.options))
     texts = [question.text]
     if listed:
         texts += [f"{question.text} Options: {listed}", f"{question.text} {listed}"]

@@ -23,7 +23,7 @@ from memreason.generation.requests import LazySequence, OnEnded, Requests, Rules
 from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.unit import ModelUnit
-from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE
+from memreason.planning_tokens.prompt import ANSWER_PHRASE
 from memreason.records import Question, Trace
 from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate

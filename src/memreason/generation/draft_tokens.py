@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from memreason.planning_tokens.layout import EACH_STEP, PlanningTokens
 from memreason.planning_tokens.names import ANSWER
-from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE
+from memreason.planning_tokens.prompt import ANSWER_PHRASE
 
 _CONTEXTS = (5, 3, 2)
 """Lengths of the contexts that are looked up, in ids; the longest known context decides."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from memreason.config.ablations import UNIFORM
 from memreason.errors import UserError
-from memreason.planning_tokens.prompt_templates import INSTRUCTION
+from memreason.planning_tokens.prompt import INSTRUCTION
 from memreason.records import Question, Solution
 from memreason.tasks.assemble import question_key
 from memreason.tasks.base import TaskData

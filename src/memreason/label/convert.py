@@ -14,6 +14,7 @@ from typing import Any
 
 from memreason.errors import UserError
 from memreason.planning_tokens.names import SPELLINGS
+from memreason.records import lettered
 from memreason.runtime.files import check_whole_characters, write_json, write_jsonl
 from memreason.tasks import commonsenseqa, truthfulqa
 from memreason.tasks.agent_json import LABELS, read_array
@@ -85,7 +86,7 @@ def _theirs(row: dict[str, Any]) -> dict[str, Any] | None:
     steps = [_their_step(step) for step in row["steps"]]
     if None in steps:
         return None
-    listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(row.get("options") or []))
+    listed = " ".join(lettered(row.get("options") or []))
     question = row.get(PUBLISHED) or (f"{row['question']} Options: {listed}" if listed else row["question"])
     kept = [key for key in row if key not in ("options", PUBLISHED)]
     theirs = {("cot_steps" if key == "steps" else key): (steps if key == "steps" else row[key]) for key in kept}

@@ -13,7 +13,7 @@ from string import Template
 
 from memreason.errors import UserError
 from memreason.llm.base import Message
-from memreason.records import Question
+from memreason.records import Question, lettered
 
 ORDERS = ("interleaved", "memory_first", "single")
 """Orders of steps: as in the plan; all facts first; as one call writes them, with no knowledge agent."""
@@ -95,7 +95,7 @@ def _check(path: Path, role: str, text: str) -> None:
 
 def question_values(question: Question) -> dict[str, str]:
     """The values of `$question` and `$options`; the options, if there are any, each on its own line."""
-    listed = "".join(f"\n{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
+    listed = "".join(f"\n{option}" for option in lettered(question.options))
     return {"question": question.text, "options": f"\nOptions:{listed}" if listed else ""}
 
 

@@ -30,7 +30,7 @@ class LocalModel:
 
         from memreason.models.base import resolve
         from memreason.models.dtypes import choose_dtype, dtype_name
-        from memreason.models.loading import load_causal_lm, load_tokenizer
+        from memreason.models.weights import load_causal_lm, load_tokenizer
         from memreason.runtime.devices import choose_device
 
         base = resolve(name).path

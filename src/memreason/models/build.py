@@ -17,11 +17,11 @@ from memreason.models.base_checks import (
 )
 from memreason.models.dtypes import dtype_name, training_dtype
 from memreason.models.fingerprint import fingerprint_of
-from memreason.models.loading import load_causal_lm, load_tokenizer
 from memreason.models.manifest import Manifest
 from memreason.models.sparse_attention import attend_sparsely
 from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
 from memreason.models.unit import ModelUnit
+from memreason.models.weights import load_causal_lm, load_tokenizer
 
 
 def build(

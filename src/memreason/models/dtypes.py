@@ -21,7 +21,7 @@ import torch
 from memreason.config.model import DTYPES, ModelConfig
 from memreason.errors import UserError
 from memreason.models.base import resolve
-from memreason.models.loading import without_weights
+from memreason.models.weights import without_weights
 from memreason.runtime import distributed
 from memreason.runtime.allocator import free_memory
 from memreason.runtime.devices import choose_device

@@ -19,11 +19,11 @@ from memreason.models.base_checks import (
 )
 from memreason.models.dtypes import choose_dtype, dtype_name
 from memreason.models.fingerprint import fingerprint_of
-from memreason.models.loading import load_causal_lm, load_finite, load_tokenizer
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.models.sparse_attention import attend_sparsely
 from memreason.models.token_embeddings import resize
 from memreason.models.unit import ModelUnit
+from memreason.models.weights import load_causal_lm, load_finite, load_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
 
 

@@ -12,7 +12,7 @@ from memreason.config.model import DTYPES, PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
 from memreason.planning_tokens.layout import PLACEMENTS, PlanningTokens
 from memreason.planning_tokens.names import ANSWER, PREFIX
-from memreason.planning_tokens.prompt_templates import PROMPT_TEMPLATES
+from memreason.planning_tokens.prompt import PROMPT_TEMPLATES
 from memreason.runtime.files import write_json
 from memreason.runtime.reading import check_fields, read_object, reading
 

@@ -23,11 +23,11 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from memreason.config.checks import PREFIX_TUNING
 from memreason.errors import UserError
 from memreason.models.adapter_files import check_adapter, read_adapter
-from memreason.models.loading import load_finite
 from memreason.models.manifest import Manifest
 from memreason.models.merge import merged_for_a_while, merged_for_good
 from memreason.models.save import save_checkpoint
 from memreason.models.sharding import is_sharded, take_over
+from memreason.models.weights import load_finite
 from memreason.planning_tokens.layout import PlanningTokens
 
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from memreason.errors import UserError
 from memreason.planning_tokens.names import ANSWER, PREFIX, token_names
 from memreason.planning_tokens.parse import Parsed, parse_text, words_to_tokens
-from memreason.planning_tokens.prompt_templates import (
+from memreason.planning_tokens.prompt import (
     ALPACA,
     ANSWER_PHRASE,
     CHAT,
@@ -35,6 +35,7 @@ from memreason.planning_tokens.prompt_templates import (
     alpaca_text,
     chat_end_id,
     chat_text,
+    question_text,
 )
 from memreason.records import PLAIN, Question, Solution, Step, Trace
 
@@ -78,7 +79,7 @@ class PlanningTokens:
     ``num_special_prefix_tokens`` tokens of the line's type, `<memory_0>`, … (`<answer_0>`, … on the answer line).
     If both numbers are 0 and there are no types, the layout is plain chain of thought. ``placement`` is one of
     `PLACEMENTS`. With ``words``, a word in brackets, `[memory]`, marks the line's type instead, and the vocabulary
-    does not change. ``prompt_template`` is one of `prompt_templates.PROMPT_TEMPLATES`.
+    does not change. ``prompt_template`` is one of `prompt.PROMPT_TEMPLATES`.
     """
 
     num_general_prefix_tokens: int = 0
@@ -115,10 +116,8 @@ class PlanningTokens:
 
         A chat template is not applied here, because it needs the tokenizer.
         """
-        lines = f"Question: {question.text}"
-        if question.options:
-            lines += "\nOptions: " + " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
-        return alpaca_text(lines + "\n") if self.prompt_template == ALPACA else lines + "\n"
+        text = question_text(question)
+        return alpaca_text(text) if self.prompt_template == ALPACA else text
 
     def lines(self, steps: tuple[Step, ...], answer: str) -> list[tuple[list[str], str]]:
         """(planning tokens, text) of each line of a solution, the answer line last."""

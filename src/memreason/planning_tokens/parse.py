@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from memreason.answers.thoughts import without_thoughts
 from memreason.planning_tokens.names import ANSWER, PREFIX, SPELLINGS, TOKEN
-from memreason.planning_tokens.prompt_templates import ANSWER_PHRASE
+from memreason.planning_tokens.prompt import ANSWER_PHRASE
 from memreason.records import PLAIN, Step
 
 _LEADING_TOKENS = re.compile(rf"(?:\s*{re.sub(r'[()]', '', TOKEN.pattern)})*")

@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from memreason.errors import UserError
 from memreason.models.base import resolve
 from memreason.models.dtypes import choose_dtype, dtype_name
-from memreason.models.loading import load_causal_lm, load_tokenizer, loading
+from memreason.models.weights import load_causal_lm, load_tokenizer, loading
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import Question, Solution
 from memreason.runtime import distributed

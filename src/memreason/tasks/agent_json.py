@@ -19,7 +19,7 @@ from typing import Any
 
 from memreason.errors import UserError
 from memreason.planning_tokens.names import SPELLINGS
-from memreason.records import MEMORY, REASON, Solution, Step, one_line
+from memreason.records import MEMORY, REASON, Solution, Step, lettered, one_line
 from memreason.runtime.files import listed, parse_json, read_jsonl, read_lines, read_text, write_json
 from memreason.runtime.reading import reading, shown
 from memreason.tasks.assemble import Record
@@ -193,7 +193,7 @@ def export_agent_json(solutions: Iterable[Solution], path: Path) -> None:
     rows = []
     for solution in solutions:
         question = solution.question
-        listed = " ".join(f"{chr(65 + i)}. {option}" for i, option in enumerate(question.options))
+        listed = " ".join(lettered(question.options))
         steps = [f"[{spelled.get(step.type, step.type)}]: {step.text}" for step in solution.steps]
         rows.append(
             {

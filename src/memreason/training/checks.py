@@ -14,8 +14,8 @@ from memreason.errors import UserError
 from memreason.generation.backends import ENGINES
 from memreason.models.base import resolve
 from memreason.models.base_checks import check_texts
-from memreason.models.loading import load_tokenizer
 from memreason.models.token_embeddings import add_tokens
+from memreason.models.weights import load_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import PLAIN
 from memreason.runtime import distributed

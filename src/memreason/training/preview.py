@@ -15,9 +15,9 @@ from memreason.config.training import TrainingOptions
 from memreason.errors import UserError
 from memreason.generation.few_shot import Demonstrations
 from memreason.models.base import resolve
-from memreason.models.loading import load_tokenizer
+from memreason.models.weights import load_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
-from memreason.planning_tokens.prompt_templates import CHAT, chat_text
+from memreason.planning_tokens.prompt import CHAT, chat_text
 from memreason.records import Solution
 from memreason.step_types.infer import with_inferred_types
 from memreason.tasks.load import load_data

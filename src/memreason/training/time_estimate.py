@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from memreason.models.base import resolve
-from memreason.models.loading import multiplied_weights
+from memreason.models.weights import multiplied_weights
 from memreason.runtime import distributed
 from memreason.tasks.base import TaskData
 from memreason.training.config import TrainingConfig

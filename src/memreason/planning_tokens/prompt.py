@@ -1,4 +1,4 @@
-"""The text around a question in a prompt: none, the Alpaca layout, or the tokenizer's own chat template."""
+"""How a question and its options are written into a prompt: plainly, in the Alpaca layout, or in a chat template."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memreason.errors import UserError
+from memreason.records import Question, lettered
 from memreason.runtime.reading import reading
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ _ALPACA = """Here is an instruction; the response carries it out.
 """
 
 _WRITTEN = "what the assistant wrote"
+
+
+def question_text(question: Question) -> str:
+    """The question, its options with their letters, and a newline."""
+    options = f"\nOptions: {' '.join(lettered(question.options))}" if question.options else ""
+    return f"Question: {question.text}{options}\n"
 
 
 def alpaca_text(question: str) -> str:

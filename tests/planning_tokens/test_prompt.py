@@ -15,7 +15,7 @@ from memreason.models.build import build
 from memreason.models.load import load
 from memreason.models.token_embeddings import add_tokens
 from memreason.planning_tokens.layout import IGNORE, PlanningTokens
-from memreason.planning_tokens.prompt_templates import ALPACA, CHAT, INSTRUCTION
+from memreason.planning_tokens.prompt import ALPACA, CHAT, INSTRUCTION
 from memreason.records import MEMORY, REASON
 
 TEMPLATE = (

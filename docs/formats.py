@@ -197,7 +197,8 @@ does not know the number refuses the file by name.
 
 `{METRICS}` has `format` {results.FORMAT}. Files of format 1, which did not say so, are still read; they are told apart
 by having no `format`. There the overall metrics of an evaluation stood at the top of the file, the `splits` of
-`memreason score` were counts, and three rates over all splits stood among the splits of a run's `after`.
+`memreason score` were counts, and `memory_true`, `reason_valid` and `errors_by_cause` over all splits stood
+among the splits of a run's `after`.
 
 {results_section()}
 

@@ -95,6 +95,14 @@ def test_a_question_record_is_answered_alone(reasoner: Reasoner) -> None:
     assert reasoner.answer(Question("q", "Is Rome old?", "")).text == reasoner.answer("Is Rome old?").text
 
 
+def test_what_stands_in_the_config_about_training_does_not_matter(bases: dict[str, Path], tmp_path: Path) -> None:
+    build(ModelConfig(model_name_or_path=str(bases["padded"]), dtype="float32"), 90).save(tmp_path)
+    (tmp_path / "config.yaml").write_text(
+        "learning_rate: 1e-4\nuse_calculator: true\ngeneration_backend: a later one\n"
+    )
+    assert load(tmp_path).use_calculator
+
+
 def test_loading_says_nothing(bases: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     build(ModelConfig(model_name_or_path=str(bases["padded"]), dtype="float32"), 90).save(tmp_path)
     capfd.readouterr()

@@ -11,7 +11,7 @@ from typing import overload
 
 from transformers.utils import logging as transformers_logging
 
-from memreason.config.run import CONFIG, RunConfig, read_config
+from memreason.config.run import CONFIG, read_options
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import generate
 from memreason.generation.options import GenerationOptions
@@ -91,10 +91,11 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     _check_checkpoint(Path(path))
     with _quietly():
         unit = load_unit(Path(path), base, dtype, device=choose_device(device))
-    config = read_config(Path(path)) if (Path(path) / CONFIG).is_file() else RunConfig()
-    if config.ablations.use_demonstrations:
+    # Not the whole config: a checkpoint can answer, whatever stands there about its training.
+    options = read_options(Path(path)) if (Path(path) / CONFIG).is_file() else {}
+    if options.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
-    return Reasoner(unit, config.data.use_calculator)
+    return Reasoner(unit, bool(options.get("use_calculator")))
 
 
 def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:

@@ -166,15 +166,16 @@ class TestRecipes:
         assert "No such file" in error and "demo, llama-8b-eight-gpus, " in error
         assert "did you mean demo?" in fails(capsys, "train", "--config", "demoo")
         assert "say --config demo" in fails(capsys, "train", "--config", "recipes/demo.yaml")
+        assert fails(capsys, "evaluate", "--config", "demo").endswith("--config demo: No such file or directory\n")
 
     def test_a_file_wins_over_a_recipe_that_comes_along_and_a_folder_does_not(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "demo").mkdir()
-        assert find_recipe("demo").parent == RECIPES
+        assert find_recipe("demo", ["demo"]).parent == RECIPES
         (tmp_path / "strategyqa").write_text("seed: 1\n")
-        assert find_recipe("strategyqa") == Path("strategyqa")
+        assert find_recipe("strategyqa", ["strategyqa"]) == Path("strategyqa")
 
 
 class TestFlags:

@@ -48,6 +48,15 @@ def test_a_new_folder_is_begun_with_its_config(tmp_path: Path) -> None:
     assert check_run(run, CONFIG_A, resume=True, overwrite=False) is True
 
 
+def test_a_run_whose_config_has_lost_a_training_argument_is_not_resumed_with_another_one(tmp_path: Path) -> None:
+    begin_run(tmp_path, CONFIG_A)
+    options = yaml.safe_load((tmp_path / CONFIG).read_text())
+    del options["seed"]
+    (tmp_path / CONFIG).write_text(yaml.safe_dump(options))
+    with pytest.raises(UserError, match="begun with other options: seed was None and is 42"):
+        check_run(tmp_path, CONFIG_A, resume=True, overwrite=False)
+
+
 def test_somebody_elses_model_is_not_overwritten_even_if_asked(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"precious")
     for overwrite in (False, True):

@@ -144,11 +144,12 @@ class Parser(HfArgumentParser):
             formatter_class=_Help,
             allow_abbrev=False,
         )
-        packaged = f", or a recipe of the package by its name ({', '.join(recipe_names())})"
+        self._recipes = recipe_names() if command in ("train", "tasks") else []
+        packaged = f", or a recipe of the package by its name ({', '.join(self._recipes)})" if self._recipes else ""
         self.add_argument(
             "--config",
             metavar="RECIPE.yaml",
-            help=f"a file of options{packaged if command == 'train' else ''}; the command line overrides it",
+            help=f"a file of options{packaged}; the command line overrides it",
         )
         for action in self._actions:
             if action.type is string_to_bool:
@@ -198,7 +199,7 @@ class Parser(HfArgumentParser):
         one, and for a value of the wrong type; for a recipe with file and line.
         """
         arguments, recipe = _without_config(argv)
-        arguments = [*(self._of_recipe(find_recipe(recipe)) if recipe is not None else ()), *arguments]
+        arguments = [*(self._of_recipe(find_recipe(recipe, self._recipes)) if recipe is not None else ()), *arguments]
         for argument in arguments:
             if argument.startswith("--") and argument not in ("--help", "--"):
                 self._check_flag(argument[2:].partition("=")[0])
@@ -254,7 +255,7 @@ class Parser(HfArgumentParser):
 
     def _of_recipe(self, path: Path) -> Iterator[str]:
         """The recipe as command-line arguments. Each one is parsed by itself first, so that an error names its line."""
-        for place, name, values in read_recipe(path):
+        for place, name, values in read_recipe(path, self._recipes):
             self._check_flag(name, place)
             if not values:
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os.path import isfile
 from pathlib import Path
 
@@ -25,27 +25,28 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
-def find_recipe(name: str) -> Path:
-    """The file that `--config name` means: a file of that name if there is one, else the package's recipe."""
-    return RECIPES / f"{name}.yaml" if name in recipe_names() and not isfile(name) else Path(name)
+def find_recipe(name: str, ours: Sequence[str]) -> Path:
+    """The file that `--config name` means: a file of that name if there is one, else the package's recipe.
+
+    ``ours`` has the names of those recipes that are for the command.
+    """
+    return RECIPES / f"{name}.yaml" if name in ours and not isfile(name) else Path(name)
 
 
-def read_recipe(path: Path) -> Iterator[tuple[str, str, list[str]]]:
+def read_recipe(path: Path, ours: Sequence[str] = ()) -> Iterator[tuple[str, str, list[str]]]:
     """(file:line, name, values) of each option, with the values as on the command line; no values for null.
 
     Scalars are taken as they are written (YAML itself would read `no` as False, and `1e-3` as a text). Raises UserError
     if the file cannot be read, if it is not a mapping of names to values, and if it has a name twice (YAML would
-    silently use the last).
+    silently use the last). The message about a missing file names the package's recipes for the command, ``ours``.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         document = yaml.compose(text, yaml.SafeLoader)
     except FileNotFoundError as error:
-        ours = recipe_names()
         hint = f"; say --config {path.stem}" if path.stem in ours else did_you_mean(path.stem, ours)
-        raise UserError(
-            f"--config {path}: {error.strerror}, and the package has no recipe of this name ({', '.join(ours)}){hint}"
-        ) from error
+        others = f", and the package has no recipe of this name ({', '.join(ours)}){hint}" if ours else ""
+        raise UserError(f"--config {path}: {error.strerror}{others}") from error
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

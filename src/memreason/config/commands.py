@@ -1,4 +1,4 @@
-"""Options of the commands that load no model: `memreason tasks` and `memreason score`."""
+"""Options of `memreason tasks`, `score`, `evaluate` and `ask`."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def read_options(folder: Path) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise UserError(f"{path}: is empty, or has no list of options; the run cannot be continued")
     with reading(f"{path}: not a config that memreason wrote", _AGAIN):
-        for kind in _PARTS:
+        for kind in (ModelConfig, AblationConfig, DataConfig):
             check_fields(kind, options)
     return options
 
@@ -115,6 +115,8 @@ def read_config(folder: Path) -> RunConfig:
     if "dataset" not in options:
         raise UserError(f"{path}: names no dataset; {_AGAIN}")
     try:
-        return RunConfig.of(options)
+        with reading(f"{path}: not a config that memreason wrote", _AGAIN):
+            return RunConfig.of(options)
     except UserError as error:
-        raise UserError(f"{path}: {error}; {_AGAIN}") from error
+        message = str(error)
+        raise UserError(message if message.startswith(str(path)) else f"{path}: {message}; {_AGAIN}") from error

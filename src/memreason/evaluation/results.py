@@ -18,6 +18,7 @@ from memreason.runtime.reading import check_fields, read_object, reading, shown
 FORMAT = 2
 """The newest form of all these files."""
 _REMEDY = "delete it, and the same command makes it anew"
+_REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is left, it trains again)"
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,17 @@ class Metrics:
         metrics = cls(**_known(cls, row) | {name: _interval(row[name]) for name in _INTERVALS})
         if metrics.n < 1 or metrics.correct + metrics.incorrect + metrics.no_answer != metrics.n:
             raise ValueError(f"n is {shown(metrics.n)}, and not the sum of correct, incorrect and no_answer")
+        rates = {name: value for name, value in asdict(metrics).items() if name not in _COUNTS and value is not None}
+        for name, value in rates.items():
+            if not all(0 <= rate <= 1 for rate in (value if name in _INTERVALS else [value])):  # not a number is not
+                raise ValueError(f"{name} is {shown(value)}, and not in [0, 1]")
+        if not metrics.judged and any(name in rates for name in _JUDGED):
+            raise KeyError("errors_by_cause")
         return metrics
 
 
 _INTERVALS = ("interval", "flexible_interval")
+_COUNTS = ("n", "correct", "incorrect", "no_answer", "steps", "errors_by_cause")
 _JUDGED = tuple(field.name for field in fields(Metrics) if field.default is None)
 
 
@@ -194,7 +202,7 @@ class RunResult:
 
         A file of format 1 lacks some metrics over several splits; they are pooled from the metrics of the splits.
         """
-        with reading(f"{where}: not the metrics of a run", _REMEDY):
+        with reading(f"{where}: not the metrics of a run", _REMEDY_OF_A_RUN):
             row = _newest(row, where, run_of_format_1)
             check_fields(EvaluationResult, {"dtype": row["dtype"]})
             validation = row["validation"]

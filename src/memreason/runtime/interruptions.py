@@ -96,6 +96,8 @@ def run_until_ended(main: Coroutine[Any, Any, Result]) -> Result:
     try:
         return asyncio.run(cancellable())
     except asyncio.CancelledError:
+        if not ended:  # cancelled from within
+            raise
         raise Ended(ended[0]) from None
     finally:
         for number, handler in handled.items():  # the loop has put the system's own handlers in their place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import reprlib
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from memreason.config.ablations import AblationConfig
@@ -98,7 +98,9 @@ def check_run(folder: Path, config: RunConfig, resume: bool, overwrite: bool) ->
         return False
     was = _config_of_run(folder)
     if resume:
-        begun, now = was.options(), config.options()
+        # A training argument that is missing is damage, and no option that was added later: it has no default.
+        missing = asdict(was.training).keys() - read_options(folder).keys()
+        begun, now = was.options() | dict.fromkeys(missing), config.options()
         changed = [
             key
             for key in {**begun, **now}

@@ -60,13 +60,13 @@ def _prepare(entry: Entry, work: Work, dtype: str) -> Callable[[Sequence[int]], 
         seconds = time.perf_counter() - start
         texts, written = {}, 0
         for n, result in zip(numbers, answers, strict=True):
-            room = work.limit - len(work.prompts[n])
+            max_new_tokens = work.limit - len(work.prompts[n])
             if isinstance(result, Trace):
                 ids = tokenizer.encode(result.text, add_special_tokens=False)
                 texts[n] = result.text
-                written += room if result.truncated else len(ids) - len(prefix)
+                written += max_new_tokens if result.truncated else len(ids) - len(prefix)
             else:
-                ids = (result[: result.index(end_id)] if end_id in result else result)[:room]
+                ids = (result[: result.index(end_id)] if end_id in result else result)[:max_new_tokens]
                 texts[n] = "".join(prefix) + tokenizer.decode(ids, skip_special_tokens=False)
                 written += len(ids)
         read = written + sum(len(work.prompts[n]) for n in numbers)

@@ -82,7 +82,7 @@ def answer_each(
         on_result(i, unit.layout.parse(questions[i], "", truncated=True))
     order = np.argsort(lengths, kind="stable")
     order = order[: len(order) - np.count_nonzero(lengths >= limit)]
-    room = LazySequence(len(order), lambda at: limit - int(lengths[order[at]]))
+    max_new_tokens = LazySequence(len(order), lambda at: limit - int(lengths[order[at]]))
     with (
         considerate(),
         unit.merged() as model,
@@ -92,14 +92,14 @@ def answer_each(
 
         def on_ended(at: int, ids: list[int]) -> None:
             index = int(order[at])
-            on_result(index, _trace(unit, questions[index], ids, room[at], bool(options.shots)))
+            on_result(index, _trace(unit, questions[index], ids, max_new_tokens[at], bool(options.shots)))
             bar.update()
 
         batches = PaddedBatches(unit, model)
         again = [] if not shot_ids or batches.read_once(shot_ids) else shot_ids
         # Each prompt is tokenised again when its turn comes; compared with its answer, this takes little time.
         prompts = LazySequence(len(order), lambda at: [*again, *prompt_of(questions[int(order[at])])])
-        _decode(batches, Requests(prompts, room, len(again) + limit), options, on_ended)
+        _decode(batches, Requests(prompts, max_new_tokens, len(again) + limit), options, on_ended)
 
 
 def _decode(batches: PaddedBatches, requests: Requests, options: GenerationOptions, on_ended: OnEnded) -> None:

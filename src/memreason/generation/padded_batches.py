@@ -76,26 +76,26 @@ class PaddedBatches:
         for call in range(calls):
             batch = batches[call] if call < len(batches) else range(0)
             prompts = [requests.prompts[at] for at in batch] or [[self.unit.end_id]]
-            room = max((requests.max_new_tokens[at] for at in batch), default=1)
-            generated = self.generate(prompts, room, **settings(self.width(prompts)))
+            max_new_tokens = max((requests.max_new_tokens[at] for at in batch), default=1)
+            generated = self.generate(prompts, max_new_tokens, **settings(self.width(prompts)))
             for at, ids in zip(batch, generated, strict=False):
                 on_ended(at, ids)
 
     def batches(self, requests: Requests, size: int) -> list[range]:
         """The ranges of prompts to decode together, at most ``size`` each. Prompts are sorted by length, and the longer
         a prompt is, the fewer tokens may follow it."""
-        count, prompts, room = len(requests), requests.prompts, requests.max_new_tokens
+        count, prompts, max_new_tokens = len(requests), requests.prompts, requests.max_new_tokens
         even = [range(at, min(at + size, count)) for at in range(0, count, size)]
         first = list(prompts[0]) if count else [self.unit.end_id]
-        if self.sharded or any(room[batch[0]] != room[batch[-1]] for batch in even):
-            reason = self._why_not_padded(first, len(first) + (room[0] if count else 1))
+        if self.sharded or any(max_new_tokens[batch[0]] != max_new_tokens[batch[-1]] for batch in even):
+            reason = self._why_not_padded(first, len(first) + (max_new_tokens[0] if count else 1))
             if not reason:
                 return even
             logger.info(f"only prompts of equal length share a batch: {reason}")
         if size > 1 and (reason := self._why_not("beside", lambda: self._stands_beside(first))):
             logger.info(f"one prompt at a time: together with another prompt, {reason}")
             size = 1
-        starts = [at for at in range(count) if at == 0 or room[at] != room[at - 1]]
+        starts = [at for at in range(count) if at == 0 or max_new_tokens[at] != max_new_tokens[at - 1]]
         return [
             range(at, min(at + size, end))
             for start, end in zip(starts, [*starts[1:], count], strict=True)

@@ -274,8 +274,9 @@ def test_a_run_of_which_one_process_dies_can_be_resumed(
     os.kill(process_of(job, victim), signal.SIGKILL)
     output = output_of(job)
     assert job.returncode != 0
-    assert output.count("another process of the run has ended") == 1, output
-    assert output.count("the same command with --resume goes on from the last checkpoint") == 1
+    if "(SIGABRT)" not in output:  # a thread of gloo may abort the other process before that can say anything
+        assert output.count("another process of the run has ended") == 1, output
+        assert output.count("the same command with --resume goes on from the last checkpoint") == 1
     assert not (killed / "metrics.json").exists(), "the kill came too late to test anything"
 
     alone = [sys.executable, "-m", "memreason", "train", "--config", str(killed / "config.yaml"), "--resume"]

@@ -174,26 +174,9 @@ def results_section() -> str:
     return "\n\n".join(parts)
 
 
-def page() -> str:
-    """The whole page."""
-    labelled = Path("OUTPUT.jsonl")
-    return f"""# Files that memreason writes
-
-<!-- Made by `python docs/formats.py` from the types in the source; change those. -->
-
-All text is UTF-8. JSON files are written whole or not at all; `.jsonl` files hold one JSON object a line. No file holds
-a key or password, and none is a pickle once a run is finished. Where a file has a `format`, a version of memreason that
-does not know the number refuses the file by name.
-
-| folder | files |
-|---|---|
-| a run | `{CONFIG}`, `{MANIFEST}`, weights, `trainer_state.json`, `{METRICS}` (written last), and the folders below |
-| `before/`, `evaluation/`, `epochs/epoch-…/` of a run | evaluations: `{TRACES}`, `{TRACES_TO_READ}`, `{METRICS}` |
-| `checkpoint-…/` of a run | `{MANIFEST}`, `{CONFIG}`, the weights, `trainer_state.json` |
-| `evaluation-…/`, or `--output_dir` | what `memreason evaluate` finds: an evaluation |
-| `…-score/`, or `--output_dir` | what `memreason score` finds: an evaluation, and `{UNMATCHED}` |
-
-## Evaluations and runs
+def evaluations() -> str:
+    """Evaluations and runs."""
+    return f"""## Evaluations and runs
 
 `{METRICS}` has `format` {results.FORMAT}. Files of format 1, which did not say so, are still read; they are told apart
 by having no `format`. There the overall metrics of an evaluation stood at the top of the file, the `splits` of
@@ -215,8 +198,12 @@ The same for reading: question, generated solution and gold solution, with a rul
 ### `{UNMATCHED}`
 
 {table(Unmatched)}
+"""
 
-## Checkpoints
+
+def checkpoints() -> str:
+    """Checkpoints and their config."""
+    return f"""## Checkpoints
 
 The weights are safetensors in PEFT's and transformers' own form (`adapter_model.safetensors` with
 `adapter_config.json`; in mode `none` `model.safetensors` with `config.json`), and the tokenizer is saved beside them.
@@ -239,8 +226,13 @@ Every option that the run was begun with, as a recipe: `memreason train --config
 options below, those of Hugging Face's TrainingArguments that are not at their default.
 
 {options_table(ModelConfig, AblationConfig, DataConfig)}
+"""
 
-## Labelling
+
+def labelling() -> str:
+    """The files of `memreason label`."""
+    labelled = Path("OUTPUT.jsonl")
+    return f"""## Labelling
 
 `memreason label --output {labelled}` appends to two files in the order of the questions, and keeps its settings in
 `{settings_path(labelled)}`: what a later sitting must share with the first, and in `measured_dtypes` the data types of
@@ -266,8 +258,12 @@ where `--request_cache` says. Costs are in dollars, times in seconds since 1970.
 ```sql
 {TABLES.strip()}
 ```
+"""
 
-## Step types
+
+def step_types() -> str:
+    """The folder of `memreason step-types fit`."""
+    return f"""## Step types
 
 `memreason step-types fit` writes a folder: `{RECORD}`, the centres or weights in `{TENSORS}`, `{STEPS}`, and the
 pictures `steps.png` and, for SQ-VAE, `losses.png`.
@@ -279,13 +275,34 @@ pictures `steps.png` and, for SQ-VAE, `losses.png`.
 ### `{STEPS}`
 
 {table(StepRow)}
+"""
 
-## `benchmark.json`
+
+def page() -> str:
+    """The whole page."""
+    head = f"""# Files that memreason writes
+
+<!-- Made by `python docs/formats.py` from the types in the source; change those. -->
+
+All text is UTF-8. JSON files are written whole or not at all; `.jsonl` files hold one JSON object a line. No file holds
+a key or password, and none is a pickle once a run is finished. Where a file has a `format`, a version of memreason that
+does not know the number refuses the file by name.
+
+| folder | files |
+|---|---|
+| a run | `{CONFIG}`, `{MANIFEST}`, weights, `trainer_state.json`, `{METRICS}` (written last), and the folders below |
+| `before/`, `evaluation/`, `epochs/epoch-…/` of a run | evaluations: `{TRACES}`, `{TRACES_TO_READ}`, `{METRICS}` |
+| `checkpoint-…/` of a run | `{MANIFEST}`, `{CONFIG}`, the weights, `trainer_state.json` |
+| `evaluation-…/`, or `--output_dir` | what `memreason evaluate` finds: an evaluation |
+| `…-score/`, or `--output_dir` | what `memreason score` finds: an evaluation, and `{UNMATCHED}` |
+"""
+    benchmark = """## `benchmark.json`
 
 `memreason benchmark --output benchmark.json` writes one object: `machine` (processor, memory, versions), `options` of
 the command, `work` (what was to be done, in tokens), `ceiling` (the machine's own rates, measured in every round), and
 for each section of `--what` an object of contestants: the figures of their turns, medians first.
 """
+    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), benchmark])
 
 
 if __name__ == "__main__":

@@ -109,9 +109,12 @@ def read_options(folder: Path) -> dict[str, Any]:
     return options
 
 
-def read_config(folder: Path) -> RunConfig:
-    """The frozen config in ``folder``; UserError where there is none, or it is damaged."""
-    path, options = Path(folder) / CONFIG, read_options(folder)
+def read_config(folder: Path, options: Mapping[str, Any] | None = None) -> RunConfig:
+    """The frozen config in ``folder``; UserError where there is none, or it is damaged.
+
+    ``options`` are what `read_options` gave for this folder, if it was read already.
+    """
+    path, options = Path(folder) / CONFIG, read_options(folder) if options is None else options
     if "dataset" not in options:
         raise UserError(f"{path}: names no dataset; {_AGAIN}")
     try:

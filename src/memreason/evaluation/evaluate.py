@@ -32,7 +32,7 @@ from memreason.runtime.devices import choose_device
 from memreason.runtime.disk_list import DiskList
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw, load_data
-from memreason.tasks.registry import ALIASES
+from memreason.tasks.registry import ALIASES, TASKS
 
 EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
@@ -100,7 +100,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
     for name in names:
         if not task.splits.get(name):
             have = ", ".join(split for split, solutions in task.splits.items() if solutions)
-            raise UserError(f"--split {name}: {task.name} has the splits {have}")
+            what = f"--split {name}" if config.split else f"the split {name} has no questions"
+            raise UserError(f"{what}: {task.name} has the splits {have}; choose one of them with --split")
     if not names:
         raise UserError(f"{task.name} has no test split; choose one with --split: {', '.join(task.splits)}")
     if not trained:
@@ -154,7 +155,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
             "one, questions that it was trained on would be among the test questions"
         )
     given = ["data_path", "split_seed", "model_max_length", "use_calculator", "generation_backend"]
-    if data.dataset != "atlas":
+    if not TASKS[ALIASES.get(data.dataset, data.dataset)].made_to_size:
         given.append("num_test")
     data = replace(data, **{name: value for name in given if (value := getattr(config, name)) is not None})
     device = choose_device(config.device)

@@ -7,6 +7,7 @@ import reprlib
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
@@ -69,16 +70,16 @@ def frozen_config(
     return RunConfig(model, ablations, data, MainArguments(**main), others)
 
 
-def _config_of_run(folder: Path) -> RunConfig:
-    """The config in ``folder``. Raises UserError where memreason did not write it: then no file in the folder is
-    known to be memreason's."""
+def _options_of_run(folder: Path) -> dict[str, Any]:
+    """The options in the config of ``folder``. Raises UserError where memreason did not write it: then no file in the
+    folder is known to be memreason's."""
     options = read_options(folder)
     if missing := [name for name in _ALWAYS if name not in options]:
         raise UserError(
             f"{folder / CONFIG} is not the config of a run of memreason: it has no {missing[0]}; give another "
             "--output_dir (nothing was changed in this one)"
         )
-    return read_config(folder)
+    return options
 
 
 def check_run(folder: Path, config: RunConfig, resume: bool, overwrite: bool) -> bool:
@@ -96,10 +97,11 @@ def check_run(folder: Path, config: RunConfig, resume: bool, overwrite: bool) ->
         if others:
             raise UserError(f"--output_dir {folder} holds {', '.join(others)}, but no run; give an empty folder")
         return False
-    was = _config_of_run(folder)
+    options = _options_of_run(folder)
+    was = read_config(folder, options)
     if resume:
         # A training argument that is missing is damage, and no option that was added later: it has no default.
-        missing = asdict(was.training).keys() - read_options(folder).keys()
+        missing = asdict(was.training).keys() - options.keys()
         begun, now = was.options() | dict.fromkeys(missing), config.options()
         changed = [
             key
@@ -165,7 +167,7 @@ def begin_run(folder: Path, config: RunConfig) -> None:
     Only files of names that a run writes are removed; all others stay.
     """
     if (folder / CONFIG).exists():
-        whole = _config_of_run(folder).model.parameter_efficient_mode == "none"
+        whole = _options_of_run(folder).get("parameter_efficient_mode") == "none"
         for checkpoint in checkpoints_of(folder):
             remove_checkpoint(checkpoint)
         before = config.data.k_shot and not config.ablations.use_demonstrations  # then it was just written

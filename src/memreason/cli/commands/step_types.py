@@ -95,7 +95,9 @@ def print_next(console: Console, folder: str, fitted: StepTypesConfig | None) ->
     """Print the folder of the fit and, if the types were ``fitted`` just now, the command that trains with them."""
     show(console, f"\npictures and all steps: {folder}")
     if fitted:
-        number = f" --num_plan_types {fitted.num_types}" if fitted.selection_method != "+-*/" else ""
+        from memreason.step_types.methods import find_method
+
+        number = f" --num_plan_types {fitted.num_types}" if not find_method(fitted.selection_method).fixed_types else ""
         place = f" --step_types_path {folder}" if fitted.output_dir or fitted.encoder else ""
         options = f"--extract_step_type_tokens {fitted.selection_method}{number}{place}"
         show(console, f"train with them: memreason train {options} …", soft_wrap=True)

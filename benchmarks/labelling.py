@@ -6,7 +6,7 @@
    the ideal is 320 requests a second. Prints the share of it that runs reach, start to end of the
    requests (median of three), and how many were in flight at most.
 2. Volume: the scripted agent labels 1,000 and 100,000 questions. Prints peak memory of both
-   processes, and the time per row in the first and the last tenth of the rows.
+   processes, and the time per row in the second and the last tenth of the rows.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def volume(folder: Path, sizes: tuple[int, int]) -> None:
     peaks = []
     for size in sizes:
         write_questions(folder / "questions.jsonl", size)
-        peak, first, last = json.loads(child("volume", folder, size))
+        peak, second, last = json.loads(child("volume", folder, size))
         peaks.append(peak)
         print(
-            f"  {size:>7,} rows: peak memory {peak:.0f} MB; {1e3 * first:.2f} ms a row in the first tenth, "
+            f"  {size:>7,} rows: peak memory {peak:.0f} MB; {1e3 * second:.2f} ms a row in the second tenth, "
             f"{1e3 * last:.2f} ms in the last", flush=True,
         )  # fmt: skip
     print(f"memory at {sizes[1]:,} rows over memory at {sizes[0]:,}: {peaks[1] / peaks[0]:.2f}")
@@ -107,7 +107,7 @@ def measure_label(folder: Path, number: int) -> None:
 
 
 def measure_volume(folder: Path, size: int) -> None:
-    """[peak memory in MB, seconds a row in the first tenth, in the last tenth] with the scripted agent."""
+    """[peak memory in MB, seconds a row in the second tenth, in the last tenth] with the scripted agent."""
     import resource
 
     from memreason.label.config import LabelConfig
@@ -123,7 +123,6 @@ def measure_volume(folder: Path, size: int) -> None:
             times.append(time.perf_counter())
 
     RunFiles.write = write_and_note  # type: ignore[method-assign]
-    start = time.perf_counter()
     run(LabelConfig(
         input=str(folder / "questions.jsonl"), output=str(folder / f"volume-{size}.jsonl"), planner="scripted",
         request_cache=str(folder / f"volume-{size}.sqlite"), concurrency=IN_FLIGHT,
@@ -131,7 +130,6 @@ def measure_volume(folder: Path, size: int) -> None:
     tenth = size // 10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([peak, (times[1] - times[0]) / tenth, (times[-1] - times[-2]) / tenth]))
-    assert start < times[0]
 
 
 def main() -> None:

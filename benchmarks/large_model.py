@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig
 from memreason.benchmark.ceiling import synchronize
 from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
+from memreason.generation.requests import Requests, Rules
 from memreason.generation.scheduler import decode
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.adapters import with_adapters
@@ -103,8 +104,8 @@ def answer(unit: ModelUnit, questions: int, new_tokens: int) -> dict[str, float]
                 synchronize()
                 start = time.perf_counter()
                 if name == "memreason":
-                    room = [new_tokens] * len(asked)
-                    decode(model, asked, room, end_id=-1, slots=questions, on_ended=lambda index, ids: None)
+                    requests = Requests(asked, [new_tokens] * len(asked), 64 + new_tokens)
+                    decode(model, requests, Rules(end_id=-1), slots=questions, on_ended=lambda index, ids: None)
                 else:
                     for prompt in asked:
                         ids = torch.tensor([prompt], device=unit.device)

@@ -136,8 +136,8 @@ def main() -> None:
                     found.setdefault((name, beside), []).append(rate)
         usual = median(found[next(iter(WAYS)), False])
         for name in WAYS:
-            alone, beside = (median(found[name, flag]) for flag in (False, True))
-            print(f"{name:>12}  {what:>10}  {alone:9.3f}  {beside:9.3f}  {beside / alone:12.0%}  {alone / usual:18.1%}",
+            alone, crowded = (median(found[name, flag]) for flag in (False, True))
+            print(f"{name:>12}  {what:>10}  {alone:9.3f}  {crowded:9.3f}  {crowded / alone:12.0%}  {alone / usual:18.1%}",
                   flush=True)  # fmt: skip
 
 

@@ -1,12 +1,11 @@
 """Every kind of file that memreason reads: a valid one, how it is read, and what would be nonsense."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fuzz import checkpoints, labelling
-from fuzz.mutate import Mutator, as_bytes, as_jsonl, as_yaml
+from fuzz.mutate import Mutator, as_bytes, as_jsonl, as_yaml, jsonl, one_file
 
 from memreason.cli.parser import Parser
 from memreason.config.data import DataConfig
@@ -33,14 +32,6 @@ class Kind(NamedTuple):
     refusals: tuple[type[Exception], ...] = ()
     place: str = ""
     share: float = 1.0
-
-
-def one_file(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(content) and None
-
-
-def jsonl(*rows: dict[str, Any]) -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
 # ---- datasets ------------------------------------------------------------------------------------

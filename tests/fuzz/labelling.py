@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from fuzz.mutate import as_bytes, as_json, as_jsonl
+from fuzz.mutate import as_bytes, as_json, as_jsonl, jsonl, one_file
 
 from memreason.label import resume
 from memreason.label.config import LabelConfig
@@ -35,14 +35,6 @@ SETTINGS = {"planner": "scripted", "knowledge": "scripted", "order": "interleave
 CHOICE = Question("q", "What writes?", "B", ("spoon", "pen", "hat"))
 
 
-def lines(*rows: Any) -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-
-
-def one(name: str, content: bytes) -> Any:
-    return lambda folder: (folder / name).write_bytes(content) and None
-
-
 def read_input(folder: Path) -> list[QuestionAndKind]:
     return list(Questions(LabelConfig(input=str(folder / "mine.jsonl"), output="out.jsonl", planner="scripted")))
 
@@ -69,8 +61,8 @@ def read_converted(folder: Path) -> list[str]:
 
 def make_run(folder: Path) -> None:
     output = folder / "out.jsonl"
-    output.write_bytes(lines(*SOLVED[:3]))
-    rejects_path(output).write_bytes(lines(REJECT))
+    output.write_bytes(jsonl(*SOLVED[:3]))
+    rejects_path(output).write_bytes(jsonl(REJECT))
     resume.settings_path(output).write_text(json.dumps(SETTINGS))
 
 
@@ -164,22 +156,26 @@ BODY = {"id": "x", "object": "chat.completion", "choices": [{"index": 0, "finish
 LINE = {"id": "b", "custom_id": "key", "response": {"status_code": 200, "request_id": "r", "body": BODY}, "error": None}
 
 KINDS: dict[str, dict[str, Any]] = {
-    "label input": dict(make=one("mine.jsonl", lines(*SOLVED)), file="mine.jsonl", form=as_jsonl, read=read_input,
+    "label input": dict(make=one_file("mine.jsonl", jsonl(*SOLVED)), file="mine.jsonl", form=as_jsonl, read=read_input,
                         nonsense=odd_questions, place="mine.jsonl"),
-    "label inspect": dict(make=one("ours.jsonl", lines(*SOLVED)), file="ours.jsonl", form=as_jsonl, place="ours.jsonl",
+    "label inspect": dict(make=one_file("ours.jsonl", jsonl(*SOLVED)), file="ours.jsonl",
+                          form=as_jsonl, place="ours.jsonl",
                           read=lambda folder: figures(read_solutions(folder / "ours.jsonl")[0])),
-    "label convert": dict(make=one("ours.jsonl", lines(*SOLVED)), file="ours.jsonl", form=as_jsonl, place="ours.jsonl",
+    "label convert": dict(make=one_file("ours.jsonl", jsonl(*SOLVED)), file="ours.jsonl",
+                          form=as_jsonl, place="ours.jsonl",
                           read=read_converted),
     "label output": dict(make=make_run, file="out.jsonl", form=as_jsonl, read=go_on, place="out"),
     "label rejects": dict(make=make_run, file="out.rejects.jsonl", form=as_jsonl, read=go_on, place="out"),
     "label settings": dict(make=make_run, file="out.settings.json", form=as_json, read=go_on, place="out"),
-    "plan": dict(make=one("reply.txt", json.dumps(PLAN).encode()), file="reply.txt", form=as_json, read=read_reply,
+    "plan": dict(make=one_file("reply.txt", json.dumps(PLAN).encode()), file="reply.txt", form=as_json, read=read_reply,
                  nonsense=odd_texts, refusals=(Problem,)),
-    "facts": dict(make=one("facts.txt", b'{"facts": ["A pen does.", "A bowl does."]}'), file="facts.txt", form=as_json,
+    "facts": dict(make=one_file("facts.txt", b'{"facts": ["A pen does.", "A bowl does."]}'), file="facts.txt",
+                  form=as_json,
                   read=read_fact_reply, nonsense=odd_texts, refusals=(Problem,)),
-    "completion": dict(make=one("body.json", json.dumps(BODY).encode()), file="body.json", form=as_json, read=read_body,
+    "completion": dict(make=one_file("body.json", json.dumps(BODY).encode()), file="body.json",
+                       form=as_json, read=read_body,
                        nonsense=odd_reply, refusals=(ValueError, RecursionError)),
-    "batch line": dict(make=one("line.json", json.dumps(LINE).encode()), file="line.json", form=as_json,
+    "batch line": dict(make=one_file("line.json", json.dumps(LINE).encode()), file="line.json", form=as_json,
                        read=read_batch_line, nonsense=lambda found: odd_reply(found.reply),
                        refusals=(json.JSONDecodeError, UnicodeDecodeError, RecursionError)),
     "request cache": dict(make=make_cache, file="replies.sqlite", form=as_bytes, read=read_cache, place="sqlite",

@@ -6,6 +6,7 @@ import random
 import re
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -182,3 +183,11 @@ def as_safetensors(draw: Mutator, content: bytes) -> bytes:
 def _dumped(draw: Mutator, value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=draw.random.random() < 0.7)
     return _NESTED.sub(_nested, text).encode("utf-8", "backslashreplace")
+
+
+def one_file(name: str, content: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(content) and None
+
+
+def jsonl(*rows: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)

@@ -1,10 +1,16 @@
 """Questions to label, and what became of them, for the tests of whole labelling runs."""
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from memreason.label.config import LabelConfig
+from memreason.label.run import run
+from memreason.label.solutions_and_rejects import RunFiles
 from memreason.runtime.files import read_jsonl
 
 
@@ -22,3 +28,9 @@ def write_questions(path: Path, n: int) -> list[str]:
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSONL file; none where it does not exist."""
     return [row for _, row in read_jsonl(path)] if path.exists() else []
+
+
+def quiet_run(config: LabelConfig) -> RunFiles:
+    """The files of a run whose messages nobody reads."""
+    with open(os.devnull, "w") as nowhere:
+        return run(config, Console(file=nowhere)).files

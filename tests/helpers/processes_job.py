@@ -1,4 +1,4 @@
-"""What test_processes.py lets two processes do: `torchrun --nproc_per_node 2 tests/processes_job.py FOLDER`.
+"""What test_distributed.py lets two processes do: `torchrun --nproc_per_node 2 tests/helpers/processes_job.py FOLDER`.
 
 Trains a run for each case in FOLDER/cases.json, first with whole models (ddp), then with sharded ones (fsdp),
 as the recipe for that says.

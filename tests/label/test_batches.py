@@ -1,6 +1,5 @@
 """Labelling through asynchronous batches: the same solutions, in rounds."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,13 +8,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from helpers.label_runs import rows_of, write_questions
-from rich.console import Console
+from helpers.label_runs import quiet_run, rows_of, write_questions
 
 from memreason.errors import UserError
 from memreason.label.config import LabelConfig
-from memreason.label.run import run
-from memreason.label.solutions_and_rejects import RunFiles, rejects_path
+from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.base import Stopped
 from memreason.llm.cache import RequestCache, Spent
 from memreason.llm.fake_server import CONTENT_FAULTS, ScriptedServer
@@ -32,11 +29,6 @@ def config(questions: Path, url: str, name: str = "out", **options: object) -> L
     defaults = {"input": str(questions), "output": str(folder / f"{name}.jsonl"), "planner": "m", "base_url": url,
                 "request_cache": str(folder / f"{name}.sqlite"), "batch": True, "poll_seconds": 0.01}  # fmt: skip
     return LabelConfig(**{**defaults, **options})
-
-
-def quiet_run(config: LabelConfig) -> RunFiles:
-    with open(os.devnull, "w") as nowhere:
-        return run(config, Console(file=nowhere)).files
 
 
 def spent(output: Path) -> Spent:

@@ -7,15 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.label_runs import rows_of, write_questions
-from rich.console import Console
+from helpers.label_runs import quiet_run, rows_of, write_questions
 
 from memreason.cli.main import main
 from memreason.errors import UserError
 from memreason.label import resume
 from memreason.label.config import LabelConfig
-from memreason.label.run import run
-from memreason.label.solutions_and_rejects import RunFiles, rejects_path
+from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.base import Stopped
 from memreason.llm.cache import RequestCache
 from memreason.llm.fake_server import ScriptedServer
@@ -34,11 +32,6 @@ def config(questions: Path, **options: object) -> LabelConfig:
     defaults = {"input": str(questions), "output": str(folder / "out.jsonl"), "planner": "scripted",
                 "request_cache": str(folder / "requests.sqlite")}  # fmt: skip
     return LabelConfig(**{**defaults, **options})
-
-
-def quiet_run(config: LabelConfig) -> RunFiles:
-    with open(os.devnull, "w") as nowhere:
-        return run(config, Console(file=nowhere)).files
 
 
 # ---- what comes out ----------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from memreason.runtime.devices import choose_device
 from memreason.runtime.disk_list import DiskList
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw, load_data
-from memreason.tasks.registry import ALIASES, TASKS
+from memreason.tasks.registry import ALIASES, TASKS, check_name
 
 EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
@@ -155,6 +155,7 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
             "one, questions that it was trained on would be among the test questions"
         )
     given = ["data_path", "split_seed", "model_max_length", "use_calculator", "generation_backend"]
+    check_name(data.dataset)
     if not TASKS[ALIASES.get(data.dataset, data.dataset)].made_to_size:
         given.append("num_test")
     data = replace(data, **{name: value for name in given if (value := getattr(config, name)) is not None})

@@ -137,8 +137,10 @@ def main() -> None:
         usual = median(found[next(iter(WAYS)), False])
         for name in WAYS:
             alone, crowded = (median(found[name, flag]) for flag in (False, True))
-            print(f"{name:>12}  {what:>10}  {alone:9.3f}  {crowded:9.3f}  {crowded / alone:12.0%}  {alone / usual:18.1%}",
-                  flush=True)  # fmt: skip
+            kept, usual_share = crowded / alone, alone / usual
+            print(
+                f"{name:>12}  {what:>10}  {alone:9.3f}  {crowded:9.3f}  {kept:12.0%}  {usual_share:18.1%}", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -24,9 +24,7 @@ def reasoner(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
 def test_one_question_gives_a_trace(reasoner: Reasoner) -> None:
     trace = reasoner.answer("Is Rome the capital of Italy?")
     assert isinstance(trace, Trace)
-    assert all(step.type and isinstance(step.text, str) for step in trace.steps)
-    assert trace.answer is None or isinstance(trace.answer, str)
-    assert trace.well_formed in (True, False)
+    assert trace == reasoner.unit.layout.parse(trace.question, trace.text, trace.truncated)
 
 
 def test_a_batch_gives_the_traces_that_single_questions_give(reasoner: Reasoner) -> None:
@@ -93,6 +91,13 @@ def test_a_stream_refuses_the_same(reasoner: Reasoner) -> None:
 
 def test_a_question_record_is_answered_alone(reasoner: Reasoner) -> None:
     assert reasoner.answer(Question("q", "Is Rome old?", "")).text == reasoner.answer("Is Rome old?").text
+
+
+def test_a_question_record_brings_its_own_options_and_is_not_empty(reasoner: Reasoner) -> None:
+    with pytest.raises(UserError, match="a Question has its own"):
+        reasoner.answer(Question("q", "Is Rome old?", ""), ["Yes", "No"])
+    with pytest.raises(UserError, match="the question is empty"):
+        reasoner.answer(Question("q", " ", ""))
 
 
 def test_what_stands_in_the_config_about_training_does_not_matter(bases: dict[str, Path], tmp_path: Path) -> None:

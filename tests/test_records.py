@@ -38,6 +38,7 @@ verdicts = st.builds(
 @given(verdicts)
 def test_a_verdict_survives_json(verdict):
     assert verdict_from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+    assert verdict_from_json(verdict.to_json()) == verdict
 
 
 @given(st.text())

@@ -104,6 +104,10 @@ def _question(question: object, options: Sequence[str] = (), name: str = "") -> 
     Raises UserError, whose message starts with ``name``, where the question or an option is not a text or is empty.
     """
     if isinstance(question, Question):
+        if options:
+            raise UserError(f"{name}options belong to a question given as a text; a Question has its own")
+        if not question.text.strip():
+            raise UserError(f"{name}the question is empty")
         return question
     if not isinstance(question, str):
         raise UserError(f"{name}a question is a text or a Question, and not {type(question).__name__}")
@@ -129,10 +133,10 @@ def _check_checkpoint(path: Path) -> None:
             "Only checkpoints of memreason can be asked; `memreason evaluate` also takes base models"
         )
         raise UserError(f"checkpoint {path}: no such folder{hint}")
-    if checkpoints := sorted(folder.name for folder in path.glob("checkpoint-*") if is_checkpoint(folder)):
+    if checkpoints := [folder.name for folder in path.glob("checkpoint-*") if is_checkpoint(folder)]:
         raise UserError(
             f"{path}: no memreason.json in it, so its run is not finished; go on with it by the same `memreason train` "
-            f"and --resume, or ask {path / checkpoints[-1]}"
+            f"and --resume, or ask {path / max(checkpoints, key=lambda name: (len(name), name))}"
         )
     if (path / "config.json").is_file() and not (path / "adapter_config.json").is_file():
         raise UserError(

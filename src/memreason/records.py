@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step without a label."""
@@ -147,27 +147,11 @@ class Verdict:
         }
 
 
-def _check_row(row: dict[str, Any]) -> None:
-    """Raise KeyError where a field of `TraceRow` is missing, TypeError where one has another type."""
-    texts = all(isinstance(row[name], str) for name in ("id", "question", "gold", "dataset", "split", "generated_text"))
-    optional = all(isinstance(row[name], str | None) for name in ("answer", "strict", "flexible", "cause"))
-    flags = all(isinstance(row[name], bool) for name in ("well_formed", "truncated"))
-    outcomes = all(row[name] in get_args(Outcome) for name in ("outcome", "flexible_outcome"))
-    options = isinstance(row["options"], list) and all(isinstance(option, str) for option in row["options"])
-    steps = isinstance(row["steps"], list) and all(
-        isinstance(step, dict) and all(isinstance(text, str) for text in step.values()) for step in row["steps"]
-    )
-    truth = row["step_truth"] is None or all(truth in (True, False, None) for truth in row["step_truth"])
-    if not (texts and optional and flags and outcomes and options and steps and truth):
-        raise TypeError("a field has another type than memreason writes there")
-
-
 def verdict_from_json(row: dict[str, Any]) -> Verdict:
-    """Read back what `Verdict.to_json` wrote.
+    """Read back what `Verdict.to_json` wrote. Raises KeyError that names a missing field.
 
-    Raises KeyError that names a missing field, and TypeError where a field has another type than `TraceRow` says.
+    The types of the fields are not checked; whoever reads a file does that first (`evaluation.files.read_traces`).
     """
-    _check_row(row)
     question = Question(
         id=row["id"],
         text=row["question"],

@@ -46,7 +46,6 @@ def run(config: BenchmarkConfig) -> dict[str, Any]:
         **{section: summarise(section, contestants, ceiling.turns) for section, contestants in sections.items()},
     }
     if config.output:
-        Path(config.output).parent.mkdir(parents=True, exist_ok=True)
         write_json(Path(config.output), result)
     return result
 

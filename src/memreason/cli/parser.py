@@ -144,7 +144,7 @@ class Parser(HfArgumentParser):
             formatter_class=_Help,
             allow_abbrev=False,
         )
-        self._recipes = recipe_names() if command in ("train", "tasks") else []
+        self._recipes = recipe_names() if command == "train" else []
         packaged = f", or a recipe of the package by its name ({', '.join(self._recipes)})" if self._recipes else ""
         self.add_argument(
             "--config",

@@ -14,10 +14,11 @@ from memreason.evaluation.metrics import MetricsCounter
 from memreason.evaluation.results import Metrics, Result
 from memreason.models.manifest import MANIFEST
 from memreason.planning_tokens.layout import PlanningTokens
-from memreason.records import Solution, Verdict, verdict_from_json
+from memreason.records import Solution, TraceRow, Verdict, verdict_from_json
 from memreason.runtime import distributed
 from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import atomic_write, create_beside, json_line, read_jsonl, write_json
+from memreason.runtime.reading import check_fields
 
 TRACES, TRACES_TO_READ, METRICS = "traces.jsonl", "traces.txt", "metrics.json"
 EVALUATION_FILES = (TRACES, TRACES_TO_READ, METRICS)
@@ -99,6 +100,7 @@ def read_traces(path: Path) -> DiskList[Verdict]:
 
 def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:
     try:
+        check_fields(TraceRow, row)
         return verdict_from_json(row)
     except (KeyError, TypeError) as error:
         field = error.args[0] if isinstance(error, KeyError) else json.dumps(str(error))

@@ -20,13 +20,11 @@ from transformers.masking_utils import sdpa_mask
 
 from memreason.errors import Unsupported
 from memreason.generation.kv_cache import SlotCache
+from memreason.kernels.attention_masks import check_options
 from memreason.kernels.patching import attention_implementation
 from memreason.models.sharding import is_sharded
 
 _NAME = "memreason_slots"
-_OF_THE_PASS = {"dropout", "position_ids", "cache_position", "use_cache", "output_attentions", "output_hidden_states",
-                "output_router_logits", "logits_to_keep", "return_dict"}  # fmt: skip
-"""Options that reach the attention function and do not change its result: without training there is no dropout."""
 _GRID = 2048
 """The most tokens of prompts, padding included, in one call of attention; a longer prompt has a call of its own."""
 
@@ -201,9 +199,8 @@ def _attend(
         raise Unsupported(f"sliding_window {window}")
     if attention_mask is not None:
         raise Unsupported("a mask of the model's own")
-    for name, given in options.items():
-        if given is not None and name not in _OF_THE_PASS and (name, given) != ("is_causal", True):
-            raise Unsupported(name)
+    options.pop("dropout", None)  # there is none without training
+    check_options(options)
     return slots.attend(int(module.layer_idx), query[0], key[0], value[0], scaling), None  # type: ignore[arg-type]
 
 

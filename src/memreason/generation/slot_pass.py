@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -57,7 +58,7 @@ def logits_of(model: PreTrainedModel, slots: SlotAttention, under_way: list[Row]
     rows = [*under_way, *joined]
     slots.cache.reserve(max(row.read + len(row.pending) for row in rows))
     lengths = [len(row.pending) for row in rows]
-    ends = [sum(lengths[: i + 1]) for i in range(len(rows))]
+    ends = list(accumulate(lengths))
     tokens = sum(lengths[: len(under_way)])
     width = max(lengths[: len(under_way)], default=1)
     length = max((row.read + len(row.pending) for row in under_way), default=0)

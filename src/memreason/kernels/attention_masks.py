@@ -17,6 +17,7 @@ from memreason.errors import Unsupported
 
 _HARMLESS = frozenset({
     "position_ids", "use_cache", "output_attentions", "output_hidden_states", "output_router_logits", "return_dict",
+    "cache_position", "logits_to_keep",
     "sliding_window",  # which is in the mask too, and there for every model
 })  # fmt: skip
 """Options of attention functions that do not change what is computed."""
@@ -68,12 +69,17 @@ def mask_of(
     return Seen(mask_function, local_size, device)
 
 
-def seen_of(attention_mask: object, options: Mapping[str, Any]) -> Seen:
-    """The `Seen` that an attention function got as its mask. Raises Unsupported if the model made a mask of its own, or
-    if an option could change what is computed."""
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise Unsupported if one of the ``options`` of an attention function could change what is computed."""
     for name, value in options.items():
         if value is not None and name not in _HARMLESS and not (name == "is_causal" and value is True):
             raise Unsupported(f"{name} in its attention")
+
+
+def seen_of(attention_mask: object, options: Mapping[str, Any]) -> Seen:
+    """The `Seen` that an attention function got as its mask. Raises Unsupported if the model made a mask of its own, or
+    if an option could change what is computed."""
+    check_options(options)
     if not isinstance(attention_mask, Seen):
         raise Unsupported("a mask of its own")
     return attention_mask

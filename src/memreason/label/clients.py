@@ -30,7 +30,7 @@ class Agents:
     def __init__(self, config: LabelConfig, agents: dict[str, Agent], cache: RequestCache, meter: Meter):
         self.run_name = str(Path(config.output).resolve())
         self.by_role, self.cache, self.meter = agents, cache, meter
-        self._config = config
+        self._config, self._extra = config, config.extra  # which is read from JSON each time
         self.answered = 0
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -39,7 +39,7 @@ class Agents:
         agent = self.by_role[ask.role]
         request = Request(
             agent.model, ask.messages, ask.form, ask.schema,
-            self._config.max_tokens, self._config.temperature, self._config.extra,
+            self._config.max_tokens, self._config.temperature, self._extra,
         )  # fmt: skip
         json_mode = "" if self._config.structured == "auto" else f" {self._config.structured}"
         return request.key(agent.client.endpoint + json_mode), request

@@ -16,10 +16,11 @@ from memreason.errors import UserError
 from memreason.label.config import LabelConfig
 from memreason.label.dialogue import Labeller
 from memreason.label.questions import QuestionAndKind
-from memreason.label.solutions_and_rejects import RunFiles, question_row, rejects_path
+from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.base import split_address
 from memreason.records import Question
 from memreason.runtime.files import read_json, write_json
+from memreason.tasks.jsonl import question_row
 
 _MEASURED = "measured_dtypes"
 
@@ -98,16 +99,7 @@ def catch_up(out: RunFiles, questions: Iterable[QuestionAndKind]) -> None:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        settings = read_json(path)
-        if isinstance(settings, dict):
-            return settings
-        why = f"it holds a {type(settings).__name__}"
-    except (ValueError, RecursionError, UserError) as error:
-        why = str(error)
-    raise UserError(
-        f"{path}: not the settings of a run ({_short(why)}); name another --output, or say --overwrite_output"
-    )
+    return read_json(path, "name another --output, or say --overwrite_output")
 
 
 def _short(value: object) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from memreason.label.dialogue import Labelled, Rejection
-from memreason.records import Question
+from memreason.runtime.files import json_line
 from memreason.runtime.locks import lock
-from memreason.tasks.agent_json import SPLITS
+from memreason.tasks.jsonl import question_row
 
 
 def rejects_path(output: Path) -> Path:
@@ -97,18 +96,8 @@ def rejection_row(rejection: Rejection) -> dict[str, Any]:
     }
 
 
-def question_row(question: Question) -> dict[str, Any]:
-    """A question as the fields of a row, by which `resume` recognises it."""
-    row: dict[str, Any] = {"id": question.id, "question": question.text, "answer": question.answer}
-    if question.options:
-        row["options"] = list(question.options)
-    if split := "test" if question.split.startswith("test") else SPLITS.get(question.split):
-        row["split"] = split
-    return row
-
-
 def _append(file: TextIO, row: dict[str, Any]) -> None:
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    file.write(json_line(row))
     file.flush()
 
 

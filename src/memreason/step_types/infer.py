@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,19 +139,14 @@ def _check(fit: Fit, method: str, config: ModelConfig, folder: Path) -> None:
 
 def _command(method: str, config: ModelConfig, data: DataConfig) -> str:
     """The command that fits the missing types, on the same training questions."""
-    options = {
-        "dataset": data.dataset,
-        "data_path": data.data_path,
-        "num_train": data.num_train,
-        "num_validation": data.num_validation if data.num_validation != DataConfig.num_validation else None,
-        "split_seed": data.split_seed or None,
-        "num_countries": data.num_countries,
-        "model_max_length": data.model_max_length if data.model_max_length != DataConfig.model_max_length else None,
-        "model_name_or_path": config.model_name_or_path,
-        "selection_method": method,
-        "num_types": config.num_plan_types,
-    }
-    return "memreason step-types fit " + " ".join(f"--{k} {v}" for k, v in options.items() if v is not None)
+    same = ("data_path", "num_train", "num_validation", "num_test", "split_seed", "num_countries", "model_max_length")
+    options: dict[str, object] = {"dataset": data.dataset}
+    options |= {name: getattr(data, name) for name in same if getattr(data, name) != getattr(DataConfig, name)}
+    options |= {"model_name_or_path": config.model_name_or_path, "selection_method": method}
+    options["num_types"] = config.num_plan_types
+    return "memreason step-types fit " + shlex.join(
+        str(part) for name, value in options.items() for part in (f"--{name}", value)
+    )
 
 
 def describing_words(fit: Fit) -> dict[str, str]:

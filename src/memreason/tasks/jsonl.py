@@ -146,16 +146,22 @@ def _question(record: Record) -> Question:
     return Question(record.id, record.question, str(record.answer), record.options)
 
 
+def question_row(question: Question) -> dict[str, Any]:
+    """A question as the fields of a row, as `load` reads them; every test split is `test`."""
+    row: dict[str, Any] = {"id": question.id, "question": question.text, "answer": question.answer}
+    if question.options:
+        row["options"] = list(question.options)
+    if split := "test" if question.split.startswith("test") else SPLITS.get(question.split):
+        row["split"] = split
+    return row
+
+
 def export_jsonl(solutions: Iterable[Solution], path: Path) -> None:
     """Write solutions in the form above; `load` reads them back."""
-    rows = []
-    for solution in solutions:
-        question = solution.question
-        row: dict[str, Any] = {"id": question.id, "question": question.text, "answer": question.answer}
-        if question.options:
-            row["options"] = list(question.options)
-        row["steps"] = [{"type": step.type, "text": step.text} for step in solution.steps]
-        if question.split:
-            row["split"] = question.split
-        rows.append(row)
-    write_jsonl(path, rows)
+    write_jsonl(
+        path,
+        (
+            {**question_row(s.question), "steps": [{"type": step.type, "text": step.text} for step in s.steps]}
+            for s in solutions
+        ),
+    )

@@ -55,8 +55,9 @@ def training_texts(
     texts = []
     for solution in islice((solution for solution in task.splits["train"] if solution.steps), most):
         shown = demonstrations(solution.question) if demonstrations else ()
-        prompt = _prompt(layout, solution, shown, tokenizer)
-        texts.append(TrainingText(prompt, layout.solution_text(solution.steps, solution.question.answer)))
+        opening = "".join(layout.prefix)  # stands at the end of the prompt, without loss
+        target = layout.solution_text(solution.steps, solution.question.answer).removeprefix(opening)
+        texts.append(TrainingText(_prompt(layout, solution, shown, tokenizer) + opening, target))
     return texts
 
 

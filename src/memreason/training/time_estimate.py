@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -72,22 +73,26 @@ def foretell(run: RunContext, task: TaskData, tokenizer: PreTrainedTokenizerBase
     examples = args.num_train_epochs * len(task.splits["train"])
     if args.max_steps > 0:
         examples = args.max_steps * args.per_device_train_batch_size * args.gradient_accumulation_steps
+    evaluations = _evaluations(args, examples, len(task.splits["train"]))
     backward = 2 if model.parameter_efficient_mode == "none" else 1
     outlook = Outlook({
         BEFORE: tests if run.data.k_shot and not run.ablations.use_demonstrations else 0.0,
         TRAINING: examples * a_pass * (1 + backward) / _TRAINING_RATE,
-        VALIDATION: _evaluations(args) * len(task.splits.get("validation", ())) * answer,
+        VALIDATION: evaluations * len(task.splits.get("validation", ())) * answer,
         TESTS: tests,
     })  # fmt: skip
     run.say(str(outlook))
     return outlook
 
 
-def _evaluations(args: TrainingConfig) -> float:
-    """How often the validation questions are answered, as far as that is known before training."""
-    if args.eval_strategy == "steps" and args.eval_steps and args.eval_steps < 1:
-        return 1 / args.eval_steps
-    return 0.0 if args.eval_strategy == "no" else args.num_train_epochs
+def _evaluations(args: TrainingConfig, examples: float, of_epoch: int) -> float:
+    """How often the validation questions are answered while ``examples`` are trained on, ``of_epoch`` in each epoch."""
+    if args.eval_strategy == "no":
+        return 0.0
+    if args.eval_strategy == "epoch" or not args.eval_steps:
+        return math.ceil(examples / of_epoch)
+    steps = examples / (args.per_device_train_batch_size * args.gradient_accumulation_steps)
+    return 1 / args.eval_steps if args.eval_steps < 1 else steps / args.eval_steps
 
 
 def in_words(seconds: float) -> str:

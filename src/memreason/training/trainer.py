@@ -34,7 +34,7 @@ from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate, share_cores
 from memreason.runtime.interruptions import as_os_error
 from memreason.runtime.reading import reading
-from memreason.training.checkpoints import COMPLETE, remove_checkpoint, rotate
+from memreason.training.checkpoints import COMPLETE, checkpoints_of, remove_checkpoint, rotate
 from memreason.training.dataset import Example, Examples
 from memreason.training.loss import TrainingPass, causal_lm
 from memreason.training.packing import PackedExamples
@@ -130,7 +130,7 @@ class GenerationTrainer(Trainer):
 
     def _diverged(self, what: str) -> NoReturn:
         run = Path(str(self.args.output_dir))
-        kept = ", ".join(sorted(folder.name for folder in run.glob("checkpoint-*")))
+        kept = ", ".join(folder.name for folder in checkpoints_of(run))
         raise UserError(
             f"training has diverged: {what} (epoch {self.state.epoch or 0:.2f}). Start again with a lower "
             f"--learning_rate (it is {self.args.learning_rate:g}), a longer --warmup_steps, a lower --max_grad_norm, "
@@ -163,7 +163,7 @@ class GenerationTrainer(Trainer):
         finally:
             model.forward = autocast_forward
         if self.outlook:
-            self.outlook.reached(VALIDATION, (self.state.epoch or 0) / self.args.num_train_epochs)
+            self.outlook.reached(VALIDATION, self.state.global_step / self.state.max_steps)
         self.log(result)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result

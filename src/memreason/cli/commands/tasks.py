@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from memreason.cli.command import Command, open_console, quiet_transformers
+from memreason.errors import UserError
 from memreason.runtime.terminal import show
 
 EXAMPLES = """examples:
@@ -17,15 +18,21 @@ EXAMPLES = """examples:
 """
 
 
+AS_TRAINED = {"--as_trained", "--as_trained=True", "--as_trained=true"}
+"""Told apart before the options are read, because it allows others."""
+
+
 def run(argv: Sequence[str]) -> None:
     """List the datasets, or show one."""
     from memreason.cli.task_table import print_task, print_tasks
     from memreason.config.commands import TasksConfig
 
-    if "--as_trained" in argv:
-        _show_as_trained([argument for argument in argv if argument != "--as_trained"])
+    if AS_TRAINED & {*argv}:
+        _show_as_trained([argument for argument in argv if argument not in AS_TRAINED])
         return
     (config,) = COMMAND.parse((TasksConfig,), argv)
+    if config.as_trained:
+        raise UserError("as_trained: give it on the command line, as --as_trained, and not in a recipe")
     if config.dataset:
         print_task(open_console(), config.dataset, config.data_path)
     else:

@@ -20,6 +20,7 @@ from memreason.models.unit import ModelUnit
 from memreason.records import Question, Step
 
 QUESTIONS = [s.question for s in SOLUTIONS] + [Question("long", "Is Paris, the city of light, in Italy?", "False")]
+LONG = Question("long", "Is Paris, the city of light, in Italy or rather in France, whose capital it is?", "False")
 BACKENDS = ("auto", "transformers")
 WARM = Decoding(temperature=1.5, seed=3)
 
@@ -72,19 +73,34 @@ def test_both_ways_of_decoding_draw_the_same(units: dict[str, ModelUnit]) -> Non
 def test_samples_of_one_request_differ_and_a_prompt_is_read_once(unit: ModelUnit) -> None:
     read: list[int] = []
     hook = unit.model.get_input_embeddings().register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].numel()))
+    request = Request(LONG, decoding=Decoding(temperature=1.0, n=8, max_new_tokens=2))
     try:
-        engine = Engine(unit)
-        handle = engine.submit(Request(QUESTIONS[0], decoding=Decoding(temperature=1.0, n=8, max_new_tokens=2)))
-        engine.run()
+        answers(unit, [request])  # after this, nothing is tried out any more
         read.clear()
-        handle = engine.submit(Request(QUESTIONS[0], decoding=Decoding(temperature=1.0, n=8, max_new_tokens=2)))
-        engine.run()
+        (few,) = answers(unit, [request])
     finally:
         hook.remove()
-    prompt = len(unit.layout.encode_prompt(unit.tokenizer, QUESTIONS[0]))
+    prompt = len(unit.layout.encode_prompt(unit.tokenizer, LONG))
     assert read[0] == prompt and sum(read) < 2 * prompt  # the others read the last token of the prompt only
-    assert len({tuple(ids(one)) for one in handle.wait()}) > 1
-    assert [one.sample for one in handle.wait()] == list(range(8))
+    assert len({tuple(ids(one)) for one in few}) > 1
+    assert [one.sample for one in few] == list(range(8))
+
+
+def test_an_answer_that_has_ended_is_not_read_again_where_it_is_continued(unit: ModelUnit) -> None:
+    read: list[int] = []
+    hook = unit.model.get_input_embeddings().register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].numel()))
+    try:
+        with Engine(unit) as engine:
+            whole = engine.submit(Request(LONG))
+            engine.run()
+            read.clear()
+            given = [tuple(ids(whole.wait()[0])[:at]) for at in (9, 4)]
+            again = [engine.submit(Request(LONG, generated=some)) for some in given]
+            engine.run()
+    finally:
+        hook.remove()
+    assert {handle.wait()[0].trace.text for handle in again} == {whole.wait()[0].trace.text}
+    assert read[0] < 10  # one that goes on in its own place, beside one that gets a copy
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

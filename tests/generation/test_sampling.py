@@ -48,11 +48,10 @@ def test_only_what_the_options_leave_is_drawn(options: dict[str, float], left: i
 
 
 def test_a_flat_distribution_needs_more_than_the_most_likely_tokens() -> None:
-    logits = torch.zeros(5000)
-    logits[:4000] += 1e-3 * torch.arange(4000)
+    logits = 5e-4 * torch.arange(2000)
     found = drawn(logits, Decoding(temperature=1.0, top_p=0.99))
     chances = logits.softmax(-1).sort(descending=True).values.cumsum(-1)
-    assert int((found > 0).sum()) == pytest.approx(int((chances < 0.99).sum()) + 1, abs=5)
+    assert int((found > 0).sum()) == pytest.approx(int((chances < 0.99).sum()) + 1, abs=2)
 
 
 def test_rows_may_have_different_settings() -> None:

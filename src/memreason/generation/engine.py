@@ -262,6 +262,8 @@ class Engine:
                 scheduler.idle()
         except BaseException as error:
             self._fail(error)
+            if not self._stays_open:
+                self.close()
             raise
         return True
 

@@ -82,6 +82,7 @@ class Handle:
     def fail(self, error: BaseException) -> None:
         """Note what broke the engine."""
         self.error = error
+        self.samples.clear()
         self.ended.set()
 
     def wait(self, timeout: float | None = None) -> list[Answer]:
@@ -96,7 +97,7 @@ class Handle:
 
     def cancel(self) -> None:
         """End the answers before the next pass, and give their places to others."""
-        for sample in self.samples:
+        for sample in list(self.samples):
             sample.cancelled = True
 
 
@@ -195,11 +196,12 @@ class Engine:
         self, handle: Handle, number: int, written: list[int], on_end: Callable[[Answer], None] | None
     ) -> Callable[[Sample], None]:
         def on_ended(sample: Sample) -> None:
+            handle.samples.remove(sample)  # else the two would keep each other in memory
             answer = self._answer(handle.request, sample, number, written)
             handle.answers.append(answer)
             if on_end:
                 on_end(answer)
-            if len(handle.answers) == len(handle.samples):
+            if len(handle.answers) == handle.request.decoding.n:
                 handle.ended.set()
 
         return on_ended

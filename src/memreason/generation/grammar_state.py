@@ -12,7 +12,7 @@ import torch
 
 from memreason.answers.thoughts import without_thoughts
 from memreason.generation.spelling import Spelling
-from memreason.generation.vocabulary import FINAL_CHANNEL, NEVER, PLAIN, SINGLE, SPACE, Vocabulary
+from memreason.generation.vocabulary import CHANNEL_BEGUN, FINAL_CHANNEL, NEVER, PLAIN, SINGLE, SPACE, Vocabulary
 from memreason.planning_tokens.names import ANSWER, TOKEN
 from memreason.planning_tokens.prompt import ANSWER_PHRASE
 
@@ -145,7 +145,7 @@ class GrammarState:
         if self._easy and (kind := self.tables.kinds[token]) in (PLAIN, SPACE):
             self.text += self.tables.vocabulary.texts[token]
             self.ready = self.ready or kind == PLAIN
-            if FINAL_CHANNEL[:9] in self.text[-_BEFORE_FINAL:]:
+            if CHANNEL_BEGUN in self.text[-_BEFORE_FINAL:]:
                 self._settle()
             return
         after = self._tried[1] if self._tried and self._tried[0] == token else self._after(token)
@@ -171,9 +171,10 @@ class GrammarState:
         if self.phase == MARKS:
             return min(marked, default=math.inf)
         ways = [self._least_line() + self._least_next()]
-        if self.progress is not None and ANSWER in self.line:
-            ways.append(self.answers.left(self.progress))
-        return min(ways if written else ways + marked)
+        if not self.pending:
+            ways += [] if written else marked
+            ways += [self.answers.left(self.progress)] if self.progress is not None and ANSWER in self.line else []
+        return min(ways)
 
     def force(self, next_type: str) -> bool:
         """Only let the next step be of this type; False where no step can follow, or one of another type has begun."""
@@ -240,7 +241,7 @@ class GrammarState:
     def _settle(self) -> None:
         """Note what follows from where the answer stands now."""
         text, tables = self.text, self.tables
-        self.careful = FINAL_CHANNEL[:9] in text[-_BEFORE_FINAL:] or (
+        self.careful = CHANNEL_BEGUN in text[-_BEFORE_FINAL:] or (
             tables.bare and _HEADING_BEGUN.fullmatch(text) is not None
         )
         self._easy = self.phase in (TEXT, VALUE) and not self.pending and not self.careful and self.progress is None
@@ -429,14 +430,18 @@ class GrammarState:
             return torch.ones(tables.rows, dtype=torch.bool)
         mask = torch.zeros(tables.rows, dtype=torch.bool)
         ids = [tables.end_id, *self.opening.after]
-        if self.phase in (TEXT, VALUE) and self.careful:
-            ids += [id for members in tables.members.values() for id in members.tolist()]
-        elif self.phase in (TEXT, VALUE):
+        if self.phase in (TEXT, VALUE):
+            ids += tables.single
             for kind, members in tables.members.items():
-                mask[members] = self._judge(tables.examples[kind])
-            ids += tables.single + (tables.colons if self.progress is not None else [])
+                if self.careful:
+                    ids += members.tolist()
+                else:
+                    mask[members] = self._judge(tables.examples[kind])
+            if self.progress is not None:
+                ids += tables.colons + self.answers.spelling.candidates(self.progress)
         elif self.phase == PHRASE:
             ids += self.answers.spelling.candidates(self.text[self.body :])
+            ids += tables.colons if self.answers.free else []
         elif self.phase == WORD:
             ids += [id for word in tables.words.values() for id in word.candidates(self.text[self.body :])]
         mask[torch.tensor(ids)] = torch.tensor([self._judge(id) for id in ids])

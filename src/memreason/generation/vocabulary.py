@@ -20,11 +20,13 @@ NEVER, SPACE, PLAIN, LINE_END, TEXT_AND_LINE_END, SINGLE = range(6)
 - `SINGLE`: what it does depends on the text before it, so each is judged for itself. It begins or ends inside a
   character, or it can complete a mark that is not text (`<x_1>`, `</think>`).
 """
-CLOSING = re.compile("[>\\]▷]")
-"""The characters at the end of marks that are not text."""
-FINAL_CHANNEL = "assistantfinal"
-"""A mark without such a character: the text before it counts as thoughts."""
-_BEGUN = len("assistant")
+FINAL_CHANNEL, CHANNEL_BEGUN = "assistantfinal", "assistant"
+"""A mark that consists of letters only (the text before it counts as thoughts), and its first part. A text that ends in
+this part, or in more, is watched; so a token is `SINGLE` if it can complete the mark after less."""
+_COMPLETES = re.compile(
+    rf"[>\]▷]|{FINAL_CHANNEL}|\A(?:{'|'.join(FINAL_CHANNEL[begun:] for begun in range(1, len(CHANNEL_BEGUN)))})"
+)
+"""What is in a token that can complete a mark which is not text."""
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _LACKS = "\ufffd"
 """What stands in a decoded text for bytes that are no whole character."""
@@ -67,13 +69,13 @@ class Vocabulary:
             self.kinds[id] = SINGLE
 
     @cached_property
-    def by_first(self) -> dict[str, list[int]]:
-        """First character → the ids of the tokens whose text begins with it, those with newlines left out."""
+    def by_text(self) -> dict[str, list[int]]:
+        """Text → the ids of the tokens with this text."""
         found: dict[str, list[int]] = defaultdict(list)
         for id, text in enumerate(self.texts):
-            if text and "\n" not in text:
-                found[text[0]].append(id)
-        return found
+            if text:
+                found[text].append(id)
+        return dict(found)
 
     def after(self, begun: bytes, id: int) -> tuple[str, bytes] | None:
         """What ``id`` adds where the bytes ``begun`` of a character stand: whole characters, and the bytes of one that
@@ -84,13 +86,17 @@ class Vocabulary:
     def left(self, begun: bytes) -> float:
         """The fewest tokens that complete a character whose bytes ``begun`` are there; infinite where none do."""
         if begun not in self._left:
-            fewest = math.inf
-            for part in self._inner:
-                if (joined := _joined(begun + part)) and len(joined[0]) + len(joined[1]) > 0:
-                    text, rest = joined
-                    fewest = min(fewest, 1 + (self.left(rest) if not text else math.inf if rest else 0))
-            self._left[begun] = fewest
+            self._left[begun] = self._fewest(begun)
         return self._left[begun]
+
+    def _fewest(self, begun: bytes) -> float:
+        lacking = 2 + (begun[0] >= 0xE0) + (begun[0] >= 0xF0) - len(begun)
+        if not any(_joined(begun + bytes([byte]) * lacking) for byte in (0x80, 0xBF)):
+            return math.inf  # half of a surrogate pair
+        if sum(len(part) == 1 for part in self._inner) == 0x40:  # all bytes that can continue a character
+            return lacking
+        ways = [way for part in self._inner if (way := _joined(begun + part))]
+        return 1 + min((self.left(rest) if not text else math.inf if rest else 0 for text, rest in ways), default=math.inf)
 
     @cached_property
     def _inner(self) -> set[bytes]:
@@ -116,9 +122,7 @@ def _decode(tokenizer: PreTrainedTokenizerBase, ids: list[list[int]]) -> list[st
 def _kind(text: str) -> int:
     if not text:
         return NEVER
-    if CLOSING.search(text) or FINAL_CHANNEL in text:
-        return SINGLE
-    if any(text.startswith(FINAL_CHANNEL[begun:]) for begun in range(1, _BEGUN)):
+    if _COMPLETES.search(text):
         return SINGLE
     if text.endswith("\n"):
         return LINE_END if text.isspace() else TEXT_AND_LINE_END

@@ -276,3 +276,50 @@ def test_a_stream_of_ids_becomes_text_character_by_character(unit: ModelUnit) ->
 def test_impossible_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(UserError, match=next(iter(options))):
         Decoding(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_constrained_answers_of_an_untrained_model_are_well_formed(units: dict[str, ModelUnit], backend: str) -> None:
+    decoding = Decoding(temperature=2.0, n=4, constrained=True)
+    choice = Question("choice", "Where is Paris?", "B", ("in Italy", "in France"))
+    for unit in units.values():
+        engine = Engine(unit, GenerationOptions(16, backend=backend), "mixed")
+        handles = [engine.submit(Request(question, decoding=decoding)) for question in (*QUESTIONS[:3], choice)]
+        engine.run()
+        for handle in handles:
+            for one in handle.wait():
+                assert one.trace.well_formed and one.finish_reason == "stop"
+                assert one.trace.answer in (("A", "B") if one.trace.question is choice else ("True", "False"))
+
+
+def test_constraints_keep_what_a_model_would_write_anyway(unit: ModelUnit) -> None:
+    """What is drawn is drawn from all tokens first, so only what is not allowed becomes something else."""
+    free = answers(unit, [Request(QUESTIONS[0], decoding=Decoding(temperature=1.0, n=8, seed=2))])[0]
+    engine = Engine(unit)
+    handle = engine.submit(Request(QUESTIONS[0], decoding=Decoding(temperature=1.0, n=8, seed=2, constrained=True)))
+    engine.run()
+    known = {unit.tokenizer.convert_tokens_to_ids(f"<{type_}_0>") for type_ in ("memory", "reason")}
+    for before, after in zip(free, handle.wait(), strict=True):
+        assert ids(after)[0] in known
+        if ids(before)[0] in known:
+            assert ids(before)[0] == ids(after)[0]
+
+
+@pytest.mark.parametrize("type_", ["memory", "reason"])
+@pytest.mark.parametrize("constrained", [False, True])
+def test_the_type_of_the_next_step_can_be_chosen(unit: ModelUnit, type_: str, constrained: bool) -> None:
+    decoding = Decoding(next_type=type_, constrained=constrained)
+    for steps in ((), SOLUTIONS[0].steps[:1]):
+        ((one,),) = answers(unit, [Request(SOLUTIONS[0].question, steps=steps, decoding=decoding)])
+        assert one.trace.steps[len(steps)].type == type_
+
+
+def test_what_cannot_be_constrained_is_refused(unit: ModelUnit) -> None:
+    for decoding, error in (
+        (Decoding(next_type="guess"), "guess"),
+        (Decoding(constrained=True, max_new_tokens=2), "max_new_tokens 2"),
+    ):
+        with pytest.raises(UserError, match=error):
+            Engine(unit).submit(Request(QUESTIONS[0], decoding=decoding))
+    with pytest.raises(UserError, match="shots"):
+        Engine(unit, GenerationOptions(shots="?")).submit(Request(QUESTIONS[0], decoding=Decoding(constrained=True)))

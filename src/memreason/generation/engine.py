@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from threading import Condition, Event
 from types import TracebackType
-from typing import Any
 
 from memreason.errors import Unsupported, UserError
 from memreason.generation.backends import ENGINES, check_backend
 from memreason.generation.calculator_processor import CalculatorProcessor
 from memreason.generation.decoding import Decoding, FinishReason
 from memreason.generation.draft_tokens import DraftTokens
+from memreason.generation.grammar import Grammar
 from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import BatchScheduler, PaddedBatches
 from memreason.generation.prompts import Prompts
@@ -120,6 +120,7 @@ class Engine:
             raise UserError(f"--generation_backend {options.backend} answers whole lists of questions only")
         self.unit, self.options, self.answer_kind = unit, options, answer_kind
         self._prompts = Prompts(unit, options)
+        self._grammar = Grammar(unit.tokenizer, unit.layout, unit.end_id, unit.manifest.rows)
         self._again: list[int] = []
         self._arrived: deque[Sample] = deque()
         self._change = Condition()
@@ -176,7 +177,11 @@ class Engine:
         decoding = request.decoding
         allowed = None
         if decoding.constrained or decoding.next_type:
-            allowed = self._grammar(request, written, room)
+            if self.options.shots:
+                raise UserError("answers behind shots have no form that could be required of them")
+            allowed = self._grammar.start(
+                request.question, self.answer_kind, room, written, decoding.constrained, decoding.next_type
+            )
         stops = Stops(self.unit.tokenizer, decoding.stop, bool(self.options.shots))
         return Sample(
             prompt,
@@ -188,9 +193,6 @@ class Engine:
             draws=Draws(decoding, prompt, number) if decoding.temperature else None,
             top_logprobs=decoding.top_logprobs if decoding.wants_logprobs else None,
         )
-
-    def _grammar(self, request: Request, written: list[int], room: int) -> Any:
-        raise UserError("constrained decoding is not possible here")
 
     def _ending(
         self, handle: Handle, number: int, written: list[int], on_end: Callable[[Answer], None] | None

@@ -160,7 +160,9 @@ class Grammar:
         texts = {type_: layout.solution_text((Step(type_, "x"),), "x") for type_ in types}
         known = [type_ for type_, text in texts.items() if layout.parse(question, text).well_formed]
         if not known:
-            raise UserError(f"the step types {', '.join(types)} are not read back from a text, so they cannot be constrained")
+            raise UserError(
+                f"the step types {', '.join(types)} are not read back from a text, so they cannot be constrained"
+            )
         return known
 
     def _opening(self, types: list[str], first: bool) -> Opening:

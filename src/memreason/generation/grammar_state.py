@@ -51,7 +51,9 @@ class Opening:
                 rest.setdefault(ids[0], {})[type_] = ids[1:]
         ended = frozenset(type_ for type_, ids in marks.items() if not ids)
         return Opening(
-            {id: Opening.of(marks) for id, marks in rest.items()}, ended, {type_: len(ids) for type_, ids in marks.items()}
+            {id: Opening.of(marks) for id, marks in rest.items()},
+            ended,
+            {type_: len(ids) for type_, ids in marks.items()},
         )
 
 

@@ -96,7 +96,9 @@ class Vocabulary:
         if sum(len(part) == 1 for part in self._inner) == 0x40:  # all bytes that can continue a character
             return lacking
         ways = [way for part in self._inner if (way := _joined(begun + part))]
-        return 1 + min((self.left(rest) if not text else math.inf if rest else 0 for text, rest in ways), default=math.inf)
+        return 1 + min(
+            (self.left(rest) if not text else math.inf if rest else 0 for text, rest in ways), default=math.inf
+        )
 
     @cached_property
     def _inner(self) -> set[bytes]:

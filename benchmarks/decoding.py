@@ -21,8 +21,9 @@ from memreason.benchmark.ceiling import synchronize
 from memreason.benchmark.machine import describe
 from memreason.config.run import read_config
 from memreason.generation.decoding import Decoding
-from memreason.generation.engine import Engine, Request
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.models.load import load
 from memreason.models.unit import ModelUnit
 from memreason.records import AnswerKind, Question

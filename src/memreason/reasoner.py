@@ -15,8 +15,9 @@ from memreason.config.run import CONFIG, read_options
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import answer_each
 from memreason.generation.decoding import Decoding
-from memreason.generation.engine import Engine, Request
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.load import load as load_unit
 from memreason.models.manifest import is_checkpoint

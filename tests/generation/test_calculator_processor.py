@@ -9,9 +9,10 @@ from transformers import PreTrainedTokenizerFast
 
 from memreason.generation.answer import generate
 from memreason.generation.calculator_processor import CalculatorProcessor
-from memreason.generation.engine import Engine, Request
+from memreason.generation.engine import Engine
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.load import load_base
 from memreason.models.unit import ModelUnit

@@ -11,8 +11,9 @@ from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate
 from memreason.generation.decoding import Decoding
-from memreason.generation.engine import Answer, Engine, Request
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Answer, Request
 from memreason.generation.samples import Token
 from memreason.generation.stream import TextPieces
 from memreason.models.build import build

@@ -11,10 +11,11 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, DynamicCache, Lla
 
 from memreason.errors import UserError
 from memreason.generation.answer import generate
-from memreason.generation.engine import Engine, Request
+from memreason.generation.engine import Engine
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import PaddedBatches
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.load import load_base
 from memreason.models.unit import ModelUnit

@@ -16,8 +16,9 @@ from memreason.config.checks import PREFIX_TUNING
 from memreason.config.model import PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
 from memreason.generation.answer import generate
-from memreason.generation.engine import Engine, Request
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load

@@ -12,10 +12,11 @@ from tqdm.auto import tqdm
 from memreason.errors import UserError
 from memreason.generation.backends import ENGINES, check_backend
 from memreason.generation.decoding import Decoding
-from memreason.generation.engine import Answer, Engine, Request
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.prompt_list import LazySequence, Requests
 from memreason.generation.prompts import Prompts
-from memreason.generation.requests import LazySequence, Requests
+from memreason.generation.request import Answer, Request
 from memreason.generation.stops import Stops
 from memreason.models.unit import ModelUnit
 from memreason.records import AnswerKind, Question, Trace

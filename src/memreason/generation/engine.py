@@ -6,19 +6,20 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Condition, Event
 from types import TracebackType
 
 from memreason.errors import Unsupported, UserError
 from memreason.generation.backends import ENGINES, check_backend
 from memreason.generation.calculator_processor import CalculatorProcessor
-from memreason.generation.decoding import Decoding, FinishReason
+from memreason.generation.decoding import FinishReason
 from memreason.generation.draft_tokens import DraftTokens
 from memreason.generation.grammar import Grammar
 from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import BatchScheduler, PaddedBatches
 from memreason.generation.prompts import Prompts
+from memreason.generation.request import Answer, Handle, Request
 from memreason.generation.samples import Sample, Token
 from memreason.generation.sampling import Draws
 from memreason.generation.scheduler import Scheduler
@@ -27,78 +28,13 @@ from memreason.generation.stops import Stops
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.sharding import is_sharded
 from memreason.models.unit import ModelUnit
-from memreason.records import AnswerKind, Question, Step, Trace
+from memreason.records import AnswerKind
 from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate
 
 logger = logging.getLogger(__name__)
 
 DEFAULT = GenerationOptions()
-
-
-@dataclass(frozen=True)
-class Request:
-    """A question to answer, or an answer to continue."""
-
-    question: Question
-    steps: tuple[Step, ...] = ()
-    """Steps that are already there; the answer goes on behind the last one."""
-    generated: tuple[int, ...] = ()
-    """Or: the ids that are already there; the answer goes on behind exactly these."""
-    decoding: Decoding = Decoding()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer to a request. Its ``trace`` begins with what the request gave."""
-
-    sample: int
-    """Which of the request's `n` answers, from 0."""
-    trace: Trace
-    tokens: tuple[Token, ...]
-    """What was generated, without the end token."""
-    finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int
-    """How many ids were generated, the end token included."""
-
-
-@dataclass(eq=False)
-class Handle:
-    """A request under way. ``answers`` has those that have ended, in the order in which they ended."""
-
-    request: Request
-    answers: list[Answer] = field(default_factory=list)
-    error: BaseException | None = None
-    """What broke the engine before the answers ended."""
-    samples: list[Sample] = field(default_factory=list, repr=False)
-    ended: Event = field(default_factory=Event, repr=False)
-
-    @property
-    def done(self) -> bool:
-        """Whether all answers have ended."""
-        return self.ended.is_set()
-
-    def fail(self, error: BaseException) -> None:
-        """Note what broke the engine."""
-        self.error = error
-        self.samples.clear()
-        self.ended.set()
-
-    def wait(self, timeout: float | None = None) -> list[Answer]:
-        """Wait, while another thread steps, until all answers have ended; return them in the order of their numbers.
-
-        Raises TimeoutError after ``timeout`` seconds, and what broke the engine."""
-        if not self.ended.wait(timeout):
-            raise TimeoutError(f"not answered within {timeout} seconds")
-        if self.error:
-            raise self.error
-        return sorted(self.answers, key=lambda answer: answer.sample)
-
-    def cancel(self) -> None:
-        """End the answers before the next pass, and give their places to others."""
-        for sample in list(self.samples):
-            sample.cancelled = True
 
 
 class Engine:

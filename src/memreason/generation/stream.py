@@ -9,7 +9,8 @@ from threading import Thread
 from transformers import PreTrainedTokenizerBase
 
 from memreason.errors import UserError
-from memreason.generation.engine import Engine, Request
+from memreason.generation.engine import Engine
+from memreason.generation.request import Request
 from memreason.generation.samples import Token
 
 _INCOMPLETE = "\ufffd"

@@ -17,7 +17,8 @@ from transformers import PreTrainedTokenizerBase
 from memreason.answers.choice import option_letters
 from memreason.answers.extract import Kind, kind_of
 from memreason.errors import UserError
-from memreason.generation.grammar_state import Answers, GrammarState, Opening, Tables
+from memreason.generation.grammar_state import GrammarState
+from memreason.generation.grammar_tables import Answers, Opening, Tables
 from memreason.generation.spelling import Spelling
 from memreason.generation.vocabulary import LINE_END, NEVER, SINGLE, TEXT_AND_LINE_END, vocabulary_of
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
@@ -160,7 +161,9 @@ class Grammar:
         texts = {type_: layout.solution_text((Step(type_, "x"),), "x") for type_ in types}
         known = [type_ for type_, text in texts.items() if layout.parse(question, text).well_formed]
         if not known:
-            raise UserError(f"the step types {', '.join(types)} are not read back from a text, so they cannot be constrained")
+            raise UserError(
+                f"the step types {', '.join(types)} are not read back from a text, so they cannot be constrained"
+            )
         return known
 
     def _opening(self, types: list[str], first: bool) -> Opening:

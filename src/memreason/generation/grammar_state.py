@@ -333,7 +333,8 @@ class GrammarState:
         before = written[: len(written) - len(opened)]
         careful = self._what_counts() if self.careful else None
         place = (self.line, self.opening if not written else None, self.ready, self.pending, self.progress)
-        return (*common, *place, opened, not before, not before.strip(), careful)
+        begun = stray_marks.channel_begun(self.text)
+        return (*common, *place, opened, begun, not before, not before.strip(), careful)
 
     def _mask(self) -> torch.Tensor:
         tables = self.tables

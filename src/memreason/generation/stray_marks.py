@@ -43,6 +43,11 @@ def open_mark(text: str, since: int) -> str:
     return ""
 
 
+def channel_begun(text: str) -> int:
+    """How many letters of the mark that consists of letters the text ends in."""
+    return next((count for count in range(_BEFORE_LAST, 0, -1) if text.endswith(_CHANNEL[:count])), 0)
+
+
 def what_counts(text: str, since: int) -> str:
     """The end of ``text`` that decides whether what comes next completes a mark, with a letter before it."""
     signs = [at for sign in "<[◁" if (at := text.rfind(sign, since)) >= 0]

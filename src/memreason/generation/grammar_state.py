@@ -113,28 +113,19 @@ class GrammarState:
 
     def begin(self) -> None:
         """Note what ``strict``, ``room`` and ``forced`` mean for what follows."""
-        self.plenty = self._least_next() + self._shortest_step() + self.answers.left() + _MARGIN
+        self.plenty = self._least_next() + self.tables.shortest_step + self.answers.left() + _MARGIN
         self._settle()
-
-    # ---- what the fewest tokens are -----------------------------------------------------------------
 
     def _least_after(self, type_: str) -> float:
         """The same, where the planning tokens of a line of this type have just ended."""
-        return self.answers.left() if type_ == ANSWER else self._shortest_step() + self._least_next(type_)
+        return self.answers.left() if type_ == ANSWER else self.tables.shortest_step + self._least_next(type_)
 
     def _least_next(self, begun: str | None = None) -> float:
         """The same at the start of another line, after a step of the type ``begun``."""
-        start = self._least_start(ANSWER) + self.answers.left()
+        start = self.tables.start(ANSWER) + self.answers.left()
         if self.forced in (None, begun):
             return start
-        return self._least_start(self.forced) + self._shortest_step() + start
-
-    def _least_start(self, type_: str) -> float:
-        words = self.tables.words
-        return self.tables.next.left[type_] + (words[type_].left("") if words else 0)
-
-    def _shortest_step(self) -> int:
-        return 1 if self.tables.short_line else 2
+        return self.tables.start(self.forced) + self.tables.shortest_step + start
 
     def _least_line(self) -> float:
         """The fewest tokens that complete the line of a step: a newline; before it a text, where there is none."""
@@ -165,9 +156,8 @@ class GrammarState:
 
     def _settle(self) -> None:
         """Note what follows from where the answer stands now."""
-        self.careful = stray_marks.watched(self.text) or (
-            self.tables.bare and stray_marks.can_become_heading(self.text)
-        )
+        heading = self.tables.bare and stray_marks.can_become_heading(self.text)
+        self.careful = heading or stray_marks.watched(self.text)
         self._easy = self.phase in (TEXT, VALUE) and not self.pending and not self.careful and self.progress is None
         self.free = self.free or not (self.strict or self.forced)
 
@@ -315,8 +305,6 @@ class GrammarState:
         if self.careful and self.tables.bare:
             return self.text
         return stray_marks.what_counts(self.text, self.since)
-
-    # ---- masks --------------------------------------------------------------------------------------
 
     def _key(self) -> tuple[Any, ...]:
         """What decides the mask: equal for two states with the same one."""

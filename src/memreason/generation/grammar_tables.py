@@ -72,6 +72,15 @@ class Tables:
     decode: Callable[[int], str]
     masks: dict[Any, torch.Tensor] = field(default_factory=dict)
 
+    @property
+    def shortest_step(self) -> int:
+        """The fewest tokens of a step's text and newline."""
+        return 1 if self.short_line else 2
+
+    def start(self, type_: str) -> float:
+        """The fewest tokens at the start of a line of this type, the first line aside."""
+        return self.next.left[type_] + (self.words[type_].left("") if self.words else 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:

@@ -156,7 +156,7 @@ class TestWhateverTheLogitsAre:
         rows = unit.model.get_output_embeddings().weight.shape[0]
         grammar = Grammar(unit.tokenizer, unit.layout, unit.end_id, rows)
         draws = drawing(grammar, seed=1)
-        for _ in range(100):
+        for _ in range(50):
             ids = write(grammar.start(ASKED, "mixed", 40), draws, unit.end_id, 40)
             assert trace(grammar, ASKED, ids).well_formed
 
@@ -165,7 +165,7 @@ class TestWhateverTheLogitsAre:
         grammar = grammar_of(tokenizer, LAYOUTS[layout])
         solution, draws = gold(grammar.layout, SOLUTIONS[1]), drawing(grammar)
         ids = encoded(grammar, solution)
-        for cut in range(len(ids)):
+        for cut in range(0, len(ids), 2):
             state = grammar.start(solution.question, "boolean", 40, written=ids[:cut])
             written = trace(grammar, solution.question, ids[:cut] + write(state, draws, grammar.end_id, 40))
             assert written.well_formed, written.text
@@ -177,11 +177,15 @@ class TestWhateverTheLogitsAre:
             assert is_answer(trace(grammar, question, ids).answer)
 
 
+@pytest.fixture(scope="module")
+def atlas() -> list[Solution]:
+    return list(load_task("atlas", num_validation=1, sizes={"num_train": 12, "num_test": 1}).splits["train"])
+
+
 class TestWhatTrainingTeaches:
     @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-    def test_is_allowed_token_by_token_in_just_the_room_that_it_needs(self, tokenizer, layout) -> None:
+    def test_is_allowed_token_by_token_in_just_the_room_that_it_needs(self, tokenizer, layout, atlas) -> None:
         grammar = grammar_of(tokenizer, layout)
-        atlas = load_task("atlas", num_validation=1, sizes={"num_train": 12, "num_test": 1}).splits["train"]
         sums = [
             ("1,200", "It is 48/2 = <<48/2=24>>24, so <b> is 1,200."),
             ("-3.5", "naïve 中 🙂"),
@@ -203,13 +207,16 @@ def allowed(grammar: Grammar, text: str, token: str, layout: PlanningTokens = TY
     return state.allows(id)
 
 
-class TestText:
-    @pytest.fixture(scope="class")
-    def grammar(self) -> Grammar:
-        tokenizer = byte_level()
-        tokenizer.add_special_tokens({"additional_special_tokens": ["<|tool|>"]})
-        return grammar_of(tokenizer, TYPED)
+@pytest.fixture(scope="module")
+def grammar() -> Grammar:
+    """Of byte-level tokens, with those that the tests of texts name."""
+    tokenizer = byte_level()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|tool|>"]})
+    tokenizer.add_tokens(["foo\nbar", "\n\n", ".\n", "<memory_0>", "<think", "k"])
+    return grammar_of(tokenizer, TYPED)
 
+
+class TestText:
     @pytest.mark.parametrize(
         ("text", "token", "may"),
         [
@@ -231,8 +238,8 @@ class TestText:
             (" assistant", "tantfinal", True),
             (" Thinking process", ":", True),  # a heading only at the very start of a text
             ("  ", ".\n", True),
-            (" ", "\n", False),
-            (" a", "\n", True),
+            (" ", "Ċ", False),
+            (" a", "Ċ", True),
             (" a", "foo\nbar", False),
             (" a", "\n\n", False),
             (" a", "<|tool|>", False),
@@ -241,11 +248,6 @@ class TestText:
         ],
     )
     def test_is_what_parsing_reads_as_text(self, grammar, text, token, may) -> None:
-        if token not in grammar.tokenizer.get_vocab():
-            token = {"\n": "Ċ"}.get(token, token)
-            if token not in grammar.tokenizer.get_vocab():
-                grammar.tokenizer.add_tokens([token])
-                grammar = grammar_of(grammar.tokenizer, TYPED)
         opening = "<memory_0><memory_1>" if text else ""
         assert allowed(grammar, opening + text, token) is may
 

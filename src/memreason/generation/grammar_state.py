@@ -16,8 +16,8 @@ from memreason.planning_tokens.prompt import ANSWER_PHRASE
 MARKS, WORD, TEXT, PHRASE, VALUE, OVER, ENDED = range(7)
 """What comes next: planning tokens; a word in place of them; the text of a step; the rest of a spelled answer line; the
 rest of a free answer; only the end token; nothing."""
-_MARGIN = 40
-"""More tokens than a single one can add to the fewest that complete an answer."""
+_MARGIN, _MARGIN_IN_TEXT = 40, 5
+"""More tokens than a single one can add to the fewest that complete an answer, anywhere and in the middle of a text."""
 _MOST_CELLS = 1 << 25
 """The most entries of all masks that are kept (32 MB)."""
 
@@ -36,9 +36,8 @@ class GrammarState:
         self.strict, self.free = True, False
         self.forced: str | None = None  # the type of the next step
         self.text, self.since, self.steps = text, len(text), 0  # since: where the last planning token ends
-        self.pending = b""  # the bytes of a character that has begun
         self.progress: str | None = None  # the line so far, where it can still become the answer line
-        self.ready = False  # the line has a text
+        self.pending, self.ready = b"", False  # the bytes of a character that has begun; the line has a text
         self.line: frozenset[str] = frozenset()
         self._tried: tuple[int, GrammarState] | None = None
         self._reach(opening)
@@ -310,8 +309,10 @@ class GrammarState:
         """What decides the mask: equal for two states with the same one."""
         if self.free or (not self.strict and self.phase not in (MARKS, WORD)):
             return ()
-        room = self.room if self.strict and self.room <= self.plenty else None
         written = self.text[self.body :]
+        in_text = self.phase in (TEXT, VALUE) and bool(written) and self.progress is None and not self.careful
+        ample = self.room > (self.least() + _MARGIN_IN_TEXT if in_text else self.plenty)
+        room = self.room if self.strict and not ample else None
         common = (self.phase, self.answers, self.forced, room, self.strict, self.steps > 0)
         if self.phase == MARKS:
             return (*common, self.opening)
@@ -320,9 +321,8 @@ class GrammarState:
         opened = stray_marks.open_mark(self.text, self.since)
         before = written[: len(written) - len(opened)]
         careful = self._what_counts() if self.careful else None
-        place = (self.line, self.opening if not written else None, self.ready, self.pending, self.progress)
-        begun = stray_marks.channel_begun(self.text)
-        return (*common, *place, opened, begun, not before, not before.strip(), careful)
+        line = (self.line, self.opening if not written else None, self.ready, self.pending, self.progress)
+        return (*common, *line, opened, not before, not before.strip(), stray_marks.channel_begun(self.text), careful)
 
     def _mask(self) -> torch.Tensor:
         tables = self.tables

@@ -17,7 +17,8 @@ from transformers import PreTrainedTokenizerBase
 from memreason.answers.choice import option_letters
 from memreason.answers.extract import Kind, kind_of
 from memreason.errors import UserError
-from memreason.generation.grammar_state import Answers, GrammarState, Opening, Tables
+from memreason.generation.grammar_state import GrammarState
+from memreason.generation.grammar_tables import Answers, Opening, Tables
 from memreason.generation.spelling import Spelling
 from memreason.generation.vocabulary import LINE_END, NEVER, SINGLE, TEXT_AND_LINE_END, vocabulary_of
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens

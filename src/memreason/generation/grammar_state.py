@@ -3,104 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from memreason.answers.thoughts import without_thoughts
-from memreason.generation.spelling import Spelling
-from memreason.generation.vocabulary import CHANNEL_BEGUN, FINAL_CHANNEL, NEVER, PLAIN, SINGLE, SPACE, Vocabulary
+from memreason.generation import stray_marks
+from memreason.generation.grammar_tables import NOTHING, Answers, Opening, Tables
+from memreason.generation.vocabulary import NEVER, PLAIN, SINGLE, SPACE
 from memreason.planning_tokens.names import ANSWER, TOKEN
 from memreason.planning_tokens.prompt import ANSWER_PHRASE
 
 MARKS, WORD, TEXT, PHRASE, VALUE, OVER, ENDED = range(7)
 """What comes next: planning tokens; a word in place of them; the text of a step; the rest of a spelled answer line; the
 rest of a free answer; only the end token; nothing."""
-_BEFORE_FINAL = len(FINAL_CHANNEL) - 1
-_OPENED = re.compile(r"<[^<>\s]*\s*|\[[^\[\]\s]*|◁\S*")
-"""A mark that is not text, as long as it can still be completed."""
-_HEADING_BEGUN = re.compile(r"[\s*#_>]*(?:h(?:e(?:r.{0,30})?)?|t(?:h(?:[io].{0,30})?)?|a(?:[ns].{0,20})?)?[*_ ]*", re.I)
-"""The start of a text that can become the heading of thoughts."""
-_MARGIN = 40
-"""More tokens than a single one can add to the fewest that complete an answer."""
+_MARGIN, _MARGIN_IN_TEXT = 40, 5
+"""More tokens than a single one can add to the fewest that complete an answer, anywhere and in the middle of a text."""
 _MOST_CELLS = 1 << 25
 """The most entries of all masks that are kept (32 MB)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Opening:
-    """A place among the planning tokens at a line's start.
-
-    ``after``: id → the place after it. ``types``: those whose tokens end here. ``left``: type → how many of its tokens
-    are still to come.
-    """
-
-    after: Mapping[int, Opening]
-    types: frozenset[str]
-    left: Mapping[str, int]
-
-    @staticmethod
-    def of(marks: Mapping[str, tuple[int, ...]]) -> Opening:
-        """The place before the planning tokens of each type."""
-        rest: dict[int, dict[str, tuple[int, ...]]] = {}
-        for type_, ids in marks.items():
-            if ids:
-                rest.setdefault(ids[0], {})[type_] = ids[1:]
-        ended = frozenset(type_ for type_, ids in marks.items() if not ids)
-        return Opening(
-            {id: Opening.of(marks) for id, marks in rest.items()},
-            ended,
-            {type_: len(ids) for type_, ids in marks.items()},
-        )
-
-
-_NOTHING = Opening({}, frozenset(), {})
-
-
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """What all answers of one model share.
-
-    ``kinds`` has a kind (of `vocabulary`) for each id, ``members`` the ids of each kind, ``examples`` one of them.
-    ``single`` are the ids that are judged one by one, ``colons`` those that can complete the answer phrase. ``types``
-    are those of a step; ``typed``: planning tokens or words say which. ``words``: type → the spelling of its word.
-    ``names``: id → planning token. ``next`` is the start of every line but the first. ``bare``: the first line has no
-    planning tokens. ``short_line`` is the text of a token with a text and a line's end, if there is one. ``decode``
-    gives the text of an id that is no text here.
-    """
-
-    vocabulary: Vocabulary
-    rows: int
-    end_id: int
-    kinds: bytearray
-    members: dict[int, torch.Tensor]
-    examples: dict[int, int]
-    single: list[int]
-    colons: list[int]
-    types: frozenset[str]
-    typed: bool
-    words: dict[str, Spelling]
-    names: dict[int, str]
-    next: Opening
-    bare: bool
-    short_line: str | None
-    decode: Callable[[int], str]
-    masks: dict[Any, torch.Tensor] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What the answer line says: ``spelling``; if ``free``, any text on the same line follows it."""
-
-    spelling: Spelling
-    free: bool
-
-    def left(self, line: str = "") -> float:
-        """The fewest tokens that complete an answer line of which ``line`` is there, the end token included."""
-        return self.spelling.left(line) + self.free + 1
 
 
 class GrammarState:
@@ -114,9 +33,11 @@ class GrammarState:
     def __init__(self, tables: Tables, answers: Answers, text: str, opening: Opening):
         self.tables, self.answers = tables, answers
         self.room, self.plenty = math.inf, 0.0
-        self.strict, self.free, self.forced = True, False, None
-        self.text, self.since, self.steps = text, len(text), 0
-        self.pending, self.progress, self.ready = b"", None, False
+        self.strict, self.free = True, False
+        self.forced: str | None = None  # the type of the next step
+        self.text, self.since, self.steps = text, len(text), 0  # since: where the last planning token ends
+        self.progress: str | None = None  # the line so far, where it can still become the answer line
+        self.pending, self.ready = b"", False  # the bytes of a character that has begun; the line has a text
         self.line: frozenset[str] = frozenset()
         self._tried: tuple[int, GrammarState] | None = None
         self._reach(opening)
@@ -147,7 +68,8 @@ class GrammarState:
         if self._easy and (kind := self.tables.kinds[token]) in (PLAIN, SPACE):
             self.text += self.tables.vocabulary.texts[token]
             self.ready = self.ready or kind == PLAIN
-            if CHANNEL_BEGUN in self.text[-_BEFORE_FINAL:]:
+            self._tried = None
+            if stray_marks.watched(self.text):
                 self._settle()
             return
         after = self._tried[1] if self._tried and self._tried[0] == token else self._after(token)
@@ -168,7 +90,7 @@ class GrammarState:
         if self.phase == VALUE:
             return self.tables.vocabulary.left(self.pending) + (not self.ready) + 1
         if self.phase == WORD:
-            return min((self.tables.words[type_].left(written) + self._least_after(type_) for type_ in types))
+            return min(self.tables.words[type_].left(written) + self._least_after(type_) for type_ in types)
         marked = [n + self._least_after(type_) for type_, n in self.opening.left.items() if n and type_ in types]
         if self.phase == MARKS:
             return min(marked, default=math.inf)
@@ -190,28 +112,19 @@ class GrammarState:
 
     def begin(self) -> None:
         """Note what ``strict``, ``room`` and ``forced`` mean for what follows."""
-        self.plenty = self._least_next() + self._shortest_step() + self.answers.left() + _MARGIN
+        self.plenty = self._least_next() + self.tables.shortest_step + self.answers.left() + _MARGIN
         self._settle()
-
-    # ---- what the fewest tokens are -----------------------------------------------------------------
 
     def _least_after(self, type_: str) -> float:
         """The same, where the planning tokens of a line of this type have just ended."""
-        return self.answers.left() if type_ == ANSWER else self._shortest_step() + self._least_next(type_)
+        return self.answers.left() if type_ == ANSWER else self.tables.shortest_step + self._least_next(type_)
 
     def _least_next(self, begun: str | None = None) -> float:
         """The same at the start of another line, after a step of the type ``begun``."""
-        start = self._least_start(ANSWER) + self.answers.left()
+        start = self.tables.start(ANSWER) + self.answers.left()
         if self.forced in (None, begun):
             return start
-        return self._least_start(self.forced) + self._shortest_step() + start
-
-    def _least_start(self, type_: str) -> float:
-        words = self.tables.words
-        return self.tables.next.left[type_] + (words[type_].left("") if words else 0)
-
-    def _shortest_step(self) -> int:
-        return 1 if self.tables.short_line else 2
+        return self.tables.start(self.forced) + self.tables.shortest_step + start
 
     def _least_line(self) -> float:
         """The fewest tokens that complete the line of a step: a newline; before it a text, where there is none."""
@@ -242,10 +155,8 @@ class GrammarState:
 
     def _settle(self) -> None:
         """Note what follows from where the answer stands now."""
-        text, tables = self.text, self.tables
-        self.careful = CHANNEL_BEGUN in text[-_BEFORE_FINAL:] or (
-            tables.bare and _HEADING_BEGUN.fullmatch(text) is not None
-        )
+        heading = self.tables.bare and stray_marks.can_become_heading(self.text)
+        self.careful = heading or stray_marks.watched(self.text)
         self._easy = self.phase in (TEXT, VALUE) and not self.pending and not self.careful and self.progress is None
         self.free = self.free or not (self.strict or self.forced)
 
@@ -341,7 +252,7 @@ class GrammarState:
         self.phase = PHRASE if types == {ANSWER} else TEXT
         self.progress = "" if self.phase == TEXT and not self.tables.typed else None
         if self.forced in types:
-            self.forced, self.opening = None, _NOTHING
+            self.forced, self.opening = None, NOTHING
 
     def _types(self) -> frozenset[str]:
         """The types that the line, or the next one, can have."""
@@ -379,52 +290,39 @@ class GrammarState:
             self.phase = TEXT
         self.progress = None
 
-    # ---- what is no text ----------------------------------------------------------------------------
-
-    def _opened(self) -> str:
-        """The end of the text, from a sign on that can still become a mark which is not text."""
-        for sign in "<[◁":
-            at = self.text.rfind(sign, self.since)
-            if at >= 0 and _OPENED.fullmatch(self.text, at):
-                return self.text[at:]
-        return ""
-
     def _spoils(self, piece: str) -> bool:
         """Whether ``piece`` completes something that parsing does not read as the text of its line."""
-        tables, text = self.tables, self.text
-        line = text[self.body :] + piece
+        tables, line = self.tables, self.text[self.body :] + piece
         if self.phase == TEXT and TOKEN.match(line.lstrip()):
             return True
         if tables.words and line.startswith(tuple(f"[{type_}]" for type_ in tables.words)):
             return True
-        signs = [at for sign in "<[◁" if (at := text.rfind(sign, self.since)) >= 0]
-        seen = "x" + text[min([*signs, max(self.since, len(text) - _BEFORE_FINAL)]) :] + piece
-        if self.careful and tables.bare:
-            seen = text + piece
-        return (
-            "<|channel>" in seen.lower()
-            or any(name in seen for name in tables.names.values())
-            or without_thoughts(seen) != seen
-        )
+        return stray_marks.has_mark(self._what_counts() + piece, tables.names.values())
 
-    # ---- masks --------------------------------------------------------------------------------------
+    def _what_counts(self) -> str:
+        """The end of the text that decides which pieces complete a mark."""
+        if self.careful and self.tables.bare:
+            return self.text
+        return stray_marks.what_counts(self.text, self.since)
 
     def _key(self) -> tuple[Any, ...]:
         """What decides the mask: equal for two states with the same one."""
         if self.free or (not self.strict and self.phase not in (MARKS, WORD)):
             return ()
-        room = self.room if self.strict and self.room <= self.plenty else None
         written = self.text[self.body :]
+        in_text = self.phase in (TEXT, VALUE) and bool(written) and self.progress is None and not self.careful
+        ample = self.room > (self.least() + _MARGIN_IN_TEXT if in_text else self.plenty)
+        room = self.room if self.strict and not ample else None
         common = (self.phase, self.answers, self.forced, room, self.strict, self.steps > 0)
         if self.phase == MARKS:
             return (*common, self.opening)
         if self.phase in (WORD, PHRASE):
             return (*common, self.answers.spelling.alike(written))
-        opened = self._opened()
+        opened = stray_marks.open_mark(self.text, self.since)
         before = written[: len(written) - len(opened)]
-        careful = (self.text if self.tables.bare else self.text[-_BEFORE_FINAL:]) if self.careful else None
-        place = (self.line, self.opening if not written else None, self.ready, self.pending, self.progress)
-        return (*common, *place, opened, not before, not before.strip(), careful)
+        careful = self._what_counts() if self.careful else None
+        line = (self.line, self.opening if not written else None, self.ready, self.pending, self.progress)
+        return (*common, *line, opened, not before, not before.strip(), stray_marks.channel_begun(self.text), careful)
 
     def _mask(self) -> torch.Tensor:
         tables = self.tables

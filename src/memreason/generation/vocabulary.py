@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
+from memreason.generation.stray_marks import COMPLETES
+
 NEVER, SPACE, PLAIN, LINE_END, TEXT_AND_LINE_END, SINGLE = range(6)
 """The kinds of tokens.
 
@@ -20,13 +22,6 @@ NEVER, SPACE, PLAIN, LINE_END, TEXT_AND_LINE_END, SINGLE = range(6)
 - `SINGLE`: what it does depends on the text before it, so each is judged for itself. It begins or ends inside a
   character, or it can complete a mark that is not text (`<x_1>`, `</think>`).
 """
-FINAL_CHANNEL, CHANNEL_BEGUN = "assistantfinal", "assistant"
-"""A mark that consists of letters only (the text before it counts as thoughts), and its first part. A text that ends in
-this part, or in more, is watched; so a token is `SINGLE` if it can complete the mark after less."""
-_COMPLETES = re.compile(
-    rf"[>\]▷]|{FINAL_CHANNEL}|\A(?:{'|'.join(FINAL_CHANNEL[begun:] for begun in range(1, len(CHANNEL_BEGUN)))})"
-)
-"""What is in a token that can complete a mark which is not text."""
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _LACKS = "\ufffd"
 """What stands in a decoded text for bytes that are no whole character."""
@@ -124,7 +119,7 @@ def _decode(tokenizer: PreTrainedTokenizerBase, ids: list[list[int]]) -> list[st
 def _kind(text: str) -> int:
     if not text:
         return NEVER
-    if _COMPLETES.search(text):
+    if COMPLETES.search(text):
         return SINGLE
     if text.endswith("\n"):
         return LINE_END if text.isspace() else TEXT_AND_LINE_END

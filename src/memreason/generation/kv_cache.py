@@ -6,13 +6,15 @@ import torch
 from torch.nn import functional
 from transformers import DynamicCache
 
+from memreason.errors import Unsupported
+
 _SPARE = 64
 """When a slot is full, all slots grow by this many tokens more than needed."""
 
 
 class SlotCache:
     """Keys and values, for each layer two tensors (slots, capacity, key-value heads, head size). In this order, what a
-    token adds is one contiguous piece of memory."""
+    token adds is one contiguous piece of memory. Values may be of another size than keys."""
 
     def __init__(self, slots: int, shared: DynamicCache | None = None):
         """``shared`` holds the keys and values with which each of the ``slots`` begins."""
@@ -22,32 +24,34 @@ class SlotCache:
         self._keys: dict[int, torch.Tensor] = {}
         self._values: dict[int, torch.Tensor] = {}
 
-    @property
-    def layers(self) -> int:
-        """How many layers have written keys and values."""
-        return len(self._keys)
-
     def write(
         self, layer: int, places: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write ``key`` and ``value`` (key-value heads, tokens, head size) to ``places`` (tokens,), which count through
         all slots (slot × capacity + position). Returns all keys and all values, (slots, key-value heads, capacity, head
-        size) each."""
+        size) each. Raises Unsupported if the shared keys are not of this kind."""
         if layer not in self._keys:
-            self._open(layer, key)
+            self._open(layer, key, value)
         held = self._keys[layer], self._values[layer]
         for block, new in zip(held, (key, value), strict=True):
             block.flatten(0, 1).index_copy_(0, places, new.transpose(0, 1))
         return held[0].transpose(1, 2), held[1].transpose(1, 2)
 
-    def _open(self, layer: int, like: torch.Tensor) -> None:
-        """Make the slots of a layer, each beginning with the shared keys and values."""
-        heads, _, size = like.shape
-        for held, which in ((self._keys, "keys"), (self._values, "values")):
+    def _open(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> None:
+        """Make the slots of a layer, each beginning with the shared keys and values.
+
+        Where a layer has a window, `DynamicCache` holds only the last of them. The others are never seen again.
+        """
+        for held, which, like in ((self._keys, "keys", key), (self._values, "values", value)):
+            heads, _, size = like.shape
             held[layer] = like.new_zeros(self.slots, self.capacity, heads, size)
-            if self._shared is not None:
-                shared = getattr(self._shared.layers[layer], which)  # (1, heads, tokens, size)
-                held[layer][:, : shared.shape[2]] = shared.transpose(1, 2)
+            if self._shared is None:
+                continue
+            shared = getattr(self._shared.layers[layer], which)  # (1, heads, tokens, size)
+            if (shared.shape[1], shared.shape[3]) != (heads, size):
+                raise Unsupported(f"its cache does not hold the {which} that it attends to")
+            start = self.shared_length - shared.shape[2]
+            held[layer][:, start : self.shared_length] = shared.transpose(1, 2)
 
     def move(self, slot: int, to: int, length: int) -> None:
         """Copy the first ``length`` tokens of ``slot`` to the slot ``to``."""

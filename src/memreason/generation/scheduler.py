@@ -36,9 +36,10 @@ def decode(
     """
     cache = SlotCache(max(1, min(slots, len(requests))), shared)
     longest = requests.longest + cache.shared_length
-    if len(requests) or any_rank:
-        prove_once(model, requests.prompts[0] if len(requests) else [rules.end_id], shared, longest, any_rank)
-    scheduler = Scheduler(model, rules, SlotAttention(cache, longest))
+    if not len(requests) and not any_rank:
+        return
+    masks = prove_once(model, requests.prompts[0] if len(requests) else [rules.end_id], shared, longest, any_rank)
+    scheduler = Scheduler(model, rules, SlotAttention(cache, longest, masks))
     waiting = iter(range(len(requests)))
     with attending_over(model, scheduler.slots):
         while True:

@@ -20,7 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 
 from memreason.errors import Unsupported
 from memreason.generation.kv_cache import SlotCache
-from memreason.generation.slot_masks import Masks, learned
+from memreason.generation.slot_masks import Masks, checked, described
 from memreason.kernels.attention_masks import Seen, check_options
 from memreason.kernels.capped_attention import capped_attention
 from memreason.kernels.patching import attention_implementation
@@ -154,12 +154,15 @@ class SlotAttention:
         the model's own (`slot_proof.prove_once` gives them); None if they are to be learned from the first pass."""
         self.cache, self.longest, self.masks = cache, longest, masks
         self.step: Step | None = None
-        self.kinds: list[Seen] = []
         self._learned: list[Seen | None] = []
 
     def learn(self) -> Masks:
-        """The model's masks, as it described them in the first pass. They are used from now on."""
-        self.masks = tuple(self._learned)
+        """The model's masks, as it described them in the first pass. They are used from now on.
+
+        Raises Unsupported if they are not those of causal attention, with windows or the like.
+        """
+        assert self.step is not None
+        self.masks = checked(self._learned, self.longest, self.step.seen.device)
         return self.masks
 
     def rule(self, attention_mask: object) -> Seen | None:
@@ -284,11 +287,11 @@ def _attend(
 
 
 def _mask(**description: Any) -> Seen | None:
-    """Learn what transformers says of a mask, and return it; or return no mask if it is known already. Raises
-    Unsupported if it cannot be drawn for slots."""
+    """What transformers says of a mask, while a model's masks are learned; else no mask. Raises Unsupported if it
+    cannot be drawn for slots."""
     slots = _current.get()
     # With several answers in the row, the model's mask has no meaning.
-    return learned(slots.kinds, slots.longest, **description) if slots.masks is None else None
+    return described(slots.longest, **description) if slots.masks is None else None
 
 
 AttentionInterface.register(_NAME, _attend)

@@ -6,7 +6,7 @@ these are positions in this text. So descriptions are learned from such a row, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -20,8 +20,7 @@ Masks = tuple[Seen | None, ...]
 _FEW = 64
 
 
-def learned(
-    known: list[Seen],
+def described(
     longest: int,
     *,
     mask_function: Callable[..., torch.Tensor],
@@ -31,11 +30,7 @@ def learned(
     **_: Any,
 ) -> Seen | None:
     """What transformers gives to a function that makes a mask, for a row with a single text of at most ``longest``
-    tokens. None if each token sees all earlier ones.
-
-    Layers with the same description get the same object, also if the model describes it for each of them: it is looked
-    for among the ``known``, or added to them. Raises Unsupported if the mask cannot be drawn for other texts.
-    """
+    tokens. None if each token sees all earlier ones. Raises Unsupported if the mask can only be drawn by vmap."""
     few = min(longest, _FEW)
     options: dict[str, Any] = {"mask_function": mask_function, "use_vmap": use_vmap, "device": device,
                                "allow_is_causal_skip": False}  # fmt: skip
@@ -45,15 +40,26 @@ def learned(
         return None
     if use_vmap:
         raise Unsupported("a mask of its own")
-    seen = Seen(mask_function, local_size, device)
-    drawn = _drawn(seen, longest, device)
-    if drawn.triu(1).any() or not drawn.diagonal().all():
-        raise Unsupported("attention to what follows")
-    for other in known:
-        if other.local_size == local_size is not None and torch.equal(_drawn(other, longest, device), drawn):
-            return other
-    known.append(seen)
-    return seen
+    return Seen(mask_function, local_size, device)
+
+
+def checked(masks: Sequence[Seen | None], longest: int, device: torch.device) -> Masks:
+    """The same masks, with one object for those that are alike. (A model may describe its mask for each layer anew.)
+
+    Raises Unsupported if a token sees what follows it, or not even itself, in texts of at most ``longest`` tokens.
+    """
+    kinds: dict[Seen, torch.Tensor] = {}
+    found: list[Seen | None] = []
+    for seen in masks:
+        if seen is not None and seen not in kinds:
+            drawn = _drawn(seen, longest, device)
+            if drawn.triu(1).any() or not drawn.diagonal().all():
+                raise Unsupported("attention to what follows")
+            alike = (one for one in kinds if one.local_size == seen.local_size is not None)
+            seen = next((one for one in alike if torch.equal(kinds[one], drawn)), seen)
+            kinds[seen] = drawn
+        found.append(seen)
+    return tuple(found)
 
 
 def within(masks: Masks, longest: int, device: torch.device) -> Masks:

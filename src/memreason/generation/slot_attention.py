@@ -149,20 +149,21 @@ class Scoring:
 class SlotAttention:
     """A model's attention over the slots of a `SlotCache`, one ``step`` after another."""
 
-    def __init__(self, cache: SlotCache, longest: int, masks: Masks | None):
+    def __init__(self, cache: SlotCache, longest: int, masks: Masks | None = None):
         """``longest`` is the most tokens that a slot can get: shared tokens, prompt and answer together. ``masks`` are
-        the model's own (`slot_proof.prove_once` gives them); None if they are to be learned from the first pass."""
+        the model's own, which `slot_proof.prove_once` gives. They must be known before the model is used."""
         self.cache, self.longest, self.masks = cache, longest, masks
         self.step: Step | None = None
-        self._learned: list[Seen | None] = []
+        self.learning: list[Seen | None] | None = None
+        """While a model's masks are learned from a pass over one prompt, those of the layers that have attended."""
 
     def learn(self) -> Masks:
-        """The model's masks, as it described them in the first pass. They are used from now on.
+        """End learning: the model's masks, which are used from now on.
 
         Raises Unsupported if they are not those of causal attention, with windows or the like.
         """
-        assert self.step is not None
-        self.masks = checked(self._learned, self.longest, self.step.seen.device)
+        assert self.step is not None and self.learning is not None
+        self.masks, self.learning = checked(self.learning, self.longest, self.step.seen.device), None
         return self.masks
 
     def rule(self, attention_mask: object) -> Seen | None:
@@ -171,12 +172,13 @@ class SlotAttention:
         Raises Unsupported if the model made a mask of its own.
         """
         assert self.step is not None
-        if self.masks is not None and attention_mask is None:
-            return self.masks[self.step.calls]
-        if self.masks is None and (attention_mask is None or isinstance(attention_mask, Seen)):
-            self._learned.append(attention_mask)
+        if self.learning is not None and (attention_mask is None or isinstance(attention_mask, Seen)):
+            self.learning.append(attention_mask)
             return attention_mask
-        raise Unsupported("a mask of the model's own")
+        if attention_mask is not None:
+            raise Unsupported("a mask of the model's own")
+        assert self.masks is not None, "prove_once gives them"
+        return self.masks[self.step.calls]
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scoring: Scoring) -> torch.Tensor:
         """Attention of one layer: ``query`` (heads, tokens, size) → (1, tokens, heads, size of a value).
@@ -291,7 +293,7 @@ def _mask(**description: Any) -> Seen | None:
     cannot be drawn for slots."""
     slots = _current.get()
     # With several answers in the row, the model's mask has no meaning.
-    return described(slots.longest, **description) if slots.masks is None else None
+    return described(slots.longest, **description) if slots.learning is not None else None
 
 
 AttentionInterface.register(_NAME, _attend)

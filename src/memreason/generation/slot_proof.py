@@ -7,6 +7,7 @@ not depend on the texts in other slots.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
@@ -20,10 +21,13 @@ from memreason.generation.slot_attention import SlotAttention, attending_over
 from memreason.generation.slot_masks import Masks, within
 from memreason.generation.slot_pass import Row, bare, logits_of
 
+logger = logging.getLogger(__name__)
+
 _PROVEN: WeakKeyDictionary[torch.nn.Module, dict[bool, tuple[int, Masks]]] = WeakKeyDictionary()
 """Model → with shared tokens or without → the greatest length that was tested, and the model's masks up to it. The
 result depends on the architecture, not on the weights."""
-
+_SAID: WeakKeyDictionary[torch.nn.Module, set[str]] = WeakKeyDictionary()
+"""Model → the reasons why passes over slots cannot be used that were logged already."""
 _DIFFERENT = "its logits differ from those of a plain pass"
 
 
@@ -35,7 +39,7 @@ def prove_once(
     any_rank: Callable[[bool], bool] | None,
 ) -> Masks:
     """The masks of the model, for texts of at most ``longest`` tokens. Raises Unsupported, in all processes or in none,
-    if passes over slots give other logits in this model.
+    if passes over slots give other logits in this model; the log then says why, once.
 
     A model is tested once, and again only for a greater length than before.
     """
@@ -64,7 +68,11 @@ def _proof(
             raise
         reason = f"it fails ({type(error).__name__}: {error})"
     if any_rank(reason is not None) if any_rank else reason:
-        raise Unsupported(reason or "the test failed in another process")
+        reason = reason or "the test failed in another process"
+        if reason not in (said := _SAID.setdefault(bare(model), set())):
+            said.add(reason)
+            logger.info(f"batch by batch: {reason}")
+        raise Unsupported(reason)
     return masks
 
 
@@ -100,9 +108,10 @@ def _by_slots(
 ) -> tuple[Masks, list[torch.Tensor]]:
     """The model's masks, and the logits (4, vocabulary) of the first text and (2, vocabulary) of the second, by passes
     over slots: after the prompt (all but the last three tokens), and after the tokens that are read later."""
-    slots = SlotAttention(SlotCache(2, shared), longest, None)
+    slots = SlotAttention(SlotCache(2, shared), longest)
     first, second = (Row(at, at, slots.cache.shared_length, text[:-3]) for at, text in enumerate(texts))
     with attending_over(model, slots):
+        slots.learning = []
         alone = logits_of(model, slots, [], [first])
         masks, layers = slots.learn(), model.config.get_text_config().num_hidden_layers
         if not masks or len(masks) % layers:  # some attend more than once

@@ -17,7 +17,7 @@ class SlotCache:
     token adds is one contiguous piece of memory. Values may be of another size than keys."""
 
     def __init__(self, slots: int, shared: DynamicCache | None = None):
-        """``shared`` holds the keys and values with which each of the ``slots`` begins."""
+        """``shared`` holds the keys and values with which each of the ``slots`` begins; there can be more later."""
         self.slots, self.capacity = slots, 0
         self.shared_length = shared.get_seq_length() if shared is not None else 0
         self._shared = shared
@@ -38,20 +38,24 @@ class SlotCache:
         return held[0].transpose(1, 2), held[1].transpose(1, 2)
 
     def _open(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> None:
-        """Make the slots of a layer, each beginning with the shared keys and values.
+        """Make the slots of a layer, each beginning with the shared keys and values."""
+        for held, like in ((self._keys, key), (self._values, value)):
+            heads, _, size = like.shape
+            held[layer] = like.new_zeros(self.slots, self.capacity, heads, size)
+        self._begin(layer, 0)
+
+    def _begin(self, layer: int, slot: int) -> None:
+        """Write the shared keys and values of a layer into all slots from ``slot`` on.
 
         Where a layer has a window, `DynamicCache` holds only the last of them. The others are never seen again.
         """
-        for held, which, like in ((self._keys, "keys", key), (self._values, "values", value)):
-            heads, _, size = like.shape
-            held[layer] = like.new_zeros(self.slots, self.capacity, heads, size)
-            if self._shared is None:
-                continue
-            shared = getattr(self._shared.layers[layer], which)  # (1, heads, tokens, size)
-            if (shared.shape[1], shared.shape[3]) != (heads, size):
-                raise Unsupported(f"its cache does not hold the {which} that it attends to")
-            start = self.shared_length - shared.shape[2]
-            held[layer][:, start : self.shared_length] = shared.transpose(1, 2)
+        if self._shared is None:
+            return
+        for held, which in ((self._keys, "keys"), (self._values, "values")):
+            shared = getattr(self._shared.layers[layer], which)[0].transpose(0, 1)  # (tokens, heads, size)
+            if shared.shape[1:] != held[layer].shape[2:]:  # latent attention keeps less than it attends to
+                raise Unsupported(f"its cache holds other {which} than it attends to")
+            held[layer][slot:, self.shared_length - len(shared) : self.shared_length] = shared
 
     def move(self, slot: int, to: int, length: int) -> None:
         """Copy the first ``length`` tokens of ``slot`` to the slot ``to``."""
@@ -68,3 +72,14 @@ class SlotCache:
             for layer, block in held.items():
                 held[layer] = functional.pad(block, (0, 0, 0, 0, 0, more))
         self.capacity += more
+
+    def open(self, slots: int) -> None:
+        """Let there be at least this many slots."""
+        if slots <= self.slots:
+            return
+        for held in (self._keys, self._values):
+            for layer, block in held.items():
+                held[layer] = functional.pad(block, (0, 0, 0, 0, 0, 0, 0, slots - self.slots))
+        before, self.slots = self.slots, slots
+        for layer in self._keys:
+            self._begin(layer, before)

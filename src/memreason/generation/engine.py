@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -30,8 +29,6 @@ from memreason.models.unit import ModelUnit
 from memreason.records import AnswerKind, Question, Step, Trace
 from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate
-
-logger = logging.getLogger(__name__)
 
 DEFAULT = GenerationOptions()
 

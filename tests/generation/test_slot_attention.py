@@ -53,9 +53,10 @@ def test_every_prompt_gets_the_ids_that_it_gets_alone(model: PreTrainedModel) ->
     assert model.config._attn_implementation == usual  # as it was
 
 
-def test_what_the_beginning_of_a_prompt_was_read_for_is_hidden_where_the_model_hides_it(model: PreTrainedModel) -> None:
-    common = prompts(40, 60, seed=1)
-    common = [token for prompt in common for token in prompt][:18]
+@pytest.mark.parametrize("what", ["a window", "windows in some layers, capped scores", "chunks"])
+def test_a_prompt_behind_tokens_that_were_read_for_another_sees_what_the_model_lets_it(what: str) -> None:
+    model = of_kind(KINDS[what][0], **KINDS[what][1])
+    common = [token for prompt in prompts(9, 60, seed=1) for token in prompt][:18]
     asked = [[*common, *end] for end in ([9], [10, 11], [12, 13, 14])]  # the last two get a copy of what the first read
     assert decode(model, asked, [12] * 3, end_id=END, slots=3) == [alone(model, prompt, 12) for prompt in asked]
 
@@ -63,7 +64,7 @@ def test_what_the_beginning_of_a_prompt_was_read_for_is_hidden_where_the_model_h
 @pytest.mark.parametrize("what", ["a window", "windows in some layers, capped scores", "chunks"])
 def test_shared_tokens_of_which_a_cache_holds_only_the_last(what: str) -> None:
     model = of_kind(KINDS[what][0], **KINDS[what][1])
-    before, asked = list(range(8, 20)), prompts(3, 60)
+    before, asked = list(range(8, 20)), [[9], [10, 11], [12, 13, 14]]
     shared = DynamicCache(config=model.config)
     with torch.no_grad():
         model(input_ids=torch.tensor([before]), past_key_values=shared, use_cache=True)

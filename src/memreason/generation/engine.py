@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -31,8 +30,6 @@ from memreason.models.unit import ModelUnit
 from memreason.records import AnswerKind
 from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate
-
-logger = logging.getLogger(__name__)
 
 DEFAULT = GenerationOptions()
 
@@ -259,8 +256,7 @@ class Engine:
                 )
                 try:
                     scheduler.prove(self._arrived[0].prompt if self._arrived else [unit.end_id], self._any_rank)
-                except Unsupported as reason:
-                    logger.info(f"batch by batch: {reason}")
+                except Unsupported:  # the log says why
                     scheduler = None
             scheduler = scheduler or BatchScheduler(batches, options.batch_size)
             held.enter_context(scheduler.attending())

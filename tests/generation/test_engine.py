@@ -28,7 +28,7 @@ WARM = Decoding(temperature=1.5, seed=3)
 
 @pytest.fixture(scope="module")
 def units(bases: dict[str, Path]) -> dict[str, ModelUnit]:
-    return {shape: build(ModelConfig(model_name_or_path=str(bases[shape]), dtype="float32"), 80) for shape in SHAPES}
+    return {shape: build(ModelConfig(model_name_or_path=str(bases[shape]), dtype="float32"), 50) for shape in SHAPES}
 
 
 @pytest.fixture
@@ -64,11 +64,10 @@ def test_what_is_drawn_depends_on_the_seed_and_the_request_alone(unit: ModelUnit
 
 
 def test_both_ways_of_decoding_draw_the_same(units: dict[str, ModelUnit]) -> None:
-    decoding = Decoding(temperature=0.8, top_p=0.9, top_k=40, min_p=0.01, n=3, seed=1)
+    decoding = Decoding(temperature=0.8, top_p=0.9, top_k=40, min_p=0.01, n=2, seed=1)
     requests = [Request(question, decoding=decoding) for question in QUESTIONS[:3]]
-    for unit in units.values():
-        ours, theirs = (answers(unit, requests, 4, backend) for backend in BACKENDS)
-        assert [[ids(one) for one in few] for few in ours] == [[ids(one) for one in few] for few in theirs]
+    ours, theirs = (answers(units["padded"], requests, 4, backend) for backend in BACKENDS)
+    assert [[ids(one) for one in few] for few in ours] == [[ids(one) for one in few] for few in theirs]
 
 
 def test_samples_of_one_request_differ_and_a_prompt_is_read_once(unit: ModelUnit) -> None:
@@ -141,7 +140,7 @@ def test_the_mean_of_each_step_goes_into_the_trace(unit: ModelUnit) -> None:
 def test_an_answer_that_is_continued_goes_on_as_it_did(units: dict[str, ModelUnit], shape: str, backend: str) -> None:
     unit = units[shape]
     whole = [one for (one,) in answers(unit, [Request(question) for question in QUESTIONS])]
-    for at in (1, 2, 5, 17):
+    for at in (1, 5, 17):
         requests = [Request(one.trace.question, generated=tuple(ids(one)[:at])) for one in whole]
         for (rest,), one in zip(answers(unit, requests, 3, backend), whole, strict=True):
             assert rest.trace.text == one.trace.text and ids(rest) == ids(one)[at:]

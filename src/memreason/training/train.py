@@ -84,7 +84,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     run.ablations.check(run.model, run.data)
     check_sharding(run.model, args, run.data.generation_backend)
     run, task = _typed_task(run)
-    tokenizer = check_tokenizer(run.model.model_name_or_path, run.layout, task)
+    tokenizer = check_tokenizer(run.model, run.layout, task)
     run = _with_dtype(run)
     outlook = foretell(run, task, tokenizer)
     demonstrations = _demonstrations(run, task)

@@ -17,6 +17,7 @@ from memreason.runtime import distributed
 from memreason.runtime.devices import choose_device
 
 HOW_TO_START = ("resume", "overwrite_output_dir")
+"""Options that say how to start a run, and nothing of what it does."""
 
 
 @dataclass

@@ -155,14 +155,13 @@ def _wandb(opening: Opening) -> Iterator[LogTable]:
 @contextmanager
 def _trackio(opening: Opening) -> Iterator[LogTable]:
     """A run where Trackio's own variables say; the integration opens and closes it, and finds it by its name."""
-    import pandas
     import trackio
 
     opening.run_id = opening.run_id or f"{opening.name}-{secrets.token_hex(4)}"
     opening.trainer.args.run_name = opening.trainer.args.run_name or opening.run_id
 
     def log(rows: list[Row], step: int) -> None:
-        trackio.log({"traces": trackio.Table(dataframe=pandas.DataFrame(rows)), "train/global_step": step})
+        trackio.log({"traces": trackio.Table(data=rows), "train/global_step": step})
 
     try:
         yield log
@@ -230,9 +229,10 @@ def tracked(
             try:
                 tables[tracker] = stack.enter_context(TABLES[tracker](opening))
             except Exception as error:
+                new = f", delete {folder / TRACKER_RUNS} to log into a new run there" if tracker in ids else ""
                 raise UserError(
                     f"--report_to {tracker}: no run could be opened there ({reason(error)}); see to that and go on "
-                    "with --resume, or start anew with --report_to none and --overwrite_output_dir"
+                    f"with --resume{new}, or start anew with --report_to none and --overwrite_output_dir"
                 ) from error
             if opening.run_id:
                 ids[tracker] = opening.run_id

@@ -242,7 +242,7 @@ def test_overfitting_four_examples_gives_traces_with_our_tokens(
 ) -> None:
     rate = {"none": 5e-3, "prompt-tuning": 1e-1}.get(mode, 1e-2)
     train(*options(taught[shape], data, tmp_path / "run", parameter_efficient_mode=mode, lora_r=32, lora_alpha=64,
-                   lora_dropout=0.0, learning_rate=rate, num_train_epochs=200, eval_strategy="no",
+                   lora_dropout=0.0, learning_rate=rate, num_train_epochs=100, eval_strategy="no",
                    save_strategy="no", per_device_train_batch_size=4))  # fmt: skip
     traces = load(tmp_path / "run").answer([s.question for s in SOLUTIONS])
     given = "<prefix_0><prefix_1>"  # by the prompt, not by the model

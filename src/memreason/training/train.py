@@ -41,6 +41,7 @@ from memreason.training.dataset import TOKENISED, Examples
 from memreason.training.encoding import encode_solutions
 from memreason.training.packing import PackedExamples, pack
 from memreason.training.time_estimate import BEFORE, Outlook, foretell
+from memreason.training.trackers import log_results, rates, tracked
 from memreason.training.trainer import GenerationTrainer
 
 EPOCHS = "epochs"
@@ -83,7 +84,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     run.ablations.check(run.model, run.data)
     check_sharding(run.model, args, run.data.generation_backend)
     run, task = _typed_task(run)
-    tokenizer = check_tokenizer(run.model.model_name_or_path, run.layout, task)
+    tokenizer = check_tokenizer(run.model, run.layout, task)
     run = _with_dtype(run)
     outlook = foretell(run, task, tokenizer)
     demonstrations = _demonstrations(run, task)
@@ -100,22 +101,28 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
         return evaluate_splits(unit, task, splits, folder, options, run.progress)
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
-        result, _ = evaluate_on(["validation"], run.folder / EPOCHS / f"epoch-{epoch:g}")
-        return {"eval_acc": result.overall.accuracy, "eval_well_formed": result.overall.well_formed}
+        return rates(evaluate_on(["validation"], _epoch(run.folder, epoch))[0].overall, "eval_")
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
         unit, args, examples, evaluate_epoch, lambda folder: write_config(folder, run.config), outlook
     )
     checkpoint = _begin(run, unit)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    after, verdicts = evaluate_on(task.test_splits, run.folder / EVALUATION)
+    with tracked(trainer, run, checkpoint, lambda epoch: _epoch(run.folder, epoch) / TRACES):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        after, verdicts = evaluate_on(task.test_splits, run.folder / EVALUATION)
+        log_results(trainer, after.overall)
     trainer.save_model()
     validation = _final_validation(trainer, run.folder) if distributed.is_main() else None  # the main one wrote it
     result = RunResult(before, after, validation, account)
     if distributed.is_main():
         _finish(trainer, run.folder, result, args.keep_checkpoints)
     return result, verdicts
+
+
+def _epoch(run: Path, epoch: float) -> Path:
+    """The folder of the evaluation after ``epoch`` epochs."""
+    return run / EPOCHS / f"epoch-{epoch:g}"
 
 
 def _begin(run: RunContext, unit: ModelUnit) -> Path | None:
@@ -221,7 +228,7 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> ValidationResult
     for entry in trainer.state.log_history:
         if "eval_acc" in entry and entry["step"] == trainer.final_step:
             epoch = entry["epoch"]
-            result = read_result(EvaluationResult, run / EPOCHS / f"epoch-{epoch:g}" / METRICS)
+            result = read_result(EvaluationResult, _epoch(run, epoch) / METRICS)
             return ValidationResult(epoch, result.overall)
     return None
 

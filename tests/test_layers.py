@@ -19,7 +19,7 @@ LAYERS = [
     {"tasks", "models"},
     {"llm", "step_types", "generation"},
     {"evaluation", "reasoner"},
-    {"label", "training"},
+    {"label", "training", "export"},
     {"benchmark"},
     {"cli"},
     {"__main__", "__init__"},
@@ -27,7 +27,8 @@ LAYERS = [
 """Folders and files at the top; none imports from a line below its own, and within a line there is no circle."""
 TORCH_FREE = ("answers", "cli", "config", "errors", "label", "planning_tokens", "records", "runtime", "tasks",
               "llm/base", "evaluation/files", "evaluation/judge", "evaluation/metrics", "evaluation/older_formats",
-              "evaluation/results", "evaluation/score", "evaluation/statistics", "models/manifest",
+              "evaluation/results", "evaluation/score", "evaluation/statistics", "export/base", "export/config",
+              "export/targets", "models/manifest",
               "training/dataset")  # fmt: skip
 NEED_TORCH = "runtime/cpu_threads"
 

@@ -155,6 +155,18 @@ class PlanningTokens:
         opening = _opening_ids(tokenizer) if first else []
         return _ids(tokenizer, [self._prompt(tokenizer, question, opening, demonstrations)])[0]
 
+    def prompt_string(
+        self, tokenizer: PreTrainedTokenizerBase, question: Question, demonstrations: Sequence[Solution] = ()
+    ) -> str:
+        """The text of the prompt whose ids `encode_prompt` gives, with the names of all tokens, [bos] too.
+
+        It is for other programs, which tokenize it as a whole; they may get other ids. Raises UserError as
+        `encode_prompt` does.
+        """
+        pieces = self._prompt(tokenizer, question, _opening_ids(tokenizer), demonstrations)
+        texts = (p if isinstance(p, str) else "".join(tokenizer.convert_ids_to_tokens(p)) for p in pieces)
+        return "".join(texts)
+
     def encode_shots(self, tokenizer: PreTrainedTokenizerBase, shots: str) -> list[int]:
         """Ids of the text that stands before every question: [bos], shots. Empty where ``shots`` is empty."""
         return _opening_ids(tokenizer) + _ids(tokenizer, [[shots]])[0] if shots else []

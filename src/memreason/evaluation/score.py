@@ -1,10 +1,11 @@
 """Texts that any model wrote → verdicts, without loading a model. Needs no torch.
 
-``generations`` is our own traces.jsonl, or a JSON array (or JSONL) of
+``generations`` is our own traces.jsonl; a JSON array (or JSONL) of
 ``{"generated_text": …[, "result": "correct" or "wrong"]}`` whose texts begin with their question, as the authors of the
-paper published them. The question of a row is found by its field ``question`` (a field ``id`` chooses among equal
-questions), or else as the longest question with which the text begins. Case and white space do not matter, and options
-may follow the question, in our layout or in the published ones.
+paper published them; or a log of another program (`generations`). The question of a row is found by its field
+``question`` (a field ``id`` chooses among equal questions), else at the end of its ``prompt``, or, without both, as the
+longest question with which the text begins. Case and white space do not matter, and options may follow the question, in
+our layout or in the published ones.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.answers.extract import extract_strict
+from memreason.answers.marks import plain
 from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
+from memreason.evaluation.generations import read_generations
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.results import Marks, ScoreResult
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.planning_tokens.parse import parse_text
 from memreason.records import PLAIN, Question, Solution, Trace, Verdict, lettered
 from memreason.runtime.files import write_jsonl
-from memreason.tasks.agent_json import read_array
 from memreason.tasks.assemble import question_key
 from memreason.tasks.base import TaskData
 from memreason.tasks.registry import load_task
@@ -76,24 +78,48 @@ class QuestionIndex:
         if not isinstance(text, str):
             return 'no "generated_text" in the row'
         opened = self._find_opening(text)
-        if not isinstance(row.get("question"), str):
+        if not any(isinstance(row.get(field), str) for field in ("question", "prompt")):
             return opened
         question = self._find_named(row)
         if question is None:
             return "its question is not among the questions"
+        if isinstance(question, str):
+            return question
         repeats_it = isinstance(opened, tuple) and opened[0] is question
         return question, opened[1] if repeats_it else text
 
-    def _find_named(self, row: dict[str, Any]) -> Question | None:
-        """The question with the row's id, if its text is the row's question too; otherwise by the row's question."""
+    def _find_named(self, row: dict[str, Any]) -> Question | str | None:
+        """The question with the row's id, if its text is the row's question too; otherwise by the row's question, or
+        at the end of its prompt. A text where the options are not the question's, which makes letters meaningless."""
         options = row.get("options")
         options = options if isinstance(options, list) and all(isinstance(option, str) for option in options) else ()
-        key = question_key(Question("", row["question"], "", tuple(options)))
-        named = self._by_id.get(str(row.get("id")))
-        if named and question_key(named) == key:
-            return named
-        opened = self._find_opening(row["question"])
-        return self._by_key.get(key) or (opened[0] if isinstance(opened, tuple) else None)
+        asked, found = row.get("question"), None
+        if isinstance(asked, str):
+            key = question_key(Question("", asked, "", tuple(options)))
+            named = self._by_id.get(str(row.get("id")))
+            if named and question_key(named) == key:
+                found = named
+            else:
+                opened = self._find_opening(asked)
+                found = self._by_key.get(key) or (opened[0] if isinstance(opened, tuple) else None)
+        if found is None and isinstance(prompt := row.get("prompt"), str):
+            found = self._find_last(prompt, listed=not options)
+        if found and options and found.options and list(map(plain, options)) != list(map(plain, found.options)):
+            return f"its options are not those of the question {found.id}, or stand in another order"
+        return found
+
+    def _find_last(self, prompt: str, listed: bool) -> Question | None:
+        """The question that stands last in a prompt, the longest one of those that end there.
+
+        If ``listed``, its options must follow it, each after the one before it.
+        """
+        words = [word.casefold() for word in _WORD.findall(prompt)]
+        for end in range(len(words), 0, -1):
+            for length in (length for length in self._lengths if 0 < length <= end):
+                if questions := self._by_opening.get(tuple(words[end - length : end])):
+                    fitting = [q for q in questions if not listed or _stand_in(words, q.options)]
+                    return fitting[0] if len(fitting) == 1 else None
+        return None
 
     def _find_opening(self, text: str) -> tuple[Question, str] | str:
         """(question, text after it) for the longest question with which the text begins; or the reason in words."""
@@ -107,6 +133,18 @@ class QuestionIndex:
             if questions:
                 return questions[0], text[words[skip + length - 1].end() :].strip()
         return 'it has no "question", and its text begins with none of the questions'
+
+
+def _stand_in(words: list[str], options: Sequence[str]) -> bool:
+    """Whether the options stand in a text, given as its words, in their order and at its end."""
+    end = len(words)
+    for option in reversed(options):
+        wanted = [word.casefold() for word in _WORD.findall(option)]
+        places = range(end - len(wanted), -1, -1)
+        end = next((place for place in places if words[place : place + len(wanted)] == wanted), -1)
+        if end < 0:
+            return False
+    return True
 
 
 def _openings(question: Question) -> set[tuple[str, ...]]:
@@ -145,7 +183,7 @@ def score(
         raise UserError(f"--output_dir {folder}: {path.name} there is the --generations file; give another folder")
     check_folder(folder)
     solutions = _solutions(task, split)
-    rows = list(read_array(path))
+    rows = list(read_generations(path))
     traces, marks, unmatched = _read_traces(rows, QuestionIndex(solutions), task)
     if not traces:
         why = "; ".join(f"{u.place}: {u.reason}" for u in unmatched[:_NAMES_SHOWN]) or "the file is empty"

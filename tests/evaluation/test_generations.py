@@ -73,6 +73,15 @@ def test_of_the_questions_in_a_prompt_the_longest_that_ends_it_was_asked(tmp_pat
     assert result.missing == ("strategyqa-test-2",)
 
 
+def test_an_example_before_the_question_is_not_taken_for_it(tmp_path, yes_no):
+    def another(row):  # our question is an example here, and what was asked is none of ours
+        prompt = f"Q: {FAR}\nA: True\n\nQ: Is it unheard of?\nA:"
+        return row | {"doc": {}, "arguments": {"gen_args_0": {"arg_0": prompt}}}
+
+    with pytest.raises(UserError, match="its question is not among the questions"):
+        result_of(changed(tmp_path, "lm_eval-yes_no.jsonl", another), "strategyqa", yes_no, tmp_path)
+
+
 def test_options_in_another_order_are_another_question(tmp_path):
     other = options_in(tmp_path, "A.a city B.a town")
     with pytest.raises(UserError, match=r"options are not those of the question .*-0, or stand in another order"):
@@ -133,9 +142,7 @@ def test_a_sample_of_inspect_without_a_text_is_told(tmp_path, choice):
         result_of(failed, "commonsenseqa", choice, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"output": None}, {"input": 7}, {"input": []}, {"messages": [{}]}, {"scores": [1]}]
-)
+@pytest.mark.parametrize("changes", [{"output": None}, {"input": 7}, {"input": []}, {"input": [{}]}, {"scores": [1]}])
 def test_a_damaged_sample_is_named(tmp_path, changes):
     with pytest.raises(UserError, match=r"log.json\[0\]: not a sample of Inspect: .*; give the whole log"):
         list(read_generations(inspect_log(tmp_path, **changes)))

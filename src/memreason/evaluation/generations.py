@@ -35,7 +35,7 @@ class Generation(TypedDict, total=False):
     id: str
     """The id, which may be ours."""
     prompt: str
-    """What the model was asked: instructions, examples, and the question at the end."""
+    """The whole of what the model was asked: examples, the question, a cue at the end."""
     result: object
     """Whether the program that wrote the log takes the answer for right."""
     truncated: bool
@@ -108,15 +108,13 @@ def _first_text(value: object) -> str | None:
 
 def _from_inspect(place: str, sample: dict[str, Any]) -> Generation:
     with reading(f"{place}: not a sample of Inspect", _WHOLE):
-        output, said = sample["output"], [m for m in sample.get("messages") or () if m["role"] == "user"]
+        asked, output = sample["input"], sample["output"]
         written = output.get("choices") or []
-        asked = sample["input"]
         row = Generation(
-            generated_text=output["completion"] if written else None,
+            generated_text=output.get("completion", _content(written[0]["message"])) if written else None,
             question=asked if isinstance(asked, str) else _content([m for m in asked if m["role"] == "user"][-1]),
             options=list(sample.get("choices") or ()),
             id=str(sample["id"]),
-            prompt=_content(said[-1]) if said else "",
         )
         if written and written[0].get("stop_reason") in ("max_tokens", "model_length"):
             row["truncated"] = True

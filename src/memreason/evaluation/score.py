@@ -33,6 +33,8 @@ from memreason.tasks.registry import load_task
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5
+_LONGEST_CUE = 10
+"""Most words, signs among them, after the question in a prompt: "Answer: Let's think step by step." has ten."""
 UNMATCHED = "unmatched.jsonl"
 _MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
     ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
@@ -71,6 +73,11 @@ class QuestionIndex:
             for opening in _openings(question):
                 self._by_opening[opening].append(question)
         self._lengths = sorted(set(map(len, self._by_opening)), reverse=True)
+        self._lengths_by_end: dict[str, list[int]] = {}
+        for opening in sorted(filter(None, self._by_opening), key=len, reverse=True):
+            lengths = self._lengths_by_end.setdefault(opening[-1], [])
+            if len(opening) not in lengths[-1:]:
+                lengths.append(len(opening))
 
     def find(self, row: dict[str, Any]) -> tuple[Question, str] | str:
         """(question, text after the question) of a row; if no question is found, the reason in words."""
@@ -93,7 +100,7 @@ class QuestionIndex:
         at the end of its prompt. A text where the options are not the question's, which makes letters meaningless."""
         options = row.get("options")
         options = options if isinstance(options, list) and all(isinstance(option, str) for option in options) else ()
-        asked, found = row.get("question"), None
+        asked, prompt, found = row.get("question"), row.get("prompt"), None
         if isinstance(asked, str):
             key = question_key(Question("", asked, "", tuple(options)))
             named = self._by_id.get(str(row.get("id")))
@@ -102,22 +109,23 @@ class QuestionIndex:
             else:
                 opened = self._find_opening(asked)
                 found = self._by_key.get(key) or (opened[0] if isinstance(opened, tuple) else None)
-        if found is None and isinstance(prompt := row.get("prompt"), str):
-            found = self._find_last(prompt, listed=not options)
+        for text in (asked, prompt):
+            found = found or (self._find_last(text, options) if isinstance(text, str) else None)
         if found and options and found.options and list(map(plain, options)) != list(map(plain, found.options)):
             return f"its options are not those of the question {found.id}, or stand in another order"
         return found
 
-    def _find_last(self, prompt: str, listed: bool) -> Question | None:
-        """The question that stands last in a prompt, the longest one of those that end there.
+    def _find_last(self, text: str, options: Sequence[str]) -> Question | None:
+        """The question that stands at the end of a text, the longest one of those that end there.
 
-        If ``listed``, its options must follow it, each after the one before it.
+        Only a cue may follow, such as "Answer:", so that no example before the question that was asked is taken for it;
+        and before the cue ``options``, those of the row. A row without options must have the question's there.
         """
-        words = [word.casefold() for word in _WORD.findall(prompt)]
+        words = _words(text)
         for end in range(len(words), 0, -1):
-            for length in (length for length in self._lengths if 0 < length <= end):
-                if questions := self._by_opening.get(tuple(words[end - length : end])):
-                    fitting = [q for q in questions if not listed or _stand_in(words, q.options)]
+            for length in self._lengths_by_end.get(words[end - 1], ()):
+                if questions := length <= end and self._by_opening.get(tuple(words[end - length : end])):
+                    fitting = [q for q in questions if _is_cue(_after_options(words[end:], q, length, options))]
                     return fitting[0] if len(fitting) == 1 else None
         return None
 
@@ -135,16 +143,30 @@ class QuestionIndex:
         return 'it has no "question", and its text begins with none of the questions'
 
 
-def _stand_in(words: list[str], options: Sequence[str]) -> bool:
-    """Whether the options stand in a text, given as its words, in their order and at its end."""
-    end = len(words)
-    for option in reversed(options):
-        wanted = [word.casefold() for word in _WORD.findall(option)]
-        places = range(end - len(wanted), -1, -1)
-        end = next((place for place in places if words[place : place + len(wanted)] == wanted), -1)
-        if end < 0:
-            return False
-    return True
+def _after_options(words: list[str], question: Question, length: int, options: Sequence[str]) -> list[str] | None:
+    """The ``words`` without the options with which they begin: ``options``, or else those of the question before them.
+
+    None where they must begin with options and do not. ``length`` is that of the question, and tells whether its
+    options are part of it.
+    """
+    if length > len(_words(question.text)):
+        return words
+    end = 0
+    for option in map(_words, options or question.options):
+        places = range(end, len(words) - len(option) + 1)
+        place = next((place for place in places if words[place : place + len(option)] == option), None)
+        if place is None:
+            return words if options else None
+        end = place + len(option)
+    return words[end:]
+
+
+def _is_cue(words: list[str] | None) -> bool:
+    return words is not None and len(words) <= _LONGEST_CUE and "?" not in words
+
+
+def _words(text: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(text)]
 
 
 def _openings(question: Question) -> set[tuple[str, ...]]:
@@ -153,7 +175,7 @@ def _openings(question: Question) -> set[tuple[str, ...]]:
     texts = [question.text]
     if listed:
         texts += [f"{question.text} Options: {listed}", f"{question.text} {listed}"]
-    return {tuple(word.casefold() for word in _WORD.findall(text)) for text in texts}
+    return {tuple(_words(text)) for text in texts}
 
 
 def score(

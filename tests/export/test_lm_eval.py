@@ -21,8 +21,10 @@ from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate
 from memreason.export.config import ExportConfig
 from memreason.export.lm_eval import export
+from memreason.export.merged import write_merged
 from memreason.models.build import build
 from memreason.models.load import load
+from memreason.models.manifest import read_manifest
 from memreason.records import Solution
 from memreason.runtime.files import read_jsonl
 from memreason.tasks.jsonl import export_jsonl
@@ -127,9 +129,8 @@ def test_prompts_that_are_read_otherwise_there_are_counted_and_told(bases, data,
 
 def test_what_a_merged_model_would_lack_is_refused(bases, data, tmp_path):
     folder = checkpoint(bases["tied"], data, tmp_path / "run")
-    unit = load(folder)
-    replace(unit.manifest, sparse_attention="step").write(folder)
-    with pytest.raises(UserError, match=r"has sparse attention, which a merged model.*memreason evaluate"):
+    replace(read_manifest(folder), sparse_attention="step").write(folder)
+    with pytest.raises(UserError, match="use_sparse_attention"):
         exported(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -158,12 +159,8 @@ def test_lm_eval_finds_the_answers_of_memreason(taught, tmp_path, shape, monkeyp
         export_jsonl(solutions, tmp_path / f"data/{split}.jsonl")
     folder = checkpoint(taught[shape], tmp_path / "data", tmp_path / "run", model_max_length=34, num_validation=1)
     exported(folder, tmp_path / "out")
-    unit = load(folder)
-    end = unit.end_id
-    merged = unit.merge()
-    merged.generation_config.eos_token_id = end
-    merged.save_pretrained(tmp_path / "merged")
-    unit.tokenizer.save_pretrained(tmp_path / "merged")
+    write_merged(folder, tmp_path / "merged")
+    prefix = "".join(read_manifest(folder).planning_tokens.prefix)
     monkeypatch.chdir(tmp_path)  # the questions are found from anywhere
     results = simple_evaluate(
         "hf", f"pretrained={tmp_path / 'merged'},dtype=float32", ["memreason_jsonl"], device="cpu", batch_size=3,
@@ -176,7 +173,7 @@ def test_lm_eval_finds_the_answers_of_memreason(taught, tmp_path, shape, monkeyp
     for sample in samples:
         verdict = verdicts[sample["doc"]["id"]]
         if verdict.trace.text:
-            assert "".join(unit.layout.prefix) + sample["resps"][0][0] == verdict.trace.text
+            assert prefix + sample["resps"][0][0] == verdict.trace.text
         answer, right = (verdict.strict, verdict.outcome)
         if sample["filter"] == "flexible":
             answer, right = verdict.flexible, verdict.flexible_outcome

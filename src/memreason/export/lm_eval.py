@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from memreason.config.checks import PREFIX_TUNING
 from memreason.config.run import read_config
-from memreason.errors import UserError
-from memreason.export.base import MARKER, Exported, check_output, files_in, new_folder
+from memreason.export.base import Exported, check_output, files_in, new_folder, write_marker
 from memreason.export.config import ExportConfig
+from memreason.export.merged import check_can_merge
 from memreason.generation.few_shot import Demonstrations, demonstrations_of
 from memreason.models.base_checks import check_tokens
 from memreason.models.manifest import Manifest, read_manifest
@@ -76,7 +75,7 @@ def export(config: ExportConfig) -> Exported:
     """
     check_output(config.folder, config.overwrite_output_dir)
     manifest, run = read_manifest(config.checkpoint), read_config(config.checkpoint)
-    _check_mergeable(config.checkpoint, manifest)
+    check_can_merge(config.checkpoint, manifest)
     tokenizer = load_tokenizer(str(config.checkpoint))
     check_tokens(str(config.checkpoint), tokenizer, manifest)
     task, layout = load_data(run.data), manifest.planning_tokens
@@ -98,7 +97,7 @@ def export(config: ExportConfig) -> Exported:
         shutil.copyfile(UTILS, folder / "utils.py")
         write_json(folder / "settings.json", {"answer_kind": task.answer_kind, "planning_tokens": asdict(layout)})
         checks = {"prompts": f"{rows_of.same} of {rows_of.count} are read as the tokens of memreason's own"}
-        write_json(folder / MARKER, {"to": config.to, "base_model": manifest.base_model, "checks": checks})
+        write_marker(folder, config.to, checks)
     notes = [
         f"Evaluate the merged model: lm_eval --model hf --model_args pretrained=MERGED,dtype={manifest.dtype} "
         f"--include_path {config.folder} --tasks {name} --output_path DIR --log_samples.",
@@ -147,13 +146,3 @@ def _read_there(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     """The ids that lm-evaluation-harness reads: with the tokenizer's own special tokens, unless [bos] is there."""
     opened = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
     return tokenizer(prompt, add_special_tokens=not opened)["input_ids"]
-
-
-def _check_mergeable(checkpoint: Path, manifest: Manifest) -> None:
-    """Raise UserError for a checkpoint that is more than a plain model once it is merged."""
-    if manifest.parameter_efficient_mode == PREFIX_TUNING or manifest.sparse_attention:
-        what = "sparse attention" if manifest.sparse_attention else "a trained prefix"
-        raise UserError(
-            f"{checkpoint} has {what}, which a merged model does not have, so lm-evaluation-harness would evaluate "
-            "another model; use memreason evaluate"
-        )

@@ -136,6 +136,18 @@ def test_a_sample_of_inspect_may_have_messages_and_parts(tmp_path):
     assert row["question"].strip() == WHERE and row["options"] == ["a town", "a city"]
 
 
+def test_a_question_that_only_begins_like_ours_is_another(tmp_path, choice):
+    log = inspect_log(tmp_path, input=f"{WHERE} Or is it nowhere?", choices=None)
+    with pytest.raises(UserError, match="its question is not among the questions"):
+        result_of(log, "commonsenseqa", choice, tmp_path)
+
+
+def test_with_our_id_anything_may_stand_around_the_question(tmp_path, choice):
+    asked = f"Think hard.\n{WHERE} Think as long as you like, step by step, then write nothing but one letter?"
+    log = inspect_log(tmp_path, input=asked, id="commonsenseqa-test-0")
+    assert result_of(log, "commonsenseqa", choice, tmp_path).overall.n == 1
+
+
 def test_a_sample_of_inspect_without_a_text_is_told(tmp_path, choice):
     failed = inspect_log(tmp_path, output={"model": "m", "choices": [], "completion": ""})
     with pytest.raises(UserError, match=r"log.json\[0\]: no .generated_text."):

@@ -62,13 +62,22 @@ class QuestionIndex:
             if named and question_key(named) == key:
                 found = named
             else:
-                opened = self._find_opening(asked)
-                found = self._by_key.get(key) or (opened[0] if isinstance(opened, tuple) else None)
+                found = self._by_key.get(key) or (named if named and _stands_in(named, asked) else None)
+            found = found or self._find_first(asked, options)
         for text in (asked, prompt):
             found = found or (self._find_last(text, options) if isinstance(text, str) else None)
         if found and options and found.options and list(map(plain, options)) != list(map(plain, found.options)):
             return f"its options are not those of the question {found.id}, or stand in another order"
         return found
+
+    def _find_first(self, text: str, options: Sequence[str]) -> Question | None:
+        """The question with which a text begins, if only options and a cue follow it."""
+        opened = self._find_opening(text)
+        if isinstance(opened, str):
+            return None
+        rest = _words(opened[1])
+        after = _after_options(rest, opened[0], 0, options)
+        return opened[0] if _is_cue(rest if after is None else after) else None
 
     def _find_last(self, text: str, options: Sequence[str]) -> Question | None:
         """The question that stands at the end of a text, the longest one of those that end there.
@@ -114,6 +123,10 @@ def _after_options(words: list[str], question: Question, length: int, options: S
             return words if options else None
         end = place + len(option)
     return words[end:]
+
+
+def _stands_in(question: Question, text: str) -> bool:
+    return f" {' '.join(_words(question.text))} " in f" {' '.join(_words(text))} "
 
 
 def _is_cue(words: list[str] | None) -> bool:

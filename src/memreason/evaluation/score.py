@@ -3,8 +3,8 @@
 ``generations`` is our own traces.jsonl; a JSON array (or JSONL) of
 ``{"generated_text": …[, "result": "correct" or "wrong"]}`` whose texts begin with their question, as the authors of the
 paper published them; or a log of another program (`generations`). The question of a row is found by its field
-``question`` (a field ``id`` chooses among equal questions), else at the end of its ``prompt``, or, without both, as the
-longest question with which the text begins. Case and white space do not matter, and options may follow the question, in
+``question`` (and ``id``), else at the end of its ``prompt``, or, without both, as the longest question with which the
+text begins. Case and white space do not matter, and options may follow the question, in
 our layout or in the published ones.
 """
 

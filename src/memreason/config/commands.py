@@ -45,8 +45,8 @@ class ScoreConfig:
 
     generations: str = option(
         "",
-        'file of texts: our traces.jsonl, or a JSON array (or lines) of {"question": …, "generated_text": …}; where '
-        '"question" is missing, the text must begin with the question',
+        'file of texts: our traces.jsonl; a JSON array (or lines) of {"question": …, "generated_text": …} (without '
+        '"question", the text must begin with it); samples_….jsonl of lm-evaluation-harness; or a log of Inspect',
     )
     dataset: str = option("", "the dataset that the questions are from")
     data_path: str | None = option(None, "file, folder or hub id that holds the questions")

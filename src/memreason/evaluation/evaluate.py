@@ -20,7 +20,7 @@ from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.results import EvaluationResult
 from memreason.generation.answer import answer_each
 from memreason.generation.decoding import Decoding
-from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
+from memreason.generation.few_shot import demonstrations_of, draw_shots, few_shot_text
 from memreason.generation.options import GenerationOptions
 from memreason.models.base_checks import check_texts
 from memreason.models.load import load, load_base
@@ -92,7 +92,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
         check_folder(Path(config.output_dir))
     data, unit, batch_size = _checkpoint(config) if trained else _base(config)
     task = load_data(data)
-    demonstrations = _demonstrations(config, task, data) if trained else None
+    demonstrations = None
+    if trained:
+        ablations = read_config(Path(config.model_name_or_path)).ablations
+        demonstrations = demonstrations_of(ablations, data, task)
     shots = [] if trained else draw_shots(task, config.k_shot, data.split_seed)
     if config.num_test:  # of atlas too: it is made with the sizes of training, then questions are drawn from it
         splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
@@ -118,14 +121,6 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
     )
     result, verdicts = evaluate_splits(unit, task, names, folder, options, progress)
     return Evaluated(result, verdicts, folder)
-
-
-def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
-    """The solved examples before each question, if the checkpoint was trained with them; otherwise None."""
-    ablations = read_config(Path(config.model_name_or_path)).ablations
-    if not ablations.use_demonstrations:
-        return None
-    return Demonstrations(task, data.k_shot, ablations.demo_selection, data.split_seed)
 
 
 def _folder_name(config: EvaluateConfig) -> str:

@@ -19,7 +19,7 @@ from memreason.evaluation.evaluate import EVALUATION, evaluate_splits
 from memreason.evaluation.files import METRICS, TRACES, read_traces, write_result
 from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
 from memreason.generation.backends import check_backend
-from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
+from memreason.generation.few_shot import Demonstrations, demonstrations_of, draw_shots, few_shot_text
 from memreason.models.adapters import notes
 from memreason.models.build import build
 from memreason.models.dtypes import dtype_name, training_dtype
@@ -87,7 +87,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     tokenizer = check_tokenizer(run.model, run.layout, task)
     run = _with_dtype(run)
     outlook = foretell(run, task, tokenizer)
-    demonstrations = _demonstrations(run, task)
+    demonstrations = demonstrations_of(run.ablations, run.data, task)
     before = _before(run, task, outlook) if run.data.k_shot and not demonstrations else None
     unit = build(run.model, run.data.model_max_length, args.seed, run.ablations, loading_device(args), run.inferred)
     examples, account = _examples(run, unit, task, demonstrations)
@@ -177,13 +177,6 @@ def _with_dtype(run: RunContext) -> RunContext:
         tokens = 1 if args.activation_checkpointing else args.per_device_train_batch_size * length
         dtype = dtype_name(training_dtype(run.model, loading_device(args), tokens))
     return replace(run, model=replace(run.model, dtype=dtype), config=run.config.in_dtype(dtype))
-
-
-def _demonstrations(run: RunContext, task: TaskData) -> Demonstrations | None:
-    """The solved examples that stand before every question; None if the run shows none."""
-    if not run.ablations.use_demonstrations:
-        return None
-    return Demonstrations(task, run.data.k_shot, run.ablations.demo_selection, run.data.split_seed)
 
 
 def _examples(

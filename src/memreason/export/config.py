@@ -11,6 +11,8 @@ from memreason.config.model import DTYPES
 from memreason.errors import UserError
 from memreason.export.targets import TARGETS
 
+GGUF_TYPES = ("f16", "bf16", "q8_0")
+
 
 @dataclass
 class ExportConfig:
@@ -28,6 +30,7 @@ class ExportConfig:
     dtype: str | None = option(
         None, "data type of the written weights: float32, bfloat16 or float16 (default: the checkpoint's)"
     )
+    gguf_type: str = option("f16", "type of the matrices in the file of --to gguf", GGUF_TYPES)
     max_shard_size: str = option("5GB", "largest file of weights; a larger model is written as several files")
     json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
 
@@ -35,6 +38,7 @@ class ExportConfig:
         if not self.model_name_or_path:
             raise UserError("the checkpoint is missing: memreason export CHECKPOINT --to …")
         check_choice("to", self.to, list(TARGETS))
+        check_choice("gguf_type", self.gguf_type, list(GGUF_TYPES))
         if self.dtype:
             check_choice("dtype", self.dtype, [name for name in DTYPES if name != "auto"])
 

@@ -21,20 +21,29 @@ _SPACE = "▁"
 """What stands for a space in the texts of sentencepiece's tokens."""
 _ENGLISH = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _WORDS = _ENGLISH + r"|[^\r\n\p{L}\p{N}]?\p{L}+"
-_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_UPPER, _LOWER = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_BY_CASE = rf"{_UPPER}*{_LOWER}+|{_UPPER}+{_LOWER}*"
+_WITH_MARKS = _ENGLISH + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"
+_LINES = r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_REST = r"| ?[^\s\p{L}\p{N}]+" + _LINES
 _BYTE_LEVEL, _DIGIT = "ByteLevel", "Digit"
+
+_SPACE_NOTE = (
+    "llama.cpp puts a space before a text that follows a planning token: where it shall continue steps given as text, "
+    "write them without that space."
+)
+_NFC_NOTE = "llama.cpp does not compose accents, as the model's tokenizer does (NFC): give it composed text."
 
 PRE_TOKENIZERS = {
     ((_BYTE_LEVEL,), False): "gpt-2",
     ((_DIGIT, _BYTE_LEVEL), False): "smollm",
     ((_WORDS + r"|\p{N}" + _REST,), False): "qwen2",
+    ((_WITH_MARKS + r"|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+" + _LINES,), False): "qwen35",
     ((_WORDS + r"|\p{N}{1,3}" + _REST,), True): "llama-bpe",
     ((_WORDS + r"|\p{N}{1,3}" + _REST,), False): "smaug-bpe",
-    ((_BY_CASE + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",), True): "tekken",
 }
-"""(how a text is cut, whether whole words are looked up before merging) → llama.cpp's name for it."""
+"""(how a text is cut, whether whole words are looked up before merging) → llama.cpp's name for it.
+
+Left out are those whose expressions llama.cpp only approximates, such as `tekken`.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,8 @@ def vocabulary(
     if by_scores:
         space_first = _space_first(parts, place)
         scores = _scores(model["vocab"], merges, tokens, place)
-        return Vocabulary("llama", "default", scores=scores, space_first=space_first, **shared)
+        notes = (_SPACE_NOTE,) if space_first else ()
+        return Vocabulary("llama", "default", scores=scores, space_first=space_first, notes=notes, **shared)
     pre, notes = _pre(parts, place)
     return Vocabulary("gpt2", pre, merges=[" ".join(merge) for merge in merges], notes=notes, **shared)
 
@@ -161,8 +171,7 @@ def _pre(parts: dict[str, Any], place: object) -> tuple[str, tuple[str, ...]]:
     pre = PRE_TOKENIZERS.get((cuts, bool(parts["model"].get("ignore_merges"))))
     if pre is None:
         raise _refused(place, f"it cuts texts by {' and '.join(cuts)}")
-    note = "llama.cpp does not compose accents as the tokenizer here does (NFC): give it composed text."
-    return pre, (note,) if normalizer else ()
+    return pre, (_NFC_NOTE,) if normalizer else ()
 
 
 def _cuts(cutter: dict[str, Any] | None, place: object) -> list[str]:
@@ -203,19 +212,15 @@ def _space_first(parts: dict[str, Any], place: object) -> bool:
 def _scores(vocab: dict[str, int], merges: list[tuple[str, ...]], tokens: list[str], place: object) -> list[float]:
     """A score for each token, by which llama.cpp merges in the order of ``merges``.
 
-    llama.cpp merges any two neighbours whose joined text is a token, the highest score first. That is the same only
-    where the merges of one token stand together, and every way to split a token is among them.
+    llama.cpp merges any two neighbours whose joined text is a token, the highest score first, and of equal scores the
+    leftmost. That is the same only where the merges of one token stand together (except for runs of spaces, which
+    grow from the left in any case), and where every way to split a token is among its merges.
     """
-    rank: dict[str, int] = {}
     splits: dict[str, set[str]] = {}
-    last = None
-    for left, right in merges:
-        text = left + right
-        if text != last and text in rank:
-            raise _refused(place, f"the merges into {text!r} do not stand together")
-        rank.setdefault(text, len(rank))
-        splits.setdefault(text, set()).add(left)
-        last = text
+    last: dict[str, int] = {}
+    for number, (left, right) in enumerate(merges):
+        splits.setdefault(left + right, set()).add(left)
+        last[left + right] = number
     for text, known in splits.items():
         for at in range(1, len(text)):
             left, right = text[:at], text[at:]
@@ -223,4 +228,14 @@ def _scores(vocab: dict[str, int], merges: list[tuple[str, ...]], tokens: list[s
                 raise _refused(place, f"it does not merge {left!r} and {right!r}, though {text!r} is a token")
     if lacking := [byte for byte in range(256) if f"<0x{byte:02X}>" not in vocab]:
         raise _refused(place, f"it has no tokens for {len(lacking)} of the 256 bytes")
-    return [-float(rank.get(text, len(rank))) for text in tokens]
+    rank: dict[str, int] = {}
+    end, together = -1, 0
+    for number, (left, right) in enumerate(merges):
+        text = left + right
+        if number > end:
+            together += 1
+        elif text not in rank and set(text) != {_SPACE}:
+            raise _refused(place, f"the merges into {text!r} stand between those into another token")
+        rank.setdefault(text, together)
+        end = max(end, last[text])
+    return [-float(rank.get(text, together + 1)) for text in tokens]

@@ -7,13 +7,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from memreason.errors import UserError
+from memreason.runtime.files import write_json
 
 MARKER = "memreason_export.json"
-"""The file by which an export is recognised: `to`, the checkpoint's base model, and what was verified."""
+"""The file by which an export is recognised. It says what was written (`to`), by which version, and what was verified.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,26 @@ def new_folder(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     On any error the temporary folder is removed, and ``folder`` is as it was. Raises UserError as `check_output` does.
     """
     check_output(folder, overwrite)
+    folder = folder.resolve()  # else a link would be replaced, and not the folder that it leads to
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.parent / f".{folder.name}.{os.urandom(6).hex()}"
     beside.mkdir()
     try:
         yield beside
         check_output(folder, overwrite)  # another process may have written it meanwhile
-        shutil.rmtree(folder, ignore_errors=True)
+        replaced = beside.with_name(f"{beside.name}.old")
+        if folder.exists():
+            folder.rename(replaced)
         beside.rename(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+
+
+def write_marker(folder: Path, to: str, checks: dict[str, Any]) -> None:
+    """Write the file `MARKER` into ``folder``."""
+    write_json(folder / MARKER, {"to": to, "memreason": version("memreason"), "checks": checks})
 
 
 def files_in(folder: Path) -> tuple[str, ...]:

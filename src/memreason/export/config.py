@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from memreason.config.fields import check_choice, option
+from memreason.config.fields import check_at_least, check_choice, option
 from memreason.config.model import DTYPES
 from memreason.errors import UserError
 from memreason.export.targets import TARGETS
+from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 GGUF_TYPES = ("f16", "bf16", "q8_0")
 
@@ -32,6 +34,10 @@ class ExportConfig:
     )
     gguf_type: str = option("f16", "type of the matrices in the file of --to gguf", GGUF_TYPES)
     max_shard_size: str = option("5GB", "largest file of weights; a larger model is written as several files")
+    verify_questions: int = option(
+        20, "questions to which the written model must give the same answers as the checkpoint before it is kept"
+    )
+    device: str = option("auto", DEVICE_HELP, DEVICES)
     json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
 
     def __post_init__(self) -> None:
@@ -41,6 +47,9 @@ class ExportConfig:
         check_choice("gguf_type", self.gguf_type, list(GGUF_TYPES))
         if self.dtype:
             check_choice("dtype", self.dtype, [name for name in DTYPES if name != "auto"])
+        check_at_least("verify_questions", self.verify_questions, 0)
+        if not re.fullmatch(r"[1-9]\d*(KB|MB|GB)", self.max_shard_size):
+            raise UserError(f"--max_shard_size {self.max_shard_size!r}: give a size such as 500MB or 5GB")
 
     @property
     def checkpoint(self) -> Path:

@@ -108,7 +108,7 @@ def test_weights_beyond_float16_need_bf16(tmp_path: Path):
     with torch.no_grad():
         model.lm_head.weight[0, 0] = 1e5
     model.save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="output.weight: some weights are too large.*--gguf_type bf16"):
+    with pytest.raises(UserError, match=r"output.weight: some weights are too large.*--gguf_type bf16"):
         written(tmp_path)
     written(tmp_path, "bf16")
 

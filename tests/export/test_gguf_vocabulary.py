@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX as QWEN2
 
 from memreason.errors import UserError
-from memreason.export.gguf import TEXTS
+from memreason.export.gguf_verify import TEXTS
 from memreason.export.gguf_vocabulary import vocabulary
 
 PLANNING = ["<memory_0>", "<reason_0>"]
@@ -87,9 +87,7 @@ def test_planning_tokens_are_printed_special_ones_are_not_and_rows_without_a_tok
 BYTE_LEVEL = pre_tokenizers.ByteLevel(add_prefix_space=False)
 KINDS = {
     "gpt-2": lambda: byte_level(BYTE_LEVEL),
-    "smollm": lambda: byte_level(
-        pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), BYTE_LEVEL])
-    ),
+    "smollm": lambda: byte_level(pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), BYTE_LEVEL])),
     "qwen2": lambda: byte_level(split(QWEN2)),
     "llama-bpe": lambda: byte_level(split(LLAMA3), ignore_merges=True),
     "smaug-bpe": lambda: byte_level(split(LLAMA3)),

@@ -42,7 +42,7 @@ class Architecture:
 
 
 _LLAMA = Architecture(MODEL_ARCH.LLAMA, paired=True, optional_biases=True)
-_GEMMA = dict(norm_plus_one=True, activation="gelu_pytorch_tanh")
+_GEMMA: dict[str, Any] = dict(norm_plus_one=True, activation="gelu_pytorch_tanh")
 ARCHITECTURES = {
     "llama": _LLAMA,
     "mistral": _LLAMA,

@@ -61,8 +61,7 @@ class Source:
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """(llama.cpp's name, shape) of every tensor, in the same order, without reading the values."""
-        for name, tensor in self.tensors.more():
-            yield name, tuple(tensor.shape)
+        yield from ((name, tuple(tensor.shape)) for name, tensor in self.tensors.more())
         for file in weight_files(self.folder):
             with safe_open(file, framework="pt") as opened:
                 for theirs in opened.keys():  # noqa: SIM118 - it is no dict
@@ -153,5 +152,6 @@ def read_back(source: Source, path: Path) -> tuple[int, float]:
     for name, values in source:
         tensor = written[name]
         read = quants.dequantize(tensor.data, tensor.tensor_type).reshape(values.shape)
-        errors.append(np.linalg.norm(read - values.numpy()) / max(np.linalg.norm(values.numpy()), 1e-30))
-    return len(errors), float(max(errors))
+        size = float(np.linalg.norm(values.numpy()))
+        errors.append(float(np.linalg.norm(read - values.numpy())) / (size or 1.0))
+    return len(errors), max(errors)

@@ -25,13 +25,13 @@ from memreason.errors import UserError
 class Request:
     """What llama.cpp is asked to do with the file ``path``.
 
-    It tokenizes each of ``texts`` (with the begin token that the file asks for, if the second value is true), writes
-    each of ``tokens`` as text, continues each of ``prompts`` greedily, until ``end_id`` or until there are ``longest``
+    It tokenizes each of ``texts`` (special tokens by their names, nothing put before it), writes each of ``tokens`` as
+    text, continues each of ``prompts`` greedily, until ``end_id`` or until there are ``longest``
     tokens together, and computes the log-probability of each token but the first of ``sequences``.
     """
 
     path: str
-    texts: list[tuple[str, bool]]
+    texts: list[str]
     tokens: list[int]
     prompts: list[list[int]]
     sequences: list[list[int]]
@@ -78,8 +78,8 @@ def run(request: Request) -> Iterator[Any]:
     from llama_cpp import Llama
 
     model = Llama(request.path, n_ctx=request.longest, verbose=False)
-    for text, opens in request.texts:
-        yield model.tokenize(text.encode(), add_bos=opens, special=True)
+    for text in request.texts:
+        yield model.tokenize(text.encode(), add_bos=False, special=True)
     for token in request.tokens:
         yield model.detokenize([token]).decode(errors="replace")
     for prompt in request.prompts:

@@ -3,7 +3,7 @@
 llama.cpp has its own tokenizers, and a GGUF file only names one of them. Two are used here: `gpt2` (byte-level BPE with
 merges) and `llama` (BPE over characters, by scores, as sentencepiece does it). `gpt2` cuts texts by regular expressions
 that llama.cpp knows by a name, `pre`. That name is chosen here by comparing what tokenizer.json itself says, not by
-the name of the model: the same vocabulary can be used with another way of cutting. What does not fit exactly is refused.
+the name of the model: the same vocabulary can be used with another way of cutting. What does not fit is refused.
 """
 
 from __future__ import annotations
@@ -105,23 +105,23 @@ def vocabulary(
     by_scores = model.get("byte_fallback", False)
     tokens, types = _tokens(parts, rows, planning_ids, by_scores)
     special = {name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "unk", "pad")} | {"eos": end_id}
-    shared = dict(
+    shared: dict[str, Any] = dict(
         tokens=tokens, types=types, opens=_opens(tokenizer, place), chat_template=_template(tokenizer),
         special={name: id for name, id in special.items() if id is not None},
     )  # fmt: skip
     if by_scores:
         space_first = _space_first(parts, place)
         scores = _scores(model["vocab"], merges, tokens, place)
-        notes = (_SPACE_NOTE,) if space_first else ()
-        return Vocabulary("llama", "default", scores=scores, space_first=space_first, notes=notes, **shared)
-    pre, notes = _pre(parts, place)
-    return Vocabulary("gpt2", pre, merges=[" ".join(merge) for merge in merges], notes=notes, **shared)
+        shared["notes"] = (_SPACE_NOTE,) if space_first else ()
+        return Vocabulary("llama", "default", scores=scores, space_first=space_first, **shared)
+    pre, shared["notes"] = _pre(parts, place)
+    return Vocabulary("gpt2", pre, merges=[" ".join(merge) for merge in merges], **shared)
 
 
 def _refused(place: object, why: str) -> UserError:
     return UserError(
-        f"{place}: llama.cpp has no tokenizer that is exactly this one: {why}. Export with --to merged, and see whether "
-        "llama.cpp's convert_hf_to_gguf.py takes that folder"
+        f"{place}: llama.cpp has no tokenizer that is exactly this one: {why}. Export with --to merged, and see "
+        "whether llama.cpp's convert_hf_to_gguf.py takes that folder"
     )
 
 
@@ -185,8 +185,9 @@ def _cuts(cutter: dict[str, Any] | None, place: object) -> list[str]:
         case {"type": "ByteLevel", "add_prefix_space": False, "use_regex": use_regex}:
             return [_BYTE_LEVEL] if use_regex else []
         case {"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior, "invert": invert} if (
-            (behavior, invert) in (("Isolated", False), ("Removed", True))
-        ):
+            behavior,
+            invert,
+        ) in (("Isolated", False), ("Removed", True)):
             return [_DIGIT if pattern == r"\p{N}" else pattern]
     raise _refused(place, f"it cuts texts by {json.dumps(cutter)}")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from memreason.errors import UserError
+from memreason.models.manifest import Manifest
 from memreason.runtime.files import write_json
 
 MARKER = "memreason_export.json"
@@ -52,6 +53,15 @@ def check_output(folder: Path, overwrite: bool) -> None:
         raise UserError(
             f"--output_dir {folder}: no {MARKER} in it, so no export wrote it, and it is not overwritten; "
             "name another folder"
+        )
+
+
+def check_dense(checkpoint: Path, manifest: Manifest) -> None:
+    """Raise UserError for a checkpoint with sparse attention."""
+    if manifest.sparse_attention:
+        raise UserError(
+            f"{checkpoint}: trained with --use_sparse_attention, which other programs do not have: with their dense "
+            "attention it would be another model; use it with `memreason ask` and `memreason evaluate`"
         )
 
 

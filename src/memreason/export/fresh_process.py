@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from transformers import pipeline
+from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from transformers.utils import logging
 
 
@@ -21,8 +21,12 @@ from transformers.utils import logging
 def run(job: dict[str, Any]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """(what is compared as JSON, logits by the number of the text)."""
     torch.set_num_threads(job["threads"])
-    pipe: Any = pipeline("text-generation", model=job["folder"], dtype="auto", device=torch.device(job["device"]))
-    tokenizer, model = pipe.tokenizer, pipe.model
+    pipe: Any = None
+    if job["base"]:
+        model, tokenizer = load_adapter(job)
+    else:
+        pipe = pipeline("text-generation", model=job["folder"], dtype="auto", device=torch.device(job["device"]))
+        model, tokenizer = pipe.model, pipe.tokenizer
     logits = {}
     for number, (ids, positions) in enumerate(zip(job["texts"], job["positions"], strict=True)):
         every = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False).logits
@@ -36,6 +40,20 @@ def run(job: dict[str, Any]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             print(len(answers), flush=True)
     result = {"prompts": prompts, "answers": answers, "dtype": str(model.dtype).removeprefix("torch.")}
     return result | {"memreason": "memreason" in sys.modules}, logits
+
+
+def load_adapter(job: dict[str, Any]) -> tuple[Any, Any]:
+    """The base model with the adapter on it, as PEFT's `AutoPeftModelForCausalLM` loads it, and its tokenizer."""
+    from peft import PeftModel
+
+    tokenizer = AutoTokenizer.from_pretrained(job["folder"])
+    base = AutoModelForCausalLM.from_pretrained(job["base"], dtype=job["dtype"]).to(torch.device(job["device"]))
+    if len(tokenizer) > base.get_input_embeddings().weight.shape[0]:
+        base.resize_token_embeddings(len(tokenizer))
+    model = PeftModel.from_pretrained(base, job["folder"]).eval()
+    if getattr(base.get_output_embeddings(), "bias", None) is not None:
+        return model.merge_and_unload(), tokenizer  # PEFT leaves that bias out beside trained rows
+    return model, tokenizer
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from memreason.config.checks import PREFIX_TUNING
 from memreason.config.run import CONFIG, read_options
 from memreason.errors import UserError
-from memreason.export.base import Exported, check_output, files_in, new_folder, write_marker
+from memreason.export.base import Exported, check_dense, check_output, files_in, new_folder, write_marker
 from memreason.export.chat_template import with_chat_template
 from memreason.export.config import ExportConfig
 from memreason.export.older_readers import make_readable
@@ -93,11 +93,7 @@ def check_can_merge(checkpoint: Path, manifest: Manifest) -> None:
             f"{checkpoint}: mode {PREFIX_TUNING} trains keys and values before every text, which are no weights of the "
             "model and cannot be merged into it; export --to adapter, for PEFT"
         )
-    if manifest.sparse_attention:
-        raise UserError(
-            f"{checkpoint}: trained with --use_sparse_attention, which other programs do not have: with their dense "
-            "attention it would be another model; use it with `memreason ask` and `memreason evaluate`"
-        )
+    check_dense(checkpoint, manifest)
 
 
 def generation_settings(unit: ModelUnit) -> dict[str, Any]:

@@ -16,11 +16,16 @@ _OF_THE_LOADING = ("is_local", "local_files_only", "name_or_path", "special_toke
 
 
 def make_readable(folder: Path) -> None:
-    """Add the older names to `config.json` and `tokenizer_config.json` in ``folder``; the newer ones stay."""
+    """Add the older names to the configuration of the model and of the tokenizer in ``folder``; the newer ones stay."""
     config = read_json(folder / "config.json")
     for part in (config, *(value for value in config.values() if isinstance(value, dict))):
         _name_as_before(part)
     write_json(folder / "config.json", config)
+    make_tokenizer_readable(folder)
+
+
+def make_tokenizer_readable(folder: Path) -> None:
+    """The same for the tokenizer in ``folder`` alone; what says how it was loaded here is taken away."""
     options = read_json(folder / "tokenizer_config.json")
     options = {name: value for name, value in options.items() if name not in _OF_THE_LOADING}
     if options.get("tokenizer_class") == "TokenizersBackend":

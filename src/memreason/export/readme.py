@@ -19,7 +19,7 @@ With transformers, in the folder that holds `{name}`:
 ```python
 from transformers import pipeline
 
-model = pipeline("text-generation", model="{name}")
+model = pipeline("text-generation", model={name!r})
 message = {{"role": "user", "content": {message!r}}}
 print(model([message], do_sample=False)[0]["generated_text"][-1]["content"])
 ```
@@ -58,6 +58,55 @@ def merged_readme(name: str, message: str, manifest: Manifest, checks: Mapping[s
         limit=manifest.model_max_length,
         checks=listed(f"{what.replace('_', ' ')}: {figure}" for what, figure in checks.items()),
         notes=f"\n## Know\n\n{listed(notes)}" if notes else "",
+    )
+
+
+_ADAPTER = """# {name}
+
+Written by `memreason export --to adapter`: what a memreason checkpoint trained on {base}, as PEFT loads it.
+
+## Use it
+
+In the folder that holds `{name}`:
+
+```python
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoTokenizer
+
+model = AutoPeftModelForCausalLM.from_pretrained({name!r}, dtype="{dtype}")
+tokenizer = AutoTokenizer.from_pretrained({name!r})
+chat = [{{"role": "user", "content": {message!r}}}]
+prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+written = model.generate(**prompt, do_sample=False, max_length={limit}, eos_token_id={end})[0]
+print(tokenizer.decode(written[prompt["input_ids"].shape[1] :], skip_special_tokens=True))
+```
+
+The base model is what `adapter_config.json` names. The chat template puts a question as training did; options follow it
+on a second line, as in `Options: A. Seoul B. Tokyo`.
+
+## Servers
+
+{notes}
+## Verified
+
+Loaded by PEFT alone in a process of its own:
+
+{checks}"""
+
+
+def adapter_readme(
+    name: str, message: str, manifest: Manifest, end_id: int, checks: Mapping[str, Any], notes: Sequence[str]
+) -> str:
+    """The text for an adapter in a folder called ``name``. ``message`` is the example's question."""
+    return _ADAPTER.format(
+        name=name,
+        base=base_of(manifest),
+        dtype=manifest.dtype,
+        message=message,
+        limit=manifest.model_max_length,
+        end=end_id,
+        checks=listed(f"{what.replace('_', ' ')}: {figure}" for what, figure in checks.items()),
+        notes=listed(notes),
     )
 
 

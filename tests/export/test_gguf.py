@@ -71,11 +71,11 @@ def test_llama_cpp_does_what_the_model_does(name: str, tmp_path: Path):
 def test_weights_in_a_wrong_order_are_found(checkpoint: Path, tmp_path: Path):
     merged, path = write_merged(checkpoint, tmp_path / "merged"), tmp_path / "wrong.gguf"
     unit = load(merged)
-    source = open_source(merged, set(unit.manifest.token_ids.values()), unit.end_id, checkpoint)
+    source = open_source(merged, set(unit.manifest.token_ids.values()), unit.end_id, False, checkpoint)
     source.tensors.kind = replace(source.kind, paired=False)
     write_gguf(source, path, "f16", "x")
     with pytest.raises(UserError, match=r"wrong.gguf: llama.cpp computes something else than the model"):
-        compare(unit, config_of(checkpoint, tmp_path / "out", verify_questions=2), path)
+        compare(unit, config_of(checkpoint, tmp_path / "out", verify_questions=2), path, source.words.chat_template)
 
 
 @runs_files

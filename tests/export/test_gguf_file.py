@@ -21,7 +21,7 @@ TEXT = "Question: Is Lyon the capital of France?\nThe capital of France is Paris
 
 
 def source_of(folder: Path, planning: tuple[int, ...] = ()):
-    return open_source(folder, set(planning), AutoTokenizer.from_pretrained(folder).eos_token_id, "runs/x")
+    return open_source(folder, set(planning), AutoTokenizer.from_pretrained(folder).eos_token_id, False, "runs/x")
 
 
 def model_of(folder: Path, **more) -> torch.nn.Module:

@@ -7,12 +7,15 @@ import pytest
 from gguf import GGUFWriter, TokenType
 from helpers.tiny import SOLUTIONS, make_tokenizer
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX as QWEN2
 
 from memreason.errors import UserError
+from memreason.export.chat_template import with_chat_template
 from memreason.export.gguf_verify import TEXTS
-from memreason.export.gguf_vocabulary import vocabulary
+from memreason.export.gguf_vocabulary import Vocabulary, vocabulary
+from memreason.planning_tokens.layout import PlanningTokens
 
 PLANNING = ["<memory_0>", "<reason_0>"]
 PROMPT = "Question: Is Lyon the capital of France?\n<memory_0>"
@@ -69,7 +72,16 @@ def with_planning_tokens(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokeni
 def written(tokenizer: PreTrainedTokenizerFast, unused: int = 0):
     """Its vocabulary, for a model with so many rows more than it has tokens."""
     planning = set(tokenizer.convert_tokens_to_ids(PLANNING))
-    return vocabulary(tokenizer, len(tokenizer) + unused, planning, tokenizer.eos_token_id, "runs/x")
+    return vocabulary(tokenizer, len(tokenizer) + unused, planning, tokenizer.eos_token_id, False, "runs/x")
+
+
+def vocabulary_file(ours: Vocabulary, folder: Path) -> Path:
+    writer = GGUFWriter(folder / "vocabulary.gguf", "llama")
+    ours.write(writer)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return folder / "vocabulary.gguf"
 
 
 def test_planning_tokens_are_printed_special_ones_are_not_and_rows_without_a_token_are_unused():
@@ -117,15 +129,30 @@ def test_scores_give_the_order_of_the_merges():
 def test_llama_cpp_gives_the_same_ids(pre: str, tmp_path: Path):
     llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
     tokenizer = KINDS[pre]()
-    writer = GGUFWriter(tmp_path / "vocabulary.gguf", "llama")
-    written(tokenizer).write(writer)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.close()
-    model = llama_cpp.Llama(str(tmp_path / "vocabulary.gguf"), vocab_only=True, verbose=False)
+    model = llama_cpp.Llama(str(vocabulary_file(written(tokenizer), tmp_path)), vocab_only=True, verbose=False)
     for text in (*TEXTS, PROMPT):
         ids = model.tokenize(text.encode(), add_bos=False, special=True)
         assert ids == tokenizer.encode(text, add_special_tokens=False), text
+
+
+def test_the_space_after_the_begin_token_is_llama_cpps_own(tmp_path: Path):
+    """Llama 2 in transformers: only the first text gets a space, so a chat template writes it; llama.cpp adds one."""
+    llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
+    tokenizer, layout = sentencepiece(), PlanningTokens()
+    tokenizer.backend_tokenizer.normalizer = None
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    begin = ("<s>", tokenizer.bos_token_id)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[begin])
+    question = SOLUTIONS[0].question
+    assert with_chat_template(tokenizer, layout, [question]) == []
+    ours = written(tokenizer)
+    assert ours.opens and ours.space_first
+    model = llama_cpp.Llama(str(vocabulary_file(ours, tmp_path)), vocab_only=True, verbose=False)
+    for template, equal in ((ours.chat_template, True), (tokenizer.chat_template, False)):
+        messages = [{"role": "user", "content": question.text}]
+        text = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
+        ids = model.tokenize(text.encode(), add_bos=False, special=True)
+        assert (ids == layout.encode_prompt(tokenizer, question)) == equal
 
 
 @pytest.mark.parametrize(

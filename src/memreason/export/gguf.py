@@ -19,6 +19,7 @@ from memreason.models.base import base_of
 from memreason.models.load import load
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.models.weights import load_tokenizer
+from memreason.planning_tokens.prompt import CHAT
 from memreason.runtime.devices import choose_device
 
 
@@ -41,13 +42,15 @@ def export(config: ExportConfig) -> Exported:
         merged = write_merged(config.checkpoint, Path(work), config.base_model_name_or_path, config.dtype)
         gc.collect()
         end_id = manifest.planning_tokens.end_id(load_tokenizer(str(config.checkpoint)))
-        source = open_source(merged, set(manifest.token_ids.values()), end_id, config.checkpoint)
+        chat = manifest.planning_tokens.prompt_template == CHAT
+        source = open_source(merged, set(manifest.token_ids.values()), end_id, chat, config.checkpoint)
         path = folder / f"{name}-{config.gguf_type.upper()}.gguf"
         write_gguf(source, path, config.gguf_type, name)
         tensors, error = read_back(source, path)
         checks = {"tensors": f"{tensors} read back, relative error at most {error:.1e}"}
         if is_installed():
-            checks |= compare(load(merged, device=choose_device(config.device)), config, path)
+            unit = load(merged, device=choose_device(config.device))
+            checks |= compare(unit, config, path, source.words.chat_template)
         write_marker(folder, config.to, checks)
     return Exported(config.folder, files_in(config.folder), checks, _notes(source))
 

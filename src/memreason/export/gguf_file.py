@@ -77,15 +77,18 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def open_source(folder: Path, planning_ids: set[int], end_id: int, place: object) -> Source:
-    """The model in ``folder``, checked. Raises UserError, which begins with ``place``, where it cannot be written."""
+def open_source(folder: Path, planning_ids: set[int], end_id: int, chat: bool, place: object) -> Source:
+    """The model in ``folder``, checked; the arguments are those of `vocabulary`.
+
+    Raises UserError, which begins with ``place``, where it cannot be written.
+    """
     outer = AutoConfig.from_pretrained(folder)
     config = outer.get_text_config()
     kind = architecture_of(config, place)
     tensors = Tensors(config, kind, place, wrapped=config is not outer)
     shapes = Source(folder, kind, tensors, None).shapes()  # type: ignore[arg-type]  # needs no vocabulary
     rows = next(shape[0] for name, shape in shapes if name == "token_embd.weight")
-    words = vocabulary(load_tokenizer(str(folder)), rows, planning_ids, end_id, place)
+    words = vocabulary(load_tokenizer(str(folder)), rows, planning_ids, end_id, chat, place)
     return Source(folder, kind, tensors, words)
 
 

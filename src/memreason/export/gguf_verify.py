@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from transformers import PreTrainedTokenizerBase
 
 from memreason.errors import UserError
 from memreason.export.config import ExportConfig
@@ -33,11 +33,12 @@ TEXTS = (
 """Texts on which the two tokenizers are compared, beside the prompts of questions."""
 
 
-def compare(unit: ModelUnit, config: ExportConfig, path: Path) -> dict[str, str]:
+def compare(unit: ModelUnit, config: ExportConfig, path: Path, template: str | None) -> dict[str, str]:
     """Run the file ``path`` in llama.cpp, and compare it with ``unit``, the merged model; returns what was found.
 
-    Answers may differ, since llama.cpp rounds in its own way. Raises UserError where token ids differ, or where
-    log-probabilities differ by more than rounding.
+    ``template`` is the chat template in the file, in which questions are put. Answers may differ, since llama.cpp
+    rounds in its own way. Raises UserError where token ids differ, or where log-probabilities differ by more than
+    rounding.
     """
     tokenizer, names = unit.tokenizer, unit.manifest.token_ids
     questions = _fitting(unit, list(questions_of(config.checkpoint)))
@@ -48,15 +49,18 @@ def compare(unit: ModelUnit, config: ExportConfig, path: Path) -> dict[str, str]
         [*prompt, *tokenizer.encode(trace.text, add_special_tokens=False)][:LONGEST]
         for prompt, trace in zip(prompts[:SEQUENCES], traces, strict=False)
     ]
-    texts = [*TEXTS, *(_chat(tokenizer, question) for question in questions), *names]
+    others = [*TEXTS, *names]
+    expected = [tokenizer.encode(text, add_special_tokens=False) for text in others]
+    expected += [list(_chat(unit, question, tokenize=True)) for question in questions]
+    texts = others + [_chat(unit, question, tokenize=False, chat_template=template) for question in questions]
     longest = unit.manifest.model_max_length
     request = Request(str(path), texts, list(names.values()), prompts, sequences, unit.end_id, longest)
     count = len(texts) + len(names) + len(prompts) + len(sequences)
     given = iter(tqdm(replies(request), total=count, desc="llama.cpp"))
-    _compare_ids(path, tokenizer, texts, list(islice(given, len(texts))))
+    _compare_ids(path, texts, list(islice(given, len(texts))), expected)
     if list(islice(given, len(names))) != list(names):
         raise UserError(f"{path.name}: llama.cpp does not print every planning token by its name")
-    checks = {"token_ids": f"equal for {len(questions)} prompts and {len(TEXTS) + len(names)} other texts"}
+    checks = {"token_ids": f"equal for {len(questions)} prompts and {len(others)} other texts"}
     written = list(islice(given, len(prompts)))
     rest = list(given)
     if tried:
@@ -71,15 +75,14 @@ def _fitting(unit: ModelUnit, questions: Sequence[Question]) -> list[Question]:
     return [question for question in questions if len(unit.layout.encode_prompt(unit.tokenizer, question)) < limit]
 
 
-def _chat(tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
-    """The question as a chat's first message, in the chat template that the file holds."""
+def _chat(unit: ModelUnit, question: Question, **options: Any) -> Any:
+    """The question as a chat's first message."""
     messages = [{"role": "user", "content": message_text(question)}]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    return unit.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **options)
 
 
-def _compare_ids(path: Path, tokenizer: PreTrainedTokenizerBase, texts: list[str], given: list[list[int]]) -> None:
-    for text, theirs in zip(texts, given, strict=True):
-        ours = tokenizer.encode(text, add_special_tokens=False)
+def _compare_ids(path: Path, texts: list[str], given: list[list[int]], expected: list[list[int]]) -> None:
+    for text, theirs, ours in zip(texts, given, expected, strict=True):
         if ours != theirs:
             raise UserError(
                 f"{path.name}: llama.cpp's tokenizer gives other ids than the model's for {text[:80]!r}: {theirs[:12]} "

@@ -87,12 +87,13 @@ class Vocabulary:
 
 
 def vocabulary(
-    tokenizer: PreTrainedTokenizerBase, rows: int, planning_ids: set[int], end_id: int, place: object
+    tokenizer: PreTrainedTokenizerBase, rows: int, planning_ids: set[int], end_id: int, chat: bool, place: object
 ) -> Vocabulary:
     """The vocabulary for a model with ``rows`` embeddings; ids without a token become unused tokens.
 
-    ``planning_ids`` are written as tokens that are always recognised and printed; ``end_id`` ends an answer. Raises
-    UserError, which begins with ``place``, for a tokenizer that llama.cpp has no exact counterpart of.
+    ``planning_ids`` are written as tokens that are always recognised and printed; ``end_id`` ends an answer; ``chat``
+    says whether prompts are in the base model's own chat template. Raises UserError, which begins with ``place``, for a
+    tokenizer that llama.cpp has no exact counterpart of.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
@@ -106,16 +107,20 @@ def vocabulary(
     tokens, types = _tokens(parts, rows, planning_ids, by_scores)
     special = {name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "unk", "pad")} | {"eos": end_id}
     shared: dict[str, Any] = dict(
-        tokens=tokens, types=types, opens=_opens(tokenizer, place), chat_template=_template(tokenizer),
+        tokens=tokens, types=types, opens=_opens(tokenizer, place),
         special={name: id for name, id in special.items() if id is not None},
     )  # fmt: skip
     if by_scores:
-        space_first = _space_first(parts, place)
-        scores = _scores(model["vocab"], merges, tokens, place)
+        spaces = _spaces(parts, place)
+        # Where only the first text gets a space, none is put after the token that a chat begins with.
+        space_first = spaces == "always" or (spaces == "first" and not chat)
         shared["notes"] = (_SPACE_NOTE,) if space_first else ()
+        shared["chat_template"] = _template(tokenizer, space_first)
+        scores = _scores(model["vocab"], merges, tokens, place)
         return Vocabulary("llama", "default", scores=scores, space_first=space_first, **shared)
     pre, shared["notes"] = _pre(parts, place)
-    return Vocabulary("gpt2", pre, merges=[" ".join(merge) for merge in merges], **shared)
+    merged = [" ".join(merge) for merge in merges]
+    return Vocabulary("gpt2", pre, merges=merged, chat_template=_template(tokenizer, False), **shared)
 
 
 def _refused(place: object, why: str) -> UserError:
@@ -154,9 +159,13 @@ def _opens(tokenizer: PreTrainedTokenizerBase, place: object) -> bool:
     return bool(opening)
 
 
-def _template(tokenizer: PreTrainedTokenizerBase) -> str | None:
+def _template(tokenizer: PreTrainedTokenizerBase, space_first: bool) -> str | None:
+    """The chat template; without the space after the begin token, where llama.cpp puts one by itself."""
     template = tokenizer.chat_template
-    return template.get("default") if isinstance(template, dict) else template
+    template = template.get("default") if isinstance(template, dict) else template
+    if template and space_first and tokenizer.bos_token:
+        return template.replace(json.dumps(f"{tokenizer.bos_token} "), json.dumps(tokenizer.bos_token))
+    return template
 
 
 # ---- byte-level BPE: how texts are cut ---------------------------------------------------------
@@ -195,18 +204,18 @@ def _cuts(cutter: dict[str, Any] | None, place: object) -> list[str]:
 # ---- sentencepiece's BPE: scores ---------------------------------------------------------------
 
 
-def _space_first(parts: dict[str, Any], place: object) -> bool:
-    """Whether a space is put before every text."""
+def _spaces(parts: dict[str, Any], place: object) -> str:
+    """Before which texts a space is put: `always` (also after a special token), only the `first`, or `never`."""
     normalizer = parts["normalizer"]
     steps = normalizer["normalizers"] if normalizer and normalizer["type"] == "Sequence" else [normalizer]
     cutter = parts["pre_tokenizer"]
     match cutter:
         case {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False} if steps == [None]:
-            return scheme != "never"
+            return str(scheme)
         case None | {"type": "Split", "pattern": {"String": " "}}:
             kinds = [step and step["type"] for step in steps]
             if kinds in (["Prepend", "Replace"], ["Replace"]) and steps[-1]["content"] == _SPACE:
-                return len(kinds) == 2
+                return "always" if len(kinds) == 2 else "never"
     raise _refused(place, f"it treats spaces by {json.dumps([normalizer, cutter])}")
 
 

@@ -42,7 +42,7 @@ def compare(unit: ModelUnit, config: ExportConfig, path: Path, template: str | N
     """
     tokenizer, names = unit.tokenizer, unit.manifest.token_ids
     questions = _fitting(unit, list(questions_of(config.checkpoint)))
-    tried = some_of(dict.fromkeys(questions), config.verify_questions)
+    tried = some_of(questions, config.verify_questions)
     prompts = [unit.layout.encode_prompt(tokenizer, question) for question in tried]
     traces = generate(unit, tried, progress="answers of the model") if tried else []
     sequences = [

@@ -28,7 +28,7 @@ WARM = Decoding(temperature=1.5, seed=3)
 
 @pytest.fixture(scope="module")
 def units(bases: dict[str, Path]) -> dict[str, ModelUnit]:
-    return {shape: build(ModelConfig(model_name_or_path=str(bases[shape]), dtype="float32"), 50) for shape in SHAPES}
+    return {shape: build(ModelConfig(model_name_or_path=str(bases[shape]), dtype="float32"), 64) for shape in SHAPES}
 
 
 @pytest.fixture

@@ -6,5 +6,6 @@ TARGETS = {
     "merged": "memreason.export.merged",
     "adapter": "memreason.export.adapter",
     "lm-eval": "memreason.export.lm_eval",
+    "gguf": "memreason.export.gguf",
 }
 """Value of `--to` → the module that writes it, which has `export(config: ExportConfig) -> Exported`."""

@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   memreason export runs/demo --to merged --output_dir demo-merged    # for transformers, vLLM, llama.cpp's converter
   memreason export runs/demo --to adapter                            # for PEFT, and for servers of adapters
   memreason export runs/demo --to lm-eval --output_dir demo-tasks    # tasks for lm-evaluation-harness
+  memreason export runs/demo --to gguf --gguf_type q8_0              # one file for llama.cpp, Ollama, LM Studio
 """
 
 

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from memreason.serving.errors import ApiError
+
 if TYPE_CHECKING:
     from memreason.generation.engine import Answer, Engine, Handle, Request
     from memreason.generation.samples import Token
@@ -21,25 +23,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class EngineFailed(Exception):
-    """The engine broke, and answers nothing any more."""
-
-
 class Job:
     """Requests under way for one client. Their answers are numbered through, question by question."""
 
     def __init__(self, on_close: Callable[[Job], None]):
         self.handles: list[Handle] = []
-        self.events: asyncio.Queue[Event | EngineFailed] = asyncio.Queue()
+        self.events: asyncio.Queue[Event | ApiError] = asyncio.Queue()
         self._on_close = on_close
 
     async def news(self) -> list[Event]:
-        """All events that have come, in order; waits for at least one. Raises EngineFailed."""
+        """All events that have come, in order; waits for at least one. Raises ApiError where no more will come."""
         events = [await self.events.get()]
         while not self.events.empty():
             events.append(self.events.get_nowait())
         for event in events:
-            if isinstance(event, EngineFailed):
+            if isinstance(event, ApiError):
                 raise event
         return events  # type: ignore[return-value]
 
@@ -103,6 +101,10 @@ class EngineThread:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, seconds)
 
+    def abandon(self) -> None:
+        """End all jobs with an error. Any thread may call this."""
+        self._call(lambda: self._end(ApiError(503, "the server has stopped", "stopping")))
+
     # ---- in the engine's thread --------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -139,5 +141,8 @@ class EngineThread:
     def _fail(self, error: BaseException) -> None:
         self._deliver()
         self.failure = error
-        for job in list(self.jobs):
-            job.events.put_nowait(EngineFailed(f"{type(error).__name__}: {error}"))
+        self._end(ApiError(500, "the model failed; the server must be started again", "engine_failed"))
+
+    def _end(self, error: ApiError) -> None:
+        for job in self.jobs:
+            job.events.put_nowait(error)

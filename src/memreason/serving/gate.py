@@ -1,4 +1,4 @@
-"""What every request passes before the application sees it: stopping, key, kind and length of the body; and its count."""
+"""What every request passes before a route sees it: the end, the key, the kind and length of its body, the count."""
 
 from __future__ import annotations
 

@@ -21,10 +21,9 @@ def question_in(text: str, options: Sequence[str] | None, prefix: str, param: st
     the question in it. Raises ApiError, which names ``param``, where the question or an option is empty, or where the
     options are too few, too many or given twice.
     """
-    text = text.strip()
-    if text.startswith(_OPENING):
-        text = text.removeprefix(_OPENING).removesuffix(prefix).rstrip()
-    text, found = split_options(text)
+    if (text := text.lstrip()).startswith(_OPENING):
+        text = text.removeprefix(_OPENING).rstrip().removesuffix(prefix)
+    text, found = split_options(text.rstrip())
     if options is not None and found:
         raise unusable("the options are given twice: in the text and in options; give them once", "options")
     if not text.strip():
@@ -57,4 +56,3 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
     question = text[: text.rindex(listed)]
     question = question[: question.rindex("\n")]
     return (question, tuple(options)) if len(options) > 1 else (text, ())
-

@@ -85,6 +85,7 @@ class Server(uvicorn.Server):
             return
         self.force_exit = self.should_exit = True
         self.exit_code = 128 + sig
+        self.service.thread.abandon()
         signal.signal(sig, signal.SIG_DFL)  # a third one ends the process
 
     async def on_tick(self, counter: int) -> bool:

@@ -13,7 +13,7 @@ from memreason.errors import UserError
 from memreason.generation.decoding import Decoding
 from memreason.generation.engine import Answer, Engine, Request
 from memreason.records import Question
-from memreason.serving.engine_thread import EngineFailed, EngineThread, Job
+from memreason.serving.engine_thread import EngineThread, Job
 from memreason.serving.errors import ApiError, unusable
 from memreason.serving.gate import HungUp, Receive
 from memreason.serving.metrics import Metrics
@@ -51,7 +51,7 @@ class Service:
         self.texts = TokenTexts(self.engine.unit.tokenizer)
 
     async def start(self) -> None:
-        """Start the engine, which prepares the model at its first answer; so it gives one. Raises EngineFailed."""
+        """Start the engine, which prepares the model at its first answer; so it gives one."""
         self.thread.start()
         job = self.thread.submit([Request(_FIRST, decoding=Decoding(max_new_tokens=1))], tokens=False)
         await job.news()
@@ -95,8 +95,6 @@ class Service:
             if not work.done():
                 raise HungUp if gone.done() else self._too_slow()
             answers = work.result()
-        except EngineFailed as error:
-            raise _failed() from error
         finally:
             job.close()
             for task in (work, gone):
@@ -117,8 +115,8 @@ class Service:
             yield b"data: [DONE]\n\n"
         except TimeoutError:
             yield _event(self._too_slow().body())
-        except EngineFailed:
-            yield _event(_failed().body())
+        except ApiError as error:
+            yield _event(error.body())
 
     async def _pieces(
         self, order: Order, envelope: Envelope, job: Job, deadline: float, start: float
@@ -208,10 +206,6 @@ class Service:
 def _by_question(answers: Sequence[Answer], order: Order) -> list[list[Answer]]:
     n = order.decoding.n
     return [list(answers[first : first + n]) for first in range(0, len(answers), n)]
-
-
-def _failed() -> ApiError:
-    return ApiError(500, "the model failed while it answered; the server must be started again", "engine_failed")
 
 
 def _event(content: Json) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memreason.answers.extract import EQUAL, extract_strict, kind_of
-from memreason.records import Trace
+from memreason.records import Trace, one_line
 
 if TYPE_CHECKING:
     from memreason.records import AnswerKind
@@ -32,19 +32,22 @@ class Vote:
 
 def vote(traces: Sequence[Trace], kind: AnswerKind) -> Vote:
     """The vote over traces of one question (at least one), whose answers are read by the strict extractor of ``kind``,
-    as in evaluation. Mathematics and texts are compared as evaluation compares them with the right answer."""
-    votes: list[tuple[str, list[int]]] = []
+    as in evaluation. Mathematics and texts are compared as evaluation compares them with the right answer, and keep the
+    wording of the first."""
+    votes: list[tuple[str, str, list[int]]] = []
     for number, trace in enumerate(traces):
         extracted = extract_strict(trace.answer, trace.question, kind)
         if extracted is None:
             continue
-        equal = EQUAL.get(kind_of(trace.question, kind), operator.eq)
-        voters = next((voters for answer, voters in votes if equal(answer, extracted)), None)
+        own_kind = kind_of(trace.question, kind)
+        equal = EQUAL.get(own_kind, operator.eq)
+        voters = next((voters for _, other, voters in votes if equal(other, extracted)), None)
         if voters is None:
-            votes.append((extracted, [number]))
+            said = one_line(trace.answer or "") if own_kind in EQUAL else extracted
+            votes.append((said, extracted, [number]))
         else:
             voters.append(number)
-    votes.sort(key=lambda each: -len(each[1]))  # stable: of equally many, the one that came first
-    counts = tuple((answer, len(voters)) for answer, voters in votes)
-    answer, first = (votes[0][0], votes[0][1][0]) if votes else (None, 0)
+    votes.sort(key=lambda each: -len(each[2]))  # stable: of equally many, the one that came first
+    counts = tuple((said, len(voters)) for said, _, voters in votes)
+    answer, first = (votes[0][0], votes[0][2][0]) if votes else (None, 0)
     return Vote(answer, first, counts, len(traces) - sum(count for _, count in counts))

@@ -45,7 +45,7 @@ class Background:
 
 @dataclass
 class ChatWriter:
-    """Writes answer number ``index`` as chat chunks: text of the steps, text of the answer, and steps that are whole."""
+    """Writes answer number ``index`` as chat chunks: texts of steps and of the answer, and steps that are whole."""
 
     index: int
     shared: Background

@@ -4,6 +4,7 @@ from memreason.cli.command import Command
 from memreason.cli.commands import ask, benchmark, evaluate, label, score, serve, step_types, tasks, train
 
 COMMANDS: dict[str, Command] = {
-    module.COMMAND.name: module.COMMAND for module in (tasks, label, step_types, train, evaluate, ask, serve, score, benchmark)
+    module.COMMAND.name: module.COMMAND
+    for module in (tasks, label, step_types, train, evaluate, ask, serve, score, benchmark)
 }
 """Name → command, in the order in which the help lists them."""

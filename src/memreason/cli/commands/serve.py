@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     console = open_console()
 
     def ready(address: str) -> None:
-        show(console, f"{config.model_name_or_path} answers at {address}")
+        show(console, f"{config.model_name_or_path} answers at {address}", soft_wrap=True)  # so that it can be copied
         show(console, "Ctrl-C ends it after the answers under way; a second one ends it at once")
 
     return serve(config, ready)

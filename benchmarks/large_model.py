@@ -19,8 +19,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig
 from memreason.benchmark.ceiling import synchronize
 from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
-from memreason.generation.requests import Requests, Rules
-from memreason.generation.scheduler import decode
+from memreason.generation.samples import Sample
+from memreason.generation.scheduler import Scheduler
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.adapters import with_adapters
 from memreason.models.base import SMOLLM2, resolve
@@ -104,8 +104,12 @@ def answer(unit: ModelUnit, questions: int, new_tokens: int) -> dict[str, float]
                 synchronize()
                 start = time.perf_counter()
                 if name == "memreason":
-                    requests = Requests(asked, [new_tokens] * len(asked), 64 + new_tokens)
-                    decode(model, requests, Rules(end_id=-1), slots=questions, on_ended=lambda index, ids: None)
+                    scheduler = Scheduler(model, -1, questions, 64 + new_tokens)
+                    scheduler.prove(asked[0])
+                    scheduler.waiting.extend(Sample(prompt, new_tokens, lambda sample: None) for prompt in asked)
+                    with scheduler.attending():
+                        while scheduler.waiting or scheduler.under_way:
+                            scheduler.step()
                 else:
                     for prompt in asked:
                         ids = torch.tensor([prompt], device=unit.device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
 """The two labelled step types, and the type of a step without a label."""
@@ -64,6 +64,9 @@ class Trace:
     answer: str | None
     well_formed: bool
     truncated: bool
+    step_logprobs: tuple[float | None, ...] | None = None
+    """The mean log-probability of the generated tokens of each step, and last that of the answer line (None where
+    nothing was generated); None as a whole where it was not asked for."""
 
 
 class TraceRow(TypedDict):
@@ -104,6 +107,9 @@ class TraceRow(TypedDict):
     valid, null where the judge could not read the step. Null as a whole where the task has no judge."""
     cause: str | None
     """What went wrong first, where the answer is wrong and the task has a judge."""
+    step_logprobs: NotRequired[tuple[float | None, ...]]
+    """The mean log-probability of the tokens of each step, and last that of the answer line; only where they were asked
+    for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class Verdict:
     def to_json(self) -> TraceRow:
         """The flat JSON object that is written to ``traces.jsonl``; `verdict_from_json` reads it back."""
         trace, question = self.trace, self.trace.question
-        return {
+        row: TraceRow = {
             "id": question.id,
             "options": question.options,
             "dataset": question.dataset,
@@ -145,6 +151,9 @@ class Verdict:
             "step_truth": self.step_truth,
             "cause": self.cause,
         }
+        if trace.step_logprobs is not None:
+            row["step_logprobs"] = trace.step_logprobs
+        return row
 
 
 def verdict_from_json(row: dict[str, Any]) -> Verdict:
@@ -167,6 +176,7 @@ def verdict_from_json(row: dict[str, Any]) -> Verdict:
         answer=row["answer"],
         well_formed=row["well_formed"],
         truncated=row["truncated"],
+        step_logprobs=tuple(row["step_logprobs"]) if row.get("step_logprobs") is not None else None,
     )
     truth = row["step_truth"]
     return Verdict(

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-import torch
 from helpers.tiny import SOLUTIONS, make_base, make_tokenizer, teach
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -57,7 +56,7 @@ def written_with_the_calculator(tokenizer: PreTrainedTokenizerFast, text: str) -
         token.replace("Ġ", " ").replace("▁", " ").replace("Ċ", "\n"): id_
         for token, id_ in tokenizer.get_vocab().items()
     }
-    processor = CalculatorProcessor(tokenizer, 0)
+    processor = CalculatorProcessor(tokenizer)
     ids: list[int] = []
     forced = 0
     while (written := tokenizer.decode(ids)) != text and text.startswith(written):
@@ -85,7 +84,7 @@ def test_a_wrong_result_is_not_written(tokenizer: str) -> None:
 
 def test_a_token_with_the_equals_sign_and_more_is_gone_on_from() -> None:
     tokenizer = grown_together()
-    processor = CalculatorProcessor(tokenizer, 0)
+    processor = CalculatorProcessor(tokenizer)
     ids = tokenizer.encode("<<48/2=2")
     while (token := processor.next_token(ids)) is not None:
         ids.append(token)
@@ -99,19 +98,7 @@ def test_a_token_with_the_equals_sign_and_more_is_gone_on_from() -> None:
 )  # fmt: skip
 def test_elsewhere_the_model_is_free(text: str) -> None:
     tokenizer = make_tokenizer(bos=False)
-    assert CalculatorProcessor(tokenizer, 0).next_token(tokenizer.encode(text)) is None
-
-
-def test_only_the_rows_with_an_unfinished_mark_lose_their_choice_and_the_prompt_is_not_looked_at() -> None:
-    tokenizer = make_tokenizer(bos=False)
-    rows = [tokenizer.encode(text) for text in ("<<1+1=", "<<1+1+", "It is ")]
-    rows = [tokenizer.encode("!") * (10 - len(row)) + row for row in rows]
-    scores = torch.randn(3, len(tokenizer))
-    before = scores.clone()
-    after = CalculatorProcessor(tokenizer, 0)(torch.tensor(rows), scores)
-    assert tokenizer.decode(after[0].argmax()) == "2" and int(torch.isfinite(after[0]).sum()) == 1
-    assert torch.equal(after[1:], before[1:]) and torch.equal(scores, before)
-    assert torch.equal(CalculatorProcessor(tokenizer, len(rows[0]))(torch.tensor(rows), scores), before)
+    assert CalculatorProcessor(tokenizer).next_token(tokenizer.encode(text)) is None
 
 
 def sums(wrong: int) -> list[Solution]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.decoding import decode
 from helpers.tiny import SHAPES
 from peft import LoraConfig, get_peft_model
 from transformers import (
@@ -24,27 +25,11 @@ from transformers import (
 )
 
 from memreason.errors import Unsupported
-from memreason.generation import scheduler, slot_proof
-from memreason.generation.requests import OnEnded, Requests, Rules
+from memreason.generation import slot_proof
 
 END = 7
 PROOF = 5
 """Passes over a dozen tokens: two texts by way of the slots, and plainly."""
-
-
-def decode(model: PreTrainedModel, asked: list[list[int]], room: list[int], **options: object) -> list[list[int]]:
-    """What each prompt was continued with."""
-    generated: dict[int, list[int]] = {}
-    run(model, asked, room, generated.__setitem__, **options)
-    return [generated[i] for i in range(len(asked))]
-
-
-def run(
-    model: PreTrainedModel, asked: list[list[int]], room: list[int], on_ended: OnEnded, *, slots: int,
-    shared: DynamicCache | None = None, **rules: object,
-) -> None:  # fmt: skip
-    longest = max((len(prompt) + left for prompt, left in zip(asked, room, strict=True)), default=1)
-    scheduler.decode(model, Requests(asked, room, longest), Rules(**rules), slots, on_ended, shared)
 
 
 def prompts(n: int, vocabulary: int, seed: int = 0) -> list[list[int]]:
@@ -148,25 +133,8 @@ def test_what_stands_before_every_prompt_is_read_once(model: PreTrainedModel) ->
 
 def test_who_has_ended_is_told_at_once(model: PreTrainedModel) -> None:
     ended: dict[int, list[int]] = {}
-    run(model, prompts(6, 60), [3, 20, 3, 3, 3, 3], ended.__setitem__, end_id=-1, slots=2)
+    decode(model, prompts(6, 60), [3, 20, 3, 3, 3, 3], on_ended=ended.__setitem__, end_id=-1, slots=2)
     assert sorted(ended) == list(range(6)) and list(ended)[-1] == 1  # four others took turns beside the longest
-
-
-def test_a_prompt_is_asked_for_when_its_turn_comes(model: PreTrainedModel) -> None:
-    asked = prompts(20, 60)
-    under_way: set[int] = set()
-    most = 0
-
-    class Watched(list):
-        def __getitem__(self, index):
-            nonlocal most
-            under_way.add(index)
-            most = max(most, len(under_way))
-            return asked[index]
-
-    requests = Requests(Watched(asked), [4] * 20, longest=24)
-    scheduler.decode(model, requests, Rules(end_id=-1), 3, lambda index, ids: under_way.remove(index))
-    assert most == 3 and not under_way
 
 
 @pytest.mark.parametrize("family", ["qwen3", "gpt2", "mistral"])
@@ -212,7 +180,7 @@ def test_other_kinds_of_attention_are_left_to_others_before_anything_is_decoded(
     told: list[int] = []
     usual = model.config._attn_implementation
     with pytest.raises(Unsupported, match=reason):
-        run(model, prompts(3, 60), [5] * 3, lambda index, ids: told.append(index), end_id=END, slots=2)
+        decode(model, prompts(3, 60), [5] * 3, on_ended=lambda index, ids: told.append(index), end_id=END, slots=2)
     assert not told and model.config._attn_implementation == usual
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import torch
-from transformers import LogitsProcessor, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from memreason.answers.calculator import LONGEST, calculate
 
@@ -14,29 +13,17 @@ _TAIL = LONGEST + 60
 """How many of the last tokens can hold an unfinished mark, since every token has at least one character."""
 
 
-class CalculatorProcessor(LogitsProcessor):
-    """If the text of a row ends in an unfinished mark, such as `<<48/2=` or `<<48/2=2`, allows only one continuation:
-    the result, here `24>>`.
+class CalculatorProcessor:
+    """If the text of an answer ends in an unfinished mark, such as `<<48/2=` or `<<48/2=2`, allows only one
+    continuation: the result, here `24>>`.
 
-    It keeps no state: the continuation follows from the text of each row alone. So the rows of a batch are independent,
-    and tokens that hold `=` and more characters need no special case. If the expression of a mark cannot be computed,
-    or the mark already continues with another result, the model is free.
+    It keeps no state: the continuation follows from the text of each answer alone, so tokens that hold `=` and more
+    characters need no special case. If the expression of a mark cannot be computed, or the mark already continues with
+    another result, the model is free.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt_length: int):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
         self.tokenizer = tokenizer
-        self.prompt_length = prompt_length
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``scores`` (batch, vocabulary); in rows with only one possible token, all others get -inf."""
-        tails = input_ids[:, max(self.prompt_length, input_ids.shape[1] - _TAIL) :].tolist()
-        scores = scores.clone()
-        for row, ids in enumerate(tails):
-            token = self.next_token(ids)
-            if token is not None:
-                scores[row] = -torch.inf
-                scores[row, token] = 0.0
-        return scores
 
     def forced(self, generated: list[int]) -> int | None:
         """The one token that may follow all ``generated`` ids; None where the model is free."""

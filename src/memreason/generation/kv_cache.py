@@ -15,7 +15,7 @@ class SlotCache:
     token adds is one contiguous piece of memory."""
 
     def __init__(self, slots: int, shared: DynamicCache | None = None):
-        """``shared`` holds the keys and values with which each of the ``slots`` begins."""
+        """``shared`` holds the keys and values with which each of the ``slots`` begins; there can be more later."""
         self.slots, self.capacity = slots, 0
         self.shared_length = shared.get_seq_length() if shared is not None else 0
         self._shared = shared
@@ -43,11 +43,16 @@ class SlotCache:
     def _open(self, layer: int, like: torch.Tensor) -> None:
         """Make the slots of a layer, each beginning with the shared keys and values."""
         heads, _, size = like.shape
-        for held, which in ((self._keys, "keys"), (self._values, "values")):
+        for held in (self._keys, self._values):
             held[layer] = like.new_zeros(self.slots, self.capacity, heads, size)
-            if self._shared is not None:
+        self._begin(layer, 0)
+
+    def _begin(self, layer: int, slot: int) -> None:
+        """Write the shared keys and values of a layer into all slots from ``slot`` on."""
+        if self._shared is not None:
+            for held, which in ((self._keys, "keys"), (self._values, "values")):
                 shared = getattr(self._shared.layers[layer], which)  # (1, heads, tokens, size)
-                held[layer][:, : shared.shape[2]] = shared.transpose(1, 2)
+                held[layer][slot:, : shared.shape[2]] = shared.transpose(1, 2)
 
     def move(self, slot: int, to: int, length: int) -> None:
         """Copy the first ``length`` tokens of ``slot`` to the slot ``to``."""
@@ -64,3 +69,14 @@ class SlotCache:
             for layer, block in held.items():
                 held[layer] = functional.pad(block, (0, 0, 0, 0, 0, more))
         self.capacity += more
+
+    def open(self, slots: int) -> None:
+        """Let there be at least this many slots."""
+        if slots <= self.slots:
+            return
+        for held in (self._keys, self._values):
+            for layer, block in held.items():
+                held[layer] = functional.pad(block, (0, 0, 0, 0, 0, 0, 0, slots - self.slots))
+        before, self.slots = self.slots, slots
+        for layer in self._keys:
+            self._begin(layer, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memreason.generation.decoding import Decoding
 from memreason.generation.few_shot import Demonstrations
 
 
@@ -14,7 +15,7 @@ class GenerationOptions:
     ``batch_size`` answers are generated at once. ``shots`` is a text before every question (`few_shot_text`), for base
     models; ``demonstrations`` chooses solved examples for the prompt of each question. With ``use_calculator``, results
     in marks such as `<<48/2=24>>` are computed, and not left to the model. ``backend`` says what generates the answers,
-    one of `config.data.BACKENDS`.
+    one of `config.data.BACKENDS`. ``decoding`` says how each answer is decoded, unless a request says it.
     """
 
     batch_size: int = 64
@@ -22,3 +23,4 @@ class GenerationOptions:
     demonstrations: Demonstrations | None = None
     use_calculator: bool = False
     backend: str = "auto"
+    decoding: Decoding = Decoding()

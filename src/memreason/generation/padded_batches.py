@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,7 +22,7 @@ from transformers import DynamicCache, GenerationConfig, PretrainedConfig, PreTr
 
 from memreason.errors import UserError
 from memreason.generation.agreement import ERRORS, agree, forget_lengths, is_exact, out_of_memory, turns_with_length
-from memreason.generation.requests import OnEnded, Requests
+from memreason.generation.samples import Choices, Sample
 from memreason.models.sharding import is_sharded
 from memreason.models.unit import ModelUnit
 from memreason.runtime import distributed
@@ -31,6 +34,8 @@ Shared = tuple[list[int], DynamicCache]
 """The ids before every prompt, and their keys and values. A trained prefix has no ids; pad ids take their place."""
 _STEPS, _PROMPT, _PADDING = 4, 12, 5
 """In a test: the number of generated tokens, of prompt tokens, and of padding tokens."""
+_BATCHES = 4
+"""For so many batches answers are waited for."""
 _KNOWN: WeakKeyDictionary[torch.nn.Module, dict[object, str | None]] = WeakKeyDictionary()
 """Model → what was tested → why it cannot be used, None if it can. It depends on the architecture, not on weights."""
 
@@ -63,28 +68,20 @@ class PaddedBatches:
         self.shared = self._read(ids)
         return True
 
-    def decode(
-        self, requests: Requests, batch_size: int, on_ended: OnEnded, settings: Callable[[int], dict[str, Any]]
-    ) -> None:
-        """Call ``on_ended`` with the generated ids of each prompt; ``batch_size`` prompts are decoded together.
+    def decode(self, samples: Sequence[Sample]) -> None:
+        """Generate one batch of answers; with sharded weights, it may be empty in this process."""
+        width = self.width([sample.prompt for sample in samples] or [[self.unit.end_id]])
+        choosing = _Choosing(samples, width, self.unit.end_id, self.unit.tokenizer.pad_token_id)
+        self.generate(
+            [sample.prompt for sample in samples] or [[self.unit.end_id]],
+            max((sample.max_new_tokens for sample in samples), default=1),
+            logits_processor=[choosing.choose],
+            stopping_criteria=[choosing.ended],
+        )
 
-        ``settings(width)`` gives options of transformers' `generate` for a batch with ``width`` tokens before the first
-        new one.
-        """
-        batches = self.batches(requests, batch_size)
-        calls = max(distributed.gather(len(batches))) if self.sharded else len(batches)  # the same in every process
-        for call in range(calls):
-            batch = batches[call] if call < len(batches) else range(0)
-            prompts = [requests.prompts[at] for at in batch] or [[self.unit.end_id]]
-            max_new_tokens = max((requests.max_new_tokens[at] for at in batch), default=1)
-            generated = self.generate(prompts, max_new_tokens, **settings(self.width(prompts)))
-            for at, ids in zip(batch, generated, strict=False):
-                on_ended(at, ids)
-
-    def batches(self, requests: Requests, size: int) -> list[range]:
-        """The ranges of prompts to decode together, at most ``size`` each. Prompts are sorted by length, and the longer
-        a prompt is, the fewer tokens may follow it."""
-        count, prompts, max_new_tokens = len(requests), requests.prompts, requests.max_new_tokens
+    def batches(self, prompts: Sequence[Sequence[int]], max_new_tokens: Sequence[int], size: int) -> list[range]:
+        """The ranges of prompts to decode together, at most ``size`` each. Prompts are sorted by length."""
+        count = len(prompts)
         even = [range(at, min(at + size, count)) for at in range(0, count, size)]
         first = list(prompts[0]) if count else [self.unit.end_id]
         if self.sharded or any(max_new_tokens[batch[0]] != max_new_tokens[batch[-1]] for batch in even):
@@ -270,6 +267,74 @@ class PaddedBatches:
             pad_token_id=self.unit.tokenizer.pad_token_id,
             use_cache=use_cache,
         )
+
+
+class _Choosing:
+    """Lets transformers' `generate` take the tokens that `Choices` chooses for a batch of ``samples``."""
+
+    def __init__(self, samples: Sequence[Sample], width: int, end_id: int, pad_id: int):
+        self._samples, self._width, self._end_id, self._pad_id = samples, width, end_id, pad_id
+        self._ended = [False] * len(samples)
+
+    def choose(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Choose the next token of each answer from its ``scores`` (batch, vocabulary), and leave no other."""
+        going_on = [row for row, ended in enumerate(self._ended) if not ended]
+        samples = [self._samples[row] for row in going_on]
+        choices = Choices(scores[going_on], samples, [len(sample.generated) for sample in samples])
+        tokens = [self._pad_id] * len(scores)
+        for place, (row, sample) in enumerate(zip(going_on, samples, strict=True)):
+            tokens[row] = choices.take(place)
+            self._ended[row] = sample.has_ended(self._end_id)
+        choices.tell(self._end_id)
+        chosen = torch.full_like(scores, -torch.inf)
+        return chosen.scatter_(1, torch.tensor(tokens, device=scores.device)[:, None], 0.0)
+
+    def ended(self, ids: torch.Tensor, scores: Any, **_: object) -> torch.Tensor:
+        """Which rows of the batch have ended."""
+        for row, sample in enumerate(self._samples):
+            self._ended[row] |= sample.cancelled
+        return torch.tensor(self._ended or [True], device=ids.device)
+
+
+class BatchScheduler:
+    """Answers what is ``waiting`` batch by batch, with the interface of `scheduler.Scheduler`."""
+
+    def __init__(self, batches: PaddedBatches, size: int):
+        self._batches, self._size = batches, size
+        self.waiting: deque[Sample] = deque()
+        self.under_way: list[_UnderWay] = []
+
+    def attending(self) -> AbstractContextManager[None]:
+        """Nothing is to be changed in the model."""
+        return nullcontext()
+
+    @property
+    def room(self) -> int:
+        """How many more answers to wait for, so that batches of equal length can be formed too."""
+        return _BATCHES * self._size - len(self.waiting)
+
+    def step(self) -> None:
+        """Answer one batch, and call ``on_ended`` of each answer. With sharded weights, it may be empty here."""
+        waiting = sorted(self.waiting, key=lambda sample: len(sample.prompt))
+        rooms = [sample.max_new_tokens for sample in waiting]
+        together = self._batches.batches([sample.prompt for sample in waiting], rooms, self._size)
+        batch = [waiting[at] for at in together[0]] if together else []
+        taken = set(map(id, batch))
+        self.waiting = deque(sample for sample in self.waiting if id(sample) not in taken)
+        self.under_way = [_UnderWay(sample) for sample in batch]
+        self._batches.decode([sample for sample in batch if not sample.cancelled])
+        self.under_way = []
+        for sample in batch:
+            sample.on_ended(sample)
+
+    def idle(self) -> None:
+        """Take part in the work on sharded weights."""
+        self.step()
+
+
+@dataclass
+class _UnderWay:
+    sample: Sample
 
 
 def _alike(some: list[int], others: list[int]) -> int:

@@ -1,4 +1,4 @@
-"""What is to be decoded, and by which rules: the arguments of every way of decoding."""
+"""What other engines are asked for: whole lists of prompts, made when they are read."""
 
 from __future__ import annotations
 
@@ -36,22 +36,6 @@ class Requests:
 
     def __len__(self) -> int:
         return len(self.prompts)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What decides, besides the model, how an answer continues. The functions get the ids generated so far.
-
-    ``end_id`` ends an answer. ``forced`` gives the only id that may follow (None: the model is free). ``is_ended`` says
-    whether an answer has ended without an end token. ``draft`` gives ids that are likely to follow; its second argument
-    is the number of ids of this answer that it has not seen before. Drafts change the time that decoding takes, and
-    nothing else.
-    """
-
-    end_id: int
-    forced: Callable[[list[int]], int | None] | None = None
-    is_ended: Callable[[list[int]], bool] | None = None
-    draft: Callable[[list[int], int], list[int]] | None = None
 
 
 OnEnded = Callable[[int, list[int]], None]

@@ -1,130 +1,209 @@
-"""Continuous batching: greedy decoding of many prompts, where the next prompt takes the slot of an answer that ended.
+"""Continuous batching: many answers at once, where the next one takes the slot of an answer that has ended.
 
 Every step is one forward pass (`slot_pass`). It also reads draft tokens: tokens that are likely to follow, above all
-planning tokens. They are kept only if the model chooses them too, so the result is the same, in fewer steps.
+planning tokens. They are kept only if the same tokens are chosen from the model's logits, so the result is the same, in
+fewer steps. A prompt that begins as one that is in a slot already gets a copy of what was read there, and only its rest
+is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from itertools import takewhile
 
 from transformers import DynamicCache, PreTrainedModel
 
 from memreason.generation.kv_cache import SlotCache
-from memreason.generation.requests import OnEnded, Requests, Rules
+from memreason.generation.samples import Choices, Sample
 from memreason.generation.slot_attention import SlotAttention, attending_over
-from memreason.generation.slot_pass import Row, best_ids
+from memreason.generation.slot_pass import Row, logits_of
 from memreason.generation.slot_proof import prove_once
 
+_LEAST_SHARED, _SHARE = 16, 0.75
+"""What is in a slot is copied if it is at least so many tokens, and such a share, of a prompt. For less, reading it
+again costs little, and gives the same bits whatever else is decoded."""
+_LOOKED_AT = 256
+"""How many waiting answers are looked at in a step for one that can join."""
 
-def decode(
-    model: PreTrainedModel,
-    requests: Requests,
-    rules: Rules,
-    slots: int,
-    on_ended: OnEnded,
-    shared: DynamicCache | None = None,
-    any_rank: Callable[[bool], bool] | None = None,
-) -> None:
-    """Generate the greedy continuation of each prompt, ``slots`` answers at once, and call ``on_ended`` for each.
-
-    A prompt is read from ``requests`` only when a slot is free. ``shared`` holds the keys and values of the tokens
-    before every prompt. ``any_rank`` says whether a condition is true in any process; it is given if all processes must
-    make the same number of passes (sharded weights). A process that has finished then makes idle passes until all have.
-    Raises Unsupported, before anything is decoded, if this kind of pass is not correct for the model.
-    """
-    cache = SlotCache(max(1, min(slots, len(requests))), shared)
-    longest = requests.longest + cache.shared_length
-    if len(requests) or any_rank:
-        prove_once(model, requests.prompts[0] if len(requests) else [rules.end_id], shared, longest, any_rank)
-    scheduler = Scheduler(model, rules, SlotAttention(cache, longest))
-    waiting = iter(range(len(requests)))
-    with attending_over(model, scheduler.slots):
-        while True:
-            joining = [
-                (index, list(requests.prompts[index]), requests.max_new_tokens[index])
-                for index in islice(waiting, scheduler.free)
-            ]
-            busy = bool(joining or scheduler.under_way)
-            if not (any_rank(busy) if any_rank else busy):
-                break
-            for row in scheduler.step(joining) if busy else scheduler.idle():
-                on_ended(row.index, row.generated)
+Draft = Callable[[list[int], int], list[int]]
+"""From the generated ids of an answer, of which so many are new, the ids that are likely to follow."""
 
 
 class Scheduler:
-    """Holds the answers under way, and decides what is read next. Use it within `attending_over` (of its ``slots``)."""
+    """Holds the answers under way, and decides what is read next. Use it within `attending`."""
 
-    def __init__(self, model: PreTrainedModel, rules: Rules, slots: SlotAttention):
-        self.model, self.rules, self.slots = model, rules, slots
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        end_id: int,
+        slots: int,
+        longest: int,
+        draft: Draft | None = None,
+        shared: DynamicCache | None = None,
+    ):
+        """At most ``slots`` answers are under way. ``longest`` is the most tokens of a prompt and its continuation.
+        ``shared`` holds the keys and values of the tokens before every prompt."""
+        self.model, self.end_id, self.most, self._draft, self._shared = model, end_id, slots, draft, shared
+        self._slots = SlotAttention(SlotCache(1, shared), longest + (shared.get_seq_length() if shared else 0))
         self.under_way: list[Row] = []
+        self.waiting: deque[Sample] = deque()
+        self._left: dict[int, Sequence[int]] = {}
+        """Free slot → the ids that are still in it."""
+
+    def prove(self, prompt: Sequence[int], any_rank: Callable[[bool], bool] | None = None) -> None:
+        """Raise Unsupported if this kind of pass is not correct for the model; any ``prompt`` will do for the test.
+
+        ``any_rank`` says whether a condition is true in any process; it is given if all must decide alike."""
+        prove_once(self.model, prompt, self._shared, self._slots.longest, any_rank)
+
+    def attending(self) -> AbstractContextManager[None]:
+        """Within this context, the model attends over the slots."""
+        return attending_over(self.model, self._slots)
 
     @property
-    def free(self) -> int:
-        """How many more answers can join."""
-        return self.slots.cache.slots - len(self.under_way)
+    def room(self) -> int:
+        """How many more answers could join now."""
+        return self.most - len(self.under_way) - len(self.waiting)
 
-    def step(self, joining: list[tuple[int, list[int], int]]) -> list[Row]:
-        """Make one pass over all answers under way and those that are ``joining``; return the answers that have ended.
+    def step(self) -> None:
+        """Make one pass over all answers under way and those that can join, and call ``on_ended`` of those that end."""
+        for sample in self._drop_cancelled():
+            sample.on_ended(sample)
+        joined = self._join()
+        rows = [*self.under_way, *joined]
+        if not rows:
+            return
+        samples: list[Sample] = []
+        numbers: list[int] = []
+        for row in rows:
+            count = len(row.pending) if row.sample.generated else 1  # of a prompt, only its last token matters
+            samples += [row.sample] * count
+            numbers += range(len(row.sample.generated), len(row.sample.generated) + count)
+        choices = Choices(logits_of(self.model, self._slots, self.under_way, joined), samples, numbers)
+        place = 0
+        ended = []
+        self.under_way = []
+        for row in rows:
+            count = len(row.pending) if row.sample.generated else 1
+            if self._accept(row, choices, range(place, place + count)):
+                ended.append(row)
+                self._left[row.slot] = self._read_ids(row)
+            else:
+                self.under_way.append(row)
+            place += count
+        choices.tell(self.end_id)
+        for row in ended:
+            row.sample.on_ended(row.sample)
 
-        Each that joins is given as its number, its prompt, and the most ids to generate.
+    def idle(self) -> None:
+        """Make a pass over a token that is not used: all processes must make the same number of passes over sharded
+        weights."""
+        row = Row(0, self._slots.cache.shared_length, [0])
+        logits_of(self.model, self._slots, [], [row])
+
+    def _drop_cancelled(self) -> list[Sample]:
+        gone = [row.sample for row in self.under_way if row.sample.cancelled]
+        gone += [sample for sample in self.waiting if sample.cancelled]
+        if gone:
+            self.under_way = [row for row in self.under_way if not row.sample.cancelled]
+            self.waiting = deque(sample for sample in self.waiting if not sample.cancelled)
+        return gone
+
+    # ---- joining -----------------------------------------------------------------------------------
+
+    def _join(self) -> list[Row]:
+        """Give slots to as many waiting answers as there are free ones."""
+        joining = self._next()
+        count = len(self.under_way) + len(joining)
+        # A free slot with the beginning of a prompt is for that prompt, so that no other is written over it.
+        kept = {source for _, source, _ in joining if isinstance(source, int)}
+        free = self._free_slots(count, kept)
+        if count > self._slots.cache.slots:
+            self._slots.cache.open(min(self.most, max(count, 2 * self._slots.cache.slots)))
+        joined: list[Row] = []
+        for sample, source, shared in sorted(joining, key=lambda one: not isinstance(one[1], int)):
+            at = source.slot if isinstance(source, Row) else source
+            if isinstance(source, int) and source not in self._left:
+                at, shared = None, 0  # it was written to when answers were moved
+            slot = free.pop(free.index(at) if at in free else -1)
+            if at is not None and at != slot:
+                self._slots.cache.move(at, slot, self._slots.cache.shared_length + shared)
+            joined.append(Row(slot, self._slots.cache.shared_length + shared, list(sample.prompt[shared:]), sample))
+        for row in joined:
+            self._left.pop(row.slot, None)
+        return joined
+
+    def _next(self) -> list[tuple[Sample, Row | int | None, int]]:
+        """The answers that join now, each with where the beginning of its prompt has been read (an answer under way, a
+        free slot or nowhere), and how much of it.
+
+        One whose prompt begins as that of another that joins now waits for the next step: then it can get a copy.
         """
-        free = self._free_slots(len(self.under_way) + len(joining))
-        before = self.slots.cache.shared_length
-        joined = [Row(index, free.pop(), before, prompt, room) for index, prompt, room in joining]
-        best = best_ids(self.model, self.slots, self.under_way, joined)
-        ended: list[Row] = []
-        going_on: list[Row] = []
-        for row in sorted(self.under_way + joined, key=lambda row: row.slot):
-            (ended if self._take_over(row, best[row.slot]) else going_on).append(row)
-        self.under_way = going_on
-        return ended
+        if not self.waiting or len(self.under_way) == self.most:
+            return []
+        read: list[tuple[Row | int, Sequence[int]]] = [(row, self._read_ids(row)) for row in self.under_way]
+        read += self._left.items()
+        joining: list[tuple[Sample, Row | int | None, int]] = []
+        later: list[Sample] = []
+        while self.waiting and len(self.under_way) + len(joining) < self.most and len(later) < _LOOKED_AT:
+            sample = self.waiting.popleft()
+            source, shared = max(
+                ((at, _shared(sample.prompt, ids)) for at, ids in read), key=lambda one: one[1], default=(None, 0)
+            )
+            if any(_shared(sample.prompt, other.prompt) > shared for other, _, _ in joining):
+                later.append(sample)
+            else:
+                joining.append((sample, source if shared else None, shared))
+        self.waiting.extendleft(reversed(later))
+        return joining
 
-    def idle(self) -> list[Row]:
-        """Make a pass over a token that is not used; return no answers."""
-        best_ids(self.model, self.slots, [], [Row(0, 0, self.slots.cache.shared_length, [0])])
-        return []
+    def _read_ids(self, row: Row) -> Sequence[int]:
+        """The ids whose keys and values are in the slot of an answer, behind the shared ones."""
+        return [*row.sample.prompt, *row.sample.generated][: row.read - self._slots.cache.shared_length]
 
-    def _free_slots(self, count: int) -> list[int]:
-        """The free slots below ``count``. Answers in higher slots are first moved into some of them, since attention
-        computes all slots up to the last one in use."""
-        free = sorted({*range(count)} - {row.slot for row in self.under_way}, reverse=True)
+    def _free_slots(self, count: int, kept: set[int]) -> list[int]:
+        """The free slots below ``count``. Answers in higher slots are first moved into some of them, into those in
+        ``kept`` last, since attention computes all slots up to the last one in use."""
+        free = sorted(
+            {*range(count)} - {row.slot for row in self.under_way}, key=lambda slot: (slot in kept, slot), reverse=True
+        )
         for row in self.under_way:
             if row.slot >= count:
-                self.slots.cache.move(row.slot, free[-1], row.read)
-                row.slot = free.pop()
+                slot = free.pop()
+                self._slots.cache.move(row.slot, slot, row.read)
+                self._left[row.slot] = self._read_ids(row)
+                self._left.pop(slot, None)
+                row.slot = slot
         self.under_way.sort(key=lambda row: row.slot)
         return free
 
-    def _take_over(self, row: Row, best: list[int]) -> bool:
-        """Add the tokens that the model chose to the answer, and draft what follows; True if the answer has ended."""
-        known = len(row.generated)
-        if self._accept(row, best):
-            return True
-        left = row.max_new_tokens - len(row.generated)  # the model's own next token is one of these
-        draft = self.rules.draft(row.generated, len(row.generated) - known) if self.rules.draft else []
-        row.pending = row.generated[-1:] + draft[: left - 1]
-        return False
+    # ---- after a pass ------------------------------------------------------------------------------
 
-    def _accept(self, row: Row, best: list[int]) -> bool:
-        """Add the model's choice after each pending token to the answer, as long as the draft was right; True if the
-        answer has ended.
-
-        ``best`` has the model's choice after each pending token of an answer, or, of a prompt, after its last token.
-        """
-        rules = self.rules
-        is_prompt = not row.generated
-        row.read += len(row.pending) if is_prompt else 1
-        for at, choice in enumerate(best):
-            must = rules.forced(row.generated) if rules.forced else None
-            token = choice if must is None else must
-            row.generated.append(token)
-            if token == rules.end_id or len(row.generated) >= row.max_new_tokens:
+    def _accept(self, row: Row, choices: Choices, places: range) -> bool:
+        """Add the token chosen after each pending token to the answer, as long as the draft was right, and draft what
+        follows; True if the answer has ended. Of a prompt, there is only the place after its last token."""
+        sample = row.sample
+        known = len(sample.generated)
+        row.read += 1 if known else len(row.pending)
+        for at, place in enumerate(places):
+            token = choices.take(place)
+            if sample.has_ended(self.end_id):
                 return True
-            if rules.is_ended and rules.is_ended(row.generated):
-                return True
-            if is_prompt or at + 1 >= len(row.pending) or row.pending[at + 1] != token:
-                return False
+            if not known or at + 1 >= len(row.pending) or row.pending[at + 1] != token:
+                break
             row.read += 1
+        left = sample.max_new_tokens - len(sample.generated)  # the model's own next token is one of these
+        draft = self._draft(sample.generated, len(sample.generated) - known) if self._draft else []
+        row.pending = sample.generated[-1:] + draft[: left - 1]
         return False
+
+
+def _shared(prompt: Sequence[int], ids: Sequence[int]) -> int:
+    """How many ids of a prompt need not be read again where ``ids`` have been read; 0 if too few to copy them."""
+    most = min(len(prompt) - 1, len(ids))  # the last token of a prompt is always read: its logits are needed
+    if most < max(_LEAST_SHARED, _SHARE * len(prompt)):
+        return 0
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt[:most], ids, strict=False)))
+    return same if same >= max(_LEAST_SHARED, _SHARE * len(prompt)) else 0

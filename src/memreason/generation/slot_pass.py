@@ -4,7 +4,7 @@ prompts of the answers that have just got a slot."""
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -17,37 +17,21 @@ from memreason.runtime.cpu_threads import share_cores
 
 @dataclass
 class Row:
-    """One answer under way: the continuation of request number ``index``, in the slot number ``slot``.
+    """An answer under way, in the slot number ``slot``.
 
     ``read`` is the number of tokens in its slot. The tokens ``pending`` are read next: the prompt, or the last of the
-    ``generated`` ids and the draft tokens after it. At most ``max_new_tokens`` ids are generated.
+    generated ids and the draft tokens after it. The ``sample`` is the answer so far; passes do not need it.
     """
 
-    index: int
     slot: int
     read: int
     pending: list[int]
-    max_new_tokens: int = 0
-    generated: list[int] = field(default_factory=list)
+    sample: Any = None
 
 
 def bare(model: PreTrainedModel) -> PreTrainedModel:
     """``model`` without PEFT around it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def best_ids(
-    model: PreTrainedModel, slots: SlotAttention, under_way: list[Row], joined: list[Row]
-) -> dict[int, list[int]]:
-    """One pass over everything pending: slot → the model's choice after each pending token (of a prompt, its last)."""
-    # max is five times as fast as argmax in 16 bits on a CPU.
-    best = logits_of(model, slots, under_way, joined).max(-1).indices
-    choices = iter(best.tolist())  # only here the CPU waits for the GPU
-    counts = [len(row.pending) for row in under_way] + [1] * len(joined)
-    return {
-        row.slot: [next(choices) for _ in range(count)]
-        for row, count in zip([*under_way, *joined], counts, strict=True)
-    }
 
 
 def logits_of(model: PreTrainedModel, slots: SlotAttention, under_way: list[Row], joined: list[Row]) -> torch.Tensor:

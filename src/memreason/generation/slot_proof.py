@@ -84,23 +84,25 @@ def _by_slots(
     """The logits (4, vocabulary) of the first text and (2, vocabulary) of the second, by passes over slots: after the
     prompt (all but the last three tokens), and after the tokens that are read later."""
     slots = SlotAttention(SlotCache(2, shared), longest)
-    first, second = (Row(at, at, slots.cache.shared_length, text[:-3]) for at, text in enumerate(texts))
+    first, second = (Row(at, slots.cache.shared_length, text[:-3]) for at, text in enumerate(texts))
     with attending_over(model, slots):
         slots.checks_masks = True
         alone = logits_of(model, slots, [], [first])
         slots.checks_masks = False
         if not slots.cache.layers == slots.calls == model.config.get_text_config().num_hidden_layers:
             raise Unsupported("not every layer attends through transformers' attention interface, once")
-        _read_on(first, texts[0], 1)
+        before = slots.cache.shared_length
+        _read_on(first, texts[0], 1, before)
         joined = logits_of(model, slots, [first], [second])
-        _read_on(first, texts[0], 2)
-        _read_on(second, texts[1], 1)
+        _read_on(first, texts[0], 2, before)
+        _read_on(second, texts[1], 1, before)
         going_on = logits_of(model, slots, [first, second], [])
     return [torch.cat([alone, joined[:1], going_on[:2]]), torch.cat([joined[1:], going_on[2:]])]
 
 
-def _read_on(row: Row, text: list[int], count: int) -> None:
-    """Note that the pending tokens have been read, and that the next ``count`` tokens of ``text`` are pending."""
-    at = len(row.generated) + len(row.pending)
-    row.read, row.generated = row.read + len(row.pending), text[:at]
+def _read_on(row: Row, text: list[int], count: int, before: int) -> None:
+    """Note that the pending tokens have been read, and that the next ``count`` tokens of ``text``, which stands behind
+    ``before`` others, are pending."""
+    row.read += len(row.pending)
+    at = row.read - before
     row.pending = text[at : at + count]

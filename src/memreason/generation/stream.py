@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event, Thread
-from typing import Any
+from queue import SimpleQueue
+from threading import Thread
 
-import torch
-from transformers import TextIteratorStreamer
+from transformers import PreTrainedTokenizerBase
 
-from memreason.errors import UserError
-from memreason.generation.calculator_processor import CalculatorProcessor
-from memreason.generation.padded_batches import PaddedBatches
-from memreason.kernels.prepacked_linear import packed_weights
+from memreason.generation.engine import Engine, Request
+from memreason.generation.options import GenerationOptions
+from memreason.generation.samples import Token
 from memreason.models.unit import ModelUnit
 from memreason.records import Question
+
+_INCOMPLETE = "\ufffd"
+"""What stands for a character of which a token has only some bytes."""
+
+
+class TextPieces:
+    """The text of ids that come one after another, in pieces. A character that is not complete yet is held back."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._told = ""
+
+    def add(self, id: int) -> str:
+        """The text that ``id`` adds."""
+        self._ids.append(id)
+        return self._new(complete=False)
+
+    def rest(self) -> str:
+        """The text that was held back."""
+        return self._new(complete=True)
+
+    def _new(self, complete: bool) -> str:
+        text = self._tokenizer.decode(self._ids, skip_special_tokens=False)
+        if text.endswith(_INCOMPLETE) and not complete:
+            return ""
+        new = text[len(self._told) :]
+        if text.endswith("\n"):  # what follows is independent of the lines before
+            self._ids, self._told = [], ""
+        else:
+            self._told = text
+        return new
 
 
 def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) -> Iterator[str]:
@@ -23,42 +53,31 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
     A thread generates it, and ends when the caller closes the iterator. Raises UserError where the question leaves no
     room for an answer, or the model cannot be decoded.
     """
-    prompt = unit.layout.encode_prompt(unit.tokenizer, question)
-    limit = unit.manifest.model_max_length
-    max_new_tokens = limit - len(prompt)
-    if max_new_tokens <= 0:
-        raise UserError(
-            f"the question has {len(prompt)} tokens, and {limit} is the most this model takes, answer included; "
-            "shorten the question"
-        )
-    stop = Event()
-    streamer = TextIteratorStreamer(unit.tokenizer, skip_prompt=True, skip_special_tokens=False)
+    engine = Engine(unit, GenerationOptions(batch_size=1, use_calculator=use_calculator))
+    tokens: SimpleQueue[Token | None] = SimpleQueue()
+    handle = engine.submit(Request(question), lambda _, token: tokens.put(token))
     failures: list[BaseException] = []
-
-    def stopped(ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
-        return torch.full((1,), stop.is_set(), device=ids.device)
 
     def run() -> None:
         try:
-            with unit.merged() as model, packed_weights(model), torch.no_grad():
-                batches = PaddedBatches(unit, model)
-                options: dict[str, Any] = {"streamer": streamer, "stopping_criteria": [stopped]}
-                if use_calculator:
-                    options["logits_processor"] = [CalculatorProcessor(unit.tokenizer, batches.width([prompt]))]
-                batches.generate([prompt], max_new_tokens, **options)
+            engine.run()
         except BaseException as error:
             failures.append(error)
-            streamer.end()
+        finally:
+            tokens.put(None)
 
     thread = Thread(target=run, daemon=True)
     thread.start()
+    pieces = TextPieces(unit.tokenizer)
     try:
         yield "".join(unit.layout.prefix)
-        for piece in streamer:
-            if text := piece.removesuffix(unit.tokenizer.convert_ids_to_tokens(unit.end_id)):
+        while token := tokens.get():
+            if text := pieces.add(token.id):
                 yield text
+        if text := pieces.rest():
+            yield text
     finally:  # also if the caller closes the iterator
-        stop.set()
+        handle.cancel()
         thread.join()
     if failures:
         raise failures[0]

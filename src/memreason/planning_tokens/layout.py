@@ -184,6 +184,32 @@ class PlanningTokens:
         ids = iter(_ids(tokenizer, pieces))
         return [Encoded([*prompt, *written, end], len(prompt)) for prompt, written in zip(ids, ids, strict=True)]
 
+    def encode_steps(self, tokenizer: PreTrainedTokenizerBase, steps: Sequence[Step]) -> list[int]:
+        """Ids of the first steps of a solution, behind the prompt, up to where the next line's type is to be written.
+
+        Raises UserError where a step's type is unknown, where its text is empty, or holds a newline or the name of a
+        planning token, and for a layout with a plan, which comes before all steps.
+        """
+        if not steps:
+            return []
+        if self.placement not in (EACH_STEP, FRONT):
+            raise UserError("a solution that begins with a plan of all its steps cannot be continued after one of them")
+        known = self.step_types if self.special(self.step_types[0] if self.step_types else "") else None
+        pieces: list[Piece] = []
+        for number, step in enumerate(steps, 1):
+            if known and step.type not in known:
+                raise UserError(f"step {number}: the type {step.type!r} is none of {', '.join(known)}")
+            if not step.text.strip() or "\n" in step.text:
+                raise UserError(f"step {number}: its text must be one line, and not empty")
+            if name := self._name_in(step.text):
+                raise UserError(f"step {number}: its text contains the planning token {name}; remove it")
+            marks = [] if self.placement == FRONT else self.special(step.type)
+            closing = [] if self.placement == FRONT else self.prefix
+            before = self.prefix if number == 1 else closing  # they are there already
+            text = _after([*before, *marks], step.text) + "\n"
+            pieces += [*self._marks(tokenizer, marks), text, *self._marks(tokenizer, closing)]
+        return _ids(tokenizer, [pieces])[0]
+
     def end_id(self, tokenizer: PreTrainedTokenizerBase) -> int:
         """The id of the token that ends a solution: the tokenizer's end token, or the end token of its chat template.
 

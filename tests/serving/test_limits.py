@@ -20,7 +20,7 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.generation.engine import Request
 from memreason.records import Question
-from memreason.serving import gate
+from memreason.serving import app, gate
 from memreason.serving.server import Server
 
 ASK: dict[str, Any] = {"model": "capitals", "messages": [{"role": "user", "content": SOLUTIONS[0].question.text}]}
@@ -100,6 +100,14 @@ def test_a_client_that_hangs_up_half_way(served: tuple[Server, str]) -> None:
             break
     stream.close()
     until(lambda: idle(server))
+
+
+def test_a_client_that_does_not_read(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "READ_SECONDS", 0.1)
+    much = {"n": 40, "temperature": 5.0, "logprobs": True, "top_logprobs": 20, "stream": True}
+    with running(checkpoint, timeout=1) as (server, address), raw(address, json.dumps({**ASK, **much})):
+        until(lambda: bool(server.service.thread.jobs))
+        until(lambda: idle(server))
 
 
 def test_a_client_that_hangs_up_before_its_request_is_whole(served: tuple[Server, str]) -> None:

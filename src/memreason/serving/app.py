@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
@@ -20,23 +22,31 @@ from memreason.serving.parameters import ChatParameters, CompletionParameters
 from memreason.serving.replies import Envelope
 from memreason.serving.service import Service
 
+logger = logging.getLogger(__name__)
+
 STOP_SECONDS = 10.0
 """How long the engine's thread may take to end when no answer is under way."""
+READ_SECONDS = 5.0
+"""How long a client may take to read a stream's last chunks when its answers are ready, or late."""
 
 
 class EventStream(StreamingResponse):
-    """A stream of server-sent events. Its job is closed however it ends, also where it never begins."""
+    """A stream of server-sent events, for at most ``seconds``: a client may not read. Its job is closed in any case,
+    also where it never begins."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncIterator[bytes], job: Job):
+    def __init__(self, content: AsyncIterator[bytes], job: Job, seconds: float):
         super().__init__(content, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        self._job = job
+        self._job, self._seconds = job, seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Send the stream, until its end or until the client hangs up."""
         try:
-            await super().__call__(scope, receive, send)
+            async with asyncio.timeout(self._seconds):
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            logger.warning("a client did not read its stream; the connection is closed")
         finally:
             self._job.close()
 
@@ -66,7 +76,7 @@ def make_app(service: Service, reader: Reader, key: str | None, max_request_byte
         if not order.stream:
             return JSONResponse(await service.answer(order, envelope, request.receive))
         job = service.admit(order)
-        return EventStream(service.stream(order, envelope, job), job)
+        return EventStream(service.stream(order, envelope, job), job, service.timeout + READ_SECONDS)
 
     @app.post("/v1/chat/completions")
     async def chat(body: ChatParameters, request: Request) -> Response:
@@ -89,11 +99,11 @@ def _add_status(app: FastAPI, service: Service, reader: Reader) -> None:
     }
 
     @app.get("/v1/models")
-    def models() -> Response:
+    async def models() -> Response:
         return JSONResponse({"object": "list", "data": [model]})
 
     @app.get("/v1/models/{name:path}")
-    def one_model(name: str) -> Response:
+    async def one_model(name: str) -> Response:
         if name != reader.name:
             raise ApiError(404, f"the model {name!r} does not exist", "model_not_found", "model")
         return JSONResponse(model)

@@ -2,15 +2,15 @@
 
     python benchmarks/serving.py runs/demo                 # about ten minutes on two cores
 
-1. Throughput: the engine answers the questions of the checkpoint's dataset (their lengths are mixed) in one process;
-   then a server answers the same questions to 64 clients, each of which sends the next one when it has an answer.
-   Prints questions a second of both, and the share. The engine is measured before and after the server.
-2. Waiting: the same with streams; prints the median and the 99th percentile of the times to the first and the last
-   token, in seconds.
-3. Hanging up: 1,000 clients read a few chunks of a stream and hang up. Prints which answers are waiting and under way
-   afterwards, and the server's memory before and after.
+1. Throughput: a server answers the questions of the checkpoint's dataset (of mixed lengths) to 64 clients, each of
+   which sends the next one when it has an answer; in turn with that, the same engine gets the same questions at once,
+   without HTTP. Prints questions a second of both, in each round, and the share of all rounds.
+2. Waiting: the same clients with streams; prints the median and the 99th percentile of the seconds to the first text
+   and to the last token.
+3. Hanging up: 1,000 clients ask, every fourth for a whole answer and the others for a stream, and hang up half-way.
+   Prints which answers are waiting and under way afterwards, and the server's memory before and after.
 
-Clients and server share the machine's cores, so the share is a lower bound of what a server has for itself.
+The clients are a process of their own, but share the machine's cores with the server: alone, it has a larger share.
 """
 
 from __future__ import annotations
@@ -20,73 +20,69 @@ import asyncio
 import itertools
 import json
 import random
-import re
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from statistics import quantiles
+from threading import Thread
 from typing import Any
 
 import aiohttp
 import psutil
+
+from memreason.config.run import read_config
+from memreason.generation.engine import Engine, Request
+from memreason.records import Question
+from memreason.serving.config import ServeConfig
+from memreason.serving.server import Server
+from memreason.tasks.load import load_data
 
 SLOTS = 64
 
 
 def questions_of(checkpoint: Path, count: int) -> list[dict[str, Any]]:
     """Questions of the checkpoint's dataset with their options, shuffled, and repeated if there are too few."""
-    from memreason.config.run import read_config
-    from memreason.tasks.load import load_data
-
     splits = load_data(read_config(checkpoint).data).splits.values()
     rows = [{"text": s.question.text, "options": list(s.question.options)} for split in splits for s in split]
     random.Random(0).shuffle(rows)
     return list(itertools.islice(itertools.cycle(rows), count))
 
 
-def offline(checkpoint: Path, questions: list[dict[str, Any]]) -> float:
-    """Questions a second of the engine alone, in a process of its own; the model is prepared before."""
-    command = [sys.executable, __file__, str(checkpoint), "--offline"]
-    answer = subprocess.run(command, input=json.dumps(questions), check=True, stdout=subprocess.PIPE, text=True)
-    return float(answer.stdout.splitlines()[-1])
-
-
-def measure_offline(checkpoint: Path) -> None:
-    """The child of `offline`."""
-    from memreason import load
-    from memreason.generation.engine import Engine, Request
-    from memreason.generation.options import GenerationOptions
-    from memreason.records import Question
-
-    rows = json.load(sys.stdin)
-    reasoner = load(checkpoint)
-    engine = Engine(reasoner.unit, GenerationOptions(SLOTS, use_calculator=reasoner.use_calculator))
-    requests = [Request(Question("q", row["text"], "", tuple(row["options"]))) for row in rows]
-    with engine:
-        for part in (requests[:SLOTS], requests):
-            start = time.perf_counter()
-            for request in part:
-                engine.submit(request)
-            engine.run()
-            seconds = time.perf_counter() - start
-    print(len(requests) / seconds)
+def offline(engine: Engine, questions: list[dict[str, Any]]) -> float:
+    """Questions a second of the engine, whose thread is running."""
+    start = time.perf_counter()
+    handles = [engine.submit(Request(Question("q", row["text"], "", tuple(row["options"])))) for row in questions]
+    while not all(handle.done for handle in handles):
+        time.sleep(0.02)
+    return len(questions) / (time.perf_counter() - start)
 
 
 @contextmanager
-def serving(checkpoint: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """A server in a process of its own, and its address."""
-    command = [sys.executable, "-m", "memreason", "serve", str(checkpoint), "--port", "0", "--batch_size", str(SLOTS)]
-    process = subprocess.Popen([*command, "--served_model_name", "model"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout
-        address = re.findall(r"http\S+", process.stdout.readline())[-1]
-        yield psutil.Process(process.pid), address
-    finally:
-        process.terminate()
-        process.wait()
+def serving(checkpoint: Path) -> Iterator[tuple[Server, str]]:
+    """A server in this process, and its address."""
+    addresses: SimpleQueue[str] = SimpleQueue()
+    config = ServeConfig(str(checkpoint), served_model_name="model", batch_size=SLOTS)
+    server = Server(config, on_ready=addresses.put)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=lambda: asyncio.run(server.serve([listener])))
+        thread.start()
+        try:
+            yield server, addresses.get(timeout=300)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def clients(part: str, address: str, questions: list[dict[str, Any]], count: int) -> Any:
+    """What ``count`` clients measure in ``part``, in a process of their own."""
+    command = [sys.executable, __file__, address, "--part", part, "--clients", str(count)]
+    done = subprocess.run(command, input=json.dumps(questions), check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
 
 
 def body_of(row: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -104,7 +100,11 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def closed_loop(address: str, questions: list[dict[str, Any]], clients: int) -> float:
     """Questions a second of a server, asked by ``clients`` at once."""
-    left = iter(questions[:clients])
+    left = iter(questions)
+
+    async def connect(client: aiohttp.ClientSession) -> None:
+        async with client.get(f"{address}/models") as answer:
+            await answer.read()
 
     async def work(client: aiohttp.ClientSession) -> None:
         for row in left:
@@ -113,8 +113,7 @@ async def closed_loop(address: str, questions: list[dict[str, Any]], clients: in
                 await answer.read()
 
     async with session() as client:
-        await asyncio.gather(*(work(client) for _ in range(clients)))  # prepares the connections
-        left = iter(questions)
+        await asyncio.gather(*(connect(client) for _ in range(clients)))
         start = time.perf_counter()
         await asyncio.gather(*(work(client) for _ in range(clients)))
         return len(questions) / (time.perf_counter() - start)
@@ -161,20 +160,6 @@ async def hang_up(address: str, questions: list[dict[str, Any]], clients: int) -
     await asyncio.gather(*(work() for _ in range(clients)))
 
 
-async def idle(address: str) -> dict[str, float]:
-    """The numbers of answers by /metrics, once nothing changes any more."""
-    async with session() as client:
-        for _ in range(100):
-            await asyncio.sleep(0.1)
-            async with client.get(address.removesuffix("/v1") + "/metrics") as answer:
-                page = await answer.text()
-            counts = {name: float(value) for name, value in re.findall(r"^memreason_(answers\S*) (\S+)$", page, re.M)}
-            counts = {name: value for name, value in counts.items() if "created" not in name}
-            if not counts["answers_waiting"] and not counts["answers_under_way"]:
-                break
-    return counts
-
-
 def shown(seconds: list[float]) -> str:
     """Median and 99th percentile."""
     cuts = quantiles(seconds, n=100)
@@ -184,35 +169,46 @@ def shown(seconds: list[float]) -> str:
 def main() -> None:
     """All three parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--questions", type=int, default=512, help="questions of parts 1 and 2")
+    parser.add_argument("checkpoint")
+    parser.add_argument("--questions", type=int, default=256, help="questions of a round of part 1, and of part 2")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of part 1")
     parser.add_argument("--clients", type=int, default=64, help="clients at once")
     parser.add_argument("--hang_ups", type=int, default=1000, help="clients of part 3")
-    parser.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.offline:
-        measure_offline(arguments.checkpoint)
+    parser.add_argument("--part", choices=list(PARTS), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part:
+        work = PARTS[options.part](options.checkpoint, json.load(sys.stdin), options.clients)
+        print(json.dumps(asyncio.run(work)))
         return
-    questions = questions_of(arguments.checkpoint, max(arguments.questions, arguments.hang_ups))
-    some = questions[: arguments.questions]
-    before = offline(arguments.checkpoint, some)
-    with serving(arguments.checkpoint) as (process, address):
-        rate = asyncio.run(closed_loop(address, some, arguments.clients))
-        firsts, lasts = asyncio.run(waits(address, some, arguments.clients))
-        asyncio.run(hang_up(address, questions[: arguments.hang_ups // 5], arguments.clients))  # fills caches
-        asyncio.run(idle(address))
-        memory = [process.memory_info().rss / 2**20]
+    questions = questions_of(Path(options.checkpoint), max(options.questions, options.hang_ups))
+    some = questions[: options.questions]
+    process = psutil.Process()
+    with serving(Path(options.checkpoint)) as (server, address):
+        engine = server.service.engine
+        offline(engine, some[:SLOTS])
+        rates = []
+        for _ in range(options.rounds):
+            rates.append((clients("ask", address, some, options.clients), offline(engine, some)))
+            print("served {:.2f} questions/s, engine alone {:.2f}".format(*rates[-1]), flush=True)
+        served, alone = (sum(1 / rate for rate in each) for each in zip(*rates, strict=True))
+        print(f"share: {100 * alone / served:.1f}%")
+        firsts, lasts = clients("wait", address, some, options.clients)
+        print(f"first text: {shown(firsts)}; last token: {shown(lasts)}", flush=True)
+        clients("hang up", address, questions[: options.hang_ups // 5], options.clients)  # fills caches
         for _ in range(2):
-            asyncio.run(hang_up(address, questions[: arguments.hang_ups], arguments.clients))
-            counts = asyncio.run(idle(address))
-            memory.append(process.memory_info().rss / 2**20)
-    after = offline(arguments.checkpoint, some)
-    print(f"engine alone: {before:.2f} and {after:.2f} questions/s; served to {arguments.clients} clients: {rate:.2f}")
-    print(f"share: {100 * rate / ((before + after) / 2):.1f}%")
-    print(f"first token: {shown(firsts)}; last token: {shown(lasts)}")
-    print(f"after {arguments.hang_ups} hang-ups, and again so many: {counts}")
-    print(f"memory of the server: {', '.join(f'{each:.0f} MiB' for each in memory)}")
+            while engine.waiting or engine.under_way:
+                time.sleep(0.1)
+            before = process.memory_info().rss / 2**20
+            clients("hang up", address, questions[: options.hang_ups], options.clients)
+            time.sleep(1)
+            print(
+                f"after {options.hang_ups} hang-ups: {len(server.service.thread.jobs)} jobs, {engine.waiting} answers "
+                f"waiting, {engine.under_way} under way; memory {process.memory_info().rss / 2**20 - before:+.1f} MiB"
+            )
+        print(*(line for line in server.service.metrics.page().decode().splitlines() if "answers_total{" in line))
 
+
+PARTS = {"ask": closed_loop, "wait": waits, "hang up": hang_up}
 
 if __name__ == "__main__":
     main()

@@ -20,7 +20,7 @@ LAYERS = [
     {"llm", "step_types", "generation"},
     {"evaluation", "reasoner"},
     {"label", "training", "export"},
-    {"benchmark"},
+    {"benchmark", "serving"},
     {"cli"},
     {"__main__", "__init__"},
 ]

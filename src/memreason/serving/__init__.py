@@ -1,0 +1,1 @@
+"""`memreason serve`: a checkpoint behind an HTTP API that speaks as OpenAI's does."""

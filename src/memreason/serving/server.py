@@ -1,0 +1,127 @@
+"""The server: loads the model, listens, and stops when no answer is under way any more."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from memreason.config.run import CONFIG, read_config
+from memreason.errors import UserError
+from memreason.generation.engine import Engine
+from memreason.generation.options import GenerationOptions
+from memreason.reasoner import load
+from memreason.records import AnswerKind
+from memreason.serving.app import make_app
+from memreason.serving.config import KEY_VARIABLE, KINDS, ServeConfig
+from memreason.serving.orders import Reader
+from memreason.serving.service import Service
+from memreason.tasks.load import load_data
+from memreason.tasks.registry import ALIASES, TASKS
+
+logger = logging.getLogger(__name__)
+
+_FLUSH_SECONDS = 5
+"""How long the last responses may take on their way to slow clients."""
+
+
+def serve(config: ServeConfig, on_ready: Callable[[str], None]) -> int:
+    """Serve until a signal ends it, and return the exit code: 0, or 128 plus the signal's number where a second signal
+    did not wait for the answers under way.
+
+    ``on_ready`` is called with the API's address before the first request is taken. Raises UserError where the options,
+    the checkpoint or the address cannot be used.
+    """
+    key = os.environ.get(KEY_VARIABLE) or None
+    config.check_host(key)
+    with _bound(config.host, config.port) as listener:
+        server = Server(config, key, on_ready)
+        server.run([listener])
+    return server.exit_code
+
+
+class Server(uvicorn.Server):
+    """A loaded checkpoint, behind uvicorn.
+
+    At the first SIGINT or SIGTERM new requests are refused, and it stops when no answer is under way. At the second it
+    stops at once.
+    """
+
+    def __init__(self, config: ServeConfig, key: str | None = None, on_ready: Callable[[str], None] = lambda _: None):
+        checkpoint = Path(config.model_name_or_path)
+        reasoner = load(checkpoint, config.base_model_name_or_path, config.dtype, config.device)
+        kind = answer_kind(checkpoint) if config.answer_kind == "auto" else config.answer_kind
+        options = GenerationOptions(config.batch_size, use_calculator=reasoner.use_calculator)
+        engine = Engine(reasoner.unit, options, kind)  # type: ignore[arg-type]
+        name = config.served_model_name or checkpoint.resolve().name
+        self.service = Service(engine, name, kind, config.max_waiting, config.timeout)  # type: ignore[arg-type]
+        app = make_app(
+            self.service, Reader(name, reasoner.unit.layout, config.max_n), key, config.max_request_bytes
+        )  # fmt: skip
+        super().__init__(
+            uvicorn.Config(app, ws="none", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                           timeout_graceful_shutdown=_FLUSH_SECONDS)
+        )  # fmt: skip
+        self.exit_code = 0
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, when the engine has answered a first question (called by uvicorn)."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """What a signal does (called by uvicorn)."""
+        if not self.service.stopping:
+            self.service.stopping = True
+            return
+        self.force_exit = self.should_exit = True
+        self.exit_code = 128 + sig
+        self.service.thread.abandon()
+        signal.signal(sig, signal.SIG_DFL)  # a third one ends the process
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop now (called by uvicorn ten times a second)."""
+        stop = await super().on_tick(counter)
+        return stop or (self.service.stopping and not self.service.thread.jobs)
+
+
+def answer_kind(checkpoint: Path) -> AnswerKind | None:
+    """The kind of answers of the dataset that a checkpoint was trained on; None where it cannot be found out."""
+    if not (checkpoint / CONFIG).is_file():
+        return None
+    data = read_config(checkpoint).data
+    task = TASKS.get(ALIASES.get(data.dataset, data.dataset))
+    kind = {"mathematics": "math"}.get(task.answer_kind, task.answer_kind) if task else ""
+    if kind in KINDS:
+        return kind  # type: ignore[return-value]
+    try:
+        return load_data(data).answer_kind
+    except UserError as error:
+        logger.warning(f"the kind of answers is not known ({error}); say it with --answer_kind")
+        return None
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket with this address, before the model is loaded, so that a mistake shows at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UserError(f"--host {host}: {error.strerror or error}; give an address of this machine") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        message = f"--host {host} --port {port}: {error.strerror}; another program may use it: give another --port"
+        raise UserError(message) from error
+    return listener

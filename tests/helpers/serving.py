@@ -1,0 +1,61 @@
+"""A server in this process, and an engine that can be held."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+
+from memreason.generation.engine import Engine
+from memreason.generation.request import Request
+from memreason.records import Question
+from memreason.serving.config import ServeConfig
+from memreason.serving.server import Server
+
+
+@contextlib.contextmanager
+def running(checkpoint: Path, key: str | None = None, **options) -> Iterator[tuple[Server, str]]:
+    """A server for a checkpoint, on a free port; yields it with its address, http://127.0.0.1:PORT."""
+    addresses: list[str] = []
+    ready = threading.Event()
+
+    def on_ready(address: str) -> None:
+        addresses.append(address.removesuffix("/v1"))
+        ready.set()
+
+    server = Server(ServeConfig(str(checkpoint), device="cpu", **options), key, on_ready)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
+        thread.start()
+        assert ready.wait(60)
+        try:
+            yield server, addresses[0]
+        finally:
+            server.should_exit = True
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def client(address: str, key: str = "none", **options) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0, timeout=60, **options)
+
+
+@contextlib.contextmanager
+def held(engine: Engine) -> Iterator[None]:
+    """Inside this context the engine stands still in a pass, with one answer under way."""
+    begun, released = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> None:
+        begun.set()
+        released.wait(60)
+
+    handle = engine.submit(Request(Question("held", "Is Rome old?", "")), on_token=hold)
+    assert begun.wait(60)
+    try:
+        yield
+    finally:
+        handle.cancel()
+        released.set()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,16 +57,18 @@ def replies(request: Request) -> Iterator[Any]:
             encoding="utf-8",
         )  # fmt: skip
         assert process.stdin and process.stdout
+        ended = False
         try:
-            process.stdin.write(json.dumps(asdict(request)))
-            process.stdin.close()
-            for line in process.stdout:
-                yield json.loads(line)
-        except BrokenPipeError:  # what it said tells why
-            pass
+            with suppress(BrokenPipeError):  # what it said tells why
+                with process.stdin as asked:
+                    asked.write(json.dumps(asdict(request)))
+                for line in process.stdout:
+                    yield json.loads(line)
+            ended = True
         finally:
+            if not ended:
+                process.kill()
             process.stdout.close()
-            process.kill() if sys.exc_info()[0] else None
             failed = process.wait()
         if failed:
             said.seek(0)

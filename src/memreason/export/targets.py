@@ -5,5 +5,6 @@ from __future__ import annotations
 TARGETS = {
     "merged": "memreason.export.merged",
     "adapter": "memreason.export.adapter",
+    "hub": "memreason.export.hub",
 }
 """Value of `--to` → the module that writes it, which has `export(config: ExportConfig) -> Exported`."""

@@ -35,7 +35,8 @@ def export(config: ExportConfig) -> Exported:
         raise UserError(f"{config.checkpoint}: all weights were trained, so there is no adapter; export --to merged")
     check_dense(config.checkpoint, manifest)
     check_output(config.folder, config.overwrite_output_dir)
-    base = base_of(config.checkpoint, manifest.base_model, manifest.base_revision, config.base_model_name_or_path).path
+    given = config.base_model_name_or_path
+    base = absolute(base_of(config.checkpoint, manifest.base_model, manifest.base_revision, given).path)
     with (
         new_folder(config.folder, config.overwrite_output_dir) as folder,
         tempfile.TemporaryDirectory(prefix="memreason-export-") as work,

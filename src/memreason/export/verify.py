@@ -140,10 +140,10 @@ def in_fresh_process(
                 f"what was written cannot be used without memreason, so it is not kept: {errors.read()[-1000:]}"
             )
     result = json.loads((work / "result.json").read_text(encoding="utf-8"))
-    return _compared(reference, result, load_file(work / "logits.safetensors"))
+    return compared(reference, result, load_file(work / "logits.safetensors"))
 
 
-def _compared(reference: Reference, result: dict[str, Any], logits: dict[str, torch.Tensor]) -> dict[str, Any]:
+def compared(reference: Reference, result: dict[str, Any], logits: dict[str, torch.Tensor]) -> dict[str, Any]:
     """The figures of the comparison. Raises UserError where they are not good enough."""
     assert not result["memreason"], "the fresh process has imported memreason"
     dtype = result["dtype"]

@@ -41,7 +41,8 @@ class ExportConfig:
     )
     device: str = option("auto", DEVICE_HELP, DEVICES)
     push_to_hub: str | None = option(
-        None, "--to hub: the repository to publish to, NAME or OWNER/NAME; the environment variable HF_TOKEN must be set"
+        None,
+        "--to hub: the repository to publish to, NAME or OWNER/NAME; the environment variable HF_TOKEN must be set",
     )
     private: bool = option(False, "--to hub: a new repository is private")
     dry_run: bool = option(False, "--to hub: write the folder that would be published, and send nothing")
@@ -75,7 +76,9 @@ class ExportConfig:
         if self.what is not None:
             check_choice("what", self.what, ["merged", "adapter"])
         if not self.push_to_hub and not self.dry_run:
-            raise UserError("--to hub: say where to publish with --push_to_hub OWNER/NAME, or only write with --dry_run")
+            raise UserError(
+                "--to hub: say where to publish with --push_to_hub OWNER/NAME, or only write with --dry_run"
+            )
 
     @property
     def checkpoint(self) -> Path:

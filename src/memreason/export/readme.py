@@ -10,8 +10,8 @@ from memreason.models.manifest import Manifest
 _MERGED = """# {name}
 
 Written by `memreason export --to merged`: {base}, with what a memreason checkpoint trained merged into its
-weights. It is a plain {dtype} model, and programs that use it need nothing of memreason. The code below is for the folder
-that holds `{name}`.
+weights. It is a plain {dtype} model, and programs that use it need nothing of memreason. The code below runs in the
+folder that holds `{name}`.
 
 ## Use it
 
@@ -64,8 +64,8 @@ def merged_readme(name: str, message: str, manifest: Manifest, checks: Mapping[s
 
 _ADAPTER = """# {name}
 
-Written by `memreason export --to adapter`: what a memreason checkpoint trained on {base}, as PEFT loads it. The
-code below is for the folder that holds `{name}`.
+Written by `memreason export --to adapter`: what a memreason checkpoint trained on {base}, as PEFT loads it.
+The code below runs in the folder that holds `{name}`.
 
 ## Use it
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from memreason.errors import UserError, did_you_mean
 from memreason.tasks.base import Task, TaskData
 
+
 def _published(description: str, answer_kind: str, hub_id: str, licence: str = "") -> Task:
     return Task(description, answer_kind, f"the hub: {hub_id}, or --data_path", hub_id=hub_id, licence=licence)
 

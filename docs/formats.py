@@ -304,8 +304,8 @@ for each section of `--what` an object of contestants: the figures of their turn
 """
     export = """## `memreason_export.json`
 
-An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and `checks`,
-the figures of what was verified, by name.
+An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
+`checks`, the figures of what was verified, by name.
 """
     return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), benchmark, export])
 

@@ -60,6 +60,7 @@ def test_each_shape_and_mode_is_a_plain_model_with_the_same_logits(
     model, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
     assert not any(info.values())
     assert len(list(folder.glob("model-*.safetensors"))) > 2
+    assert len({file.stat().st_mode for file in folder.iterdir()}) == 1  # whoever reads one file reads all
     assert torch.allclose(logits(model, unit), logits(unit.model, unit), atol=1e-4)
     tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
     assert tied == (shape == "tied")

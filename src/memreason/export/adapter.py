@@ -67,6 +67,7 @@ def _write(config: ExportConfig, folder: Path) -> tuple[Reference, int]:
     if config.base_model_name_or_path:
         options |= {"base_model_name_or_path": absolute(config.base_model_name_or_path), "revision": None}
     write_json(folder / ADAPTER_CONFIG, options)
+    shutil.copymode(folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS)
     return reference, unit.end_id
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from string import Template
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -99,7 +100,7 @@ def _candidates(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> l
     if layout.prompt_template == CHAT:
         prompt = prompt.strip()
     before, after = prompt.split(_MESSAGE)
-    values = {"before": before, "after": after, "prefix": "".join(layout.prefix), "marks": layout.names}
+    values: dict[str, Any] = {"before": before, "after": after, "prefix": "".join(layout.prefix), "marks": layout.names}
     if layout.prompt_template == CHAT:
         base = tokenizer.get_chat_template()
         # Jinja takes away the last newline of a template. A template that stands around already is from an export.
@@ -110,7 +111,7 @@ def _candidates(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> l
     return [_filled(_PLAIN, **values, opening=start, end=tokenizer.eos_token) for start in openings]
 
 
-def _filled(template: str, base: str = "", **values: str | list[str]) -> str:
+def _filled(template: str, base: str = "", **values: Any) -> str:
     """The template with ``values`` as Jinja writes them, which is as JSON does."""
     written = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
     return Template(template).substitute(written, base=base)

@@ -31,7 +31,8 @@ def run(job: dict[str, Any]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     for number, (ids, positions) in enumerate(zip(job["texts"], job["positions"], strict=True)):
         every = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False).logits
         logits[str(number)] = every[0, positions].float().cpu().contiguous()
-    prompts, answers = [], []
+    prompts: list[list[int]] = []
+    answers: list[str] = []
     for message in job["messages"]:
         chat = [{"role": "user", "content": message}]
         prompts.append(list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)))

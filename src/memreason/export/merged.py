@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,6 +145,8 @@ def _write(model: PreTrainedModel, unit: ModelUnit, folder: Path, max_shard_size
         model.save_pretrained(folder, max_shard_size=max_shard_size)
     except SafetensorError as error:  # it is not an OSError, even where the disk is full
         raise as_os_error(error, folder) or error from error
+    for file in folder.glob("*.safetensors"):  # which are for this user only, whatever the umask says
+        shutil.copymode(folder / "config.json", file)
     unit.tokenizer.save_pretrained(folder)
     write_json(folder / "generation_config.json", generation_settings(unit))
     make_readable(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from memreason.config.run import CONFIG, read_options
@@ -47,8 +48,7 @@ def questions_of(checkpoint: Path) -> dict[Question, str | None]:
     return {verdict.trace.question: verdict.trace.text if alike else None for verdict in read_traces(path)}
 
 
-def some_of(questions: dict[Question, str | None], count: int) -> list[Question]:
+def some_of(questions: Sequence[Question], count: int) -> list[Question]:
     """``count`` of the questions (or all, where there are fewer), spread over them."""
-    names = list(questions)
-    count = min(count, len(names))
-    return [names[i * len(names) // count] for i in range(count)]
+    count = min(count, len(questions))
+    return [questions[i * len(questions) // count] for i in range(count)]

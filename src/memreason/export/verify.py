@@ -156,8 +156,8 @@ def compared(reference: Reference, result: dict[str, Any], logits: dict[str, tor
     checks = {
         "prompts_equal": _count(result["prompts"], reference.prompts),
         "answers_equal": _count(result["answers"], reference.answers),
-        "logits_apart_at_most": apart,
-        "logits_changed_by_merging": by_merging,
+        "logits_apart_at_most": float(f"{apart:.2g}"),
+        "logits_changed_by_merging": float(f"{by_merging:.2g}"),
     }
     if not reference.answers:
         del checks["answers_equal"]

@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> None:
 
 def print_exported(console: Console, exported: Exported) -> None:
     """Print the folder, its files, what was verified, and what the user should know."""
-    show(console, f"{exported.folder}: {', '.join(exported.files)}")
+    show(console, f"{exported.folder}: {', '.join(exported.files)}", soft_wrap=True)
     for what, figure in exported.checks.items():
         show(console, f"  ✓ {what.replace('_', ' ')}: {figure}", soft_wrap=True)
     for note in exported.notes:

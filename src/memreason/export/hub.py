@@ -1,4 +1,4 @@
-"""`--to hub`: a repository on the Hugging Face hub, with a model card written from the run. Needs no torch itself."""
+"""`--to hub`: a repository on the Hugging Face hub, with a model card written from the run."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ def export(config: ExportConfig) -> Exported:
         checks["published"] = repository.send(config.folder, what)
     else:
         notes += (f"Nothing was sent. To publish the folder as it is: hf upload {name} {config.folder}",)
+        if not config.push_to_hub:
+            notes += (f"Its card calls the model {name}; give another name with --push_to_hub OWNER/NAME.",)
     if not run.manifest.hub_id:
         notes += (
             f"The base model {base_name(run.manifest)} is not known on the hub, so the card does not link to it.",
@@ -66,9 +68,10 @@ def export(config: ExportConfig) -> Exported:
 
 def _write(config: ExportConfig, what: str, folder: Path) -> Exported:
     """Write the model into ``folder``, which is empty, by the exporter of that kind."""
-    fields = {field.name: field.default for field in dataclasses.fields(config) if field.name in HUB_OPTIONS}
-    inner = dataclasses.replace(config, **fields, to=what, output_dir=str(folder), overwrite_output_dir=False)
-    return import_module(TARGETS[what]).export(inner)
+    changes: dict[str, Any] = {"to": what, "output_dir": str(folder), "overwrite_output_dir": False}
+    changes |= {field.name: field.default for field in dataclasses.fields(config) if field.name in HUB_OPTIONS}
+    exported: Exported = import_module(TARGETS[what]).export(dataclasses.replace(config, **changes))
+    return exported
 
 
 def _add_records(checkpoint: Path, folder: Path, run: RunRecord) -> None:

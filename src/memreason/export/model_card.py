@@ -46,11 +46,12 @@ print(*trace.steps, trace.answer, sep="\\n")
 ## Limits
 
 {limits}{rest}"""
-_ABOUT = """{base}, trained to answer a question in steps that say what they are: {steps}. {what}
+_ABOUT = """{base}, trained to answer a question in steps{steps}. {what}
 
 It was made with memreason, which implements *Disentangling Memory and Reasoning Ability in Large Language Models*
 (Jin et al., ACL 2025, [arXiv 2411.13504](https://arxiv.org/abs/2411.13504))."""
 _WHAT = {
+    "whole": "This repository holds a whole model, all of whose weights were trained.",
     "merged": "This repository holds a whole model, with what was trained merged into its weights.",
     "adapter": "This repository holds what was trained (an adapter, as PEFT loads it); it needs the base model.",
 }
@@ -70,7 +71,7 @@ _HYPERPARAMETERS = (
 """Options that a card lists, where the frozen config has them: numbers and choices, and never a path."""
 
 
-def card_data(name: str, what: str, run: RunRecord, licence: Mapping[str, str]) -> ModelCardData:
+def card_data(name: str, what: str, run: RunRecord, licence: Mapping[str, Any]) -> ModelCardData:
     """The front matter of the card of ``run``, published as ``name``; ``licence`` is the base model's.
 
     It says only what is known: without a name of the base model on the hub, for example, there is no `base_model`.
@@ -123,8 +124,10 @@ def card_text(name: str, what: str, run: RunRecord, licence: Mapping[str, str], 
         title=name.split("/")[-1],
         about=_ABOUT.format(
             base=f"`{base_name(run.manifest)}`",
-            steps=" or ".join(known.get(type_, f"*{type_}*") for type_ in types) or "one a line",
-            what=_WHAT[what],
+            steps=f" that say what they are: {' or '.join(known.get(type_, f'*{type_}*') for type_ in types)}"
+            if types
+            else ", one a line",
+            what=_WHAT["whole" if run.manifest.parameter_efficient_mode == "none" else what],
         ),
         name=name,
         question=f"{asked}, {list(example.options)!r}" if example and example.options else asked,
@@ -236,6 +239,10 @@ def _results(run: RunRecord) -> str:
             f"The weights are those after epoch {run.validation.epoch:g}; their accuracy on the validation questions: "
             f"{_accuracy(run.validation.metrics)} (n = {run.validation.metrics.n})."
         )
+    if run.options:
+        text.append(
+            "`memreason evaluate FOLDER`, with the folder of this repository, measures the trained model again."
+        )
     return f"{_table(columns, rows)}\n{_list(text)}"
 
 
@@ -266,7 +273,7 @@ def _causes(result: EvaluationResult) -> str:
 
 
 def _limits(run: RunRecord, what: str) -> str:
-    limits = ["A step that is marked as a memory can be false, and the answer need not follow from the steps."]
+    limits = ["A step can be false, whatever its mark says, and the answer need not follow from the steps."]
     if run.after:
         limits += [
             "The figures are for questions of this dataset, asked as in training; nothing else was measured.",
@@ -283,8 +290,8 @@ def _limits(run: RunRecord, what: str) -> str:
     manifest = run.manifest
     if what == "adapter" and manifest.hub_id and not manifest.hub_revision:
         limits.append(
-            f"The figures are for the base model's weights as in `{manifest.base_revision}`; with those of "
-            f"`{manifest.hub_id}`, single answers can differ."
+            f"The figures are for the base model's weights as in `{manifest.base_revision}`. Without memreason, "
+            f"those of `{manifest.hub_id}` are loaded, for which nothing was measured."
         )
     return _list(limits)
 

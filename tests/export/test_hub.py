@@ -116,6 +116,7 @@ def test_a_repository_that_cannot_be_written_to_is_said_before_the_model_is_load
     ("options", "message"),
     [
         (["--to", "hub"], "--push_to_hub OWNER/NAME"),
+        (["--to", "hub", "--dry_run", "--push_to_hub", "a/b/c"], "no name for a repository"),
         (["--to", "merged", "--push_to_hub", "me/x"], "--push_to_hub is for --to hub"),
         (["--to", "merged", "--private", "True"], "--private is for --to hub"),
         (["--to", "hub", "--dry_run", "--what", "gguf"], "must be one of merged, adapter"),

@@ -14,7 +14,7 @@ from memreason.config.run import RunConfig, write_config
 from memreason.export.base import Exported, check_output, files_in, new_folder, write_marker
 from memreason.export.config import HUB_OPTIONS, ExportConfig
 from memreason.export.model_card import card_data, card_text
-from memreason.export.repository import Repository
+from memreason.export.repository import Repository, check_name
 from memreason.export.run_record import RunRecord, base_name, read_run, without_folders
 from memreason.export.targets import TARGETS
 from memreason.models.adapter_files import ADAPTER_CONFIG
@@ -33,6 +33,8 @@ def export(config: ExportConfig) -> Exported:
     repository of another model. The folder is written and verified by the exporter of ``config.what``, and is kept
     where sending it fails. Raises UserError for all of these.
     """
+    if config.push_to_hub:
+        check_name(config.push_to_hub)
     run = read_run(config.checkpoint)
     check_output(config.folder, config.overwrite_output_dir)
     what = config.what or ("adapter" if run.manifest.parameter_efficient_mode == PREFIX_TUNING else "merged")

@@ -102,8 +102,8 @@ def _model_index(run: RunRecord) -> Iterator[EvalResult]:
             if value is not None:
                 yield EvalResult(
                     task_type="text-generation",
-                    dataset_type=run.task.hub_id if run.task and run.from_hub else run.dataset,
-                    dataset_name=run.dataset,
+                    dataset_type=run.task.hub_id if run.task and run.from_hub else run.dataset or "unknown",
+                    dataset_name=run.dataset or "not recorded",
                     dataset_split=split,
                     metric_type=kind,
                     metric_value=round(value, 4),
@@ -240,9 +240,8 @@ def _results(run: RunRecord) -> str:
             f"{_accuracy(run.validation.metrics)} (n = {run.validation.metrics.n})."
         )
     if run.options:
-        text.append(
-            "`memreason evaluate FOLDER`, with the folder of this repository, measures the trained model again."
-        )
+        data = ", with the same data," if run.options.get("data_path") else ""
+        text.append(f"`memreason evaluate FOLDER`{data} measures the model in this repository's folder again.")
     return f"{_table(columns, rows)}\n{_list(text)}"
 
 

@@ -45,11 +45,8 @@ class Repository:
         Raises UserError for a bad name, a token that is missing, not known or not allowed to write there, where the hub
         cannot be reached, and where the repository is public though ``private``.
         """
+        check_name(name)
         flag = f"--push_to_hub {name}"
-        try:
-            validate_repo_id(name)
-        except HFValidationError as error:
-            raise UserError(f"{flag}: no name for a repository ({error}); give OWNER/NAME") from error
         token = os.environ.get(TOKEN, "").strip()
         if not token:
             raise UserError(
@@ -81,14 +78,14 @@ class Repository:
         """
         files, there = self.files, _kind(self.files)
         card = self.found.card_data if self.found else None
-        theirs = card.base_model if card else None
+        theirs = (card.base_model if card else None) or ""
         if overwrite or not there:
             return
         if MANIFEST not in files:
             there = "a model that memreason did not write"
         elif there != what:
             there = "a merged model" if there == "merged" else "an adapter"
-        elif (theirs or "") != base:
+        elif base not in ([theirs] if isinstance(theirs, str) else theirs):
             there = f"a model made of {theirs or 'another base model'}"
         else:
             return
@@ -123,6 +120,14 @@ class Repository:
                 delete_patterns=[escape(name) for name in stale] or None,
             )
         return str(page)
+
+
+def check_name(name: str) -> None:
+    """Raise UserError for what cannot be the name of a repository."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise UserError(f"--push_to_hub {name}: no name for a repository ({error}); give OWNER/NAME") from error
 
 
 def _info(api: HfApi, name: str) -> ModelInfo | None:

@@ -46,7 +46,7 @@ def export(config: ExportConfig) -> Exported:
         checks = in_fresh_process(folder, reference, choose_device(config.device), Path(work), base=base)
         del checks["logits_changed_by_merging"]
         notes = servers(read_json(folder / ADAPTER_CONFIG), manifest, config.folder.resolve().name)
-        readme = adapter_readme(config.folder.resolve().name, reference.messages[0], manifest, end_id, checks, notes)
+        readme = adapter_readme(config.folder.resolve().name, reference.example, manifest, end_id, checks, notes)
         (folder / "README.md").write_text(readme, encoding="utf-8")
         write_marker(folder, config.to, checks)
     return Exported(config.folder, files_in(config.folder), checks, notes)

@@ -60,7 +60,7 @@ def export(config: ExportConfig) -> Exported:
             checks["as_evaluate_recorded"] = _as_recorded(reference, manifest, recorded)
         notes = _notes(config.checkpoint, manifest, differing)
         written = read_manifest(folder)
-        readme = merged_readme(config.folder.resolve().name, reference.messages[0], written, checks, notes)
+        readme = merged_readme(config.folder.resolve().name, reference.example, written, checks, notes)
         (folder / "README.md").write_text(readme, encoding="utf-8")
         write_marker(folder, config.to, checks)
     return Exported(config.folder, files_in(config.folder), checks, notes)

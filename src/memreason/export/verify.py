@@ -54,6 +54,11 @@ class Reference:
     merged: list[torch.Tensor] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
 
+    @property
+    def example(self) -> str:
+        """A message to show; there is none among the questions where all are too long for the model."""
+        return next(iter(self.messages), "Is Sydney the capital of Australia?")
+
 
 def reference_of(unit: ModelUnit, questions: Sequence[Question]) -> Reference:
     """The reference of a unit whose adapters are not merged yet."""

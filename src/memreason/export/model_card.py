@@ -169,7 +169,9 @@ def _method(run: RunRecord) -> str:
     words = "words" if layout.words else "planning tokens, which are new in the vocabulary,"
     lines = [f"The text of training has {words} that mark its lines. {_PLACES[layout.placement]}\n"] if tokens else []
     lines += [_table(("mark", "on"), tokens)] if tokens else []
-    lines.append(f"Prompts are written in the layout `{layout.prompt_template}`. Trained was: `{mode}`.\n")
+    lines.append(
+        f"Prompts are written in the layout `{layout.prompt_template}`. What was trained: `{mode}` (`--parameter_efficient_mode`).\n"
+    )
     rows = [
         (name, f"`{value}`")
         for name in _HYPERPARAMETERS

@@ -170,7 +170,8 @@ def _method(run: RunRecord) -> str:
     lines = [f"The text of training has {words} that mark its lines. {_PLACES[layout.placement]}\n"] if tokens else []
     lines += [_table(("mark", "on"), tokens)] if tokens else []
     lines.append(
-        f"Prompts are written in the layout `{layout.prompt_template}`. What was trained: `{mode}` (`--parameter_efficient_mode`).\n"
+        f"Prompts are written in the layout `{layout.prompt_template}`. What was trained: `{mode}` "
+        "(`--parameter_efficient_mode`).\n"
     )
     rows = [
         (name, f"`{value}`")

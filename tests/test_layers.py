@@ -28,7 +28,8 @@ LAYERS = [
 TORCH_FREE = ("answers", "cli", "config", "errors", "label", "planning_tokens", "records", "runtime", "tasks",
               "llm/base", "evaluation/files", "evaluation/generations", "evaluation/judge", "evaluation/metrics",
               "evaluation/older_formats", "evaluation/question_index", "evaluation/results", "evaluation/score",
-              "evaluation/statistics", "export/base", "export/config", "export/targets", "models/manifest",
+              "evaluation/statistics", "export/base", "export/config", "export/model_card", "export/repository",
+              "export/run_record", "export/targets", "models/manifest",
               "training/dataset")  # fmt: skip
 NEED_TORCH = "runtime/cpu_threads"
 

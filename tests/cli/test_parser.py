@@ -57,7 +57,7 @@ def test_the_originals_booleans(value: str) -> None:
     [
         (["--resume_from_checkpoint", "x"], "say --resume"),
         (["--hub_token", "x"], "HF_TOKEN"),
-        (["--push_to_hub", "True"], "upload the run folder"),
+        (["--push_to_hub", "True"], "publish the run when"),
         (["--prediction_loss_only", "True"], "by generation"),
         (["--deepspeed", "zero3.json"], "not supported yet"),
         (["--metric_for_best_model", "loss"], "must be one of eval_acc"),

@@ -23,7 +23,7 @@ _KEYS = "keys are never taken from the command line; set the environment variabl
 REFUSED = {
     "api_key": _KEYS.format("OPENAI_API_KEY, or the one that --api_key_env names,"),
     "hub_token": _KEYS.format("HF_TOKEN"),
-    "push_to_hub": "upload the run folder when you have looked at it: hf upload NAME FOLDER",
+    "push_to_hub": "publish the run when you have looked at it: memreason export RUN --to hub --push_to_hub NAME",
     "deepspeed": "not supported yet; it would save partial adapters",
     "fp16_full_eval": _EVALUATION,
     "bf16_full_eval": _EVALUATION,
@@ -240,7 +240,7 @@ class Parser(HfArgumentParser):
         """Raise UserError if ``name`` is no option of the command; ``place`` is file:line if it is from a recipe."""
         plain = name.replace("-", "_")
         what = f"{place}: option {name}" if place else f"flag --{name}"
-        if plain in REFUSED:
+        if plain in REFUSED and not any(plain in kind.__annotations__ for kind in self.dataclass_types):
             raise UserError(f"{what}: {REFUSED[plain]}")
         known = [flag[2:] for flag in self._option_string_actions if flag.startswith("--")]
         if place and name in ("help", "config"):

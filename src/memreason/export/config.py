@@ -14,6 +14,10 @@ from memreason.export.targets import TARGETS
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 GGUF_TYPES = ("f16", "bf16", "q8_0")
+HUB = "hub"
+"""The target that publishes."""
+HUB_OPTIONS = ("push_to_hub", "private", "dry_run", "what", "overwrite_repository")
+"""The options that only this target has."""
 
 
 @dataclass
@@ -38,6 +42,18 @@ class ExportConfig:
         20, "questions to which the written model must give the same answers as the checkpoint before it is kept"
     )
     device: str = option("auto", DEVICE_HELP, DEVICES)
+    push_to_hub: str | None = option(
+        None,
+        "--to hub: the repository to publish to, NAME or OWNER/NAME; the environment variable HF_TOKEN must be set",
+    )
+    private: bool = option(False, "--to hub: a new repository is private")
+    dry_run: bool = option(False, "--to hub: write the folder that would be published, and send nothing")
+    what: str | None = option(
+        None,
+        "--to hub: publish the 'merged' model or the 'adapter' (default: merged, or the adapter where it cannot be "
+        "merged)",
+    )
+    overwrite_repository: bool = option(False, "--to hub: publish even where the repository holds another model")
     json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
 
     def __post_init__(self) -> None:
@@ -50,6 +66,22 @@ class ExportConfig:
         check_at_least("verify_questions", self.verify_questions, 0)
         if not re.fullmatch(r"[1-9]\d*(KB|MB|GB)", self.max_shard_size):
             raise UserError(f"--max_shard_size {self.max_shard_size!r}: give a size such as 500MB or 5GB")
+
+        self._check_hub()
+
+    def _check_hub(self) -> None:
+        """Raise UserError where the options of `--to hub` are given without it, or do not fit each other."""
+        if self.to != HUB:
+            given = [name for name in HUB_OPTIONS if getattr(self, name)]
+            if given:
+                raise UserError(f"--{given[0]} is for --to {HUB}, and not for --to {self.to}")
+            return
+        if self.what is not None:
+            check_choice("what", self.what, ["merged", "adapter"])
+        if not self.push_to_hub and not self.dry_run:
+            raise UserError(
+                "--to hub: say where to publish with --push_to_hub OWNER/NAME, or only write with --dry_run"
+            )
 
     @property
     def checkpoint(self) -> Path:

@@ -10,11 +10,12 @@ from memreason.models.manifest import Manifest
 _MERGED = """# {name}
 
 Written by `memreason export --to merged`: {base}, with what a memreason checkpoint trained merged into its
-weights. It is a plain {dtype} model, and programs that use it need nothing of memreason.
+weights. It is a plain {dtype} model, and programs that use it need nothing of memreason. The code below runs in the
+folder that holds `{name}`.
 
 ## Use it
 
-With transformers, in the folder that holds `{name}`:
+With transformers:
 
 ```python
 from transformers import pipeline
@@ -64,10 +65,9 @@ def merged_readme(name: str, message: str, manifest: Manifest, checks: Mapping[s
 _ADAPTER = """# {name}
 
 Written by `memreason export --to adapter`: what a memreason checkpoint trained on {base}, as PEFT loads it.
+The code below runs in the folder that holds `{name}`.
 
 ## Use it
-
-In the folder that holds `{name}`:
 
 ```python
 from peft import AutoPeftModelForCausalLM

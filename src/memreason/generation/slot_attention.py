@@ -166,7 +166,7 @@ class SlotAttention:
         self.masks, self.learning = checked(self.learning, self.longest, self.step.seen.device), None
         return self.masks
 
-    def rule(self, attention_mask: object) -> Seen | None:
+    def rule_of(self, attention_mask: object) -> Seen | None:
         """What the layer that attends next hides, besides what follows; ``attention_mask`` is what the model gave it.
 
         Raises Unsupported if the model made a mask of its own.
@@ -284,7 +284,7 @@ def _attend(
     slots, softcap, sinks = _current.get(), options.pop("softcap", None), options.pop("s_aux", None)
     options.pop("dropout", None)  # there is none without training
     check_options(options)
-    scoring = Scoring(scaling, slots.rule(attention_mask), softcap, sinks)
+    scoring = Scoring(scaling, slots.rule_of(attention_mask), softcap, sinks)
     return slots.attend(query[0], key[0], value[0], scoring), None
 
 

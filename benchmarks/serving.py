@@ -147,7 +147,7 @@ async def hang_up(address: str, questions: list[dict[str, Any]], clients: int) -
     async def work() -> None:
         for number, row in left:
             async with session() as client:
-                body = body_of(row, stream=number % 4 > 0, n=1 + number % 3, temperature=1.0)
+                body = body_of(row, stream=number % 4 > 0, n=1 + number % 3, temperature=1.0, seed=number)
                 request = client.post(f"{address}/chat/completions", json=body)
                 try:
                     answer = await asyncio.wait_for(request, 0.05 if number % 4 == 0 else None)

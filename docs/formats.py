@@ -302,7 +302,12 @@ does not know the number refuses the file by name.
 the command, `work` (what was to be done, in tokens), `ceiling` (the machine's own rates, measured in every round), and
 for each section of `--what` an object of contestants: the figures of their turns, medians first.
 """
-    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), benchmark])
+    export = """## `memreason_export.json`
+
+An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
+`checks`, the figures of what was verified, by name.
+"""
+    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), benchmark, export])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """docs/formats.md says what is in the files that memreason writes."""
 
 import sys
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +36,8 @@ def test_the_page_is_that_of_the_code(formats: ModuleType) -> None:
 def test_rows_have_the_fields_that_the_page_lists(formats: ModuleType) -> None:
     question = RIGHT.question
     solution = Solution(question, (Step("memory", "A fact."),))
-    assert judge_traces([RIGHT], "boolean")[0].to_json().keys() == TraceRow.__annotations__.keys()
+    measured = replace(RIGHT, step_logprobs=(-0.5,) * (len(RIGHT.steps) + 1))
+    assert judge_traces([measured], "boolean")[0].to_json().keys() == TraceRow.__annotations__.keys()
     assert set(solution_row(Labelled(solution, ("A query?",)))) <= formats.SolutionRow.__annotations__.keys()
     assert set(rejection_row(Rejection(question, "why", "how", ()))) <= formats.RejectionRow.__annotations__.keys()
     assert set(store._RECORD) < formats.StepTypesRecord.__annotations__.keys()

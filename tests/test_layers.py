@@ -19,15 +19,16 @@ LAYERS = [
     {"tasks", "models"},
     {"llm", "step_types", "generation"},
     {"evaluation", "reasoner"},
-    {"label", "training"},
+    {"label", "training", "export"},
     {"benchmark", "serving"},
     {"cli"},
     {"__main__", "__init__"},
 ]
 """Folders and files at the top; none imports from a line below its own, and within a line there is no circle."""
 TORCH_FREE = ("answers", "cli", "config", "errors", "label", "planning_tokens", "records", "runtime", "tasks",
-              "llm/base", "evaluation/files", "evaluation/judge", "evaluation/metrics", "evaluation/older_formats",
-              "evaluation/results", "evaluation/score", "evaluation/statistics", "models/manifest",
+              "llm/base", "evaluation/files", "evaluation/generations", "evaluation/judge", "evaluation/metrics",
+              "evaluation/older_formats", "evaluation/question_index", "evaluation/results", "evaluation/score",
+              "evaluation/statistics", "export/base", "export/config", "export/targets", "models/manifest",
               "training/dataset")  # fmt: skip
 NEED_TORCH = "runtime/cpu_threads"
 

@@ -7,44 +7,74 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import overload
+from typing import get_args, overload
 
 from transformers.utils import logging as transformers_logging
 
 from memreason.config.run import CONFIG, read_options
 from memreason.errors import UserError, did_you_mean
-from memreason.generation.answer import generate
+from memreason.generation.answer import answer_each
+from memreason.generation.decoding import Decoding
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.load import load as load_unit
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit
-from memreason.records import Question, Trace, one_line
+from memreason.records import AnswerKind, Question, Trace, one_line
 from memreason.runtime.devices import choose_device
 from memreason.tasks.fields import MOST_OPTIONS
+from memreason.tasks.registry import ALIASES, TASKS
 
 logger = logging.getLogger(__name__)
 
+GREEDY, WARM = Decoding(), Decoding(temperature=1.0, n=8)
+
 
 class Reasoner:
-    """A loaded checkpoint that answers questions with traces."""
+    """A loaded checkpoint that answers questions with traces.
 
-    def __init__(self, unit: ModelUnit, use_calculator: bool = False):
+    ``answer_kind`` is the kind of answers of the task that it was trained for, which constrained decoding uses.
+    """
+
+    def __init__(self, unit: ModelUnit, use_calculator: bool = False, answer_kind: AnswerKind | None = None):
         self.unit = unit
         self.use_calculator = use_calculator
+        self.answer_kind = answer_kind
+
+    def engine(self, batch_size: int = 64) -> Engine:
+        """An engine that answers requests with this model, ``batch_size`` answers at a time: to sample, to continue
+        steps that are given, or to take requests while others are under way."""
+        return Engine(self.unit, GenerationOptions(batch_size, use_calculator=self.use_calculator), self.answer_kind)
 
     @overload
-    def answer(self, question: str | Question, options: Sequence[str] = (), batch_size: int = 64) -> Trace: ...  # type: ignore[overload-overlap]
+    def answer(  # type: ignore[overload-overlap]
+        self,
+        question: str | Question,
+        options: Sequence[str] = (),
+        batch_size: int = 64,
+        decoding: Decoding = GREEDY,
+    ) -> Trace: ...
     @overload
     def answer(
-        self, question: Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
+        self,
+        question: Sequence[str | Question],
+        options: Sequence[str] = (),
+        batch_size: int = 64,
+        decoding: Decoding = GREEDY,
     ) -> list[Trace]: ...
     def answer(
-        self, question: str | Question | Sequence[str | Question], options: Sequence[str] = (), batch_size: int = 64
+        self,
+        question: str | Question | Sequence[str | Question],
+        options: Sequence[str] = (),
+        batch_size: int = 64,
+        decoding: Decoding = GREEDY,
     ) -> Trace | list[Trace]:
-        """Answer one question, or a list of them, by greedy decoding, ``batch_size`` questions at a time.
+        """Answer one question, or a list of them, ``batch_size`` questions at a time, each once.
 
-        ``options`` makes a single question multiple choice; in a list, give `Question` records that hold
+        ``decoding`` is greedy unless it says otherwise. ``options`` makes a single question multiple choice; in a list,
+        give `Question` records that hold
         their own options. A trace has `.steps` (each with `.type` and `.text`), `.answer` (the text on
         the answer line, or None) and `.well_formed`.
         Raises UserError, before any question is answered, where a question is not a text, is empty, or is too long
@@ -61,8 +91,20 @@ class Reasoner:
         questions = [_question(given, options, "" if alone else f"question {i}: ") for i, given in enumerate(inputs)]
         for i, record in enumerate(questions):
             self._check_length(record, "the question" if alone else f"question {i}")
-        traces = generate(self.unit, questions, GenerationOptions(batch_size, use_calculator=self.use_calculator))
-        return traces[0] if alone else traces
+        if decoding.n != 1:
+            raise UserError(f"n {decoding.n}: here each question is answered once; `samples` answers it more often")
+        traces: dict[int, Trace] = {}
+        generation = GenerationOptions(batch_size, use_calculator=self.use_calculator, decoding=decoding)
+        answer_each(self.unit, questions, traces.__setitem__, generation, answer_kind=self.answer_kind)
+        return traces[0] if alone else [traces[i] for i in range(len(questions))]
+
+    def samples(self, question: str | Question, options: Sequence[str] = (), decoding: Decoding = WARM) -> list[Trace]:
+        """Answer one question ``decoding.n`` times. Raises UserError as `answer` does."""
+        request = Request(_question(question, options), decoding=decoding)
+        engine = self.engine()
+        handle = engine.submit(request)
+        engine.run()
+        return [answer.trace for answer in handle.wait()]
 
     def _check_length(self, question: Question, name: str) -> None:
         tokens = len(self.unit.layout.encode_prompt(self.unit.tokenizer, question))
@@ -72,12 +114,12 @@ class Reasoner:
                 "shorten it, or train with a higher --model_max_length"
             )
 
-    def stream(self, question: str, options: Sequence[str] = ()) -> Iterator[str]:
+    def stream(self, question: str, options: Sequence[str] = (), decoding: Decoding = GREEDY) -> Iterator[str]:
         """The text of the answer, planning tokens included, piece by piece while it is generated.
 
         Raises UserError as `answer` does.
         """
-        return stream(self.unit, _question(question, options), self.use_calculator)
+        return stream(self.engine(1), Request(_question(question, options), decoding=decoding))
 
 
 def load(path: str | Path, base: str | None = None, dtype: str | None = None, device: str = "auto") -> Reasoner:
@@ -95,7 +137,13 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     options = read_options(Path(path)) if (Path(path) / CONFIG).is_file() else {}
     if options.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
-    return Reasoner(unit, bool(options.get("use_calculator")))
+    return Reasoner(unit, bool(options.get("use_calculator")), _answer_kind(str(options.get("dataset", ""))))
+
+
+def _answer_kind(dataset: str) -> AnswerKind | None:
+    """The kind of a dataset's answers; None where it is not known without the data, or where any text will do."""
+    task = TASKS.get(ALIASES.get(dataset, dataset))
+    return next((kind for kind in get_args(AnswerKind) if task and kind == task.answer_kind), None)
 
 
 def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:

@@ -402,8 +402,7 @@ class TestCalculator:
                 made.append(1)
                 super().__init__(*args)
 
-        for module in ("answer", "stream"):
-            monkeypatch.setattr(f"memreason.generation.{module}.CalculatorProcessor", Counting)
+        monkeypatch.setattr("memreason.generation.engine.CalculatorProcessor", Counting)
         run = str(tmp_path / "run")
         changed = ["--dataset", "gsm8k", "--data_path", str(sums), "--extract_step_type_tokens", "none"]
         assert main([*arguments, *changed, "--use_calculator", "True"]) == 0

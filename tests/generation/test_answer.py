@@ -11,8 +11,10 @@ from helpers.tiny import SHAPES, SOLUTIONS
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate
+from memreason.generation.engine import Engine
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load_base
@@ -59,7 +61,7 @@ def test_a_prompt_that_leaves_no_room_gives_an_empty_truncated_trace_and_a_warni
 
 
 def test_a_stream_is_the_same_text_in_pieces(unit: ModelUnit) -> None:
-    pieces = list(stream(unit, QUESTIONS[0]))
+    pieces = list(stream(Engine(unit), Request(QUESTIONS[0])))
     assert "".join(pieces) == generate(unit, QUESTIONS[:1])[0].text
     assert len(pieces) > 2
 
@@ -116,7 +118,7 @@ def test_nothing_of_the_base_models_own_generation_settings_is_taken_over(
 def test_a_stream_nobody_listens_to_any_more_leaves_the_model_as_it_was(unit: ModelUnit) -> None:
     state = {name: tensor.clone() for name, tensor in unit.model.state_dict().items()}
     expected = generate(unit, QUESTIONS[:1])[0].text
-    abandoned = stream(unit, QUESTIONS[0])
+    abandoned = stream(Engine(unit), Request(QUESTIONS[0]))
     next(abandoned)
     assert generate(unit, QUESTIONS[:1])[0].text == expected  # waits for the stream's thread
     abandoned.close()
@@ -125,4 +127,4 @@ def test_a_stream_nobody_listens_to_any_more_leaves_the_model_as_it_was(unit: Mo
 
 def test_a_question_too_long_to_stream_is_an_error(unit: ModelUnit) -> None:
     with pytest.raises(UserError, match="80 is the most this model takes"):
-        list(stream(unit, Question("q", "Is Rome " + "very " * 100 + "old?", "True")))
+        list(stream(Engine(unit), Request(Question("q", "Is Rome " + "very " * 100 + "old?", "True"))))

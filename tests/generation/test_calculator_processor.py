@@ -9,8 +9,10 @@ from transformers import PreTrainedTokenizerFast
 
 from memreason.generation.answer import generate
 from memreason.generation.calculator_processor import CalculatorProcessor
+from memreason.generation.engine import Engine
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.load import load_base
 from memreason.models.unit import ModelUnit
@@ -146,7 +148,10 @@ def test_wrong_sums_are_put_right_beside_others_in_the_batch(unit: ModelUnit) ->
 
 
 def test_a_stream_calculates_too(unit: ModelUnit) -> None:
-    assert "".join(stream(unit, WRONG[0].question, use_calculator=True)) == texts(unit, WRONG, use_calculator=True)[0]
+    assert (
+        "".join(stream(Engine(unit, GenerationOptions(use_calculator=True)), Request(WRONG[0].question)))
+        == texts(unit, WRONG, use_calculator=True)[0]
+    )
 
 
 def test_marks_in_the_examples_before_a_question_are_no_marks_of_its_answer(unit: ModelUnit) -> None:

@@ -11,9 +11,11 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, DynamicCache, Lla
 
 from memreason.errors import UserError
 from memreason.generation.answer import generate
+from memreason.generation.engine import Engine
 from memreason.generation.few_shot import few_shot_text
 from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import PaddedBatches
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.load import load_base
 from memreason.models.unit import ModelUnit
@@ -77,7 +79,7 @@ def test_answers_are_those_of_plain_passes_in_any_batch(unit: ModelUnit, backend
         assert [
             t.text for t in generate(unit, QUESTIONS, GenerationOptions(batch_size=size, backend=backend))
         ] == expected
-    assert ["".join(stream(unit, question)) for question in QUESTIONS] == expected
+    assert ["".join(stream(Engine(unit), Request(question))) for question in QUESTIONS] == expected
 
 
 @pytest.mark.parametrize("backend", ["auto", "transformers"])

@@ -10,7 +10,7 @@ VOCABULARY = 700
 """More than two blocks, and no whole number of them."""
 
 
-def drawn(logits: torch.Tensor, decoding: Decoding, count: int = 20_000) -> torch.Tensor:
+def drawn(logits: torch.Tensor, decoding: Decoding, count: int = 5000) -> torch.Tensor:
     """(vocabulary,) how often each token is drawn by evenly spread numbers."""
     numbers = [(i + 0.5) / count for i in range(count)]
     ids = draw(logits.expand(count, -1), [Draw(decoding, number) for number in numbers])
@@ -21,7 +21,7 @@ def drawn(logits: torch.Tensor, decoding: Decoding, count: int = 20_000) -> torc
 def test_tokens_are_drawn_as_often_as_they_are_likely(temperature: float) -> None:
     logits = torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(0)) * 2
     expected = (logits / temperature).softmax(-1)
-    assert (drawn(logits, Decoding(temperature=temperature)) - expected).abs().max() < 1e-4
+    assert (drawn(logits, Decoding(temperature=temperature)) - expected).abs().max() < 3e-4
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_only_what_the_options_leave_is_drawn(options: dict[str, float], left: i
     chances = torch.zeros(VOCABULARY)
     places = [5, 300, 699, 256, 255]
     chances[places] = torch.tensor([0.505, 0.25, 0.125, 0.09, 0.03])
-    found = drawn(chances.log(), Decoding(temperature=1.0, **options), 5000)  # type: ignore[arg-type]
+    found = drawn(chances.log(), Decoding(temperature=1.0, **options))  # type: ignore[arg-type]
     kept = places[:left]
     assert set(found.nonzero()[:, 0].tolist()) == set(kept)
     assert torch.allclose(found[kept], chances[kept] / chances[kept].sum(), atol=1e-3)
@@ -49,7 +49,7 @@ def test_only_what_the_options_leave_is_drawn(options: dict[str, float], left: i
 
 def test_a_flat_distribution_needs_more_than_the_most_likely_tokens() -> None:
     logits = 5e-4 * torch.arange(2000)
-    found = drawn(logits, Decoding(temperature=1.0, top_p=0.99))
+    found = drawn(logits, Decoding(temperature=1.0, top_p=0.99), 10_000)
     chances = logits.softmax(-1).sort(descending=True).values.cumsum(-1)
     assert int((found > 0).sum()) == pytest.approx(int((chances < 0.99).sum()) + 1, abs=2)
 

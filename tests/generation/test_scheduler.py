@@ -1,20 +1,15 @@
 """Continuous batching gives what decoding each prompt alone gives, whoever else is under way."""
 
-import random
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.decoding import decode
+from helpers.decoding import END, alone, decode, prompts
 from helpers.tiny import SHAPES
 from peft import LoraConfig, get_peft_model
 from transformers import (
-    CONFIG_MAPPING,
     AutoModelForCausalLM,
-    DeepseekV3Config,
-    DeepseekV3ForCausalLM,
     DynamicCache,
-    GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
     MistralConfig,
@@ -24,24 +19,10 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from memreason.errors import Unsupported
 from memreason.generation import slot_proof
 
-END = 7
 PROOF = 5
 """Passes over a dozen tokens: two texts by way of the slots, and plainly."""
-
-
-def prompts(n: int, vocabulary: int, seed: int = 0) -> list[list[int]]:
-    draw = random.Random(seed)
-    return [[draw.randrange(8, vocabulary) for _ in range(draw.randrange(1, 20))] for _ in range(n)]
-
-
-def alone(model: PreTrainedModel, prompt: list[int], room: int) -> list[int]:
-    ids = torch.tensor([prompt])
-    settings = GenerationConfig(do_sample=False, max_new_tokens=room, eos_token_id=END, pad_token_id=0)
-    generated = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
-    return generated[0, len(prompt) :].tolist()
 
 
 @pytest.fixture(params=SHAPES)
@@ -149,79 +130,12 @@ def test_other_families_of_models(family: str) -> None:
     assert decode(model, asked, [8] * 6, end_id=END, slots=3) == [alone(model, prompt, 8) for prompt in asked]
 
 
-OTHER_KINDS = {
-    "Mamba beside attention in each layer": ("falcon_h1", {
-        "head_dim": 8, "mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8,
-        "mamba_chunk_size": 8, "initializer_range": 0.2}, "logits differ"),
-    "attention twice in a layer": ("diffllama", {}, "not every layer attends"),
-    "a window that is only in the mask": ("phimoe", {
-        "sliding_window": 8, "num_local_experts": 2, "num_experts_per_tok": 1}, "mask"),
-    "chunks that are only in the mask": ("llama4_text", {
-        "head_dim": 8, "attention_chunk_size": 8, "num_local_experts": 2, "intermediate_size_mlp": 48}, "mask"),
-    "rotary positions that depend on the length": ("llama", {
-        "max_position_embeddings": 8, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
-        "rotary positions"),
-    "capped scores": ("gemma2", {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 64}, "softcap"),
-}  # fmt: skip
-
-
-def of_kind(kind: str, dtype: torch.dtype = torch.float32, **options: object) -> PreTrainedModel:
-    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "pad_token_id": 0,
-             "num_attention_heads": 4, "num_key_value_heads": 2, "bos_token_id": None, "eos_token_id": END}  # fmt: skip
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**{**sizes, **options}), dtype=dtype).eval()
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("what", OTHER_KINDS)
-def test_other_kinds_of_attention_are_left_to_others_before_anything_is_decoded(what: str, dtype: torch.dtype) -> None:
-    kind, options, reason = OTHER_KINDS[what]
-    model = of_kind(kind, dtype, **options)
-    told: list[int] = []
-    usual = model.config._attn_implementation
-    with pytest.raises(Unsupported, match=reason):
-        decode(model, prompts(3, 60), [5] * 3, on_ended=lambda index, ids: told.append(index), end_id=END, slots=2)
-    assert not told and model.config._attn_implementation == usual
-
-
-def test_a_window_that_nothing_reaches_beyond_is_no_hindrance() -> None:
-    asked = prompts(6, 60)
-    model = of_kind("mistral", sliding_window=max(map(len, asked)) + 8)
-    assert decode(model, asked, [8] * 6, end_id=END, slots=3) == [alone(model, prompt, 8) for prompt in asked]
-    with pytest.raises(Unsupported, match="mask"):
-        decode(model, asked, [9] * 6, end_id=END, slots=3)
-
-
-def test_the_proof_draws_no_random_numbers(model: PreTrainedModel) -> None:
-    slot_proof._PROVEN.clear()
-    before = torch.get_rng_state()
-    decode(model, prompts(2, 60), [3] * 2, end_id=END, slots=2)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_a_sliding_window_is_left_to_others() -> None:
-    model = small(MistralForCausalLM, MistralConfig, sliding_window=4)
-    with pytest.raises(Unsupported, match="mask"):
-        decode(model, prompts(3, 60), [5] * 3, end_id=END, slots=2)
-    assert model.config._attn_implementation == "sdpa"
-
-
 def test_drafts_do_not_reach_past_the_room_there_is() -> None:
     model = small(GPT2LMHeadModel, GPT2Config, n_embd=32, n_layer=2, n_head=4, n_positions=24)
     (prompt,) = prompts(1, 60, seed=3)
     room = 24 - len(prompt)
     expected = decode(model, [prompt], [room], end_id=-1, slots=1)
     assert decode(model, [prompt], [room], end_id=-1, slots=1, draft=lambda *_: [9, 9, 9]) == expected
-
-
-def test_values_of_another_size_than_keys_are_left_to_others() -> None:
-    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "n_group": 1,
-             "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 16, "topk_group": 1,
-             "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8, "first_k_dense_replace": 2}  # fmt: skip
-    torch.manual_seed(0)
-    model = DeepseekV3ForCausalLM(DeepseekV3Config(**sizes)).eval()
-    with pytest.raises(Unsupported, match="values of another size"):
-        decode(model, prompts(3, 60), [5] * 3, end_id=END, slots=2)
 
 
 def test_adapters_around_the_model_change_nothing_about_which_logits_are_computed() -> None:

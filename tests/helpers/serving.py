@@ -9,7 +9,8 @@ from pathlib import Path
 
 import openai
 
-from memreason.generation.engine import Engine, Request
+from memreason.generation.engine import Engine
+from memreason.generation.request import Request
 from memreason.records import Question
 from memreason.serving.config import ServeConfig
 from memreason.serving.server import Server

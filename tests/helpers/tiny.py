@@ -1,5 +1,6 @@
 """Tiny real models, of the three shapes that embeddings come in, with a real tokenizer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -38,9 +39,14 @@ SOLUTIONS = [
 ]
 
 
-def make_base(folder: Path, shape: str, seed: int = 0) -> Path:
-    """Write a tiny base model of one shape, tokenizer included, and return its folder."""
-    tokenizer = make_tokenizer(bos=shape == "untied")
+def make_base(
+    folder: Path, shape: str, seed: int = 0, reserved: Sequence[str] = (), padding: int = PADDING_ROWS
+) -> Path:
+    """Write a tiny base model of one shape, tokenizer included, and return its folder.
+
+    Its tokenizer has the special tokens ``reserved`` too. The padded shape has ``padding`` rows more than tokens.
+    """
+    tokenizer = make_tokenizer(shape == "untied", reserved)
     sizes = dict(
         hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=shape == "tied",
@@ -48,7 +54,7 @@ def make_base(folder: Path, shape: str, seed: int = 0) -> Path:
     )  # fmt: skip
     torch.manual_seed(seed)
     if shape == "padded":
-        model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer) + PADDING_ROWS, **sizes))
+        model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer) + padding, **sizes))
     else:
         model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes))
     model.save_pretrained(folder)
@@ -56,7 +62,7 @@ def make_base(folder: Path, shape: str, seed: int = 0) -> Path:
     return folder
 
 
-def make_tokenizer(bos: bool) -> PreTrainedTokenizerFast:
+def make_tokenizer(bos: bool, reserved: Sequence[str] = ()) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer, with a token of its own before every text where ``bos``."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -64,7 +70,7 @@ def make_tokenizer(bos: bool) -> PreTrainedTokenizerFast:
     corpus = [
         f"Question: {s.question.text}\n{step.text}\nThe answer is: True False\n" for s in SOLUTIONS for step in s.steps
     ]
-    special = ["<|end|>", "<|pad|>", "<|begin|>"]
+    special = ["<|end|>", "<|pad|>", "<|begin|>", *reserved]
     tokenizer.train_from_iterator(
         corpus,
         trainers.BpeTrainer(

@@ -1,6 +1,7 @@
 """What a checkpoint says of itself: older ones are read, newer ones refused by name."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ def change(folder: Path, **entries: Any) -> Path:
 
 def test_it_comes_back_as_written(tmp_path: Path) -> None:
     assert read_manifest(change(tmp_path)) == WRITTEN
+
+
+def test_what_stands_in_the_place_of_reserved_tokens_is_written_only_where_there_is_some(tmp_path: Path) -> None:
+    """So that older versions, which know no such entry, refuse no other checkpoint."""
+    reusing = replace(WRITTEN, token_ids={"<prefix_0>": 7}, reused_tokens={"<prefix_0>": "<unused1>"})
+    reusing.write(tmp_path)
+    assert read_manifest(tmp_path) == reusing
+    assert "reused_tokens" not in json.loads((change(tmp_path) / MANIFEST).read_text())
 
 
 def test_one_from_before_there_were_hub_ids(tmp_path: Path) -> None:
@@ -65,6 +74,8 @@ def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
         ({"token_ids": "<prefix_0>"}, "token_ids is '<prefix_0>'"),
         ({"token_ids": {"a": 1, "b": 1}}, "token_ids holds an id twice"),
         ({"token_ids": {"a": 400}}, "or an id without a row"),
+        ({"token_ids": {"a": 1}, "reused_tokens": {"b": "<unused1>"}}, "reused_tokens holds a token that token_ids"),
+        ({"reused_tokens": {"a": 3}}, "reused_tokens is"),
         ({"planning_tokens": {"placement": "nowhere"}}, "placement is 'nowhere'"),
         ({"planning_tokens": {"step_types": "memory"}}, "step_types is 'memory'"),
         ({"planning_tokens": {"step_types": ["memory", "reason", "reason"]}}, "step_types has 'reason' twice"),

@@ -11,7 +11,9 @@ from memreason.config.ablations import ALL, STEP, AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load
@@ -214,7 +216,10 @@ class TestGeneration:
             assert trace.text[:30] == written[:30]
 
     def test_a_stream_is_the_same_text(self, unit: ModelUnit) -> None:
-        assert "".join(stream(unit, SOLUTIONS[0].question)) == generate(unit, [SOLUTIONS[0].question])[0].text
+        assert (
+            "".join(stream(Engine(unit), Request(SOLUTIONS[0].question)))
+            == generate(unit, [SOLUTIONS[0].question])[0].text
+        )
 
 
 @pytest.mark.parametrize("mode", ["none", "lora+prompt-tuning"])

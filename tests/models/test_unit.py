@@ -16,7 +16,9 @@ from memreason.config.checks import PREFIX_TUNING
 from memreason.config.model import PARAMETER_EFFICIENT_MODES
 from memreason.errors import UserError
 from memreason.generation.answer import generate
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load
@@ -255,7 +257,7 @@ class TestPrefixTuning:
                     ids.pop()
                     break
             assert trace.text == unit.tokenizer.decode(ids[start:])
-            assert "".join(stream(unit, trace.question)) == trace.text
+            assert "".join(stream(Engine(unit), Request(trace.question))) == trace.text
 
     def test_it_cannot_be_merged(self, unit: ModelUnit) -> None:
         with pytest.raises(UserError, match="cannot be merged"):

@@ -101,6 +101,7 @@ ALONE = {
     "terminal.py": "show, say and show_json themselves",
     "program.py": "to the process that started it",
     "fake_server.py": "our own words, where a test server listens",
+    "fresh_process.py": "numbers, to the process that started it",
 }
 
 

@@ -18,7 +18,7 @@ import pytest
 from helpers.serving import client, held, running
 from helpers.tiny import SOLUTIONS
 
-from memreason.generation.engine import Request
+from memreason.generation.request import Request
 from memreason.records import Question
 from memreason.serving import app, gate
 from memreason.serving.server import Server

@@ -116,7 +116,8 @@ class TestOverwriting:
     """A folder is a run only if its config is ours, and only names that a run has written go."""
 
     FOREIGN: ClassVar = ["model.safetensors", "checkpoint-mine/model.safetensors", "checkpoint-7/optimizer.pt",
-                         "evaluation-notes/mine.txt", "epochs/mine.txt", "adapter_notes.txt"]  # fmt: skip
+                         "evaluation-notes/mine.txt", "epochs/mine.txt", "adapter_notes.txt",
+                         "logs/slurm.out"]  # fmt: skip
 
     def with_foreign_files(self, folder: Path) -> Path:
         for name in self.FOREIGN:
@@ -143,7 +144,8 @@ class TestOverwriting:
         begin_run(tmp_path, config_with(**{"old": 1}))
         own = ["metrics.json", "memreason.json", "adapter_model.safetensors", "checkpoint-8/memreason.json",
                "checkpoint-8/optimizer.pt", "checkpoint-8/evaluation/traces.jsonl", "epochs/epoch-1/traces.jsonl",
-               "evaluation/metrics.json", "evaluation-test/traces.txt"]  # fmt: skip
+               "evaluation/metrics.json", "evaluation-test/traces.txt", "logs/events.out.tfevents.1.host.2.0",
+               "logs/tracker_runs.json", "logs/wandb/run-1/run.wandb"]  # fmt: skip
         for name in own:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()

@@ -149,6 +149,7 @@ class AblationConfig:
         typed = model.extract_step_type_tokens != "none"
         mode = model.parameter_efficient_mode
         checks.check_mode(mode, soft, self.mode == CONSTANT_LEN, self.random_initialize)
+        checks.check_reuse(model.reuse_reserved_tokens, soft)
         if self.add_hard_prompts:
             checks.check_hard_prompts(typed, mode)
         if self.use_sparse_attention:

@@ -49,6 +49,12 @@ def check_soft_prompts(soft: bool, tokens: int, mode: str) -> None:
         )
 
 
+def check_reuse(reuse: bool, soft: bool) -> None:
+    """Rows can be reused only if there are planning tokens (``soft``) to put there."""
+    if reuse and not soft:
+        raise UserError("--reuse_reserved_tokens: there are no planning tokens to put into reserved rows; leave it out")
+
+
 def check_training_dtype(mode: str, dtype: str) -> None:
     """In float16, all weights together (``mode`` none) cannot be trained."""
     if mode == "none" and dtype == "float16":

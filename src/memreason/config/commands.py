@@ -12,6 +12,10 @@ from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
+CONSTRAINED_HELP = "make ill-formed answers impossible: only planning tokens begin lines, and the answer is of its kind"
+TEMPERATURE_HELP = "0 = the most likely token at every place; else tokens are drawn, 1 = as the model says"
+TOP_P_HELP = "with a --temperature, draw from the most likely tokens that together have this probability"
+
 
 @dataclass
 class TasksConfig:
@@ -41,8 +45,8 @@ class ScoreConfig:
 
     generations: str = option(
         "",
-        'file of texts: our traces.jsonl, or a JSON array (or lines) of {"question": …, "generated_text": …}; where '
-        '"question" is missing, the text must begin with the question',
+        'file of texts: our traces.jsonl; a JSON array (or lines) of {"question": …, "generated_text": …} (without '
+        '"question", the text must begin with it); samples_….jsonl of lm-evaluation-harness; or a log of Inspect',
     )
     dataset: str = option("", "the dataset that the questions are from")
     data_path: str | None = option(None, "file, folder or hub id that holds the questions")
@@ -98,6 +102,11 @@ class EvaluateConfig:
     generation_backend: str | None = option(
         None, f"what generates the answers: {', '.join(BACKENDS)} (default: the checkpoint's, or auto)"
     )
+    constrained: bool = option(False, CONSTRAINED_HELP)
+    logprobs: bool = option(False, "write the mean log-probability of each step into traces.jsonl")
+    temperature: float = option(0.0, TEMPERATURE_HELP)
+    top_p: float = option(1.0, TOP_P_HELP)
+    seed: int = option(0, "seed of what is drawn, with a --temperature")
     device: str = option("auto", DEVICE_HELP, DEVICES)
     output_dir: str | None = option(None, "where traces and metrics go (default: in the checkpoint's folder)")
     show: int = option(3, "print this many traces")
@@ -123,5 +132,15 @@ class AskConfig:
         None, "the base model, if it is no longer at the place that the checkpoint names"
     )
     options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
+    n: int = option(1, "how many answers; more than one with a --temperature")
+    temperature: float = option(0.0, TEMPERATURE_HELP)
+    top_p: float = option(1.0, TOP_P_HELP)
+    seed: int = option(0, "seed of what is drawn, with a --temperature")
+    constrained: bool = option(False, CONSTRAINED_HELP)
+    logprobs: bool = option(False, "show how sure the model was of each step: its mean probability for a token")
     device: str = option("auto", DEVICE_HELP, DEVICES)
     json: bool = option(False, "print the trace as one JSON object instead of as text")
+
+    def __post_init__(self) -> None:
+        if self.n > 1 and not self.temperature:
+            raise UserError(f"--n {self.n}: without a --temperature all answers are the same; add --temperature 1")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from memreason.config.checks import PREFIX_TUNING, check_one_base, check_quantization, check_soft_prompts
+from memreason.config.checks import (
+    PREFIX_TUNING,
+    check_one_base,
+    check_quantization,
+    check_reuse,
+    check_soft_prompts,
+)
 from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.records import MEMORY, REASON
@@ -72,6 +78,12 @@ class ModelConfig:
     step_types_path: str | None = option(
         None, "folder with the step types that `memreason step-types fit` wrote (default: where it writes them)"
     )
+    reuse_reserved_tokens: bool = option(
+        False,
+        "put planning tokens into rows that the base model has and does not use (reserved tokens, such as Gemma's "
+        "unused7 or Llama 3's reserved_special_token_5, or rows beyond the tokenizer's tokens), so that its vocabulary "
+        "does not grow",
+    )
     parameter_efficient_mode: str = option(
         "lora+prompt-tuning",
         "what is trained: 'none' = every weight; 'lora' = adapters, while the embeddings of new tokens stay as "
@@ -116,6 +128,7 @@ class ModelConfig:
         check_quantization(self.int8_training, self.int4_training, mode)
         check_one_base(self.base_model_name_or_path, self.model_name_or_path)
         check_soft_prompts(soft, self.num_general_prefix_tokens + self.num_special_prefix_tokens, mode)
+        check_reuse(self.reuse_reserved_tokens, soft)
 
     @property
     def bits(self) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError, did_you_mean
@@ -58,7 +58,9 @@ class TrainingOptions:
     )
     logging_steps: float = option(10, "log the loss every so many steps")
     disable_tqdm: bool | None = option(None, "show no progress bars")
-    report_to: str | None = option("none", "experiment tracker, e.g. tensorboard or wandb; it must be installed")
+    report_to: str | None = option(
+        "none", "experiment tracker, such as tensorboard, mlflow, wandb or trackio; it must be installed"
+    )
 
     def __post_init__(self) -> None:
         for flag, least in (
@@ -94,15 +96,15 @@ class TrainingOptions:
     def _check_tracker(self) -> None:
         """Raise UserError where the tracker of `--report_to` is unknown or not installed: before the model is loaded,
         since transformers finds that out only afterwards."""
-        name = self.report_to or "none"
-        if name in ("none", "all"):
-            return
-        if name not in TRACKERS:
-            raise UserError(
-                f"--report_to {name}: must be one of none, {', '.join(sorted(TRACKERS))}{did_you_mean(name, TRACKERS)}"
-            )
-        if find_spec(TRACKERS[name]) is None:
-            raise UserError(
-                f"--report_to {name}: its package is not installed; run: pip install {TRACKERS[name]}, or leave the "
-                "flag out"
-            )
+        given: Any = self.report_to or ()
+        for name in [given] if isinstance(given, str) else given:  # a list of several is for scripts
+            if name in ("none", "all"):
+                continue
+            if name not in TRACKERS:
+                known = ", ".join(sorted(TRACKERS))
+                raise UserError(f"--report_to {name}: must be one of none, {known}{did_you_mean(name, TRACKERS)}")
+            if find_spec(TRACKERS[name]) is None:
+                raise UserError(
+                    f"--report_to {name}: its package is not installed; run: pip install {TRACKERS[name]}, or leave "
+                    "the flag out"
+                )

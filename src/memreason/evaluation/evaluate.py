@@ -19,7 +19,8 @@ from memreason.evaluation.files import check_folder, write_result, write_traces
 from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.results import EvaluationResult
 from memreason.generation.answer import answer_each
-from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
+from memreason.generation.decoding import Decoding
+from memreason.generation.few_shot import demonstrations_of, draw_shots, few_shot_text
 from memreason.generation.options import GenerationOptions
 from memreason.models.base_checks import check_texts
 from memreason.models.load import load, load_base
@@ -65,7 +66,7 @@ def evaluate_splits(
         def judge(place: int, trace: Trace) -> None:
             on_result(place, judge_trace(trace, task.answer_kind, task.judge))
 
-        answer_each(unit, questions, judge, options, title)
+        answer_each(unit, questions, judge, options, title, task.answer_kind)
 
     questions = DiskList(solution.question for solution in _solutions(task, names))
     verdicts = distributed.share(questions, answer, size=lambda question: len(question.text))
@@ -91,7 +92,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
         check_folder(Path(config.output_dir))
     data, unit, batch_size = _checkpoint(config) if trained else _base(config)
     task = load_data(data)
-    demonstrations = _demonstrations(config, task, data) if trained else None
+    demonstrations = None
+    if trained:
+        ablations = read_config(Path(config.model_name_or_path)).ablations
+        demonstrations = demonstrations_of(ablations, data, task)
     shots = [] if trained else draw_shots(task, config.k_shot, data.split_seed)
     if config.num_test:  # of atlas too: it is made with the sizes of training, then questions are drawn from it
         splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
@@ -108,17 +112,15 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
         check_texts(unit.layout, unit.tokenizer, _solutions(task, list(task.splits)))
     shown = "" if trained else few_shot_text(unit, shots)
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
-    options = GenerationOptions(batch_size, shown, demonstrations, data.use_calculator, data.generation_backend)
+    decoding = Decoding(
+        temperature=config.temperature, top_p=config.top_p, seed=config.seed, logprobs=config.logprobs,
+        constrained=config.constrained,
+    )  # fmt: skip
+    options = GenerationOptions(
+        batch_size, shown, demonstrations, data.use_calculator, data.generation_backend, decoding
+    )
     result, verdicts = evaluate_splits(unit, task, names, folder, options, progress)
     return Evaluated(result, verdicts, folder)
-
-
-def _demonstrations(config: EvaluateConfig, task: TaskData, data: DataConfig) -> Demonstrations | None:
-    """The solved examples before each question, if the checkpoint was trained with them; otherwise None."""
-    ablations = read_config(Path(config.model_name_or_path)).ablations
-    if not ablations.use_demonstrations:
-        return None
-    return Demonstrations(task, data.k_shot, ablations.demo_selection, data.split_seed)
 
 
 def _folder_name(config: EvaluateConfig) -> str:
@@ -126,8 +128,11 @@ def _folder_name(config: EvaluateConfig) -> str:
     the options."""
     path = Path(config.data_path).stem if config.data_path else None
     calculator = {True: "calculator", False: "no-calculator", None: None}[config.use_calculator]
+    sampled = (
+        f"temperature-{config.temperature}-top_p-{config.top_p}-seed-{config.seed}" if config.temperature else None
+    )
     options = (config.dataset, path, config.split, config.num_test, config.model_max_length, config.dtype, calculator,
-               config.generation_backend)  # fmt: skip
+               config.generation_backend, "constrained" if config.constrained else None, sampled)  # fmt: skip
     return "-".join([EVALUATION, *(str(value) for value in options if value is not None)])
 
 

@@ -1,16 +1,16 @@
 """Texts that any model wrote → verdicts, without loading a model. Needs no torch.
 
-``generations`` is our own traces.jsonl, or a JSON array (or JSONL) of
+``generations`` is our own traces.jsonl; a JSON array (or JSONL) of
 ``{"generated_text": …[, "result": "correct" or "wrong"]}`` whose texts begin with their question, as the authors of the
-paper published them. The question of a row is found by its field ``question`` (a field ``id`` chooses among equal
-questions), or else as the longest question with which the text begins. Case and white space do not matter, and options
-may follow the question, in our layout or in the published ones.
+paper published them; or a log of another program (`generations`). The question of a row is found by its field
+``question`` (and ``id``), else at the end of its ``prompt``, or, without both, as the longest question with which the
+text begins. Case and white space do not matter, and options may follow the question, in
+our layout or in the published ones.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,18 +18,17 @@ from typing import Any, NamedTuple
 from memreason.answers.extract import extract_strict
 from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
+from memreason.evaluation.generations import read_generations
 from memreason.evaluation.judge import judge_traces
+from memreason.evaluation.question_index import QuestionIndex
 from memreason.evaluation.results import Marks, ScoreResult
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.planning_tokens.parse import parse_text
-from memreason.records import PLAIN, Question, Solution, Trace, Verdict, lettered
+from memreason.records import PLAIN, Solution, Trace, Verdict
 from memreason.runtime.files import write_jsonl
-from memreason.tasks.agent_json import read_array
-from memreason.tasks.assemble import question_key
 from memreason.tasks.base import TaskData
 from memreason.tasks.registry import load_task
 
-_WORD = re.compile(r"\w+|[^\w\s]")
 _NAMES_SHOWN = 5
 UNMATCHED = "unmatched.jsonl"
 _MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
@@ -55,67 +54,6 @@ class Unmatched(NamedTuple):
     """Why the text could not be scored, in words."""
     text: str
     """The first 200 characters of the text."""
-
-
-class QuestionIndex:
-    """Finds the question that a row is about."""
-
-    def __init__(self, solutions: Sequence[Solution]) -> None:
-        questions = [solution.question for solution in solutions]
-        self._by_id = {question.id: question for question in questions}
-        self._by_key = {question_key(question): question for question in questions}
-        self._by_opening: dict[tuple[str, ...], list[Question]] = defaultdict(list)
-        for question in questions:
-            for opening in _openings(question):
-                self._by_opening[opening].append(question)
-        self._lengths = sorted(set(map(len, self._by_opening)), reverse=True)
-
-    def find(self, row: dict[str, Any]) -> tuple[Question, str] | str:
-        """(question, text after the question) of a row; if no question is found, the reason in words."""
-        text = row.get("generated_text")
-        if not isinstance(text, str):
-            return 'no "generated_text" in the row'
-        opened = self._find_opening(text)
-        if not isinstance(row.get("question"), str):
-            return opened
-        question = self._find_named(row)
-        if question is None:
-            return "its question is not among the questions"
-        repeats_it = isinstance(opened, tuple) and opened[0] is question
-        return question, opened[1] if repeats_it else text
-
-    def _find_named(self, row: dict[str, Any]) -> Question | None:
-        """The question with the row's id, if its text is the row's question too; otherwise by the row's question."""
-        options = row.get("options")
-        options = options if isinstance(options, list) and all(isinstance(option, str) for option in options) else ()
-        key = question_key(Question("", row["question"], "", tuple(options)))
-        named = self._by_id.get(str(row.get("id")))
-        if named and question_key(named) == key:
-            return named
-        opened = self._find_opening(row["question"])
-        return self._by_key.get(key) or (opened[0] if isinstance(opened, tuple) else None)
-
-    def _find_opening(self, text: str) -> tuple[Question, str] | str:
-        """(question, text after it) for the longest question with which the text begins; or the reason in words."""
-        words = list(_WORD.finditer(text))
-        spelled = [word[0].casefold() for word in words[: max(self._lengths, default=0) + 2]]
-        skip = 2 if spelled[:2] == ["question", ":"] else 0
-        for length in (length for length in self._lengths if 0 < length <= len(spelled) - skip):
-            questions = self._by_opening.get(tuple(spelled[skip : skip + length]), ())
-            if len(questions) > 1:
-                return f"{len(questions)} questions begin like it"
-            if questions:
-                return questions[0], text[words[skip + length - 1].end() :].strip()
-        return 'it has no "question", and its text begins with none of the questions'
-
-
-def _openings(question: Question) -> set[tuple[str, ...]]:
-    """The words with which a text about the question may begin: the question alone, or with options in two layouts."""
-    listed = " ".join(lettered(question.options))
-    texts = [question.text]
-    if listed:
-        texts += [f"{question.text} Options: {listed}", f"{question.text} {listed}"]
-    return {tuple(word.casefold() for word in _WORD.findall(text)) for text in texts}
 
 
 def score(
@@ -145,7 +83,7 @@ def score(
         raise UserError(f"--output_dir {folder}: {path.name} there is the --generations file; give another folder")
     check_folder(folder)
     solutions = _solutions(task, split)
-    rows = list(read_array(path))
+    rows = list(read_generations(path))
     traces, marks, unmatched = _read_traces(rows, QuestionIndex(solutions), task)
     if not traces:
         why = "; ".join(f"{u.place}: {u.reason}" for u in unmatched[:_NAMES_SHOWN]) or "the file is empty"

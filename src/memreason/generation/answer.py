@@ -9,14 +9,17 @@ from itertools import islice
 import numpy as np
 from tqdm.auto import tqdm
 
+from memreason.errors import UserError
 from memreason.generation.backends import ENGINES, check_backend
-from memreason.generation.engine import Answer, Engine, Request
+from memreason.generation.decoding import Decoding
+from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
+from memreason.generation.prompt_list import LazySequence, Requests
 from memreason.generation.prompts import Prompts
-from memreason.generation.requests import LazySequence, Requests
+from memreason.generation.request import Answer, Request
 from memreason.generation.stops import Stops
 from memreason.models.unit import ModelUnit
-from memreason.records import Question, Trace
+from memreason.records import AnswerKind, Question, Trace
 from memreason.runtime.cpu_threads import considerate
 
 logger = logging.getLogger(__name__)
@@ -30,7 +33,7 @@ def generate(
     options: GenerationOptions = DEFAULT,
     progress: str | None = None,
 ) -> list[Trace]:
-    """Answer every question once, greedily, by `answer_each`. The traces are in the order of the questions."""
+    """Answer every question once, by `answer_each`. The traces are in the order of the questions."""
     traces: dict[int, Trace] = {}
     answer_each(unit, questions, traces.__setitem__, options, progress)
     return [traces[i] for i in range(len(questions))]
@@ -42,18 +45,20 @@ def answer_each(
     on_result: Callable[[int, Trace], None],
     options: GenerationOptions = DEFAULT,
     progress: str | None = None,
+    answer_kind: AnswerKind | None = None,
 ) -> None:
-    """Answer every question once, greedily. When an answer has ended, ``on_result(index of the question, trace)`` is
-    called.
+    """Answer every question once. When an answer has ended, ``on_result(index of the question, trace)`` is called.
 
     Of all questions, only the lengths of their prompts are kept in memory; the rest only while an answer is generated.
     A trace ends at the end token, or, if there are shots, at the end of its answer line (a base model would continue
     with questions of its own). It is `truncated` if prompt and solution reach the unit's `model_max_length`, to which
     shots do not count. If a prompt leaves no room for an answer, the trace is empty and truncated. ``progress`` is the
-    title of a progress bar. Raises UserError where the backend in ``options`` is not installed, or cannot decode this
-    model.
+    title of a progress bar. ``answer_kind`` matters where decoding is constrained. Raises UserError where the backend
+    in ``options`` is not installed, or cannot decode this model in this way.
     """
     check_backend(options.backend, unit.manifest, options.use_calculator)
+    if options.backend in ENGINES and options.decoding != Decoding():
+        raise UserError(f"--generation_backend {options.backend} decodes greedily, without constraints; say auto")
     limit = unit.manifest.model_max_length
     prompts = Prompts(unit, options)
     lengths = np.fromiter((len(prompts.ids(question)) for question in questions), np.int32, len(questions))
@@ -76,22 +81,20 @@ def answer_each(
         if options.backend in ENGINES:
             _by_another(unit, sorted_, max_new_tokens, options, on_trace)
         else:
-            _by_engine(unit, sorted_, options, on_trace)
+            _by_engine(Engine(unit, options, answer_kind), sorted_, on_trace)
 
 
-def _by_engine(
-    unit: ModelUnit, questions: Sequence[Question], options: GenerationOptions, on_trace: Callable[[int, Trace], None]
-) -> None:
+def _by_engine(engine: Engine, questions: Sequence[Question], on_trace: Callable[[int, Trace], None]) -> None:
     """Answer the questions. One is submitted when its turn comes, so that few are in memory."""
     waiting = iter(range(len(questions)))
 
     def on_end(at: int) -> Callable[[Answer], None]:
         return lambda answer: on_trace(at, answer.trace)
 
-    with Engine(unit, options) as engine:
+    with engine:
         while True:
             for at in islice(waiting, max(0, engine.room)):
-                engine.submit(Request(questions[at], decoding=options.decoding), on_end=on_end(at))
+                engine.submit(Request(questions[at], decoding=engine.options.decoding), on_end=on_end(at))
             if not engine.step():
                 break
 

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 from memreason.config.checks import check_engine
 from memreason.errors import UserError
 from memreason.generation.openvino import as_openvino, openvino_decoder
-from memreason.generation.requests import OnEnded, Requests
+from memreason.generation.prompt_list import OnEnded, Requests
 from memreason.models.manifest import Manifest
 
 _OF_PEFT = re.compile(r"\.(base_layer|token_adapter)(?=\.)")

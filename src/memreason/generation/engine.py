@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Condition, Event
 from types import TracebackType
-from typing import Any
 
 from memreason.errors import Unsupported, UserError
 from memreason.generation.backends import ENGINES, check_backend
 from memreason.generation.calculator_processor import CalculatorProcessor
-from memreason.generation.decoding import Decoding, FinishReason
+from memreason.generation.decoding import FinishReason
 from memreason.generation.draft_tokens import DraftTokens
+from memreason.generation.grammar import Grammar
 from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import BatchScheduler, PaddedBatches
 from memreason.generation.prompts import Prompts
+from memreason.generation.request import Answer, Handle, Request
 from memreason.generation.samples import Sample, Token
 from memreason.generation.sampling import Draws
 from memreason.generation.scheduler import Scheduler
@@ -27,77 +27,11 @@ from memreason.generation.stops import Stops
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.sharding import is_sharded
 from memreason.models.unit import ModelUnit
-from memreason.records import AnswerKind, Question, Step, Trace
+from memreason.records import AnswerKind
 from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate
 
-logger = logging.getLogger(__name__)
-
 DEFAULT = GenerationOptions()
-
-
-@dataclass(frozen=True)
-class Request:
-    """A question to answer, or an answer to continue."""
-
-    question: Question
-    steps: tuple[Step, ...] = ()
-    """Steps that are already there; the answer goes on behind the last one."""
-    generated: tuple[int, ...] = ()
-    """Or: the ids that are already there; the answer goes on behind exactly these."""
-    decoding: Decoding = Decoding()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer to a request. Its ``trace`` begins with what the request gave."""
-
-    sample: int
-    """Which of the request's `n` answers, from 0."""
-    trace: Trace
-    tokens: tuple[Token, ...]
-    """What was generated, without the end token."""
-    finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int
-    """How many ids were generated, the end token included."""
-
-
-@dataclass(eq=False)
-class Handle:
-    """A request under way. ``answers`` has those that have ended, in the order in which they ended."""
-
-    request: Request
-    answers: list[Answer] = field(default_factory=list)
-    error: BaseException | None = None
-    """What broke the engine before the answers ended."""
-    samples: list[Sample] = field(default_factory=list, repr=False)
-    ended: Event = field(default_factory=Event, repr=False)
-
-    @property
-    def done(self) -> bool:
-        """Whether all answers have ended."""
-        return self.ended.is_set()
-
-    def fail(self, error: BaseException) -> None:
-        """Note what broke the engine."""
-        self.error = error
-        self.ended.set()
-
-    def wait(self, timeout: float | None = None) -> list[Answer]:
-        """Wait, while another thread steps, until all answers have ended; return them in the order of their numbers.
-
-        Raises TimeoutError after ``timeout`` seconds, and what broke the engine."""
-        if not self.ended.wait(timeout):
-            raise TimeoutError(f"not answered within {timeout} seconds")
-        if self.error:
-            raise self.error
-        return sorted(self.answers, key=lambda answer: answer.sample)
-
-    def cancel(self) -> None:
-        """End the answers before the next pass, and give their places to others."""
-        for sample in self.samples:
-            sample.cancelled = True
 
 
 class Engine:
@@ -119,6 +53,7 @@ class Engine:
             raise UserError(f"--generation_backend {options.backend} answers whole lists of questions only")
         self.unit, self.options, self.answer_kind = unit, options, answer_kind
         self._prompts = Prompts(unit, options)
+        self._grammar = Grammar(unit.tokenizer, unit.layout, unit.end_id, unit.manifest.rows)
         self._again: list[int] = []
         self._arrived: deque[Sample] = deque()
         self._change = Condition()
@@ -175,7 +110,11 @@ class Engine:
         decoding = request.decoding
         allowed = None
         if decoding.constrained or decoding.next_type:
-            allowed = self._grammar(request, written, room)
+            if self.options.shots:
+                raise UserError("answers behind shots have no form that could be required of them")
+            allowed = self._grammar.start(
+                request.question, self.answer_kind, room, written, decoding.constrained, decoding.next_type
+            )
         stops = Stops(self.unit.tokenizer, decoding.stop, bool(self.options.shots))
         return Sample(
             prompt,
@@ -188,18 +127,16 @@ class Engine:
             top_logprobs=decoding.top_logprobs if decoding.wants_logprobs else None,
         )
 
-    def _grammar(self, request: Request, written: list[int], room: int) -> Any:
-        raise UserError("constrained decoding is not possible here")
-
     def _ending(
         self, handle: Handle, number: int, written: list[int], on_end: Callable[[Answer], None] | None
     ) -> Callable[[Sample], None]:
         def on_ended(sample: Sample) -> None:
+            handle.samples.remove(sample)  # else the two would keep each other in memory
             answer = self._answer(handle.request, sample, number, written)
             handle.answers.append(answer)
             if on_end:
                 on_end(answer)
-            if len(handle.answers) == len(handle.samples):
+            if len(handle.answers) == handle.request.decoding.n:
                 handle.ended.set()
 
         return on_ended
@@ -319,8 +256,7 @@ class Engine:
                 )
                 try:
                     scheduler.prove(self._arrived[0].prompt if self._arrived else [unit.end_id], self._any_rank)
-                except Unsupported as reason:
-                    logger.info(f"batch by batch: {reason}")
+                except Unsupported:  # the log says why
                     scheduler = None
             scheduler = scheduler or BatchScheduler(batches, options.batch_size)
             held.enter_context(scheduler.attending())

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from memreason.config.ablations import UNIFORM
+from memreason.config.ablations import UNIFORM, AblationConfig
+from memreason.config.data import DataConfig
 from memreason.errors import UserError
 from memreason.planning_tokens.prompt import INSTRUCTION
 from memreason.records import Question, Solution
@@ -58,6 +59,13 @@ class Demonstrations:
 
         vectorizer = TfidfVectorizer(sublinear_tf=True)
         return vectorizer, vectorizer.fit_transform([solution.question.text for solution in self.pool])
+
+
+def demonstrations_of(ablations: AblationConfig, data: DataConfig, task: TaskData) -> Demonstrations | None:
+    """The solved examples that stand before every question of a run with these options; None if it shows none."""
+    if not ablations.use_demonstrations:
+        return None
+    return Demonstrations(task, data.k_shot, ablations.demo_selection, data.split_seed)
 
 
 def draw_shots(task: TaskData, k_shot: int, seed: int) -> list[Solution]:

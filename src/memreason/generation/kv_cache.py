@@ -6,13 +6,15 @@ import torch
 from torch.nn import functional
 from transformers import DynamicCache
 
+from memreason.errors import Unsupported
+
 _SPARE = 64
 """When a slot is full, all slots grow by this many tokens more than needed."""
 
 
 class SlotCache:
     """Keys and values, for each layer two tensors (slots, capacity, key-value heads, head size). In this order, what a
-    token adds is one contiguous piece of memory."""
+    token adds is one contiguous piece of memory. Values may be of another size than keys."""
 
     def __init__(self, slots: int, shared: DynamicCache | None = None):
         """``shared`` holds the keys and values with which each of the ``slots`` begins; there can be more later."""
@@ -22,37 +24,38 @@ class SlotCache:
         self._keys: dict[int, torch.Tensor] = {}
         self._values: dict[int, torch.Tensor] = {}
 
-    @property
-    def layers(self) -> int:
-        """How many layers have written keys and values."""
-        return len(self._keys)
-
     def write(
         self, layer: int, places: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write ``key`` and ``value`` (key-value heads, tokens, head size) to ``places`` (tokens,), which count through
         all slots (slot × capacity + position). Returns all keys and all values, (slots, key-value heads, capacity, head
-        size) each."""
+        size) each. Raises Unsupported if the shared keys are not of this kind."""
         if layer not in self._keys:
-            self._open(layer, key)
+            self._open(layer, key, value)
         held = self._keys[layer], self._values[layer]
         for block, new in zip(held, (key, value), strict=True):
             block.flatten(0, 1).index_copy_(0, places, new.transpose(0, 1))
         return held[0].transpose(1, 2), held[1].transpose(1, 2)
 
-    def _open(self, layer: int, like: torch.Tensor) -> None:
+    def _open(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> None:
         """Make the slots of a layer, each beginning with the shared keys and values."""
-        heads, _, size = like.shape
-        for held in (self._keys, self._values):
+        for held, like in ((self._keys, key), (self._values, value)):
+            heads, _, size = like.shape
             held[layer] = like.new_zeros(self.slots, self.capacity, heads, size)
         self._begin(layer, 0)
 
     def _begin(self, layer: int, slot: int) -> None:
-        """Write the shared keys and values of a layer into all slots from ``slot`` on."""
-        if self._shared is not None:
-            for held, which in ((self._keys, "keys"), (self._values, "values")):
-                shared = getattr(self._shared.layers[layer], which)  # (1, heads, tokens, size)
-                held[layer][slot:, : shared.shape[2]] = shared.transpose(1, 2)
+        """Write the shared keys and values of a layer into all slots from ``slot`` on.
+
+        Where a layer has a window, `DynamicCache` holds only the last of them. The others are never seen again.
+        """
+        if self._shared is None:
+            return
+        for held, which in ((self._keys, "keys"), (self._values, "values")):
+            shared = getattr(self._shared.layers[layer], which)[0].transpose(0, 1)  # (tokens, heads, size)
+            if shared.shape[1:] != held[layer].shape[2:]:  # latent attention keeps less than it attends to
+                raise Unsupported(f"its cache holds other {which} than it attends to")
+            held[layer][slot:, self.shared_length - len(shared) : self.shared_length] = shared
 
     def move(self, slot: int, to: int, length: int) -> None:
         """Copy the first ``length`` tokens of ``slot`` to the slot ``to``."""

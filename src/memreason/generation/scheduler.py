@@ -56,7 +56,7 @@ class Scheduler:
         """Raise Unsupported if this kind of pass is not correct for the model; any ``prompt`` will do for the test.
 
         ``any_rank`` says whether a condition is true in any process; it is given if all must decide alike."""
-        prove_once(self.model, prompt, self._shared, self._slots.longest, any_rank)
+        self._slots.masks = prove_once(self.model, prompt, self._shared, self._slots.longest, any_rank)
 
     def attending(self) -> AbstractContextManager[None]:
         """Within this context, the model attends over the slots."""

@@ -1,26 +1,28 @@
 """Attention over slots: the tokens of one row belong to many answers, and each token sees only its own answer.
 
 It is a function registered with transformers, so any of its decoders runs unchanged. Keys and values are in a
-`SlotCache`. It computes plain causal attention; if a model needs anything else, which its options or its mask show,
-Unsupported is raised.
+`SlotCache`, all of them, also where a layer sees only the last ones. Attention is causal, with what a model's layers
+say beside that: which earlier tokens are hidden (windows, chunks; see `slot_masks`), a cap on scores, sinks. If a model
+needs anything else, which its options or its mask show, Unsupported is raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.masking_utils import sdpa_mask
 
 from memreason.errors import Unsupported
 from memreason.generation.kv_cache import SlotCache
-from memreason.kernels.attention_masks import check_options
+from memreason.generation.slot_masks import Masks, checked, described
+from memreason.kernels.attention_masks import Seen, check_options
+from memreason.kernels.capped_attention import capped_attention
 from memreason.kernels.patching import attention_implementation
 from memreason.models.sharding import is_sharded
 
@@ -51,9 +53,8 @@ class Step:
     length: int
     seen: torch.Tensor
     prompts: list[Prompt]
-    mask: torch.Tensor | None = None
-    """``seen`` in the form that is added to scores, (slots, 1, heads of a group × width, length). The first layer makes
-    it."""
+    calls: int = 0
+    """How many times the model has attended in this pass."""
 
     def prompts_together(self) -> list[list[Prompt]]:
         """The prompts in groups, one for each call of attention. In a group, the slots hold the same number of tokens
@@ -84,49 +85,129 @@ class Step:
             self._cells = self.row * self.width + self.column
         return self._cells
 
+    def seen_by(self, rule: Seen | None) -> torch.Tensor:
+        """``seen`` where a layer hides what ``rule`` says."""
+        if rule is None:
+            return self.seen
+        if rule not in self._seen:
+            # The last token that a place sees is its own. (A place without a token may see any.)
+            positions = self.seen.sum(-1, keepdim=True) - 1
+            keys = torch.arange(self.length, device=positions.device)
+            self._seen[rule] = self.seen & rule.at(positions, keys)
+        return self._seen[rule]
+
+    def added(self, rule: Seen | None, heads: int, dtype: torch.dtype) -> torch.Tensor:
+        """`seen_by` in the form that is added to scores, (slots, 1, heads × width, length), for ``heads`` of a
+        group."""
+        if (rule, heads, dtype) not in self._added:
+            seen = self.seen_by(rule)
+            seen = seen[:, None].expand(len(seen), heads, self.width, self.length)
+            mask = torch.zeros((), dtype=dtype, device=seen.device).expand(seen.shape).masked_fill(~seen, -torch.inf)
+            self._added[rule, heads, dtype] = mask.flatten(1, 2)[:, None]
+        return self._added[rule, heads, dtype]
+
+    def seen_in_prompts(self, rule: Seen | None, before: int, longest: int) -> torch.Tensor:
+        """(longest, before + longest) bool: what each token of a prompt sees, behind ``before`` tokens in its slot."""
+        if (rule, before) not in self._prompted:
+            widest = max(end - start for _, start, end, there in self.prompts if there == before)
+            seen = torch.ones(widest, before + widest, dtype=torch.bool, device=self.seen.device).tril(before)
+            if rule is not None:
+                keys = torch.arange(before + widest, device=seen.device)
+                seen &= rule.at(keys[before:, None], keys)
+            self._prompted[rule, before] = seen
+        return self._prompted[rule, before][:longest, : before + longest]
+
+    # Each of these is made once for all layers.
     _places: torch.Tensor | None = None
     _cells: torch.Tensor | None = None
     _together: list[list[Prompt]] | None = None
+    _seen: dict[Seen, torch.Tensor] = field(default_factory=dict)
+    _added: dict[tuple[Seen | None, int, torch.dtype], torch.Tensor] = field(default_factory=dict)
+    _prompted: dict[tuple[Seen | None, int], torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What a layer does with scores: ``rule`` says which it hides, besides those of tokens that follow."""
+
+    scaling: float | None
+    rule: Seen | None = None
+    softcap: float | None = None
+    sinks: torch.Tensor | None = None
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether it needs `capped_attention`."""
+        return self.softcap is not None or self.sinks is not None
+
+    def attend(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """`capped_attention` with these scores."""
+        scaling = query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
+        return capped_attention(query, keys, values, seen, scaling, self.softcap, self.sinks)
 
 
 class SlotAttention:
     """A model's attention over the slots of a `SlotCache`, one ``step`` after another."""
 
-    def __init__(self, cache: SlotCache, longest: int):
-        """``longest`` is the most tokens that a slot can get: shared tokens, prompt and answer together."""
-        self.cache, self.longest = cache, longest
+    def __init__(self, cache: SlotCache, longest: int, masks: Masks | None = None):
+        """``longest`` is the most tokens that a slot can get: shared tokens, prompt and answer together. ``masks`` are
+        the model's own, which `slot_proof.prove_once` gives. They must be known before the model is used."""
+        self.cache, self.longest, self.masks = cache, longest, masks
         self.step: Step | None = None
-        self.calls = 0
-        self.checks_masks = False
+        self.learning: list[Seen | None] | None = None
+        """While a model's masks are learned from a pass over one prompt, those of the layers that have attended."""
 
-    def attend(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
-    ) -> torch.Tensor:
-        """Attention of one layer: ``query`` (heads, tokens, size) → (1, tokens, heads, size)."""
+    def learn(self) -> Masks:
+        """End learning: the model's masks, which are used from now on.
+
+        Raises Unsupported if they are not those of causal attention, with windows or the like.
+        """
+        assert self.step is not None and self.learning is not None
+        self.masks, self.learning = checked(self.learning, self.longest, self.step.seen.device), None
+        return self.masks
+
+    def rule(self, attention_mask: object) -> Seen | None:
+        """What the layer that attends next hides, besides what follows; ``attention_mask`` is what the model gave it.
+
+        Raises Unsupported if the model made a mask of its own.
+        """
+        assert self.step is not None
+        if self.learning is not None and (attention_mask is None or isinstance(attention_mask, Seen)):
+            self.learning.append(attention_mask)
+            return attention_mask
+        if attention_mask is not None:
+            raise Unsupported("a mask of the model's own")
+        assert self.masks is not None, "prove_once gives them"
+        return self.masks[self.step.calls]
+
+    def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scoring: Scoring) -> torch.Tensor:
+        """Attention of one layer: ``query`` (heads, tokens, size) → (1, tokens, heads, size of a value).
+
+        What is kept of a layer is found by how many times the model has attended before in this pass.
+        """
         step = self.step
         assert step is not None
-        self.calls += 1
-        if value.shape != key.shape:
-            raise Unsupported("values of another size than keys")
-        keys, values = self.cache.write(layer, step.places(self.cache.capacity), key, value)
-        heads, tokens, size = query.shape
-        out = query.new_empty(tokens, heads, size)
+        keys, values = self.cache.write(step.calls, step.places(self.cache.capacity), key, value)
+        step.calls += 1
+        heads, tokens, _ = query.shape
+        out = query.new_empty(tokens, heads, value.shape[-1])
         if step.tokens:
-            out[: step.tokens] = self._continue(step, query[:, : step.tokens], keys, values, scaling)
+            out[: step.tokens] = self._continue(step, query[:, : step.tokens], keys, values, scoring)
         for some in step.prompts_together():
-            self._begin(some, query, keys, values, scaling, out)
+            self._begin(step, some, query, keys, values, scoring, out)
         return out[None]
 
     def _begin(
         self,
+        step: Step,
         prompts: list[Prompt],
         query: torch.Tensor,
         keys: torch.Tensor,
         values: torch.Tensor,
-        scaling: float | None,
+        scoring: Scoring,
         out: torch.Tensor,
     ) -> None:
-        """Compute attention for a few prompts, and write it into ``out`` (tokens, heads, size).
+        """Compute attention for a few prompts, and write it into ``out`` (tokens, heads, size of a value).
 
         Each prompt is a line of a grid, with padding on the right, which no token sees. ``query`` is (heads, tokens,
         size), ``keys`` and ``values`` are (slots, groups, capacity, size).
@@ -140,21 +221,25 @@ class SlotAttention:
                 grid[line, :, : end - start] = query[:, start:end]
         slots = [slot for slot, *_ in prompts]
         lines = slice(slots[0], slots[0] + 1) if len(slots) == 1 else slots
+        keys, values = keys[lines, :, :length], values[lines, :, :length]
         mask = None
-        if before:
-            # Token t of a prompt sees what was in its slot before, and the prompt up to token t.
-            mask = torch.ones(longest, length, dtype=torch.bool, device=query.device).tril(before)
-        attended = functional.scaled_dot_product_attention(
-            grid, keys[lines, :, :length], values[lines, :, :length],
-            attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=True,
-        )  # fmt: skip
+        if before or scoring.rule or scoring.is_capped:
+            mask = step.seen_in_prompts(scoring.rule, before, longest)
+        if scoring.is_capped:
+            assert mask is not None
+            attended = scoring.attend(grid, keys, values, mask[None])
+        else:
+            attended = functional.scaled_dot_product_attention(
+                grid, keys, values, attn_mask=mask, is_causal=mask is None, scale=scoring.scaling, enable_gqa=True
+            )
         for line, (_, start, end, _) in enumerate(prompts):
             out[start:end] = attended[line, :, : end - start].transpose(0, 1)
 
     def _continue(
-        self, step: Step, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float | None
+        self, step: Step, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scoring: Scoring
     ) -> torch.Tensor:
-        """Attention for the answers under way, as one grid: ``query`` (heads, tokens, size) → (tokens, heads, size).
+        """Attention for the answers under way, as one grid: ``query`` (heads, tokens, size) → (tokens, heads, size of a
+        value).
 
         Query heads that share keys (a *group*) are given to the kernel as several queries of one head. So it reads the
         keys and values of a slot once for the whole group, and they need not be repeated in memory for each head.
@@ -163,18 +248,21 @@ class SlotAttention:
         rows, width, groups = len(step.seen), step.width, keys.shape[1]
         as_grid = width > 1 or step.tokens < rows
         keys, values = keys[:rows, :, : step.length], values[:rows, :, : step.length]
-        if step.mask is None or step.mask.dtype != query.dtype:
-            seen = step.seen[:, None].expand(rows, heads // groups, width, step.length)
-            mask = query.new_zeros(()).expand(seen.shape).masked_fill(~seen, -torch.inf)
-            step.mask = mask.flatten(1, 2)[:, None]  # (rows, 1, heads of a group × width, length)
         grid = query.transpose(0, 1)
         if as_grid:  # places without a token may hold any numbers
             grid = query.new_empty(rows * width, heads, size).index_copy_(0, step.cells(), grid)
-        grid = grid.view(rows, width, groups, heads // groups, size)
-        grid = grid.permute(0, 2, 3, 1, 4).flatten(2, 3)  # (rows, groups, heads of a group × width, size)
-        attended = functional.scaled_dot_product_attention(grid, keys, values, attn_mask=step.mask, scale=scaling)
-        attended = attended.unflatten(2, (heads // groups, width)).permute(0, 3, 1, 2, 4)
-        attended = attended.reshape(rows * width, heads, size)
+        if scoring.is_capped:
+            grid = grid.view(rows, width, heads, size).transpose(1, 2)
+            attended = scoring.attend(grid, keys, values, step.seen_by(scoring.rule)).transpose(1, 2)
+        else:
+            grid = grid.view(rows, width, groups, heads // groups, size)
+            grid = grid.permute(0, 2, 3, 1, 4).flatten(2, 3)  # (rows, groups, heads of a group × width, size)
+            mask = step.added(scoring.rule, heads // groups, query.dtype)
+            attended = functional.scaled_dot_product_attention(
+                grid, keys, values, attn_mask=mask, scale=scoring.scaling
+            )
+            attended = attended.unflatten(2, (heads // groups, width)).permute(0, 3, 1, 2, 4)
+        attended = attended.reshape(rows * width, heads, values.shape[-1])
         return attended.index_select(0, step.cells()) if as_grid else attended
 
 
@@ -189,36 +277,23 @@ def _attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    attention_mask: object,
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    slots = _current.get()
-    window = options.pop("sliding_window", None)
-    if window is not None and window < slots.longest:
-        raise Unsupported(f"sliding_window {window}")
-    if attention_mask is not None:
-        raise Unsupported("a mask of the model's own")
+    slots, softcap, sinks = _current.get(), options.pop("softcap", None), options.pop("s_aux", None)
     options.pop("dropout", None)  # there is none without training
     check_options(options)
-    return slots.attend(int(module.layer_idx), query[0], key[0], value[0], scaling), None  # type: ignore[arg-type]
+    scoring = Scoring(scaling, slots.rule(attention_mask), softcap, sinks)
+    return slots.attend(query[0], key[0], value[0], scoring), None
 
 
-def _mask(
-    *, mask_function: Callable[..., torch.Tensor], device: torch.device, use_vmap: bool = False, **_: Any
-) -> None:
-    """Return no mask, since attention is causal anyway. Raises Unsupported if the model's own mask is not the causal
-    one, up to the length that an answer can have."""
+def _mask(**description: Any) -> Seen | None:
+    """What transformers says of a mask, while a model's masks are learned; else no mask. Raises Unsupported if it
+    cannot be drawn for slots."""
     slots = _current.get()
-    if not slots.checks_masks:  # with several answers in the row, the model's mask has no meaning
-        return
-    longest, few = slots.longest, min(slots.longest, 64)
-    options: dict[str, Any] = {"mask_function": mask_function, "use_vmap": use_vmap, "device": device,
-                               "allow_is_causal_skip": False}  # fmt: skip
-    last = sdpa_mask(1, 1, longest, q_offset=longest - 1, **options)
-    first = sdpa_mask(1, few, few, **options)
-    if not last.all() or not torch.equal(first, torch.ones_like(first).tril()):
-        raise Unsupported(f"its mask hides more than the later tokens, within {longest} tokens")
+    # With several answers in the row, the model's mask has no meaning.
+    return described(slots.longest, **description) if slots.learning is not None else None
 
 
 AttentionInterface.register(_NAME, _attend)

@@ -8,11 +8,10 @@ from threading import Thread
 
 from transformers import PreTrainedTokenizerBase
 
-from memreason.generation.engine import Engine, Request
-from memreason.generation.options import GenerationOptions
+from memreason.errors import UserError
+from memreason.generation.engine import Engine
+from memreason.generation.request import Request
 from memreason.generation.samples import Token
-from memreason.models.unit import ModelUnit
-from memreason.records import Question
 
 _INCOMPLETE = "\ufffd"
 """What stands for a character of which a token has only some bytes."""
@@ -47,15 +46,16 @@ class TextPieces:
         return new
 
 
-def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) -> Iterator[str]:
-    """The solution text of one answer, piece by piece, as it is generated.
+def stream(engine: Engine, request: Request) -> Iterator[str]:
+    """The text of one answer, piece by piece, as it is generated; that of steps that were given is not repeated.
 
-    A thread generates it, and ends when the caller closes the iterator. Raises UserError where the question leaves no
-    room for an answer, or the model cannot be decoded.
+    A thread generates it, and ends when the caller closes the iterator. Raises UserError where the engine cannot take
+    the request, or the model cannot be decoded.
     """
-    engine = Engine(unit, GenerationOptions(batch_size=1, use_calculator=use_calculator))
+    if request.decoding.n != 1:
+        raise UserError(f"n {request.decoding.n}: one answer can be streamed at a time")
     tokens: SimpleQueue[Token | None] = SimpleQueue()
-    handle = engine.submit(Request(question), lambda _, token: tokens.put(token))
+    handle = engine.submit(request, lambda _, token: tokens.put(token))
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -68,9 +68,9 @@ def stream(unit: ModelUnit, question: Question, use_calculator: bool = False) ->
 
     thread = Thread(target=run, daemon=True)
     thread.start()
-    pieces = TextPieces(unit.tokenizer)
+    pieces = TextPieces(engine.unit.tokenizer)
     try:
-        yield "".join(unit.layout.prefix)
+        yield "".join(engine.unit.layout.prefix)
         while token := tokens.get():
             if text := pieces.add(token.id):
                 yield text

@@ -39,13 +39,19 @@ class Seen:
         """Whether each token sees all earlier tokens of its text, in texts of at most ``longest`` tokens."""
         return self.local_size is None or self.local_size >= longest
 
+    def at(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """Whether the query at each of ``queries`` (…, 1) sees the key at each of ``keys`` (keys,): (…, keys) bool.
+
+        Both are places in the row. In a row of one text, they are positions in the text.
+        """
+        zero = torch.zeros((1,) * queries.dim(), dtype=torch.long, device=queries.device)
+        return self._function(zero, zero, queries, keys).expand(*queries.shape[:-1], len(keys))
+
     def among(self, start: int, length: int) -> torch.Tensor:
         """(length, length) bool, for the ``length`` tokens of the row from ``start`` on: whether query i sees key j."""
         if (start, length) not in self._drawn:
             at = torch.arange(start, start + length, device=self._device)
-            zero = at.new_zeros(1, 1, 1, 1)
-            drawn = self._function(zero, zero, at[None, None, :, None], at[None, None, None, :])
-            self._drawn[start, length] = drawn.expand(1, 1, length, length)[0, 0]
+            self._drawn[start, length] = self.at(at[:, None], at)
         return self._drawn[start, length]
 
 

@@ -19,9 +19,9 @@ from memreason.models.dtypes import dtype_name, training_dtype
 from memreason.models.fingerprint import fingerprint_of
 from memreason.models.manifest import Manifest
 from memreason.models.sparse_attention import attend_sparsely
-from memreason.models.token_embeddings import add_tokens, initialise_rows, resize
+from memreason.models.token_embeddings import initialise_rows, planning_tokenizer, resize
 from memreason.models.unit import ModelUnit
-from memreason.models.weights import load_causal_lm, load_tokenizer
+from memreason.models.weights import load_causal_lm
 
 
 def build(
@@ -39,8 +39,9 @@ def build(
     the step types, where ``config`` has them inferred.
 
     Raises UserError where the base model is not found or not whole; where its tokenizer belongs to another model, or
-    already has a token with the name of a new one; where ``model_max_length`` exceeds its positions; where quantized
-    weights are not supported here; and where ``ablations`` do not fit the other options.
+    already has a token with the name of a new one, or has too few unused rows to reuse; where ``model_max_length``
+    exceeds its positions; where quantized weights are not supported here; and where ``ablations`` do not fit the other
+    options.
     """
     check_training_dtype(config.parameter_efficient_mode, config.dtype)
     ablations = ablations or AblationConfig()
@@ -48,9 +49,8 @@ def build(
     mode = config.parameter_efficient_mode
     base = resolve(config.model_name_or_path)
     dtype = training_dtype(config, device)
-    tokenizer = load_tokenizer(base.path)
-    layout.end_id(tokenizer)  # UserError, before weights are loaded, where a chat template is needed but missing
-    token_ids = add_tokens(tokenizer, layout)
+    # Before weights are loaded: UserError where rows to reuse, or a chat template, are needed but missing.
+    tokenizer, token_ids, reused = planning_tokenizer(base.path, layout, config.reuse_reserved_tokens)
     model = load_causal_lm(base.path, dtype, config.bits, seed if ablations.random_initialize else None, device)
     check_tied(base.path, model)
     check_vocabulary(base.path, tokenizer, model, added=token_ids)
@@ -73,6 +73,7 @@ def build(
         step_type_record=inferred.record if inferred else None,
         hub_id=base.hub_id,
         hub_revision=base.hub_revision,
+        reused_tokens=reused,
     )
     attend_sparsely(model, list(manifest.token_ids.values()), manifest.sparse_attention)
     if config.bits:

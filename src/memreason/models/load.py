@@ -37,7 +37,8 @@ def load(
 ) -> ModelUnit:
     """The unit saved in ``folder``, for generation. Arguments that are given replace what its manifest says.
 
-    ``base`` names the base model (if it has moved), ``bits`` (8 or 4) quantizes its weights.
+    ``base`` names the base model (if it has moved), ``bits`` (8 or 4) quantizes its weights; 0 loads them as they are,
+    even where training quantized them.
 
     Raises UserError where ``folder`` has no readable manifest, where the base model or the tokenizer is not the one
     that it was trained with, and where files are missing, damaged or do not fit each other.
@@ -46,9 +47,9 @@ def load(
     whole = manifest.parameter_efficient_mode == "none"
     source = None if whole else base_of(folder, manifest.base_model, manifest.base_revision, base)
     torch_dtype = choose_dtype(dtype or manifest.dtype, source.path if source else str(folder), device)
-    bits = bits or manifest.bits
-    # Fingerprints are computed in bfloat16, and float16 rounds differently.
-    comparable = not bits and (manifest.dtype == "float16") == (torch_dtype == torch.float16)
+    # Fingerprints are computed in bfloat16, and float16 rounds differently; quantized weights are others.
+    comparable = not (bits or manifest.bits) and (manifest.dtype == "float16") == (torch_dtype == torch.float16)
+    bits = manifest.bits if bits is None else bits or None
     manifest = replace(
         manifest,
         dtype=dtype_name(torch_dtype),

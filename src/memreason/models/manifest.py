@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,18 @@ class Manifest:
     """The base model's name on the hub, by which other programs load it; empty for a folder, or where not known."""
     hub_revision: str = ""
     """The revision of ``hub_id`` on the hub, if the weights came from there; else empty."""
+    reused_tokens: dict[str, str] = field(default_factory=dict)
+    """Planning token → the reserved token of the base model in whose place it stands (`--reuse_reserved_tokens`). The
+    file has this only if there are any, so that older versions read all others."""
     format: int = FORMAT
     """The version of this file's form."""
 
     def write(self, folder: Path) -> None:
         """Write the manifest into ``folder``, atomically."""
-        write_json(folder / MANIFEST, asdict(self))
+        fields = asdict(self)
+        if not self.reused_tokens:
+            del fields["reused_tokens"]
+        write_json(folder / MANIFEST, fields)
 
 
 def is_checkpoint(folder: str | Path) -> bool:
@@ -116,6 +122,8 @@ def _check_values(manifest: Manifest) -> None:
             raise ValueError(f"{name} is {number}, which cannot be")
     if not all(0 <= id < manifest.rows for id in ids) or len(set(ids)) < len(ids):
         raise ValueError("token_ids holds an id twice, or an id without a row")
+    if not manifest.reused_tokens.keys() <= manifest.token_ids.keys():
+        raise ValueError("reused_tokens holds a token that token_ids has not")
     types = [*layout.step_types, PREFIX, ANSWER]
     if twice := sorted({type_ for type_ in types if types.count(type_) > 1}):
         raise ValueError(f"step_types has {twice[0]!r} twice, or as a name of its own")

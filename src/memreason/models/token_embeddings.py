@@ -6,12 +6,14 @@ rows than its tokenizer has tokens, so its new tokens get rows that exist alread
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import AddedToken, PreTrainedModel, PreTrainedTokenizerBase
 
 from memreason.errors import UserError
+from memreason.models.reserved_rows import rename_reserved, rows_of
+from memreason.models.weights import load_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.planning_tokens.names import ANSWER, PREFIX
 from memreason.records import MEMORY, REASON
@@ -32,23 +34,57 @@ INIT_NOISE = 0.1
 """Standard deviation of the noise on a new row, as a share of the standard deviation of the matrix."""
 
 
+class PlanningTokenizer(NamedTuple):
+    """A base model's tokenizer with the planning tokens.
+
+    ``token_ids`` has the id of each, in ascending order. ``reused`` has the planning tokens that stand in the place of
+    a token that the base model's tokenizer reserves, with the name of that token.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    token_ids: dict[str, int]
+    reused: dict[str, str]
+
+
+def planning_tokenizer(path: str, layout: PlanningTokens, reuse: bool = False) -> PlanningTokenizer:
+    """The tokenizer of the base model in ``path``, with the layout's tokens.
+
+    With ``reuse``, they get rows that the model has and does not use. Raises UserError where there are too few of
+    these, where the tokenizer already has one of the names, and where the layout needs a chat template that it lacks.
+    """
+    tokenizer, reused = load_tokenizer(path), dict[str, str]()
+    layout.end_id(tokenizer)
+    if reuse:
+        _check_new(tokenizer, layout.names)
+        tokenizer, reused = rename_reserved(tokenizer, layout.names, rows_of(path))
+    others = [name for name in layout.names if name not in reused]
+    token_ids = {name: tokenizer.convert_tokens_to_ids(name) for name in reused}
+    return PlanningTokenizer(tokenizer, token_ids | _add(tokenizer, others), reused)
+
+
 def add_tokens(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens) -> dict[str, int]:
     """Add the layout's tokens to the tokenizer, and return name → id.
 
     They are not "special" tokens of the tokenizer, because decoding with `skip_special_tokens` must keep them.
     Raises UserError where the tokenizer already has one of the names.
     """
-    if (layout.num_general_prefix_tokens, layout.num_special_prefix_tokens) == (0, 0):
-        return {}
-    vocabulary = tokenizer.get_vocab()
-    taken = [name for name in layout.names if name in vocabulary]
-    if taken:
+    return _add(tokenizer, layout.names)
+
+
+def _add(tokenizer: PreTrainedTokenizerBase, names: list[str]) -> dict[str, int]:
+    _check_new(tokenizer, names)
+    tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in names])
+    return {name: tokenizer.convert_tokens_to_ids(name) for name in names}
+
+
+def _check_new(tokenizer: PreTrainedTokenizerBase, names: list[str]) -> None:
+    """Raise UserError where the tokenizer already has one of ``names``."""
+    vocabulary = tokenizer.get_vocab() if names else {}
+    if taken := [name for name in names if name in vocabulary]:
         raise UserError(
             f"the base model's tokenizer already holds {', '.join(taken)}: it seems to be a model trained with "
             "planning tokens; start from its base model, or give this one other token names"
         )
-    tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in layout.names])
-    return {name: tokenizer.convert_tokens_to_ids(name) for name in layout.names}
 
 
 def resize(model: PreTrainedModel, tokens: int) -> int:
@@ -98,9 +134,10 @@ def initialise_rows(
     if not token_ids:
         return
     generator = torch.Generator().manual_seed(seed)
-    first_new = min(token_ids.values())
+    old = torch.ones(len(tokenizer), dtype=torch.bool)
+    old[[row for row in token_ids.values() if row < len(old)]] = False
     for weight in (layer.weight for layer in layers_with_rows(model)):
-        scale = INIT_NOISE * weight[:first_new].float().std()
+        scale = INIT_NOISE * weight[: len(old)][old.to(weight.device)].float().std()
         for name, row in token_ids.items():
             type_ = name[1:-1].rpartition("_")[0]
             words = tokenizer.encode(" " + describing.get(type_, type_), add_special_tokens=False)

@@ -152,12 +152,24 @@ class PlanningTokens:
         Raises UserError where a text holds the name of a planning token, or where the tokenizer lacks
         the chat template that was asked for.
         """
-        opening = _opening_ids(tokenizer) if first else []
+        opening = opening_ids(tokenizer) if first else []
         return _ids(tokenizer, [self._prompt(tokenizer, question, opening, demonstrations)])[0]
+
+    def prompt_string(
+        self, tokenizer: PreTrainedTokenizerBase, question: Question, demonstrations: Sequence[Solution] = ()
+    ) -> str:
+        """The text of the prompt whose ids `encode_prompt` gives, with the names of all tokens, [bos] too.
+
+        It is for other programs, which tokenize it as a whole; they may get other ids. Raises UserError as
+        `encode_prompt` does.
+        """
+        pieces = self._prompt(tokenizer, question, opening_ids(tokenizer), demonstrations)
+        texts = (p if isinstance(p, str) else "".join(tokenizer.convert_ids_to_tokens(p)) for p in pieces)
+        return "".join(texts)
 
     def encode_shots(self, tokenizer: PreTrainedTokenizerBase, shots: str) -> list[int]:
         """Ids of the text that stands before every question: [bos], shots. Empty where ``shots`` is empty."""
-        return _opening_ids(tokenizer) + _ids(tokenizer, [[shots]])[0] if shots else []
+        return opening_ids(tokenizer) + _ids(tokenizer, [[shots]])[0] if shots else []
 
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, solution: Solution, demonstrations: Sequence[Solution] = ()
@@ -175,7 +187,7 @@ class PlanningTokens:
         demonstrations: Sequence[Sequence[Solution]],
     ) -> list[Encoded]:
         """Like `encode`, for many solutions, each with its demonstrations; a single call of the tokenizer is faster."""
-        opening, end = _opening_ids(tokenizer), self.end_id(tokenizer)
+        opening, end = opening_ids(tokenizer), self.end_id(tokenizer)
         pieces: list[list[Piece]] = []
         for solution, shown in zip(solutions, demonstrations, strict=True):
             pieces.append(self._prompt(tokenizer, solution.question, opening, shown))
@@ -305,6 +317,6 @@ def _ids(tokenizer: PreTrainedTokenizerBase, texts: list[list[Piece]]) -> list[l
     return [[id for piece in pieces for id in (ids_of[piece] if isinstance(piece, str) else piece)] for pieces in texts]
 
 
-def _opening_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def opening_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The ids that the tokenizer itself puts before every text: [bos] for Llama, none for SmolLM2."""
     return [i for i in tokenizer.encode("") if i != tokenizer.eos_token_id]

@@ -16,6 +16,8 @@ PLAIN_TEMPLATE, ALPACA, CHAT = "plain", "alpaca", "chat"
 PROMPT_TEMPLATES = (PLAIN_TEMPLATE, ALPACA, CHAT)
 
 ANSWER_PHRASE = "The answer is:"
+AS_IT_IS = "memreason_as_it_is"
+"""A variable for which the chat template of an export (`export.chat_template`) renders as the base model's own."""
 INSTRUCTION = f'Answer the question step by step, one step a line. The last line is "{ANSWER_PHRASE} " and the answer.'
 
 _ALPACA = """Here is an instruction; the response carries it out.
@@ -30,10 +32,15 @@ _ALPACA = """Here is an instruction; the response carries it out.
 _WRITTEN = "what the assistant wrote"
 
 
+def message_text(question: Question) -> str:
+    """The question, and below it its options with their letters: what a user would write in a chat."""
+    options = f"\nOptions: {' '.join(lettered(question.options))}" if question.options else ""
+    return question.text + options
+
+
 def question_text(question: Question) -> str:
     """The question, its options with their letters, and a newline."""
-    options = f"\nOptions: {' '.join(lettered(question.options))}" if question.options else ""
-    return f"Question: {question.text}{options}\n"
+    return f"Question: {message_text(question)}\n"
 
 
 def alpaca_text(question: str) -> str:
@@ -57,7 +64,8 @@ def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Sequence[str], answerin
         f"the chat template of {tokenizer.name_or_path or 'this model'} cannot be used",
         "use another model, or --prompt_template plain or alpaca",
     ):
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answering)
+        own = {AS_IT_IS: True} if AS_IT_IS in tokenizer.get_chat_template() else {}
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answering, **own)
         if not isinstance(text, str):
             raise TypeError(f"it gives a {type(text).__name__}")
         return text

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from memreason.serving.errors import ApiError
 
 if TYPE_CHECKING:
-    from memreason.generation.engine import Answer, Engine, Handle, Request
+    from memreason.generation.engine import Engine
+    from memreason.generation.request import Answer, Handle, Request
     from memreason.generation.samples import Token
 
     Event = tuple[int, Token | Answer]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from memreason.generation.engine import Answer
+    from memreason.generation.request import Answer
     from memreason.generation.samples import Token
     from memreason.records import Step
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from memreason.errors import UserError
 from memreason.generation.decoding import Decoding
-from memreason.generation.engine import Answer, Engine, Request
+from memreason.generation.engine import Engine
+from memreason.generation.request import Answer, Request
 from memreason.records import Question
 from memreason.serving.engine_thread import EngineThread, Job
 from memreason.serving.errors import ApiError, unusable

@@ -12,7 +12,7 @@ from memreason.serving.replies import Json, TokenTexts, steps_of
 
 if TYPE_CHECKING:
     from memreason.generation.decoding import Decoding
-    from memreason.generation.engine import Answer
+    from memreason.generation.request import Answer
     from memreason.generation.samples import Token
     from memreason.models.unit import ModelUnit
 

@@ -14,8 +14,7 @@ from memreason.errors import UserError
 from memreason.generation.backends import ENGINES
 from memreason.models.base import resolve
 from memreason.models.base_checks import check_texts
-from memreason.models.token_embeddings import add_tokens
-from memreason.models.weights import load_tokenizer
+from memreason.models.token_embeddings import planning_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import PLAIN
 from memreason.runtime import distributed
@@ -64,14 +63,13 @@ def _where(data: DataConfig) -> str:
     return f"; a train.jsonl, validation.jsonl or test.jsonl (or .json) in {data.data_path} is read as that split"
 
 
-def check_tokenizer(base_model: str, layout: PlanningTokens, task: TaskData) -> PreTrainedTokenizerBase:
+def check_tokenizer(model: ModelConfig, layout: PlanningTokens, task: TaskData) -> PreTrainedTokenizerBase:
     """The base model's tokenizer with the planning tokens.
 
-    Raises UserError where the tokenizer loses what is needed to parse solutions.
+    Raises UserError where they do not fit into it, or where it loses what is needed to parse solutions.
     """
-    tokenizer = load_tokenizer(resolve(base_model).path)
-    layout.end_id(tokenizer)  # raises UserError if the layout needs a chat template and there is none
-    add_tokens(tokenizer, layout)
+    path = resolve(model.model_name_or_path).path
+    tokenizer = planning_tokenizer(path, layout, model.reuse_reserved_tokens).tokenizer
     check_texts(layout, tokenizer, task.splits["train"])
     return tokenizer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from transformers import SchedulerType, TrainingArguments
@@ -15,6 +15,9 @@ from memreason.config.training import UNNAMED, TrainingOptions
 from memreason.errors import UserError
 from memreason.runtime import distributed
 from memreason.runtime.devices import choose_device
+
+HOW_TO_START = ("resume", "overwrite_output_dir")
+"""Options that say how to start a run, and nothing of what it does."""
 
 
 @dataclass
@@ -27,6 +30,7 @@ class TrainingConfig(TrainingOptions, TrainingArguments):
         False, "with several processes: search for weights that got no gradient"
     )
     remove_unused_columns: bool | None = option(False, "has no effect here: batches hold only what is used")
+    project: str = option("memreason", "the project at Trackio, and at W&B where WANDB_PROJECT is not set")
 
     def __post_init__(self) -> None:
         TrainingOptions.__post_init__(self)
@@ -47,6 +51,7 @@ class TrainingConfig(TrainingOptions, TrainingArguments):
             self.fsdp = fsdp == "true"
         if distributed.launched():
             os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # with it, most processes load no weights
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it is sent when MLflow is imported
         TrainingArguments.__post_init__(self)
         if self.device.type != device.type:
             raise UserError(
@@ -77,6 +82,10 @@ class TrainingConfig(TrainingOptions, TrainingArguments):
                     json.loads(value)
                 except ValueError as error:
                     raise UserError(f"--{flag}: not valid JSON ({error})") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The arguments as trackers log them, without those that say how to start: a resumed run logs the same."""
+        return {name: value for name, value in super().to_dict().items() if name not in HOW_TO_START}
 
 
 def shards(args: TrainingConfig) -> bool:

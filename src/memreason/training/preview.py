@@ -13,7 +13,7 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.training import TrainingOptions
 from memreason.errors import UserError
-from memreason.generation.few_shot import Demonstrations
+from memreason.generation.few_shot import demonstrations_of
 from memreason.models.base import resolve
 from memreason.models.weights import load_tokenizer
 from memreason.planning_tokens.layout import PlanningTokens
@@ -49,9 +49,7 @@ def training_texts(
         task, inferred = with_inferred_types(model, data, task, TrainingOptions.seed, console, progress=False)
     layout = ablations.layout(model, inferred)
     tokenizer = load_tokenizer(resolve(model.model_name_or_path).path) if layout.prompt_template == CHAT else None
-    demonstrations = None
-    if ablations.use_demonstrations:
-        demonstrations = Demonstrations(task, data.k_shot, ablations.demo_selection, data.split_seed)
+    demonstrations = demonstrations_of(ablations, data, task)
     texts = []
     for solution in islice((solution for solution in task.splits["train"] if solution.steps), most):
         shown = demonstrations(solution.question) if demonstrations else ()

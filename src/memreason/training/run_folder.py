@@ -26,7 +26,7 @@ from memreason.training.checkpoints import (
     remove_evaluation,
     remove_if_empty,
 )
-from memreason.training.config import TrainingConfig
+from memreason.training.config import HOW_TO_START, TrainingConfig
 
 BASE = "model_name_or_path"
 FINISHED = "metrics.json"
@@ -34,12 +34,17 @@ FINISHED = "metrics.json"
 _OF_A_RUN = (FINISHED, MANIFEST, STATE, "adapter_*", "model*.safetensors*",
              "checkpoint-*", "epochs", "evaluation*", "config.json", "tokenizer*")  # fmt: skip
 """Files that, in a folder without a config, may be the work of somebody else."""
+LOGS = "logs"
+"""The folder in a run's folder for what trackers (`--report_to`) write."""
+TRACKER_RUNS = "tracker_runs.json"
+"""The file in `LOGS` with the id of the run in each tracker: a resumed run goes on there."""
+_LOG_FILES = ("events.out.tfevents.*", "wandb", TRACKER_RUNS)
 _ALWAYS = ("dataset", "k_shot", "lora_r")
 """Options that are in every config of memreason; configs of other programs hardly have all three."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 300
 """For messages: a few lines of YAML, each a list that repeats the line before, can make a value of gigabytes."""
-_NOT_FROZEN = {"resume", "overwrite_output_dir", "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}
+_NOT_FROZEN = {*HOW_TO_START, "output_dir", "on_device", "use_cpu", "dataloader_pin_memory"}
 """Options that a resumed run may change: they name its folder or device, or say how to start it."""
 
 
@@ -174,7 +179,9 @@ def begin_run(folder: Path, config: RunConfig) -> None:
         for pattern in ("epochs/epoch-*", "evaluation", "evaluation-*", *(() if before else ("before",))):
             for evaluation in folder.glob(pattern):
                 remove_evaluation(evaluation)
-        remove_if_empty(folder / "epochs")
+        remove(folder / LOGS, _LOG_FILES)
+        for emptied in ("epochs", LOGS):
+            remove_if_empty(folder / emptied)
         written = (FINISHED, MANIFEST, STATE, *ADAPTER_FILES, *(MODEL_FILES if whole else ()), ".saving.*", CONFIG)
         remove(folder, written)
     try:

@@ -19,7 +19,7 @@ from memreason.evaluation.evaluate import EVALUATION, evaluate_splits
 from memreason.evaluation.files import METRICS, TRACES, read_traces, write_result
 from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
 from memreason.generation.backends import check_backend
-from memreason.generation.few_shot import Demonstrations, draw_shots, few_shot_text
+from memreason.generation.few_shot import Demonstrations, demonstrations_of, draw_shots, few_shot_text
 from memreason.models.adapters import notes
 from memreason.models.build import build
 from memreason.models.dtypes import dtype_name, training_dtype
@@ -41,6 +41,7 @@ from memreason.training.dataset import TOKENISED, Examples
 from memreason.training.encoding import encode_solutions
 from memreason.training.packing import PackedExamples, pack
 from memreason.training.time_estimate import BEFORE, Outlook, foretell
+from memreason.training.trackers import log_results, rates, tracked
 from memreason.training.trainer import GenerationTrainer
 
 EPOCHS = "epochs"
@@ -83,10 +84,10 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     run.ablations.check(run.model, run.data)
     check_sharding(run.model, args, run.data.generation_backend)
     run, task = _typed_task(run)
-    tokenizer = check_tokenizer(run.model.model_name_or_path, run.layout, task)
+    tokenizer = check_tokenizer(run.model, run.layout, task)
     run = _with_dtype(run)
     outlook = foretell(run, task, tokenizer)
-    demonstrations = _demonstrations(run, task)
+    demonstrations = demonstrations_of(run.ablations, run.data, task)
     before = _before(run, task, outlook) if run.data.k_shot and not demonstrations else None
     unit = build(run.model, run.data.model_max_length, args.seed, run.ablations, loading_device(args), run.inferred)
     examples, account = _examples(run, unit, task, demonstrations)
@@ -100,22 +101,28 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
         return evaluate_splits(unit, task, splits, folder, options, run.progress)
 
     def evaluate_epoch(epoch: float) -> dict[str, float]:
-        result, _ = evaluate_on(["validation"], run.folder / EPOCHS / f"epoch-{epoch:g}")
-        return {"eval_acc": result.overall.accuracy, "eval_well_formed": result.overall.well_formed}
+        return rates(evaluate_on(["validation"], _epoch(run.folder, epoch))[0].overall, "eval_")
 
     set_seed(args.seed)
     trainer = GenerationTrainer(
         unit, args, examples, evaluate_epoch, lambda folder: write_config(folder, run.config), outlook
     )
     checkpoint = _begin(run, unit)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    after, verdicts = evaluate_on(task.test_splits, run.folder / EVALUATION)
+    with tracked(trainer, run, checkpoint, lambda epoch: _epoch(run.folder, epoch) / TRACES):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        after, verdicts = evaluate_on(task.test_splits, run.folder / EVALUATION)
+        log_results(trainer, after.overall)
     trainer.save_model()
     validation = _final_validation(trainer, run.folder) if distributed.is_main() else None  # the main one wrote it
     result = RunResult(before, after, validation, account)
     if distributed.is_main():
         _finish(trainer, run.folder, result, args.keep_checkpoints)
     return result, verdicts
+
+
+def _epoch(run: Path, epoch: float) -> Path:
+    """The folder of the evaluation after ``epoch`` epochs."""
+    return run / EPOCHS / f"epoch-{epoch:g}"
 
 
 def _begin(run: RunContext, unit: ModelUnit) -> Path | None:
@@ -172,13 +179,6 @@ def _with_dtype(run: RunContext) -> RunContext:
     return replace(run, model=replace(run.model, dtype=dtype), config=run.config.in_dtype(dtype))
 
 
-def _demonstrations(run: RunContext, task: TaskData) -> Demonstrations | None:
-    """The solved examples that stand before every question; None if the run shows none."""
-    if not run.ablations.use_demonstrations:
-        return None
-    return Demonstrations(task, run.data.k_shot, run.ablations.demo_selection, run.data.split_seed)
-
-
 def _examples(
     run: RunContext, unit: ModelUnit, task: TaskData, demonstrations: Demonstrations | None
 ) -> tuple[Examples | PackedExamples, TrainingAccount]:
@@ -221,7 +221,7 @@ def _final_validation(trainer: GenerationTrainer, run: Path) -> ValidationResult
     for entry in trainer.state.log_history:
         if "eval_acc" in entry and entry["step"] == trainer.final_step:
             epoch = entry["epoch"]
-            result = read_result(EvaluationResult, run / EPOCHS / f"epoch-{epoch:g}" / METRICS)
+            result = read_result(EvaluationResult, _epoch(run, epoch) / METRICS)
             return ValidationResult(epoch, result.overall)
     return None
 

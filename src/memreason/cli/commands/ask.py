@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.errors import UserError
+from memreason.generation.decoding import Decoding
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Trace
 from memreason.runtime.terminal import show, show_json
@@ -21,10 +24,15 @@ FIRST_QUESTION = "Is Sydney the capital of Australia?"
 UNSEEN_QUESTION = "Kenya uses the rupee. Is this true?"
 """About a country that is in no training question of the demo: the model can reason about it, but learnt no facts."""
 
+COLOURS = {MEMORY: "cyan", REASON: "magenta"}
+GREEDY = Decoding()
+
 EXAMPLES = f"""examples:
   memreason ask "{FIRST_QUESTION}"              # asks the checkpoint in runs/demo
   memreason ask "{UNSEEN_QUESTION}"              # a country that the demo never saw: see what it recalls
   memreason ask "{FIRST_QUESTION}" --model_name_or_path runs/demo
+  memreason ask "{UNSEEN_QUESTION}" --logprobs   # how sure it was of each step
+  memreason ask "{UNSEEN_QUESTION}" --n 5 --temperature 1
   memreason ask "Which city is the capital of Japan?" --options Seoul Tokyo Beijing Osaka
 """
 
@@ -41,21 +49,47 @@ def run(argv: Sequence[str]) -> None:
     from memreason.reasoner import load
 
     reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path, device=config.device)
+    decoding = Decoding(
+        temperature=config.temperature, top_p=config.top_p, n=config.n, seed=config.seed, logprobs=config.logprobs,
+        constrained=config.constrained,
+    )  # fmt: skip
+    console = open_console()
+    if not (config.json or config.logprobs or config.n > 1):
+        print_stream(console, reasoner, question, config.options, decoding)
+        return
+    traces = reasoner.samples(question, config.options, decoding)
     if config.json:
-        print_json(reasoner.answer(question, config.options))
-    else:
-        print_stream(open_console(), reasoner, question, config.options)
+        rows = [_row(trace) for trace in traces]
+        show_json(rows[0] if config.n == 1 else rows)
+        return
+    for number, trace in enumerate(traces, 1):
+        if config.n > 1:
+            show(console, f"answer {number} of {config.n}", style="dim")
+        print_trace(console, trace)
 
 
-def print_json(trace: Trace) -> None:
-    """Print a trace as one JSON object."""
+def _row(trace: Trace) -> dict[str, object]:
     steps = [{"type": step.type, "text": step.text} for step in trace.steps]
-    show_json({"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed})
+    row: dict[str, object] = {"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed}
+    return row if trace.step_logprobs is None else {**row, "step_logprobs": trace.step_logprobs}
 
 
-def print_stream(console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = ()) -> None:
+def print_trace(console: Console, trace: Trace) -> None:
+    """Print an answer, each line with its step type in colour, and with the mean probability of its tokens if known."""
+    lines = [(step.type, step.text) for step in trace.steps]
+    lines += [("answer", trace.answer)] if trace.answer else []
+    for (type_, text), logprob in zip_longest(lines, (trace.step_logprobs or ())[: len(lines)]):
+        sure = "" if logprob is None else f"{math.exp(logprob):4.0%} "
+        show(console, sure, style="dim", end="")
+        show(console, f"{type_:>8}  ", style=COLOURS.get(type_, "bold" if type_ == "answer" else "blue"), end="")
+        show(console, text, style="bold" if type_ == "answer" else "")
+
+
+def print_stream(
+    console: Console, reasoner: Reasoner, question: str, options: Sequence[str] = (), decoding: Decoding = GREEDY
+) -> None:
     """Print an answer line by line as it is written, each with its step type in colour."""
-    layout, pieces = reasoner.unit.layout, reasoner.stream(question, options)
+    layout, pieces = reasoner.unit.layout, reasoner.stream(question, options, decoding)
     if layout.placement not in (EACH_STEP, FRONT):  # a plan is read together with the lines after it
         _print_line(console, layout, "".join(pieces))
         return
@@ -69,9 +103,8 @@ def print_stream(console: Console, reasoner: Reasoner, question: str, options: S
 
 def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
     steps, answer = layout.read(line)
-    colours = {MEMORY: "cyan", REASON: "magenta"}
     for step in steps:
-        show(console, f"{step.type:>8}  ", style=colours.get(step.type, "blue"), end="")
+        show(console, f"{step.type:>8}  ", style=COLOURS.get(step.type, "blue"), end="")
         show(console, step.text)
     if answer:
         show(console, "  answer  ", style="bold", end="")

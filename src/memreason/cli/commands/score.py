@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   memreason score --dataset strategyqa --data_path data/agent --generations texts.json
   memreason score --dataset atlas --num_countries 45 --num_train 800 --num_validation 60 --num_test 100 \\
       --generations runs/demo/evaluation/traces.jsonl
+  memreason score --dataset strategyqa --data_path data/agent --generations logs/log.eval    # of Inspect
 """
 
 

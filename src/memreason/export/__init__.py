@@ -1,0 +1,1 @@
+"""`memreason export`: a trained checkpoint, written in the forms that other programs read."""

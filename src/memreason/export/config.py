@@ -1,0 +1,62 @@
+"""The options of `memreason export`. Needs no torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.model import DTYPES
+from memreason.errors import UserError
+from memreason.export.targets import TARGETS
+from memreason.runtime.devices import DEVICE_HELP, DEVICES
+
+GGUF_TYPES = ("f16", "bf16", "q8_0")
+
+
+@dataclass
+class ExportConfig:
+    """Options of `memreason export`."""
+
+    _argument_group_name: ClassVar[str] = "export"
+
+    model_name_or_path: str = option("", "a checkpoint of memreason; it can also be given without the flag")
+    to: str = option("merged", "what to write", tuple(TARGETS))
+    output_dir: str | None = option(None, "the folder to write (default: CHECKPOINT/merged, named after --to)")
+    overwrite_output_dir: bool = option(False, "replace the folder, if an earlier export wrote it")
+    base_model_name_or_path: str | None = option(
+        None, "the base model, if it is no longer at the place that the checkpoint names"
+    )
+    dtype: str | None = option(
+        None, "data type of the written weights: float32, bfloat16 or float16 (default: the checkpoint's)"
+    )
+    gguf_type: str = option("f16", "type of the matrices in the file of --to gguf", GGUF_TYPES)
+    max_shard_size: str = option("5GB", "largest file of weights; a larger model is written as several files")
+    verify_questions: int = option(
+        20, "questions to which the written model must give the same answers as the checkpoint before it is kept"
+    )
+    device: str = option("auto", DEVICE_HELP, DEVICES)
+    json: bool = option(False, "print the result as one JSON object, and nothing else, on stdout")
+
+    def __post_init__(self) -> None:
+        if not self.model_name_or_path:
+            raise UserError("the checkpoint is missing: memreason export CHECKPOINT --to …")
+        check_choice("to", self.to, list(TARGETS))
+        check_choice("gguf_type", self.gguf_type, list(GGUF_TYPES))
+        if self.dtype:
+            check_choice("dtype", self.dtype, [name for name in DTYPES if name != "auto"])
+        check_at_least("verify_questions", self.verify_questions, 0)
+        if not re.fullmatch(r"[1-9]\d*(KB|MB|GB)", self.max_shard_size):
+            raise UserError(f"--max_shard_size {self.max_shard_size!r}: give a size such as 500MB or 5GB")
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the checkpoint."""
+        return Path(self.model_name_or_path)
+
+    @property
+    def folder(self) -> Path:
+        """The folder to write."""
+        return Path(self.output_dir) if self.output_dir else self.checkpoint / self.to

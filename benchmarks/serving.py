@@ -4,7 +4,8 @@
 
 1. Throughput: a server answers the questions of the checkpoint's dataset (of mixed lengths) to 64 clients, each of
    which sends the next one when it has an answer; in turn with that, the same engine gets the same questions at once,
-   without HTTP. Prints questions a second of both, in each round, and the share of all rounds.
+   without HTTP. Prints questions a second of both, in each round, and the share of all rounds, by the clock and in
+   processor time of the server's process, which other programs disturb less.
 2. Waiting: the same clients with streams; prints the median and the 99th percentile of the seconds to the first text
    and to the last token.
 3. Hanging up: 1,000 clients ask, every fourth for a whole answer and the others for a stream, and hang up half-way.
@@ -24,13 +25,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from statistics import quantiles
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import psutil
@@ -54,13 +55,31 @@ def questions_of(checkpoint: Path, count: int) -> list[dict[str, Any]]:
     return list(itertools.islice(itertools.cycle(rows), count))
 
 
+class Seconds(NamedTuple):
+    """How long the answers to all questions took, by the clock and in processor time of the server's process."""
+
+    wall: float
+    processor: float
+
+    def shown(self, questions: int) -> str:
+        """As text."""
+        return f"{questions / self.wall:.2f} questions/s, {1000 * self.processor / questions:.0f} ms processor each"
+
+
+def timed(work: Callable[[], float]) -> Seconds:
+    """Do the work, which returns the seconds it took by the clock."""
+    start = time.process_time()
+    wall = work()
+    return Seconds(wall, time.process_time() - start)
+
+
 def offline(engine: Engine, questions: list[dict[str, Any]]) -> float:
-    """Questions a second of the engine, whose thread is running."""
+    """Seconds that the engine takes, whose thread is running."""
     start = time.perf_counter()
     handles = [engine.submit(Request(Question("q", row["text"], "", tuple(row["options"])))) for row in questions]
     while not all(handle.done for handle in handles):
         time.sleep(0.02)
-    return len(questions) / (time.perf_counter() - start)
+    return time.perf_counter() - start
 
 
 @contextmanager
@@ -100,7 +119,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def closed_loop(address: str, questions: list[dict[str, Any]], clients: int) -> float:
-    """Questions a second of a server, asked by ``clients`` at once."""
+    """Seconds that a server takes, asked by ``clients`` at once."""
     left = iter(questions)
 
     async def connect(client: aiohttp.ClientSession) -> None:
@@ -117,7 +136,7 @@ async def closed_loop(address: str, questions: list[dict[str, Any]], clients: in
         await asyncio.gather(*(connect(client) for _ in range(clients)))
         start = time.perf_counter()
         await asyncio.gather(*(work(client) for _ in range(clients)))
-        return len(questions) / (time.perf_counter() - start)
+        return time.perf_counter() - start
 
 
 async def waits(address: str, questions: list[dict[str, Any]], clients: int) -> tuple[list[float], list[float]]:
@@ -148,7 +167,7 @@ async def hang_up(address: str, questions: list[dict[str, Any]], clients: int) -
     async def work() -> None:
         for number, row in left:
             async with session() as client:
-                body = body_of(row, stream=number % 4 > 0, n=1 + number % 3, temperature=1.0)
+                body = body_of(row, stream=number % 4 > 0, n=1 + number % 3, temperature=1.0, seed=number)
                 request = client.post(f"{address}/chat/completions", json=body)
                 try:
                     answer = await asyncio.wait_for(request, 0.05 if number % 4 == 0 else None)
@@ -187,12 +206,15 @@ def main() -> None:
     with serving(Path(options.checkpoint)) as (server, address):
         engine = server.service.engine
         offline(engine, some[:SLOTS])
-        rates = []
+        served: list[Seconds] = []
+        alone: list[Seconds] = []
         for _ in range(options.rounds):
-            rates.append((clients("ask", address, some, options.clients), offline(engine, some)))
-            print("served {:.2f} questions/s, engine alone {:.2f}".format(*rates[-1]), flush=True)
-        served, alone = (sum(1 / rate for rate in each) for each in zip(*rates, strict=True))
-        print(f"share: {100 * alone / served:.1f}%")
+            served.append(timed(lambda: clients("ask", address, some, options.clients)))
+            alone.append(timed(lambda: offline(engine, some)))
+            print(f"served: {served[-1].shown(len(some))}; engine alone: {alone[-1].shown(len(some))}", flush=True)
+        for name in ("wall", "processor"):
+            share = sum(getattr(each, name) for each in alone) / sum(getattr(each, name) for each in served)
+            print(f"share by {name} time: {100 * share:.1f}%", flush=True)
         firsts, lasts = clients("wait", address, some, options.clients)
         print(f"first text: {shown(firsts)}; last token: {shown(lasts)}", flush=True)
         clients("hang up", address, questions[: options.hang_ups // 5], options.clients)  # fills caches

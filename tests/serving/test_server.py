@@ -94,6 +94,16 @@ def test_steps_are_continued(served: Served) -> None:
     assert (again.steps, again.content) == (message.steps, message.content)
 
 
+def test_the_next_type_is_forced_and_constrained_answers_are_well_formed(served: Served) -> None:
+    ask = client(served[1]).chat.completions.create
+    forced = ask(**ASK, extra_body={"next_type": "reason"}).choices[0].message
+    assert forced.steps[0]["type"] == "reason"
+    extra = {"constrained": True, "options": ["Paris", "Rome"]}
+    for choice in ask(**ASK, n=4, temperature=5.0, seed=1, extra_body=extra).choices:
+        assert choice.message.content in ("A", "B") and choice.finish_reason == "stop"
+        assert all(step["type"] in ("memory", "reason") for step in choice.message.steps)
+
+
 def test_a_vote_gives_the_most_frequent_answer_and_the_counts(served: Served) -> None:
     ask = client(served[1]).chat.completions.create
     extra = {"vote": True}

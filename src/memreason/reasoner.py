@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import get_args, overload
+from typing import overload
 
 from transformers.utils import logging as transformers_logging
 
@@ -25,7 +25,7 @@ from memreason.models.unit import ModelUnit
 from memreason.records import AnswerKind, Question, Trace, one_line
 from memreason.runtime.devices import choose_device
 from memreason.tasks.fields import MOST_OPTIONS
-from memreason.tasks.registry import ALIASES, TASKS
+from memreason.tasks.registry import answer_kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -137,13 +137,8 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     options = read_options(Path(path)) if (Path(path) / CONFIG).is_file() else {}
     if options.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
-    return Reasoner(unit, bool(options.get("use_calculator")), _answer_kind(str(options.get("dataset", ""))))
-
-
-def _answer_kind(dataset: str) -> AnswerKind | None:
-    """The kind of a dataset's answers; None where it is not known without the data, or where any text will do."""
-    task = TASKS.get(ALIASES.get(dataset, dataset))
-    return next((kind for kind in get_args(AnswerKind) if task and kind == task.answer_kind), None)
+    kind = answer_kind_of(str(options.get("dataset", "")))
+    return Reasoner(unit, bool(options.get("use_calculator")), kind)
 
 
 def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:

@@ -23,7 +23,7 @@ def print_tasks(console: Console) -> None:
     for heading in ("name", "what", "answers", "where from"):
         table.add_column(heading, overflow="fold")
     for name, task in TASKS.items():
-        table.add_row(Text(name, style="bold"), task.description, task.answer_kind, task.source)
+        table.add_row(Text(name, style="bold"), task.description, task.answer_kind or "by the data", task.source)
     show(console, table)
     spellings = ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items())
     show(console, f"other spellings: {spellings}", style="dim")

@@ -19,11 +19,11 @@ from memreason.generation.options import GenerationOptions
 from memreason.reasoner import load
 from memreason.records import AnswerKind
 from memreason.serving.app import make_app
-from memreason.serving.config import KEY_VARIABLE, KINDS, ServeConfig
+from memreason.serving.config import KEY_VARIABLE, ServeConfig
 from memreason.serving.orders import Reader
 from memreason.serving.service import Service
 from memreason.tasks.load import load_data
-from memreason.tasks.registry import ALIASES, TASKS
+from memreason.tasks.registry import answer_kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -99,12 +99,8 @@ def answer_kind(checkpoint: Path) -> AnswerKind | None:
     if not (checkpoint / CONFIG).is_file():
         return None
     data = read_config(checkpoint).data
-    task = TASKS.get(ALIASES.get(data.dataset, data.dataset))
-    kind = {"mathematics": "math"}.get(task.answer_kind, task.answer_kind) if task else ""
-    if kind in KINDS:
-        return kind  # type: ignore[return-value]
     try:
-        return load_data(data).answer_kind
+        return answer_kind_of(data.dataset) or load_data(data).answer_kind
     except UserError as error:
         logger.warning(f"the kind of answers is not known ({error}); say it with --answer_kind")
         return None

@@ -38,13 +38,13 @@ class TaskData:
 class Task(NamedTuple):
     """The description of a dataset, which users see before it is loaded.
 
-    ``source`` says where it is read from. ``made_to_size``: it is not read, but generated with as many questions as
-    the options ask for. ``hub_id`` is its name on the hub, and ``licence`` what its authors or its page there state;
-    both are empty where there is none, or none was found.
+    ``answer_kind`` is None where it depends on the data. ``source`` says where it is read from. ``made_to_size``: it is
+    not read, but generated with as many questions as the options ask for. ``hub_id`` is its name on the hub, and
+    ``licence`` what its authors or its page there state; both are empty where there is none, or none was found.
     """
 
     description: str
-    answer_kind: str
+    answer_kind: AnswerKind | None
     source: str
     made_to_size: bool = False
     hub_id: str = ""

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from importlib import import_module
 
 from memreason.errors import UserError, did_you_mean
+from memreason.records import AnswerKind
 from memreason.tasks.base import Task, TaskData
 
 
-def _published(description: str, answer_kind: str, hub_id: str, licence: str = "") -> Task:
+def _published(description: str, answer_kind: AnswerKind, hub_id: str, licence: str = "") -> Task:
     return Task(description, answer_kind, f"the hub: {hub_id}, or --data_path", hub_id=hub_id, licence=licence)
 
 
@@ -30,12 +31,12 @@ TASKS: dict[str, Task] = {
     "commonsenseqa": _published("Five-way choices about everyday things", "choice", "tau/commonsense_qa"),
     "truthfulqa": _published("Choices among common misconceptions", "choice", "truthfulqa/truthful_qa", "Apache-2.0"),
     "gsm8k": _published("Word problems of a few sums", "number", "openai/gsm8k", "MIT"),
-    "math": _published("Competition mathematics", "mathematics", "EleutherAI/hendrycks_math"),
+    "math": _published("Competition mathematics", "math", "EleutherAI/hendrycks_math"),
     "aqua": _published("Five-way algebra questions", "choice", "deepmind/aqua_rat"),
     "svamp": _published("Word problems of one sum or two, misleadingly told", "number", "ChilleD/SVAMP", "MIT"),
     "jsonl": Task(
         "Your own questions, with steps labelled memory or reason",
-        "by the data",
+        None,
         "--data_path: a .jsonl file (.json, .csv, .parquet and .gz do too), or a folder with train.jsonl, "
         "validation.jsonl, test.jsonl",
     ),
@@ -50,6 +51,12 @@ ALIASES = {
     "truthfulqa_agent": "truthfulqa",
 }
 """Name of a dataset in the paper's own scripts (one of them is misspelled) → our name for it."""
+
+
+def answer_kind_of(name: str) -> AnswerKind | None:
+    """The kind of a dataset's answers; None where it depends on the data, and for an unknown name."""
+    task = TASKS.get(ALIASES.get(name, name))
+    return task.answer_kind if task else None
 
 
 def check_name(name: str) -> None:

@@ -1,18 +1,17 @@
 """A run from data to figures: what it leaves behind, that evaluation agrees with it, and that it can be resumed."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from helpers.forked import start
 from helpers.runs import options
 from helpers.tiny import SHAPES, SOLUTIONS, make_base, teach
 from safetensors.torch import load_file
@@ -334,36 +333,37 @@ def test_a_run_stays_in_the_data_type_that_it_was_begun_in_whatever_a_later_meas
 def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_uninterrupted_one(
     bases: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:
-    command = [
-        sys.executable, "-m", "memreason", "train", "--dataset", "jsonl", "--data_path", str(data),
-        "--model_name_or_path", str(bases["tied"]), "--dtype", "float32", "--num_train_epochs", "6",
-        "--model_max_length", "96", "--per_device_train_batch_size", "2", "--gradient_accumulation_steps", "1",
-        "--learning_rate", "1e-2", "--lora_dropout", "0.2",
+    arguments = [
+        "train", "--dataset", "jsonl", "--data_path", str(data), "--model_name_or_path", str(bases["tied"]),
+        "--dtype", "float32", "--num_train_epochs", "6", "--model_max_length", "96",
+        "--per_device_train_batch_size", "2", "--gradient_accumulation_steps", "1", "--learning_rate", "1e-2",
+        "--lora_dropout", "0.2",
     ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    log = tmp_path / "log"
 
-    def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*command, "--output_dir", str(folder), *more], env=environment,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    def begin(folder: Path, *more: str) -> BaseProcess:
+        return start([*arguments, "--output_dir", str(folder), *more], log)
 
-    whole = start(tmp_path / "whole")
-    assert whole.wait() == 0, whole.stderr.read().decode()
+    whole = begin(tmp_path / "whole")
+    whole.join()
+    assert whole.exitcode == 0, log.read_text()
 
     killed = tmp_path / "killed"
     moments = iter(["epochs/epoch-1/traces.jsonl", "checkpoint-4/memreason.json", "checkpoint-8/complete",
                     "checkpoint-10/trainer_state.json", "evaluation/metrics.json"])  # fmt: skip
     more: list[str] = []
     for moment in moments:
-        process = start(killed, *more)
+        process = begin(killed, *more)
         deadline = time.time() + 120
-        while not (killed / moment).exists() and process.poll() is None and time.time() < deadline:
+        while not (killed / moment).exists() and process.is_alive() and time.time() < deadline:
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         more = ["--resume"]
     assert not (killed / "metrics.json").exists(), "the last kill came too late to test anything"
-    last = start(killed, "--resume")
-    assert last.wait() == 0, last.stderr.read().decode()
+    last = begin(killed, "--resume")
+    last.join()
+    assert last.exitcode == 0, log.read_text()
 
     one, other = (load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "whole", killed))
     assert one.keys() == other.keys()

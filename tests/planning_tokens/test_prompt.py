@@ -141,4 +141,4 @@ def test_a_chat_model_stops_at_the_end_of_its_turn_and_a_checkpoint_remembers(ba
     assert unit.tokenizer.convert_ids_to_tokens(unit.end_id) == "<|over|>"
     for trace in generate(loaded, [s.question for s in SOLUTIONS]):
         assert "<|over|>" not in trace.text
-        assert "".join(stream(loaded, trace.question)) == trace.text
+        assert "".join(stream(Engine(loaded), Request(trace.question))) == trace.text

@@ -10,6 +10,8 @@ from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.generation.answer import generate
+from memreason.generation.engine import Engine
+from memreason.generation.request import Request
 from memreason.generation.stream import stream
 from memreason.models.build import build
 from memreason.models.load import load

@@ -31,6 +31,10 @@ class UserError(Exception):
         super().__init__(text)
 
 
+class NoRoom(UserError):
+    """Too few tokens are left for an answer."""
+
+
 class Unsupported(Exception):
     """Our own attention cannot compute this model's kind of attention. Nothing was computed; use another way."""
 

@@ -1,6 +1,7 @@
 """The engine: requests come at any time, and no answer depends on what is decoded beside it."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
 from memreason.generation.request import Answer, Request
 from memreason.generation.samples import Token
-from memreason.generation.stream import TextPieces
+from memreason.generation.stream import TextPieces, stream
 from memreason.models.build import build
 from memreason.models.unit import ModelUnit
 from memreason.records import Question, Step
@@ -250,6 +251,84 @@ def test_what_breaks_the_engine_reaches_all_who_wait(unit: ModelUnit) -> None:
         with pytest.raises(RuntimeError, match="broken"):
             handle.wait()
     assert [trace.text for trace in generate(unit, QUESTIONS[:1])]  # and the model is free again
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("where", ["on_token", "on_end", "the pass"])
+def test_nobody_waits_for_ever_wherever_it_broke(unit: ModelUnit, where: str, backend: str) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    engine = Engine(unit, GenerationOptions(2, backend=backend))
+    decoding = Decoding(max_new_tokens=1)
+    callbacks = {where: broken} if where != "the pass" else {}
+    handles = [engine.submit(Request(question, decoding=decoding), **callbacks) for question in QUESTIONS[:3]]  # type: ignore[arg-type]
+    hook = unit.model.get_input_embeddings().register_forward_pre_hook(broken) if not callbacks else None
+    try:
+        with pytest.raises((RuntimeError, UserError), match="broken"):
+            engine.run()
+    finally:
+        if hook:
+            hook.remove()
+    assert all(handle.done for handle in handles)
+
+
+def test_an_unusual_request_harms_nobody(unit: ModelUnit) -> None:
+    (expected,) = generate(unit, QUESTIONS[:1])
+    engine = Engine(unit)
+    plain = engine.submit(Request(QUESTIONS[0]))
+    for options in ({"temperature": 1e-40}, {"temperature": 1e30}, {"temperature": 1.0, "top_k": 10**400}):
+        engine.submit(Request(QUESTIONS[0], decoding=Decoding(**options)))  # type: ignore[arg-type]
+    for ids_ in ((10**6,), (-1,)):
+        with pytest.raises(UserError, match="generated: the ids of this model's tokens"):
+            engine.submit(Request(QUESTIONS[0], generated=ids_))
+    engine.run()
+    assert plain.wait()[0].trace == expected
+
+
+def test_one_model_serves_one_engine_at_a_time_in_a_thread(unit: ModelUnit) -> None:
+    with Engine(unit) as engine:
+        first = engine.submit(Request(QUESTIONS[0]))
+        engine.run()
+        with pytest.raises(UserError, match="in use by an engine of the same thread"):
+            generate(unit, QUESTIONS[:1])
+        again = engine.submit(Request(QUESTIONS[0]))
+        engine.run()
+    assert again.wait()[0].trace == first.wait()[0].trace == generate(unit, QUESTIONS[:1])[0]
+
+
+def test_engines_of_two_models_step_in_turn_in_one_thread(units: dict[str, ModelUnit]) -> None:
+    expected = [generate(unit, QUESTIONS[:2]) for unit in units.values()]
+    engines = [Engine(unit) for unit in units.values()]
+    handles = [[engine.submit(Request(question)) for question in QUESTIONS[:2]] for engine in engines]
+    while [engine.step() for engine in engines].count(True):
+        pass
+    assert [[handle.wait()[0].trace for handle in few] for few in handles] == expected
+
+
+def test_a_sampled_answer_goes_on_as_it_did_too(unit: ModelUnit) -> None:
+    ((whole,),) = answers(unit, [Request(QUESTIONS[0], decoding=WARM)])
+    ((rest,),) = answers(unit, [Request(QUESTIONS[0], generated=tuple(ids(whole)[:7]), decoding=WARM)])
+    assert ids(rest) == ids(whole)[7:]
+    assert (rest.prompt_tokens, rest.completion_tokens) == (whole.prompt_tokens + 7, whole.completion_tokens - 7)
+
+
+def test_the_stream_of_an_answer_ends_where_its_trace_does(unit: ModelUnit) -> None:
+    ((whole,),) = answers(unit, [Request(QUESTIONS[0])])
+    request = Request(QUESTIONS[0], decoding=Decoding(stop=(whole.trace.text[30:34], "nowhere")))
+    ((one,),) = answers(unit, [request])
+    assert "".join(stream(Engine(unit), request)) == one.trace.text
+
+
+def test_a_question_without_room_for_a_well_formed_answer_gives_an_empty_trace(
+    unit: ModelUnit, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = replace(QUESTIONS[0], id="long")
+    while len(unit.layout.encode_prompt(unit.tokenizer, long)) < unit.manifest.model_max_length - 4:
+        long = replace(long, text=f"{long.text}?")
+    one, other = generate(unit, [QUESTIONS[0], long], GenerationOptions(decoding=Decoding(constrained=True)))
+    assert one.well_formed and (other.text, other.truncated) == ("", True)
+    assert "question long is not answered: max_new_tokens" in caplog.text
 
 
 def test_a_model_is_as_it_was_when_nothing_is_left_to_do(unit: ModelUnit) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from tqdm.auto import tqdm
 
-from memreason.errors import UserError
+from memreason.errors import NoRoom, UserError
 from memreason.generation.backends import ENGINES, check_backend
 from memreason.generation.decoding import Decoding
 from memreason.generation.engine import Engine
@@ -94,7 +94,12 @@ def _by_engine(engine: Engine, questions: Sequence[Question], on_trace: Callable
     with engine:
         while True:
             for at in islice(waiting, max(0, engine.room)):
-                engine.submit(Request(questions[at], decoding=engine.options.decoding), on_end=on_end(at))
+                request = Request(questions[at], decoding=engine.options.decoding)
+                try:
+                    engine.submit(request, on_end=on_end(at))
+                except NoRoom as error:
+                    logger.warning(f"question {request.question.id} is not answered: {error}")
+                    on_trace(at, engine.unit.layout.parse(request.question, "", truncated=True))
             if not engine.step():
                 break
 

@@ -57,6 +57,7 @@ class Engine:
         self._again: list[int] = []
         self._arrived: deque[Sample] = deque()
         self._change = Condition()
+        self._open: set[Sample] = set()
         self._scheduler: Scheduler | BatchScheduler | None = None
         self._held = ExitStack()
         self._stays_open = False
@@ -90,11 +91,12 @@ class Engine:
             sample = self._sample(request, prompt, written, min(room, decoding.max_new_tokens or room), number)
             if on_token:
                 sample.on_token = _numbered(on_token, number)
-            sample.on_ended = self._ending(handle, number, written, on_end)
+            sample.on_ended = self._ending(handle, number, written, on_end, len(self._prompts.shots) + len(prompt))
             sample.on_failed = handle.fail
             handle.samples.append(sample)
         with self._change:
             self._arrived.extend(handle.samples)
+            self._open.update(handle.samples)
             self._change.notify_all()
         return handle
 
@@ -103,6 +105,8 @@ class Engine:
         layout, tokenizer = self.unit.layout, self.unit.tokenizer
         if request.steps and request.generated:
             raise UserError("a request continues either steps or ids, not both")
+        if any(not 0 <= id < self.unit.manifest.rows for id in request.generated):
+            raise UserError(f"generated: the ids of this model's tokens are 0 to {self.unit.manifest.rows - 1}")
         written = list(request.generated) or layout.encode_steps(tokenizer, request.steps)
         return [*self._prompts.ids(request.question), *written], written
 
@@ -123,25 +127,34 @@ class Engine:
             forced=_behind(self._calculator.forced, written) if self._calculator else None,
             is_ended=stops.is_ended if stops.any else None,
             allowed=allowed,
-            draws=Draws(decoding, prompt, number) if decoding.temperature else None,
+            draws=Draws(decoding, prompt[: len(prompt) - len(written)], number, len(written))
+            if decoding.temperature
+            else None,
             top_logprobs=decoding.top_logprobs if decoding.wants_logprobs else None,
         )
 
     def _ending(
-        self, handle: Handle, number: int, written: list[int], on_end: Callable[[Answer], None] | None
+        self,
+        handle: Handle,
+        number: int,
+        written: list[int],
+        on_end: Callable[[Answer], None] | None,
+        prompt_tokens: int,
     ) -> Callable[[Sample], None]:
         def on_ended(sample: Sample) -> None:
             handle.samples.remove(sample)  # else the two would keep each other in memory
-            answer = self._answer(handle.request, sample, number, written)
+            answer = self._answer(handle.request, sample, number, written, prompt_tokens)
             handle.answers.append(answer)
             if on_end:
                 on_end(answer)
+            with self._change:
+                self._open.discard(sample)
             if len(handle.answers) == handle.request.decoding.n:
                 handle.ended.set()
 
         return on_ended
 
-    def _answer(self, request: Request, sample: Sample, number: int, written: list[int]) -> Answer:
+    def _answer(self, request: Request, sample: Sample, number: int, written: list[int], prompt_tokens: int) -> Answer:
         unit = self.unit
         ids = [token.id for token in sample.tokens]
         prefix = "".join(unit.layout.prefix)
@@ -155,9 +168,7 @@ class Engine:
         if request.decoding.wants_logprobs:
             means = step_logprobs(unit.layout, unit.tokenizer, text, given, sample.tokens)
             trace = replace(trace, step_logprobs=means)
-        return Answer(
-            number, trace, tuple(sample.tokens), reason, len(self._again) + len(sample.prompt), len(sample.generated)
-        )
+        return Answer(number, trace, tuple(sample.tokens), reason, prompt_tokens, len(sample.generated))
 
     # ---- decoding ----------------------------------------------------------------------------------
 
@@ -184,7 +195,7 @@ class Engine:
         busy = bool(self.waiting or self.under_way)
         if not (self._any_rank(busy) if self._any_rank else busy):
             if not self._stays_open:
-                self.close()
+                self._release()
             return False
         try:
             scheduler = self._scheduler or self._enter()
@@ -230,6 +241,10 @@ class Engine:
         """Give the model back as it was. Answers under way end with an error."""
         if self.waiting or self.under_way:
             self._fail(RuntimeError("the engine was closed"))
+        self._release()
+
+    def _release(self) -> None:
+        """Give the model back. What has arrived meanwhile stays, for the next step."""
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             self._held.close()
@@ -265,12 +280,13 @@ class Engine:
 
     def _fail(self, error: BaseException) -> None:
         """End everything under way with an error."""
-        samples = [*self._arrived]
+        with self._change:
+            samples = [*self._open]
+            self._open.clear()
+            self._arrived.clear()
         if self._scheduler:
-            samples += [*self._scheduler.waiting, *(row.sample for row in self._scheduler.under_way)]
             self._scheduler.waiting.clear()
             self._scheduler.under_way.clear()
-        self._arrived.clear()
         for sample in samples:
             if sample.on_failed:
                 sample.on_failed(error)

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from memreason.answers.choice import option_letters
 from memreason.answers.extract import Kind, kind_of
-from memreason.errors import UserError
+from memreason.errors import NoRoom, UserError
 from memreason.generation.grammar_state import GrammarState
 from memreason.generation.grammar_tables import Answers, Opening, Tables
 from memreason.generation.spelling import Spelling
@@ -80,7 +80,7 @@ class Grammar:
         least = state.least()
         if constrained and least > max_new_tokens:
             need = f"the shortest takes {least} more" if least < math.inf else "the tokenizer cannot spell one"
-            raise UserError(f"max_new_tokens {max_new_tokens} leaves no room for a well-formed answer: {need}")
+            raise NoRoom(f"max_new_tokens {max_new_tokens} leaves no room for a well-formed answer: {need}")
         return state
 
     # ---- the answer line ----------------------------------------------------------------------------

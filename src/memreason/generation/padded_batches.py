@@ -13,7 +13,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -81,18 +80,21 @@ class PaddedBatches:
 
     def batches(self, prompts: Sequence[Sequence[int]], max_new_tokens: Sequence[int], size: int) -> list[range]:
         """The ranges of prompts to decode together, at most ``size`` each. Prompts are sorted by length."""
-        count = len(prompts)
+        count, lengths = len(prompts), [len(prompt) for prompt in prompts]
         even = [range(at, min(at + size, count)) for at in range(0, count, size)]
         first = list(prompts[0]) if count else [self.unit.end_id]
-        if self.sharded or any(max_new_tokens[batch[0]] != max_new_tokens[batch[-1]] for batch in even):
-            reason = self._why_not_padded(first, len(first) + (max_new_tokens[0] if count else 1))
+        if self.sharded or any(lengths[batch[0]] != lengths[batch[-1]] for batch in even):
+            longest = max((sum(pair) for pair in zip(lengths, max_new_tokens, strict=True)), default=1)
+            if self.sharded:  # all processes must decide alike
+                longest = self.unit.manifest.model_max_length
+            reason = self._why_not_padded(first, longest)
             if not reason:
                 return even
             logger.info(f"only prompts of equal length share a batch: {reason}")
         if size > 1 and (reason := self._why_not("beside", lambda: self._stands_beside(first))):
             logger.info(f"one prompt at a time: together with another prompt, {reason}")
             size = 1
-        starts = [at for at in range(count) if at == 0 or max_new_tokens[at] != max_new_tokens[at - 1]]
+        starts = [at for at in range(count) if at == 0 or lengths[at] != lengths[at - 1]]
         return [
             range(at, min(at + size, end))
             for start, end in zip(starts, [*starts[1:], count], strict=True)
@@ -302,7 +304,7 @@ class BatchScheduler:
     def __init__(self, batches: PaddedBatches, size: int):
         self._batches, self._size = batches, size
         self.waiting: deque[Sample] = deque()
-        self.under_way: list[_UnderWay] = []
+        self.under_way: list[Sample] = []
 
     def attending(self) -> AbstractContextManager[None]:
         """Nothing is to be changed in the model."""
@@ -315,13 +317,16 @@ class BatchScheduler:
 
     def step(self) -> None:
         """Answer one batch, and call ``on_ended`` of each answer. With sharded weights, it may be empty here."""
+        for sample in [sample for sample in self.waiting if sample.cancelled]:
+            self.waiting.remove(sample)
+            sample.on_ended(sample)
         waiting = sorted(self.waiting, key=lambda sample: len(sample.prompt))
         rooms = [sample.max_new_tokens for sample in waiting]
         together = self._batches.batches([sample.prompt for sample in waiting], rooms, self._size)
         batch = [waiting[at] for at in together[0]] if together else []
         taken = set(map(id, batch))
         self.waiting = deque(sample for sample in self.waiting if id(sample) not in taken)
-        self.under_way = [_UnderWay(sample) for sample in batch]
+        self.under_way = batch
         self._batches.decode([sample for sample in batch if not sample.cancelled])
         self.under_way = []
         for sample in batch:
@@ -330,11 +335,6 @@ class BatchScheduler:
     def idle(self) -> None:
         """Take part in the work on sharded weights."""
         self.step()
-
-
-@dataclass
-class _UnderWay:
-    sample: Sample
 
 
 def _alike(some: list[int], others: list[int]) -> int:

@@ -93,7 +93,7 @@ class Choices:
         """Choose the token for this place, and add it to its answer."""
         sample, token = self._samples[place], self._ids[place]
         must = sample.forced(sample.generated) if sample.forced else None
-        if must is not None:
+        if must is not None and not (sample.allowed and not sample.allowed.allows(must)):
             token = must
         elif sample.allowed and not sample.allowed.allows(token):
             token = self._among(place, sample.allowed.mask())

@@ -19,10 +19,14 @@ _SORTED = 1024
 
 
 class Draws:
-    """The random numbers of one answer: two for each token (`uniform`), whatever is decoded beside it."""
+    """The random numbers of one answer: two for each token (`uniform`), whatever is decoded beside it.
 
-    def __init__(self, decoding: Decoding, prompt: Sequence[int], sample: int):
-        self.decoding = decoding
+    They are those of the question, the ids of ``prompt``. Of an answer that goes on behind ``written`` ids, the first
+    numbers are left out: so it goes on as it did.
+    """
+
+    def __init__(self, decoding: Decoding, prompt: Sequence[int], sample: int, written: int = 0):
+        self.decoding, self._written = decoding, written
         key = f"{decoding.seed} {sample} {' '.join(map(str, prompt))}".encode()
         self._generator = np.random.Generator(
             np.random.Philox(key=int.from_bytes(hashlib.blake2b(key, digest_size=16).digest()))
@@ -30,7 +34,8 @@ class Draws:
         self._numbers = np.empty((0, 2))
 
     def uniform(self, place: int, again: bool = False) -> float:
-        """A number from [0, 1) for the token at ``place`` of the answer; another one if a token is drawn ``again``."""
+        """A number from [0, 1) for token number ``place`` behind those written; another one to draw ``again``."""
+        place += self._written
         while place >= len(self._numbers):
             self._numbers = np.concatenate([self._numbers, self._generator.random((64, 2))])
         return float(self._numbers[place, int(again)])
@@ -55,7 +60,8 @@ def draw(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
     def column(values: list[float]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.float32, device=device)[:, None]
 
-    scores = logits.float() / column([one.settings.temperature for one in draws])
+    logits = logits.float()
+    scores = (logits - logits.amax(-1, keepdim=True)) / column([max(one.settings.temperature, 1e-6) for one in draws])
     least = _least(scores, [one.settings for one in draws], column)
     if least is not None:
         scores = scores.masked_fill(scores < least, -torch.inf)
@@ -71,7 +77,7 @@ def draw(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
     # Rounding may put the target at the very end of its block, behind the last possible token.
     last = _BLOCK - 1 - (within > 0).flip(-1).to(torch.uint8).argmax(-1, keepdim=True)
     place = torch.minimum(torch.searchsorted(sums, target - before, right=True), last)
-    return (block * _BLOCK + place)[:, 0]
+    return (block * _BLOCK + place)[:, 0].clamp_max(logits.shape[1] - 1)
 
 
 def _least(scores: torch.Tensor, settings: Sequence[Decoding], column) -> torch.Tensor | None:  # type: ignore[no-untyped-def]
@@ -82,7 +88,7 @@ def _least(scores: torch.Tensor, settings: Sequence[Decoding], column) -> torch.
     if most := max(one.top_k for one in settings):
         best = scores.topk(min(most, scores.shape[1]), -1).values
         at = torch.tensor([min(one.top_k or 1, scores.shape[1]) - 1 for one in settings], device=scores.device)[:, None]
-        bounds.append(torch.where(column([one.top_k for one in settings]) > 0, best.gather(1, at), -torch.inf))
+        bounds.append(torch.where(column([min(one.top_k, 1) for one in settings]) > 0, best.gather(1, at), -torch.inf))
     if any(one.top_p < 1 for one in settings):
         wanted = column([one.top_p for one in settings])
         total = scores.logsumexp(-1, keepdim=True)

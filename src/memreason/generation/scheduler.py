@@ -17,7 +17,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from memreason.generation.kv_cache import SlotCache
 from memreason.generation.samples import Choices, Sample
-from memreason.generation.slot_attention import SlotAttention, attending_over
+from memreason.generation.slot_attention import SlotAttention, attending_by_slots, reading_into
 from memreason.generation.slot_pass import Row, logits_of
 from memreason.generation.slot_proof import prove_once
 
@@ -60,7 +60,7 @@ class Scheduler:
 
     def attending(self) -> AbstractContextManager[None]:
         """Within this context, the model attends over the slots."""
-        return attending_over(self.model, self._slots)
+        return attending_by_slots(self.model)
 
     @property
     def room(self) -> int:
@@ -71,6 +71,11 @@ class Scheduler:
         """Make one pass over all answers under way and those that can join, and call ``on_ended`` of those that end."""
         for sample in self._drop_cancelled():
             sample.on_ended(sample)
+        with reading_into(self.model, self._slots):
+            self._pass()
+
+    def _pass(self) -> None:
+        """Read what is pending, take over what is chosen, and report."""
         joined = self._join()
         rows = [*self.under_way, *joined]
         if not rows:
@@ -101,7 +106,8 @@ class Scheduler:
         """Make a pass over a token that is not used: all processes must make the same number of passes over sharded
         weights."""
         row = Row(0, self._slots.cache.shared_length, [0])
-        logits_of(self.model, self._slots, [], [row])
+        with reading_into(self.model, self._slots):
+            logits_of(self.model, self._slots, [], [row])
 
     def _drop_cancelled(self) -> list[Sample]:
         gone = [row.sample for row in self.under_way if row.sample.cancelled]

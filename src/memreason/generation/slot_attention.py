@@ -9,7 +9,7 @@ needs anything else, which its options or its mask show, Unsupported is raised.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -306,10 +306,26 @@ def attending_over(model: PreTrainedModel, slots: SlotAttention) -> Iterator[Non
 
     Raises Unsupported if the model does not allow to choose its attention.
     """
+    with attending_by_slots(model), reading_into(model, slots):
+        yield
+
+
+def attending_by_slots(model: PreTrainedModel) -> AbstractContextManager[None]:
+    """Within this context, ``model`` attends over the slots that `reading_into` names for each pass.
+
+    Raises Unsupported if the model does not allow to choose its attention.
+    """
+    return attention_implementation(model, _NAME)
+
+
+@contextmanager
+def reading_into(model: PreTrainedModel, slots: SlotAttention) -> Iterator[None]:
+    """Within this context, and in this thread, passes read into ``slots``. It is for one pass: between passes, another
+    engine may work in the same thread."""
     token = _current.set(slots)
     try:
         # Sharded weights are gathered into memory that training uses again, so this must not be an inference tensor.
-        with attention_implementation(model, _NAME), torch.no_grad() if is_sharded(model) else torch.inference_mode():
+        with torch.no_grad() if is_sharded(model) else torch.inference_mode():
             yield
     finally:
         _current.reset(token)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from memreason.answers.thoughts import without_thoughts
 from memreason.generation.samples import Token
-from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PlanningTokens
+from memreason.planning_tokens.layout import PLAN_FIRST, PLAN_ONLY, PlanningTokens
+from memreason.planning_tokens.prompt import ANSWER_PHRASE
 
 
 def step_logprobs(
@@ -29,17 +31,23 @@ def step_logprobs(
 
 
 def _lines(layout: PlanningTokens, text: str) -> list[int | None]:
-    """The number of the line of each step, and last that of the answer line; None where there is none."""
+    """The number of the line of each step, and last that of the answer line; None where there is none, and where the
+    text holds thoughts, which are no lines of steps."""
     steps, answer = layout.read(text)
     lines = text.split("\n")
-    if layout.placement not in (EACH_STEP, FRONT):
-        last = next((number for number, line in enumerate(lines) if answer and layout.read(line).answer), None)
-        return [*(number + 1 if layout.placement == PLAN_FIRST else None for number in range(len(steps))), last]
+    plan = layout.read(lines[0]).steps if layout.placement in (PLAN_FIRST, PLAN_ONLY) else ()
     found: list[int | None] = []
-    for number in range(len(lines)):
-        before = layout.read("\n".join(lines[: number + 1]))
-        if len(before.steps) > len(found):
-            found.append(number)
-        if before.answer and len(found) == len(steps):
-            return [*found, number]
-    return [*(found if len(found) == len(steps) else [None] * len(steps)), None]
+    last: int | None = None
+    if plan and not plan[0].text:  # else the text has no plan
+        answers = [i for i, line in enumerate(lines) if i and line.strip().startswith(ANSWER_PHRASE)]
+        last = next((i for i in answers if i > len(plan)), answers[0] if answers else None)
+        found = [i for i, line in enumerate(lines[:last]) if i and line.strip()]
+    elif without_thoughts(text) == text:
+        for number, line in enumerate(lines):
+            read = layout.read(line)
+            if read.answer and len(found) == len(steps):
+                last = number
+                break
+            found += [number] if read.steps else []
+    found = found[: len(steps)]
+    return [*found, *[None] * (len(steps) - len(found)), last if answer else None]

@@ -14,13 +14,19 @@ _TAIL = 24
 """How many of the last tokens are searched for a finished answer line, or for a text that is not longer."""
 
 
+def held_back(text: str, stops: Sequence[str]) -> int:
+    """How many characters at the end of ``text`` may belong to one of ``stops``."""
+    lengths = (n for stop in stops for n in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:n]))
+    return max(lengths, default=0)
+
+
 class Stops:
     """The ``texts`` that end an answer. With ``after_answer``, the end of an answer line ends it too: for models that
     were not trained to write an end token."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], after_answer: bool):
         self._tokenizer, self._texts, self._after_answer = tokenizer, texts, after_answer
-        self._tail = max([_TAIL, *(len(text) + 8 for text in texts)])  # a token has at least a byte
+        self._tail = max([_TAIL, *(len(text.encode()) + 8 for text in texts)])  # a token has at least a byte
 
     @property
     def any(self) -> bool:

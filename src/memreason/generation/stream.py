@@ -12,6 +12,7 @@ from memreason.errors import UserError
 from memreason.generation.engine import Engine
 from memreason.generation.request import Request
 from memreason.generation.samples import Token
+from memreason.generation.stops import Stops, held_back
 
 _INCOMPLETE = "\ufffd"
 """What stands for a character of which a token has only some bytes."""
@@ -69,13 +70,18 @@ def stream(engine: Engine, request: Request) -> Iterator[str]:
     thread = Thread(target=run, daemon=True)
     thread.start()
     pieces = TextPieces(engine.unit.tokenizer)
+    stops = Stops(engine.unit.tokenizer, request.decoding.stop, bool(engine.options.shots))
     try:
         yield "".join(engine.unit.layout.prefix)
+        text, told = "", 0
         while token := tokens.get():
-            if text := pieces.add(token.id):
-                yield text
-        if text := pieces.rest():
-            yield text
+            text += pieces.add(token.id)
+            clear = min(len(stops.cut(text, 0)), len(text) - held_back(text, request.decoding.stop))
+            if told < clear:
+                yield text[told:clear]
+                told = clear
+        if rest := stops.cut(text + pieces.rest(), 0)[told:]:
+            yield rest
     finally:  # also if the caller closes the iterator
         handle.cancel()
         thread.join()

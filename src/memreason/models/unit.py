@@ -39,6 +39,7 @@ class ModelUnit:
     tokenizer: PreTrainedTokenizerBase
     manifest: Manifest
     _in_use: RLock = field(default_factory=RLock, repr=False, compare=False)
+    _is_merged: bool = field(default=False, repr=False, compare=False)
 
     @property
     def layout(self) -> PlanningTokens:
@@ -60,10 +61,18 @@ class ModelUnit:
         """Inside this context: the model in evaluation mode with its adapters merged (`merged_for_a_while`).
 
         In mode `prefix-tuning` there is nothing to merge, and this is the base model, to be used with `prefix_cache`.
-        Only one thread at a time can be inside; others wait.
+        Only one thread at a time can be inside; others wait. Raises UserError where the same thread is inside already:
+        it would wait for itself.
         """
-        with self._in_use, merged_for_a_while(self.model) as model:
-            yield model.get_base_model() if self._has_prefix else model
+        with self._in_use:
+            if self._is_merged:
+                raise UserError("this model is in use by an engine of the same thread; close that engine first")
+            self._is_merged = True
+            try:
+                with merged_for_a_while(self.model) as model:
+                    yield model.get_base_model() if self._has_prefix else model
+            finally:
+                self._is_merged = False
 
     @property
     def _has_prefix(self) -> bool:

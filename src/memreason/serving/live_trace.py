@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memreason.generation.stops import held_back
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
 from memreason.planning_tokens.names import ANSWER
 from memreason.planning_tokens.prompt import ANSWER_PHRASE
@@ -90,9 +91,3 @@ class LiveTrace:
 def grown(told: str, now: str) -> str:
     """What ``now`` has beyond what was told; nothing where it does not go on from there."""
     return now[len(told) :] if now.startswith(told) else ""
-
-
-def held_back(text: str, stops: Sequence[str]) -> int:
-    """How many characters at the end of ``text`` may belong to one of ``stops``."""
-    lengths = (n for stop in stops for n in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:n]))
-    return max(lengths, default=0)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from memreason.generation.step_logprobs import step_logprobs
+from memreason.generation.stops import held_back
 from memreason.generation.stream import TextPieces
-from memreason.serving.live_trace import LiveTrace, News, grown, held_back
+from memreason.serving.live_trace import LiveTrace, News, grown
 from memreason.serving.replies import Json, TokenTexts, steps_of
 
 if TYPE_CHECKING:

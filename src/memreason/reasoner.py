@@ -130,7 +130,7 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     checkpoint says; ``device`` is one of `DEVICES` (see `choose_device`).
     Raises UserError where ``path`` is not a checkpoint, or where its base model cannot be loaded.
     """
-    _check_checkpoint(Path(path))
+    check_checkpoint(Path(path))
     with _quietly():
         unit = load_unit(Path(path), base, dtype, device=choose_device(device))
     # Not the whole config: a checkpoint can answer, whatever stands there about its training.
@@ -163,7 +163,7 @@ def _question(question: object, options: Sequence[str] = (), name: str = "") -> 
     return Question("asked", one_line(question), "", tuple(one_line(option) for option in options))
 
 
-def _check_checkpoint(path: Path) -> None:
+def check_checkpoint(path: Path) -> None:
     """Raise UserError where ``path`` is not a checkpoint; the advice in it depends on what is there instead."""
     if is_checkpoint(path):
         return
@@ -173,17 +173,17 @@ def _check_checkpoint(path: Path) -> None:
         )
         hint = did_you_mean(path.name, beside) or (
             "; train one first (`memreason train --config demo` makes runs/demo), or say where yours is. "
-            "Only checkpoints of memreason can be asked; `memreason evaluate` also takes base models"
+            "This needs a checkpoint of memreason; `memreason evaluate` also takes base models"
         )
         raise UserError(f"checkpoint {path}: no such folder{hint}")
     if checkpoints := [folder.name for folder in path.glob("checkpoint-*") if is_checkpoint(folder)]:
         raise UserError(
             f"{path}: no memreason.json in it, so its run is not finished; go on with it by the same `memreason train` "
-            f"and --resume, or ask {path / max(checkpoints, key=lambda name: (len(name), name))}"
+            f"and --resume, or take {path / max(checkpoints, key=lambda name: (len(name), name))}"
         )
     if (path / "config.json").is_file() and not (path / "adapter_config.json").is_file():
         raise UserError(
-            f"{path}: no memreason.json in it: it is a base model, and only checkpoints of memreason can be asked; "
+            f"{path}: no memreason.json in it: it is a base model, and this needs a checkpoint of memreason; "
             f"train it first (memreason train --model_name_or_path {path} …), or ask it a dataset's questions with "
             "`memreason evaluate`"
         )

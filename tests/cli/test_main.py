@@ -340,7 +340,7 @@ class TestCheckpoints:
             main(["ask", "Is Rome the capital of Italy?", "--model_name_or_path", str(tmp_path / "run"), "--json"]) == 0
         )
         answer = json.loads(capsys.readouterr().out)
-        assert set(answer) == {"steps", "answer", "well_formed"}
+        assert set(answer) == {"steps", "answer", "well_formed", "truncated"}
         assert main(["ask", "Is Rome the capital of Italy?", "--model_name_or_path", str(tmp_path / "run")]) == 0
 
     def test_a_question_must_be_asked(self, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,7 +123,7 @@ def test_a_repository_that_cannot_be_written_to_is_said_before_the_model_is_load
     ],
 )
 def test_options_that_do_not_fit_each_other_are_refused(
-    options: list[str], message: str, capsys: pytest.CaptureFixture
+    checkpoint: Path, options: list[str], message: str, capsys: pytest.CaptureFixture
 ) -> None:
-    assert main(["export", "runs/none", *options]) == 2
+    assert main(["export", str(checkpoint), *options]) == 2
     assert message in capsys.readouterr().err

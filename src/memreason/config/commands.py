@@ -118,6 +118,7 @@ class EvaluateConfig:
         for flag, minimum in (("num_test", 0), ("k_shot", 0), ("per_device_eval_batch_size", 1), ("show", 0)):
             check_at_least(flag, getattr(self, flag), minimum)
         check_choice("generation_backend", self.generation_backend or BACKENDS[0], BACKENDS)
+        _check_sampling(self.temperature, self.top_p, self.seed)
 
 
 @dataclass
@@ -144,3 +145,11 @@ class AskConfig:
     def __post_init__(self) -> None:
         if self.n > 1 and not self.temperature:
             raise UserError(f"--n {self.n}: without a --temperature all answers are the same; add --temperature 1")
+        _check_sampling(self.temperature, self.top_p, self.seed)
+
+
+def _check_sampling(temperature: float, top_p: float, seed: int) -> None:
+    """Raise UserError for options that would do nothing."""
+    for name, value, default in (("top_p", top_p, 1.0), ("seed", seed, 0)):
+        if value != default and not temperature:
+            raise UserError(f"--{name} {value}: without a --temperature nothing is drawn; add --temperature 1")

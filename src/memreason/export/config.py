@@ -36,7 +36,7 @@ class ExportConfig:
     dtype: str | None = option(
         None, "data type of the written weights: float32, bfloat16 or float16 (default: the checkpoint's)"
     )
-    gguf_type: str = option("f16", "type of the matrices in the file of --to gguf", GGUF_TYPES)
+    gguf_type: str | None = option(None, "--to gguf: type of the matrices in the file (default: f16)", GGUF_TYPES)
     max_shard_size: str = option("5GB", "largest file of weights; a larger model is written as several files")
     verify_questions: int = option(
         20, "questions to which the written model must give the same answers as the checkpoint before it is kept"
@@ -60,7 +60,9 @@ class ExportConfig:
         if not self.model_name_or_path:
             raise UserError("the checkpoint is missing: memreason export CHECKPOINT --to …")
         check_choice("to", self.to, list(TARGETS))
-        check_choice("gguf_type", self.gguf_type, list(GGUF_TYPES))
+        if self.gguf_type and self.to != "gguf":
+            raise UserError(f"--gguf_type is for --to gguf, and not for --to {self.to}")
+        check_choice("gguf_type", self.gguf_type or GGUF_TYPES[0], list(GGUF_TYPES))
         if self.dtype:
             check_choice("dtype", self.dtype, [name for name in DTYPES if name != "auto"])
         check_at_least("verify_questions", self.verify_questions, 0)

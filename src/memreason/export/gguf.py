@@ -9,7 +9,7 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from memreason.export.base import Exported, check_output, files_in, new_folder, write_marker
-from memreason.export.config import ExportConfig
+from memreason.export.config import GGUF_TYPES, ExportConfig
 from memreason.export.gguf_architectures import architecture_of
 from memreason.export.gguf_file import Source, open_source, read_back, write_gguf
 from memreason.export.gguf_run import is_installed
@@ -44,15 +44,16 @@ def export(config: ExportConfig) -> Exported:
         end_id = manifest.planning_tokens.end_id(load_tokenizer(str(config.checkpoint)))
         chat = manifest.planning_tokens.prompt_template == CHAT
         source = open_source(merged, set(manifest.token_ids.values()), end_id, chat, config.checkpoint)
-        path = folder / f"{name}-{config.gguf_type.upper()}.gguf"
-        write_gguf(source, path, config.gguf_type, name)
+        type_ = config.gguf_type or GGUF_TYPES[0]
+        path = folder / f"{name}-{type_.upper()}.gguf"
+        write_gguf(source, path, type_, name)
         tensors, error = read_back(source, path)
         checks = {"tensors": f"{tensors} read back, relative error at most {error:.1e}"}
         if is_installed():
             unit = load(merged, device=choose_device(config.device))
             checks |= compare(unit, config, path, source.words.chat_template)
         write_marker(folder, config.to, checks)
-    return Exported(config.folder, files_in(config.folder), checks, _notes(source))
+    return Exported(config.folder, files_in(config.folder), checks, _notes(source, config.folder / path.name))
 
 
 def _check_architecture(config: ExportConfig, manifest: Manifest) -> None:
@@ -64,8 +65,9 @@ def _check_architecture(config: ExportConfig, manifest: Manifest) -> None:
     architecture_of(AutoConfig.from_pretrained(path).get_text_config(), config.checkpoint)
 
 
-def _notes(source: Source) -> tuple[str, ...]:
-    notes = list(source.words.notes)
+def _notes(source: Source, path: Path) -> tuple[str, ...]:
+    notes = [f"To run it: llama-server -m {path} --jinja; a message is a question, options follow on a second line.",
+             *source.words.notes]  # fmt: skip
     if source.context_length < source.tensors.config.max_position_embeddings:
         notes.append(f"llama.cpp has no windows for this model, so texts end at {source.context_length} tokens.")
     if not is_installed():

@@ -20,6 +20,8 @@ _CARD = """# {title}
 
 ## Use it with memreason
 
+memreason is installed from its source: `pip install PATH_OF_THE_CHECKOUT`.
+
 ```python
 from huggingface_hub import snapshot_download
 from memreason import load

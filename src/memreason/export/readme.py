@@ -9,9 +9,9 @@ from memreason.models.manifest import Manifest
 
 _MERGED = """# {name}
 
-Written by `memreason export --to merged`: {base}, with what a memreason checkpoint trained merged into its
-weights. It is a plain {dtype} model, and programs that use it need nothing of memreason. The code below runs in the
-folder that holds `{name}`.
+Written by `memreason export --to merged`: {base}, with the planning tokens and adapters of a
+memreason checkpoint merged into its weights. It is a plain {dtype} model, and programs that use it need nothing of
+memreason. The code below runs in the folder that holds `{name}`.
 
 ## Use it
 
@@ -81,8 +81,9 @@ written = model.generate(**prompt, do_sample=False, max_length={limit}, eos_toke
 print(tokenizer.decode(written[prompt["input_ids"].shape[1] :], skip_special_tokens=True))
 ```
 
-The base model is what `adapter_config.json` names. The chat template puts a question as training did; options follow it
-on a second line, as in `Options: A. Seoul B. Tokyo`.
+The base model is what `adapter_config.json` names, which is fetched from the hub at the first use; where there is no
+hub, put the folder of a copy there. The chat template puts a question as training did; options follow it on a second
+line, as in `Options: A. Seoul B. Tokyo`.
 
 ## Servers
 

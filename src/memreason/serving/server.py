@@ -42,6 +42,8 @@ def serve(config: ServeConfig, on_ready: Callable[[str], None]) -> int:
     config.check_host(key)
     with _bound(config.host, config.port) as listener:
         server = Server(config, key, on_ready)
+        if hasattr(signal, "SIGHUP"):  # a closed terminal; uvicorn knows the other two
+            signal.signal(signal.SIGHUP, server.handle_exit)
         server.run([listener])
     return server.exit_code
 
@@ -85,6 +87,7 @@ class Server(uvicorn.Server):
             return
         self.force_exit = self.should_exit = True
         self.exit_code = 128 + sig
+        logging.getLogger("uvicorn.error").disabled = True  # that what is under way is cut off is no error now
         self.service.thread.abandon()
         signal.signal(sig, signal.SIG_DFL)  # a third one ends the process
 

@@ -17,7 +17,7 @@ def test_an_answer_as_one_json_object_and_as_lines(
     ask = ["ask", "Is Rome the capital of Italy?", "--model_name_or_path", str(tmp_path)]
     assert main([*ask, "--json"]) == 0
     trace = json.loads(capsys.readouterr().out)
-    assert set(trace) == {"steps", "answer", "well_formed"}
+    assert set(trace) == {"steps", "answer", "well_formed", "truncated"}
     assert main(ask) == 0
     page = capsys.readouterr().out
     assert all(step["text"].split()[0] in page for step in trace["steps"] if step["text"].split())

@@ -26,6 +26,7 @@ UNSEEN_QUESTION = "Kenya uses the rupee. Is this true?"
 
 COLOURS = {MEMORY: "cyan", REASON: "magenta"}
 GREEDY = Decoding()
+NO_ANSWER = "  answer  none (it was cut off at the length limit, or ended without an answer line)"
 
 EXAMPLES = f"""examples:
   memreason ask "{FIRST_QUESTION}"              # asks the checkpoint in runs/demo
@@ -70,7 +71,9 @@ def run(argv: Sequence[str]) -> None:
 
 def _row(trace: Trace) -> dict[str, object]:
     steps = [{"type": step.type, "text": step.text} for step in trace.steps]
-    row: dict[str, object] = {"steps": steps, "answer": trace.answer, "well_formed": trace.well_formed}
+    row: dict[str, object] = {
+        "steps": steps, "answer": trace.answer, "well_formed": trace.well_formed, "truncated": trace.truncated,
+    }  # fmt: skip
     return row if trace.step_logprobs is None else {**row, "step_logprobs": trace.step_logprobs}
 
 
@@ -83,6 +86,8 @@ def print_trace(console: Console, trace: Trace) -> None:
         show(console, sure, style="dim", end="")
         show(console, f"{type_:>8}  ", style=COLOURS.get(type_, "bold" if type_ == "answer" else "blue"), end="")
         show(console, text, style="bold" if type_ == "answer" else "")
+    if not trace.answer:
+        show(console, NO_ANSWER, style="bold")
 
 
 def print_stream(
@@ -91,17 +96,20 @@ def print_stream(
     """Print an answer line by line as it is written, each with its step type in colour."""
     layout, pieces = reasoner.unit.layout, reasoner.stream(question, options, decoding)
     if layout.placement not in (EACH_STEP, FRONT):  # a plan is read together with the lines after it
-        _print_line(console, layout, "".join(pieces))
-        return
-    rest = ""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split("\n")
-        for line in lines:
-            _print_line(console, layout, line)
-    _print_line(console, layout, rest)
+        answered = _print_line(console, layout, "".join(pieces))
+    else:
+        rest, answered = "", False
+        for piece in pieces:
+            *lines, rest = (rest + piece).split("\n")
+            for line in lines:
+                answered |= _print_line(console, layout, line)
+        answered |= _print_line(console, layout, rest)
+    if not answered:
+        show(console, NO_ANSWER, style="bold")
 
 
-def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
+def _print_line(console: Console, layout: PlanningTokens, line: str) -> bool:
+    """Print a line; whether it has the answer."""
     steps, answer = layout.read(line)
     for step in steps:
         show(console, f"{step.type:>8}  ", style=COLOURS.get(step.type, "blue"), end="")
@@ -109,6 +117,7 @@ def _print_line(console: Console, layout: PlanningTokens, line: str) -> None:
     if answer:
         show(console, "  answer  ", style="bold", end="")
         show(console, answer, style="bold")
+    return bool(answer)
 
 
 COMMAND = Command("ask", "ask a checkpoint one question", EXAMPLES, run, ('"QUESTION"', "question"))

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.export.base import Exported
+from memreason.models.manifest import is_checkpoint
 from memreason.runtime.terminal import show, show_json
 
 EXAMPLES = """examples:
@@ -26,6 +27,10 @@ def run(argv: Sequence[str]) -> None:
     from memreason.export.targets import TARGETS
 
     (config,) = COMMAND.parse((ExportConfig,), argv)
+    if not is_checkpoint(config.checkpoint):  # torch is needed only to say what is wrong
+        from memreason.reasoner import check_checkpoint
+
+        check_checkpoint(config.checkpoint)
     quiet_transformers()
     exported = import_module(TARGETS[config.to]).export(config)
     if config.json:

@@ -75,7 +75,7 @@ def test_an_answer_that_takes_too_long_ends_with_an_error_and_frees_its_place(ch
             assert caught.value.status_code == 504 and caught.value.code == "timeout"
             with pytest.raises(openai.APIError, match=r"within 0\.3 seconds"):
                 list(client(address).chat.completions.create(**ASK, stream=True))
-            assert not server.service.thread.jobs
+            until(lambda: not server.service.thread.jobs)
         until(lambda: idle(server))
 
 

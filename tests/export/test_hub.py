@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -15,7 +14,7 @@ import yaml
 from helpers.hub_server import TOKEN, Hub
 from helpers.tiny import SOLUTIONS, make_base, teach
 from helpers.units import config, train_a_little
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard
 
 from memreason import load
 from memreason.cli.main import main
@@ -47,17 +46,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Hub, str]]:
-    hub = Hub()
-    with hub.running() as url:
-        monkeypatch.setattr(constants, "ENDPOINT", url)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield hub, url
-
-
 def published(*arguments: object) -> dict:
     """The result of the command, which must print no token."""
     with redirect_stdout(StringIO()) as page, redirect_stderr(StringIO()) as errors:
@@ -67,17 +55,14 @@ def published(*arguments: object) -> dict:
 
 
 @pytest.mark.slow
-def test_what_is_published_is_loaded_by_the_code_of_its_card(
-    checkpoint: Path, hub: tuple[Hub, str], tmp_path: Path
-) -> None:
-    stand_in, url = hub
+def test_what_is_published_is_loaded_by_the_code_of_its_card(checkpoint: Path, hub: Hub, tmp_path: Path) -> None:
     code = []
     for what in ("merged", "adapter"):
         folder = tmp_path / what
         name = f"me/capitals-{what}"
         result = published(checkpoint, "--push_to_hub", name, "--what", what, "--output_dir", folder)
-        assert result["checks"]["published"] == f"{url}/{name}"
-        files = stand_in.repositories[name]
+        assert result["checks"]["published"] == f"{hub.url}/{name}"
+        files = hub.repositories[name]
         assert set(files) - {".gitattributes"} == set(result["files"]) == {path.name for path in folder.iterdir()}
         for path, content in files.items():
             assert TOKEN.encode() not in content and str(checkpoint.parents[1]).encode() not in content, path
@@ -89,7 +74,12 @@ def test_what_is_published_is_loaded_by_the_code_of_its_card(
         assert yaml.safe_load(files["config.yaml"])["data_path"] == "data"
         code += re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
     assert len(code) == 4
-    here = os.environ | {"HF_ENDPOINT": url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path)}
+    here = os.environ | {
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(tmp_path),
+    }
     command = [sys.executable, "-c", "\nprint('=====')\n".join(code)]
     # The base model is a folder: it must lie in the working folder.
     ran = subprocess.run(command, cwd=checkpoint.parents[1], env=here, capture_output=True, text=True)
@@ -102,14 +92,14 @@ def test_what_is_published_is_loaded_by_the_code_of_its_card(
 
 
 def test_a_repository_that_cannot_be_written_to_is_said_before_the_model_is_loaded(
-    checkpoint: Path, hub: tuple[Hub, str], tmp_path: Path, capsys: pytest.CaptureFixture
+    checkpoint: Path, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    hub[0].repositories["me/taken"] = {"pytorch_model.bin": b""}
+    hub.repositories["me/taken"] = {"pytorch_model.bin": b""}
     command = ["export", str(checkpoint), "--to", "hub", "--output_dir", str(tmp_path / "out")]
     assert main([*command, "--push_to_hub", "me/taken"]) == 2
     assert "--overwrite_repository" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
-    assert not any(request.startswith("POST") for request in hub[0].seen)
+    assert not any(request.startswith("POST") for request in hub.seen)
 
 
 @pytest.mark.parametrize(

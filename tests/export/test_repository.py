@@ -1,28 +1,15 @@
 """A repository of the hub: found, checked and sent to; with a stand-in for the hub on the loopback address."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.hub_server import TOKEN, Hub
+from helpers.hub_server import Hub
 from huggingface_hub import constants
 
 from memreason.errors import UserError
 from memreason.export.repository import Repository
 
 CARD = b"---\nbase_model: some/base\nlicense: mit\n---\n"
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """The stand-in, set as the hub of this process."""
-    hub = Hub()
-    with hub.running() as url:
-        monkeypatch.setattr(constants, "ENDPOINT", url)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield hub
 
 
 @pytest.fixture(params=["one commit", "as it is with Xet"])

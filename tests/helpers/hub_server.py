@@ -29,6 +29,7 @@ class Hub:
     """
 
     def __init__(self) -> None:
+        self.url = ""
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.private: set[str] = set()
         self.large: dict[str, bytes] = {}
@@ -53,7 +54,8 @@ class Hub:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            self.url = f"http://127.0.0.1:{server.server_port}"
+            yield self.url
         finally:
             server.shutdown()
             thread.join()

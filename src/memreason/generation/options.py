@@ -15,7 +15,7 @@ class GenerationOptions:
     ``batch_size`` answers are generated at once. ``shots`` is a text before every question (`few_shot_text`), for base
     models; ``demonstrations`` chooses solved examples for the prompt of each question. With ``use_calculator``, results
     in marks such as `<<48/2=24>>` are computed, and not left to the model. ``backend`` says what generates the answers,
-    one of `config.data.BACKENDS`. ``decoding`` says how each answer is decoded, unless a request says it.
+    one of `config.data.BACKENDS`. ``decoding`` says how `answer_each` decodes; a request to the engine says it itself.
     """
 
     batch_size: int = 64

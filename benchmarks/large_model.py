@@ -106,7 +106,7 @@ def answer(unit: ModelUnit, questions: int, new_tokens: int) -> dict[str, float]
                 if name == "memreason":
                     scheduler = Scheduler(model, -1, questions, 64 + new_tokens)
                     scheduler.prove(asked[0])
-                    scheduler.waiting.extend(Sample(prompt, new_tokens, lambda sample: None) for prompt in asked)
+                    scheduler.waiting.extend(Sample(prompt, new_tokens) for prompt in asked)
                     with scheduler.attending():
                         while scheduler.waiting or scheduler.under_way:
                             scheduler.step()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Condition, Event
 from types import TracebackType
 
@@ -32,6 +32,21 @@ from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate
 
 DEFAULT = GenerationOptions()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A request, the ids of its question, those of its answer that are already there, and what ends the answer."""
+
+    request: Request
+    question: list[int]
+    written: list[int]
+    stops: Stops
+
+    @property
+    def prompt(self) -> list[int]:
+        """What stands before the ids that are generated, without the shots."""
+        return [*self.question, *self.written]
 
 
 class Engine:
@@ -78,20 +93,19 @@ class Engine:
         thread that steps. Raises UserError where the question leaves no room for an answer, where there is no such step
         type, or where this model's answers cannot be constrained.
         """
-        prompt, written = self._prompt(request)
-        limit = self.unit.manifest.model_max_length
-        if (room := limit - len(prompt)) <= 0:
+        work = self._prepare(request)
+        limit, tokens = self.unit.manifest.model_max_length, len(work.prompt)
+        if (room := limit - tokens) <= 0:
             raise UserError(
-                f"the question has {len(prompt)} tokens, and {limit} is the most this model takes, answer included; "
+                f"the question has {tokens} tokens, and {limit} is the most this model takes, answer included; "
                 "shorten the question"
             )
-        decoding = request.decoding
         handle = Handle(request)
-        for number in range(decoding.n):
-            sample = self._sample(request, prompt, written, min(room, decoding.max_new_tokens or room), number)
+        for number in range(request.decoding.n):
+            sample = self._sample(work, min(room, request.decoding.max_new_tokens or room), number)
             if on_token:
                 sample.on_token = _numbered(on_token, number)
-            sample.on_ended = self._ending(handle, number, written, on_end, len(self._prompts.shots) + len(prompt))
+            sample.on_ended = self._ending(handle, work, number, on_end)
             sample.on_failed = handle.fail
             handle.samples.append(sample)
         with self._change:
@@ -100,67 +114,58 @@ class Engine:
             self._change.notify_all()
         return handle
 
-    def _prompt(self, request: Request) -> tuple[list[int], list[int]]:
-        """The ids before what is generated, and how many of them, at their end, are a part of the answer."""
+    def _prepare(self, request: Request) -> _Work:
         layout, tokenizer = self.unit.layout, self.unit.tokenizer
         if request.steps and request.generated:
-            raise UserError("a request continues either steps or ids, not both")
+            raise UserError("a request continues either steps or ids, not both: leave one of them out")
         if any(not 0 <= id < self.unit.manifest.rows for id in request.generated):
             raise UserError(f"generated: the ids of this model's tokens are 0 to {self.unit.manifest.rows - 1}")
         written = list(request.generated) or layout.encode_steps(tokenizer, request.steps)
-        return [*self._prompts.ids(request.question), *written], written
+        stops = Stops(tokenizer, request.decoding.stop, bool(self.options.shots))
+        return _Work(request, self._prompts.ids(request.question), written, stops)
 
-    def _sample(self, request: Request, prompt: list[int], written: list[int], room: int, number: int) -> Sample:
-        decoding = request.decoding
+    def _sample(self, work: _Work, room: int, number: int) -> Sample:
+        request, decoding, written = work.request, work.request.decoding, work.written
         allowed = None
         if decoding.constrained or decoding.next_type:
             if self.options.shots:
-                raise UserError("answers behind shots have no form that could be required of them")
+                raise UserError("answers behind shots cannot be constrained: they have no planning tokens")
             allowed = self._grammar.start(
                 request.question, self.answer_kind, room, written, decoding.constrained, decoding.next_type
             )
-        stops = Stops(self.unit.tokenizer, decoding.stop, bool(self.options.shots))
         return Sample(
-            prompt,
+            work.prompt,
             room,
-            on_ended=lambda sample: None,
             forced=_behind(self._calculator.forced, written) if self._calculator else None,
-            is_ended=stops.is_ended if stops.any else None,
+            is_ended=work.stops.is_ended if work.stops.any else None,
             allowed=allowed,
-            draws=Draws(decoding, prompt[: len(prompt) - len(written)], number, len(written))
-            if decoding.temperature
-            else None,
+            draws=Draws(decoding, work.question, number, len(written)) if decoding.temperature else None,
             top_logprobs=decoding.top_logprobs if decoding.wants_logprobs else None,
         )
 
     def _ending(
-        self,
-        handle: Handle,
-        number: int,
-        written: list[int],
-        on_end: Callable[[Answer], None] | None,
-        prompt_tokens: int,
+        self, handle: Handle, work: _Work, number: int, on_end: Callable[[Answer], None] | None
     ) -> Callable[[Sample], None]:
         def on_ended(sample: Sample) -> None:
             handle.samples.remove(sample)  # else the two would keep each other in memory
-            answer = self._answer(handle.request, sample, number, written, prompt_tokens)
+            answer = self._answer(work, sample, number)
             handle.answers.append(answer)
             if on_end:
                 on_end(answer)
             with self._change:
                 self._open.discard(sample)
-            if len(handle.answers) == handle.request.decoding.n:
+            if len(handle.answers) == work.request.decoding.n:
                 handle.ended.set()
 
         return on_ended
 
-    def _answer(self, request: Request, sample: Sample, number: int, written: list[int], prompt_tokens: int) -> Answer:
-        unit = self.unit
-        ids = [token.id for token in sample.tokens]
+    def _answer(self, work: _Work, sample: Sample, number: int) -> Answer:
+        unit, request = self.unit, work.request
         prefix = "".join(unit.layout.prefix)
-        given = prefix + unit.tokenizer.decode(written, skip_special_tokens=False)
-        whole = prefix + unit.tokenizer.decode([*written, *ids], skip_special_tokens=False)
-        text = Stops(unit.tokenizer, request.decoding.stop, bool(self.options.shots)).cut(whole, len(given))
+        given = prefix + unit.tokenizer.decode(work.written, skip_special_tokens=False)
+        ids = [*work.written, *(token.id for token in sample.tokens)]
+        whole = prefix + unit.tokenizer.decode(ids, skip_special_tokens=False)
+        text = work.stops.cut(whole, len(given))
         reason: FinishReason = "cancelled" if sample.cancelled else "length"
         if text != whole or sample.generated[-1:] == [unit.end_id]:
             reason = "stop"
@@ -168,6 +173,7 @@ class Engine:
         if request.decoding.wants_logprobs:
             means = step_logprobs(unit.layout, unit.tokenizer, text, given, sample.tokens)
             trace = replace(trace, step_logprobs=means)
+        prompt_tokens = len(self._prompts.shots) + len(work.prompt)
         return Answer(number, trace, tuple(sample.tokens), reason, prompt_tokens, len(sample.generated))
 
     # ---- decoding ----------------------------------------------------------------------------------
@@ -288,8 +294,7 @@ class Engine:
             self._scheduler.waiting.clear()
             self._scheduler.under_way.clear()
         for sample in samples:
-            if sample.on_failed:
-                sample.on_failed(error)
+            sample.on_failed(error)
 
 
 def _numbered(on_token: Callable[[int, Token], None], number: int) -> Callable[[Token], None]:

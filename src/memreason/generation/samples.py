@@ -39,14 +39,14 @@ class Allowed(Protocol):
 class Sample:
     """An answer to generate: the continuation of ``prompt``, by at most ``max_new_tokens`` ids, the end token included.
 
-    ``on_ended`` is called when it has ended, ``on_token`` for every token before. A sample that is ``cancelled`` ends
-    before the next pass.
+    ``on_ended`` is called when it has ended, ``on_failed`` where it never will because something broke, and
+    ``on_token`` for every token but the end token. A sample that is ``cancelled`` ends before the next pass.
     """
 
     prompt: Sequence[int]
     max_new_tokens: int
-    on_ended: Callable[[Sample], None]
-    on_failed: Callable[[BaseException], None] | None = None
+    on_ended: Callable[[Sample], None] = lambda sample: None
+    on_failed: Callable[[BaseException], None] = lambda error: None
     on_token: Callable[[Token], None] | None = None
     forced: Callable[[list[int]], int | None] | None = None
     """From the generated ids, the only id that may follow (None: the model is free)."""

@@ -19,6 +19,7 @@ from memreason.config.run import CONFIG
 from memreason.evaluation import results
 from memreason.evaluation.files import METRICS, TRACES, TRACES_TO_READ
 from memreason.evaluation.score import UNMATCHED, Unmatched
+from memreason.export.base import MARKER
 from memreason.label.resume import settings_path
 from memreason.label.solutions_and_rejects import rejects_path
 from memreason.llm.cache import TABLES
@@ -26,6 +27,7 @@ from memreason.models.manifest import MANIFEST, Manifest
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import TraceRow
 from memreason.step_types.store import RECORD, STEPS, TENSORS
+from memreason.training.run_folder import TRACKER_RUNS
 
 PAGE = Path(__file__).with_name("formats.md")
 _JSON = {"None": "null", "bool": "true or false", "int": "integer", "float": "number", "str": "text", "Any": "anything"}
@@ -294,6 +296,8 @@ does not know the number refuses the file by name.
 | `before/`, `evaluation/`, `epochs/epoch-…/` of a run | evaluations: `{TRACES}`, `{TRACES_TO_READ}`, `{METRICS}` |
 | `checkpoint-…/` of a run | `{MANIFEST}`, `{CONFIG}`, the weights, `trainer_state.json` |
 | `evaluation-…/`, or `--output_dir` | what `memreason evaluate` finds: an evaluation |
+| `logs/` of a run | `{TRACKER_RUNS}`: tracker → the id of its run (only with `--report_to`) |
+| an export | `{MARKER}`, and the files of its form |
 | `…-score/`, or `--output_dir` | what `memreason score` finds: an evaluation, and `{UNMATCHED}` |
 """
     benchmark = """## `benchmark.json`
@@ -302,7 +306,7 @@ does not know the number refuses the file by name.
 the command, `work` (what was to be done, in tokens), `ceiling` (the machine's own rates, measured in every round), and
 for each section of `--what` an object of contestants: the figures of their turns, medians first.
 """
-    export = """## `memreason_export.json`
+    export = f"""## `{MARKER}`
 
 An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
 `checks`, the figures of what was verified, by name.

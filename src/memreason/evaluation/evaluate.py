@@ -33,7 +33,7 @@ from memreason.runtime.devices import choose_device
 from memreason.runtime.disk_list import DiskList
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw, load_data
-from memreason.tasks.registry import ALIASES, TASKS, check_name
+from memreason.tasks.registry import ALIASES, check_name, task_of
 
 EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
@@ -90,12 +90,9 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
     trained = is_checkpoint(config.model_name_or_path)
     if config.output_dir and distributed.is_main():
         check_folder(Path(config.output_dir))
-    data, unit, batch_size = _checkpoint(config) if trained else _base(config)
+    data, unit, batch_size, ablations = _checkpoint(config) if trained else _base(config)
     task = load_data(data)
-    demonstrations = None
-    if trained:
-        ablations = read_config(Path(config.model_name_or_path)).ablations
-        demonstrations = demonstrations_of(ablations, data, task)
+    demonstrations = demonstrations_of(ablations, data, task)
     shots = [] if trained else draw_shots(task, config.k_shot, data.split_seed)
     if config.num_test:  # of atlas too: it is made with the sizes of training, then questions are drawn from it
         splits = {name: draw(solutions, config.num_test, data.split_seed) for name, solutions in task.splits.items()}
@@ -136,8 +133,8 @@ def _folder_name(config: EvaluateConfig) -> str:
     return "-".join([EVALUATION, *(str(value) for value in options if value is not None)])
 
 
-def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
-    """The data options, the unit and the batch size for a trained checkpoint."""
+def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int, AblationConfig]:
+    """The data options, the unit, the batch size and the ablations for a trained checkpoint."""
     folder = Path(config.model_name_or_path)
     frozen = read_config(folder)
     options = frozen.options()
@@ -161,17 +158,18 @@ def _checkpoint(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
         )
     given = ["data_path", "split_seed", "model_max_length", "use_calculator", "generation_backend"]
     check_name(data.dataset)
-    if not TASKS[ALIASES.get(data.dataset, data.dataset)].made_to_size:
+    if not ((task := task_of(data.dataset)) and task.made_to_size):
         given.append("num_test")
     data = replace(data, **{name: value for name in given if (value := getattr(config, name)) is not None})
     device = choose_device(config.device)
     bits = bits_to_load(config.load_in_8bit, config.load_in_4bit)
     unit = load(folder, config.base_model_name_or_path, config.dtype, bits, config.model_max_length, device)
-    return data, unit, config.per_device_eval_batch_size or frozen.training.per_device_eval_batch_size
+    batch_size = config.per_device_eval_batch_size or frozen.training.per_device_eval_batch_size
+    return data, unit, batch_size, frozen.ablations
 
 
-def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
-    """The data options, the unit and the batch size for a base model."""
+def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int, AblationConfig]:
+    """The data options, the unit, the batch size and the ablations for a base model."""
     name = config.model_name_or_path
     if not config.dataset:
         what = "has no memreason.json in it" if Path(name).is_dir() else "is no folder here"
@@ -195,4 +193,4 @@ def _base(config: EvaluateConfig) -> tuple[DataConfig, ModelUnit, int]:
     )
     bits = bits_to_load(config.load_in_8bit, config.load_in_4bit)
     unit = load_base(name, config.dtype or "auto", data.model_max_length, bits, choose_device(config.device))
-    return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE
+    return data, unit, config.per_device_eval_batch_size or BASE_BATCH_SIZE, AblationConfig()

@@ -17,6 +17,7 @@ from memreason.errors import UserError
 from memreason.runtime.files import LONGEST, parse_json
 from memreason.runtime.reading import reading
 from memreason.tasks.agent_json import read_array
+from memreason.tasks.fields import without_letters
 
 QUESTION_FIELDS = ("question", "input", "problem", "query", "text", "inputs")
 """Where a task of lm-evaluation-harness may have its question; the first of these fields that holds a text counts."""
@@ -92,10 +93,7 @@ def _options(doc: dict[str, Any]) -> list[str]:
     options = options.get("text", []) if isinstance(options, dict) else options
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         return []
-    letters = [re.match(r"\s*(?:\(([A-Z])\)|([A-Z])[.):])\s*", option) for option in options]
-    if all(match and (match[1] or match[2]) == chr(65 + place) for place, match in enumerate(letters)):
-        return [option[match.end() :] for option, match in zip(options, letters, strict=True) if match]
-    return options
+    return list(without_letters(options)[0])
 
 
 def _first_text(value: object) -> str | None:
@@ -110,8 +108,11 @@ def _from_inspect(place: str, sample: dict[str, Any]) -> Generation:
     with reading(f"{place}: not a sample of Inspect", _WHOLE):
         asked, output = sample["input"], sample["output"]
         written = output.get("choices") or []
+        text = output.get("completion") if written else None
+        if written and text is None:
+            text = _content(written[0]["message"])
         row = Generation(
-            generated_text=output.get("completion", _content(written[0]["message"])) if written else None,
+            generated_text=text,
             question=asked if isinstance(asked, str) else _content([m for m in asked if m["role"] == "user"][-1]),
             options=list(sample.get("choices") or ()),
             id=str(sample["id"]),

@@ -13,7 +13,7 @@ from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAc
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.records import Verdict
 from memreason.tasks.base import Task
-from memreason.tasks.registry import ALIASES, TASKS
+from memreason.tasks.registry import ALIASES, task_of
 
 EVALUATION = "evaluation"
 
@@ -44,7 +44,7 @@ class RunRecord:
     @property
     def task(self) -> Task | None:
         """The description of the dataset."""
-        return TASKS.get(self.dataset)
+        return task_of(self.dataset)
 
     @property
     def from_hub(self) -> bool:

@@ -7,6 +7,7 @@ errors, from KeyError to a panic of Rust code.
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import reprlib
 import types
@@ -69,9 +70,13 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+_hints = functools.cache(typing.get_type_hints)
+"""The types of a class's fields; files have a row of the same class on each line."""
+
+
 def check_fields(kind: type, values: Mapping[str, Any]) -> None:
     """Raise TypeError where a value in ``values`` is not of the type that the dataclass ``kind`` declares for it."""
-    for name, hint in typing.get_type_hints(kind).items():
+    for name, hint in _hints(kind).items():
         if name in values and not fits(values[name], hint):
             raise TypeError(f"{name} is {shown(values[name])}, which is no {_named(hint)}")
 

@@ -53,9 +53,14 @@ ALIASES = {
 """Name of a dataset in the paper's own scripts (one of them is misspelled) → our name for it."""
 
 
+def task_of(name: str) -> Task | None:
+    """The description of a dataset, by its name or an alias; None for an unknown name."""
+    return TASKS.get(ALIASES.get(name, name))
+
+
 def answer_kind_of(name: str) -> AnswerKind | None:
     """The kind of a dataset's answers; None where it depends on the data, and for an unknown name."""
-    task = TASKS.get(ALIASES.get(name, name))
+    task = task_of(name)
     return task.answer_kind if task else None
 
 

@@ -11,7 +11,7 @@ from typing import overload
 
 from transformers.utils import logging as transformers_logging
 
-from memreason.config.run import CONFIG, read_options
+from memreason.config.run import recorded_options
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import answer_each
 from memreason.generation.decoding import Decoding
@@ -134,7 +134,7 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     with _quietly():
         unit = load_unit(Path(path), base, dtype, device=choose_device(device))
     # Not the whole config: a checkpoint can answer, whatever stands there about its training.
-    options = read_options(Path(path)) if (Path(path) / CONFIG).is_file() else {}
+    options = recorded_options(Path(path))
     if options.get("use_demonstrations"):
         logger.warning(f"{path} was trained with solved examples before each question, and is asked without them here")
     kind = answer_kind_of(str(options.get("dataset", "")))

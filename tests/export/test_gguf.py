@@ -69,7 +69,8 @@ def test_llama_cpp_does_what_the_model_does(name: str, tmp_path: Path):
 
 @runs_files
 def test_weights_in_a_wrong_order_are_found(checkpoint: Path, tmp_path: Path):
-    merged, path = write_merged(checkpoint, tmp_path / "merged"), tmp_path / "wrong.gguf"
+    merged, path = tmp_path / "merged", tmp_path / "wrong.gguf"
+    write_merged(checkpoint, merged)
     unit = load(merged)
     source = open_source(merged, set(unit.manifest.token_ids.values()), unit.end_id, False, checkpoint)
     source.tensors.kind = replace(source.kind, paired=False)

@@ -56,7 +56,8 @@ def test_each_shape_and_mode_is_a_plain_model_with_the_same_logits(
     bases: dict[str, Path], shape: str, mode: str, tmp_path: Path
 ) -> None:
     unit = trained(bases[shape], tmp_path / "run", mode)
-    folder = write_merged(tmp_path / "run", tmp_path / "merged", max_shard_size="20KB")
+    folder = tmp_path / "merged"
+    assert write_merged(tmp_path / "run", folder, max_shard_size="20KB") == []
     model, info = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
     assert not any(info.values())
     assert len(list(folder.glob("model-*.safetensors"))) > 2
@@ -71,7 +72,8 @@ def test_each_shape_and_mode_is_a_plain_model_with_the_same_logits(
 
 
 def test_what_stands_beside_the_weights_is_plain_and_portable(checkpoint: Path, tmp_path: Path) -> None:
-    folder = write_merged(checkpoint, tmp_path / "merged", dtype="bfloat16")
+    folder = tmp_path / "merged"
+    write_merged(checkpoint, folder, dtype="bfloat16")
     config = json.loads((folder / "config.json").read_text())
     assert config["dtype"] == config["torch_dtype"] == "bfloat16"
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"]
@@ -117,6 +119,9 @@ def test_differences_are_refused() -> None:
     for result, theirs in [(same, one + 1e-3), (same | {"answers": ["b"]}, one), (same | {"prompts": [[2]]}, one)]:
         with pytest.raises(UserError, match="does not do what the checkpoint does"):
             compared(reference, result, {"0": theirs})
+    two = replace(reference, texts=[[1], [1]], beside=[one, one], merged=[one, one])
+    with pytest.raises(UserError, match="does not do"):
+        compared(two, same, {"0": one, "1": one * torch.nan})
     with pytest.raises(UserError, match="does not do"):  # a wrong merge, faithfully written
         compared(replace(reference, beside=[one * 1.1]), same, {"0": one})
 
@@ -137,7 +142,8 @@ def test_a_checkpoint_of_quantized_training_is_merged_into_the_base_models_own_w
 ) -> None:
     shutil.copytree(checkpoint, tmp_path / "run")
     replace(read_manifest(checkpoint), bits=8).write(tmp_path / "run")
-    folder = write_merged(tmp_path / "run", tmp_path / "out")
+    folder = tmp_path / "out"
+    write_merged(tmp_path / "run", folder)
     assert json.loads((folder / MANIFEST).read_text())["bits"] is None
     unit = load(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(folder)

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import yaml
@@ -37,10 +36,6 @@ class Hub:
         self.role = "write"
         self.refuses: tuple[str, int] | None = None
         self.seen: list[str] = []
-
-    def add(self, name: str, folder: Path) -> None:
-        """A repository with the files in ``folder``."""
-        self.repositories[name] = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     @contextmanager
     def running(self) -> Iterator[str]:

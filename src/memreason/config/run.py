@@ -109,6 +109,11 @@ def read_options(folder: Path) -> dict[str, Any]:
     return options
 
 
+def recorded_options(folder: Path) -> dict[str, Any]:
+    """As `read_options`; empty where there is no config file. Raises UserError where it is damaged."""
+    return read_options(folder) if (folder / CONFIG).is_file() else {}
+
+
 def read_config(folder: Path, options: Mapping[str, Any] | None = None) -> RunConfig:
     """The frozen config in ``folder``; UserError where there is none, or it is damaged.
 

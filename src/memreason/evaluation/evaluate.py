@@ -15,7 +15,7 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import read_config
 from memreason.errors import UserError
-from memreason.evaluation.files import check_folder, write_result, write_traces
+from memreason.evaluation.files import EVALUATION, check_folder, write_result, write_traces
 from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.results import EvaluationResult
 from memreason.generation.answer import answer_each
@@ -35,7 +35,6 @@ from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw, load_data
 from memreason.tasks.registry import ALIASES, check_name, task_of
 
-EVALUATION = "evaluation"
 BASE_BATCH_SIZE, BASE_MAX_LENGTH = 64, 512
 
 

@@ -21,6 +21,8 @@ from memreason.runtime.files import atomic_write, create_beside, json_line, read
 from memreason.runtime.reading import check_fields
 
 TRACES, TRACES_TO_READ, METRICS = "traces.jsonl", "traces.txt", "metrics.json"
+EVALUATION = "evaluation"
+"""The folder of a run that holds the evaluation of its test splits."""
 EVALUATION_FILES = (TRACES, TRACES_TO_READ, METRICS)
 """The files that an evaluation writes into its folder."""
 

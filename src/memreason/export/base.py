@@ -75,16 +75,18 @@ def new_folder(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     folder = folder.resolve()  # else a link would be replaced, and not the folder that it leads to
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.parent / f".{folder.name}.{os.urandom(6).hex()}"
+    replaced = beside.with_name(f"{beside.name}.old")
     beside.mkdir()
     try:
         yield beside
         check_output(folder, overwrite)  # another process may have written it meanwhile
-        replaced = beside.with_name(f"{beside.name}.old")
         if folder.exists():
             folder.rename(replaced)
         beside.rename(folder)
         shutil.rmtree(replaced, ignore_errors=True)
     except BaseException:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
         raise
 

@@ -80,8 +80,10 @@ def with_chat_template(
     White space around a message is taken away. Raises UserError where the ids differ for all of the questions.
     """
     best: tuple[list[Question], str] | None = None
+    expected = [layout.encode_prompt(tokenizer, question) for question in questions]
     for template in _candidates(tokenizer, layout):
-        wrong = [question for question in questions if not _is_equal(tokenizer, layout, template, question)]
+        pairs = zip(questions, expected, strict=True)
+        wrong = [question for question, ids in pairs if _ids(tokenizer, template, question) != ids]
         if best is None or len(wrong) < len(best[0]):
             best = wrong, template
     assert best is not None
@@ -117,7 +119,7 @@ def _filled(template: str, base: str = "", **values: Any) -> str:
     return Template(template).substitute(written, base=base)
 
 
-def _is_equal(tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens, template: str, question: Question) -> bool:
+def _ids(tokenizer: PreTrainedTokenizerBase, template: str, question: Question) -> list[int]:
     messages = [{"role": "user", "content": message_text(question)}]
     ids = tokenizer.apply_chat_template(messages, chat_template=template, add_generation_prompt=True, return_dict=False)
-    return list(ids) == layout.encode_prompt(tokenizer, question)
+    return list(ids)

@@ -34,12 +34,18 @@ class ExportConfig:
         None, "the base model, if it is no longer at the place that the checkpoint names"
     )
     dtype: str | None = option(
-        None, "data type of the written weights: float32, bfloat16 or float16 (default: the checkpoint's)"
+        None,
+        "data type of the written weights (of an adapter, that of its verification): float32, bfloat16 or float16 "
+        "(default: the checkpoint's)",
     )
     gguf_type: str | None = option(None, "--to gguf: type of the matrices in the file (default: f16)", GGUF_TYPES)
-    max_shard_size: str = option("5GB", "largest file of weights; a larger model is written as several files")
+    max_shard_size: str = option(
+        "5GB", "--to merged: largest file of weights; a larger model is written as several files"
+    )
     verify_questions: int = option(
-        20, "questions to which the written model must give the same answers as the checkpoint before it is kept"
+        20,
+        "questions that the written model is asked: with --to merged it must answer as the checkpoint does to be "
+        "kept; with --to gguf equal answers are counted",
     )
     device: str = option("auto", DEVICE_HELP, DEVICES)
     push_to_hub: str | None = option(

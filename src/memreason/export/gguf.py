@@ -8,13 +8,13 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from memreason.export.base import Exported, check_output, files_in, new_folder, write_marker
+from memreason.export.base import Exported, files_in, new_folder, write_marker
 from memreason.export.config import GGUF_TYPES, ExportConfig
 from memreason.export.gguf_architectures import architecture_of
 from memreason.export.gguf_file import Source, open_source, read_back, write_gguf
 from memreason.export.gguf_run import is_installed
 from memreason.export.gguf_verify import compare
-from memreason.export.merged import check_can_merge, write_merged
+from memreason.export.merged import check_can_merge, notes_on_use, write_merged
 from memreason.models.base import base_of
 from memreason.models.load import load
 from memreason.models.manifest import Manifest, read_manifest
@@ -33,13 +33,13 @@ def export(config: ExportConfig) -> Exported:
     manifest = read_manifest(config.checkpoint)
     check_can_merge(config.checkpoint, manifest)
     _check_architecture(config, manifest)
-    check_output(config.folder, config.overwrite_output_dir)
     name = config.checkpoint.resolve().name
     with (
         new_folder(config.folder, config.overwrite_output_dir) as folder,
         tempfile.TemporaryDirectory(prefix=".merged.", dir=folder.parent) as work,
     ):
-        merged = write_merged(config.checkpoint, Path(work), config.base_model_name_or_path, config.dtype)
+        merged = Path(work)
+        differing = write_merged(config.checkpoint, merged, config.base_model_name_or_path, config.dtype)
         gc.collect()
         end_id = manifest.planning_tokens.end_id(load_tokenizer(str(config.checkpoint)))
         chat = manifest.planning_tokens.prompt_template == CHAT
@@ -53,7 +53,8 @@ def export(config: ExportConfig) -> Exported:
             unit = load(merged, device=choose_device(config.device))
             checks |= compare(unit, config, path, source.words.chat_template)
         write_marker(folder, config.to, checks)
-    return Exported(config.folder, files_in(config.folder), checks, _notes(source, config.folder / path.name))
+    notes = (*_notes(source, config.folder / path.name), *notes_on_use(config.checkpoint, manifest, differing))
+    return Exported(config.folder, files_in(config.folder), checks, notes)
 
 
 def _check_architecture(config: ExportConfig, manifest: Manifest) -> None:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from memreason.errors import UserError
 from memreason.export.config import ExportConfig
 from memreason.export.gguf_run import Request, replies
-from memreason.export.questions import questions_of, some_of
+from memreason.export.questions import fitting, questions_of, some_of
 from memreason.generation.answer import generate
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.prompt import message_text
@@ -41,7 +41,7 @@ def compare(unit: ModelUnit, config: ExportConfig, path: Path, template: str | N
     rounding.
     """
     tokenizer, names = unit.tokenizer, unit.manifest.token_ids
-    questions = _fitting(unit, list(questions_of(config.checkpoint)))
+    questions = fitting(unit, list(questions_of(config.checkpoint)))
     tried = some_of(questions, config.verify_questions)
     prompts = [unit.layout.encode_prompt(tokenizer, question) for question in tried]
     traces = generate(unit, tried, progress="answers of the model") if tried else []
@@ -67,12 +67,6 @@ def compare(unit: ModelUnit, config: ExportConfig, path: Path, template: str | N
         checks["log_probabilities"] = _compare_log_probabilities(path, _log_probabilities(unit, sequences), rest)
         checks |= _compare_traces(unit, prompts, traces, written)
     return checks
-
-
-def _fitting(unit: ModelUnit, questions: Sequence[Question]) -> list[Question]:
-    """Those whose prompts leave room for an answer."""
-    limit = unit.manifest.model_max_length
-    return [question for question in questions if len(unit.layout.encode_prompt(unit.tokenizer, question)) < limit]
 
 
 def _chat(unit: ModelUnit, question: Question, **options: Any) -> Any:

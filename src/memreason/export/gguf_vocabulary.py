@@ -16,6 +16,7 @@ from gguf import GGUFWriter, TokenType
 from transformers import PreTrainedTokenizerBase
 
 from memreason.errors import UserError
+from memreason.planning_tokens.layout import opening_ids
 
 _SPACE = "▁"
 """What stands for a space in the texts of sentencepiece's tokens."""
@@ -153,7 +154,7 @@ def _tokens(
 
 def _opens(tokenizer: PreTrainedTokenizerBase, place: object) -> bool:
     """Whether the begin token stands before every text."""
-    opening = [id for id in tokenizer.encode("") if id != tokenizer.eos_token_id]
+    opening = opening_ids(tokenizer)
     if opening not in ([], [tokenizer.bos_token_id]):
         raise _refused(place, f"it puts the ids {opening} before every text")
     return bool(opening)

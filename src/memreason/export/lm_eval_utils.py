@@ -70,5 +70,4 @@ def _verdict(doc: dict[str, Any], response: str) -> Verdict:
 @cache
 def _settings() -> tuple[PlanningTokens, AnswerKind]:
     settings = json.loads((FOLDER / "settings.json").read_text(encoding="utf-8"))
-    tokens = settings["planning_tokens"] | {"step_types": tuple(settings["planning_tokens"]["step_types"])}
-    return PlanningTokens(**tokens), settings["answer_kind"]
+    return PlanningTokens.from_json(settings["planning_tokens"]), settings["answer_kind"]

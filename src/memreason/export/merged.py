@@ -15,13 +15,13 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from memreason.config.checks import PREFIX_TUNING
-from memreason.config.run import CONFIG, read_options
+from memreason.config.run import recorded_options
 from memreason.errors import UserError
-from memreason.export.base import Exported, check_dense, check_output, files_in, new_folder, write_marker
+from memreason.export.base import Exported, check_dense, files_in, new_folder, write_marker
 from memreason.export.chat_template import with_chat_template
 from memreason.export.config import ExportConfig
 from memreason.export.older_readers import make_readable
-from memreason.export.questions import questions_of, some_of
+from memreason.export.questions import fitting, questions_of, some_of
 from memreason.export.readme import merged_readme
 from memreason.export.verify import Reference, add_merged, in_fresh_process, reference_of
 from memreason.generation.backends import plain
@@ -43,7 +43,6 @@ def export(config: ExportConfig) -> Exported:
     """
     manifest = read_manifest(config.checkpoint)
     check_can_merge(config.checkpoint, manifest)
-    check_output(config.folder, config.overwrite_output_dir)
     questions = questions_of(config.checkpoint)
     with (
         new_folder(config.folder, config.overwrite_output_dir) as folder,
@@ -56,10 +55,10 @@ def export(config: ExportConfig) -> Exported:
         device = choose_device(config.device)
         checks = in_fresh_process(folder, reference, device, Path(work), bar)
         recorded = {question: text for question, text in questions.items() if text is not None}
-        if recorded and read_manifest(folder).dtype == manifest.dtype:
-            checks["as_evaluate_recorded"] = _as_recorded(reference, manifest, recorded)
-        notes = _notes(config.checkpoint, manifest, differing)
         written = read_manifest(folder)
+        if recorded and written.dtype == manifest.dtype:
+            checks["as_evaluate_recorded"] = _as_recorded(reference, manifest, recorded)
+        notes = notes_on_use(config.checkpoint, manifest, differing)
         readme = merged_readme(config.folder.resolve().name, reference.example, written, checks, notes)
         (folder / "README.md").write_text(readme, encoding="utf-8")
         write_marker(folder, config.to, checks)
@@ -72,9 +71,10 @@ def write_merged(
     base: str | None = None,
     dtype: str | None = None,
     max_shard_size: str = "5GB",
-) -> Path:
+) -> list[Question]:
     """Write the checkpoint, with its adapters merged, as plain safetensors with tokenizer, chat template and generation
-    config into ``folder``, which must be empty or not there; returns ``folder``.
+    config into ``folder``, which must be empty or not there. Returns the questions of the evaluation whose prompts
+    other programs read in other ids than training.
 
     Nothing is verified here. ``base`` is the base model, if it has moved; ``dtype`` the data type of the weights
     (default: the checkpoint's). There is one copy of the model in memory, and one file of its weights beside it.
@@ -82,9 +82,9 @@ def write_merged(
     """
     check_can_merge(checkpoint, read_manifest(checkpoint))
     unit = load(checkpoint, base, dtype, bits=0, device=choose_device("cpu"))
-    with_chat_template(unit.tokenizer, unit.layout, list(questions_of(checkpoint)))
+    differing = with_chat_template(unit.tokenizer, unit.layout, list(questions_of(checkpoint)))
     _write(plain(unit.merge()), unit, folder, max_shard_size)
-    return folder
+    return differing
 
 
 def check_can_merge(checkpoint: Path, manifest: Manifest) -> None:
@@ -119,9 +119,10 @@ def _write_with_reference(
         config.checkpoint, config.base_model_name_or_path, config.dtype, bits=0, device=choose_device(config.device)
     )
     differing = with_chat_template(unit.tokenizer, unit.layout, questions)
-    fitting = _fitting(unit, [question for question in questions if question not in differing])
-    tried = some_of(fitting, config.verify_questions)
-    others = [question for question in fitting if question not in set(tried)]
+    usable = fitting(unit, [question for question in questions if question not in differing])
+    tried = some_of(usable, config.verify_questions)
+    chosen = set(tried)
+    others = [question for question in usable if question not in chosen]
     reference = reference_of(unit, [*tried, *others])
     bar.set_description("merging and writing")
     model = plain(unit.merge())
@@ -130,12 +131,6 @@ def _write_with_reference(
     bar.set_description("answers of the checkpoint")
     add_merged(model, unit, reference, generation_settings(unit), len(tried), bar)
     return reference, differing
-
-
-def _fitting(unit: ModelUnit, questions: Sequence[Question]) -> list[Question]:
-    """Those whose prompts leave room for an answer."""
-    limit = unit.manifest.model_max_length
-    return [question for question in questions if len(unit.layout.encode_prompt(unit.tokenizer, question)) < limit]
 
 
 def _write(model: PreTrainedModel, unit: ModelUnit, folder: Path, max_shard_size: str) -> None:
@@ -163,8 +158,10 @@ def _as_recorded(reference: Reference, manifest: Manifest, recorded: dict[Questi
     return f"{same} of {len(reference.answers)}"
 
 
-def _notes(checkpoint: Path, manifest: Manifest, differing: Sequence[Question]) -> tuple[str, ...]:
-    options = read_options(checkpoint) if (checkpoint / CONFIG).is_file() else {}
+def notes_on_use(checkpoint: Path, manifest: Manifest, differing: Sequence[Question]) -> tuple[str, ...]:
+    """What a user of the merged model should know, one sentence each. ``differing`` are questions whose prompts other
+    programs read in other ids than training."""
+    options = recorded_options(checkpoint)
     notes = []
     if manifest.bits:
         notes.append(

@@ -7,7 +7,9 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from memreason.config.checks import PREFIX_TUNING
 from memreason.evaluation.results import EvaluationResult, Metrics
+from memreason.export.readme import listed
 from memreason.export.run_record import RunRecord, base_name
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PLAN_FIRST, PLAN_ONLY
 from memreason.planning_tokens.names import ANSWER
@@ -187,7 +189,7 @@ def _method(run: RunRecord) -> str:
 def _matters(name: str, mode: str) -> bool:
     """Whether an option has an effect in this mode of training."""
     if name == "num_virtual_tokens":
-        return mode == "prefix-tuning"
+        return mode == PREFIX_TUNING
     return "lora" in mode if name.startswith("lora") else True
 
 
@@ -215,7 +217,7 @@ def _data(run: RunRecord, licence: Mapping[str, str]) -> str:
     lines.append(f"The base model is `{base_name(manifest)}`{revision}.")
     stated = licence.get("license_name") or licence.get("license")
     lines.append(f"Its licence: {stated}." if stated else "Its licence is not recorded here; see its page.")
-    return _list(lines)
+    return listed(lines)
 
 
 def _results(run: RunRecord) -> str:
@@ -247,7 +249,7 @@ def _results(run: RunRecord) -> str:
     if run.options:
         data = ", with the same data," if run.options.get("data_path") else ""
         text.append(f"`memreason evaluate FOLDER`{data} measures the model in this repository's folder again.")
-    return f"{_table(columns, rows)}\n{_list(text)}"
+    return f"{_table(columns, rows)}\n{listed(text)}"
 
 
 def _figures(metrics: Metrics) -> tuple[str, ...]:
@@ -297,11 +299,7 @@ def _limits(run: RunRecord, what: str) -> str:
             f"The figures are for the base model's weights as in `{manifest.base_revision}`. Without memreason, "
             f"those of `{manifest.hub_id}` are loaded, for which nothing was measured."
         )
-    return _list(limits)
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "".join(f"- {line}\n" for line in lines)
+    return listed(limits)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from memreason.config.run import CONFIG, read_options
-from memreason.evaluation.files import TRACES, read_traces
+from memreason.config.run import recorded_options
+from memreason.evaluation.files import EVALUATION, TRACES, read_traces
 from memreason.records import Question
+
+if TYPE_CHECKING:
+    from memreason.models.unit import ModelUnit
 
 _OURS = (
     ("Is Sydney the capital of Australia?", ()),
@@ -40,12 +44,18 @@ def questions_of(checkpoint: Path) -> dict[Question, str | None]:
     There is none either where the evaluation did what other programs do not: it showed solved examples, or it computed
     the results in marks such as `<<48/2=24>>`.
     """
-    path = checkpoint / "evaluation" / TRACES
+    path = checkpoint / EVALUATION / TRACES
     if not path.is_file():
         return {Question(f"ours-{i}", text, "", options): None for i, (text, options) in enumerate(_OURS)}
-    options = read_options(checkpoint) if (checkpoint / CONFIG).is_file() else {}
+    options = recorded_options(checkpoint)
     alike = not (options.get("use_demonstrations") or options.get("use_calculator"))
     return {verdict.trace.question: verdict.trace.text if alike else None for verdict in read_traces(path)}
+
+
+def fitting(unit: ModelUnit, questions: Sequence[Question]) -> list[Question]:
+    """Those whose prompts leave room for an answer."""
+    limit = unit.manifest.model_max_length
+    return [question for question in questions if len(unit.layout.encode_prompt(unit.tokenizer, question)) < limit]
 
 
 def some_of(questions: Sequence[Question], count: int) -> list[Question]:

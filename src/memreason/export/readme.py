@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memreason.export.run_record import base_name
 from memreason.models.manifest import Manifest
+from memreason.planning_tokens.prompt import CHAT
 
 _MERGED = """# {name}
 
@@ -45,11 +47,11 @@ Loaded by transformers alone in a process of its own:
 def merged_readme(name: str, message: str, manifest: Manifest, checks: Mapping[str, Any], notes: Sequence[str]) -> str:
     """The text for a merged model in a folder called ``name``. ``message`` is the example's question."""
     layout = manifest.planning_tokens
-    alone = layout.prompt_template != "chat"
+    alone = layout.prompt_template != CHAT
     prefix = "".join(layout.prefix)
     return _MERGED.format(
         name=name,
-        base=base_of(manifest),
+        base=base_with_revision(manifest),
         dtype=manifest.dtype,
         message=message,
         conversation="earlier questions and answers become solved examples, and a system message is refused"
@@ -101,7 +103,7 @@ def adapter_readme(
     """The text for an adapter in a folder called ``name``. ``message`` is the example's question."""
     return _ADAPTER.format(
         name=name,
-        base=base_of(manifest),
+        base=base_with_revision(manifest),
         dtype=manifest.dtype,
         message=message,
         limit=manifest.model_max_length,
@@ -111,9 +113,9 @@ def adapter_readme(
     )
 
 
-def base_of(manifest: Manifest) -> str:
+def base_with_revision(manifest: Manifest) -> str:
     """The base model's name on the hub, with its revision if known; else the name that the checkpoint gives."""
-    name = manifest.hub_id or manifest.base_model
+    name = base_name(manifest)
     return f"{name} ({manifest.hub_revision})" if manifest.hub_revision else name
 
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from memreason.config.run import CONFIG, read_options
-from memreason.evaluation.files import METRICS, TRACES, read_traces
+from memreason.config.run import recorded_options
+from memreason.evaluation.files import EVALUATION, METRICS, TRACES, read_traces
 from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.records import Verdict
 from memreason.tasks.base import Task
 from memreason.tasks.registry import ALIASES, task_of
-
-EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class RunRecord:
 def read_run(checkpoint: Path) -> RunRecord:
     """Read the record in ``checkpoint``. Raises UserError where a file is damaged, or there is no manifest."""
     manifest = read_manifest(checkpoint)
-    options = read_options(checkpoint) if (checkpoint / CONFIG).is_file() else {}
+    options = recorded_options(checkpoint)
     right, wrong = _examples(checkpoint / EVALUATION / TRACES)
     if (checkpoint / METRICS).is_file():
         run = read_result(RunResult, checkpoint / METRICS)

@@ -153,11 +153,9 @@ def compared(reference: Reference, result: dict[str, Any], logits: dict[str, tor
     assert not result["memreason"], "the fresh process has imported memreason"
     dtype = result["dtype"]
     read = [logits[str(number)] for number in range(len(reference.texts))]
-    apart = max(
-        ((a - b).abs().max().item() for a, b in zip(read, reference.merged or reference.beside, strict=True)),
-        default=0.0,
-    )
-    by_merging = max((_share_apart(a, b) for a, b in zip(read, reference.beside, strict=True)), default=0.0)
+    against = reference.merged or reference.beside
+    apart = _largest([(a - b).abs().max() for a, b in zip(read, against, strict=True)])
+    by_merging = _largest([_share_apart(a, b) for a, b in zip(read, reference.beside, strict=True)])
     checks = {
         "prompts_equal": _count(result["prompts"], reference.prompts),
         "answers_equal": _count(result["answers"], reference.answers),
@@ -184,7 +182,12 @@ def _count(theirs: Sequence[Any], ours: Sequence[Any]) -> str:
     return f"{sum(a == b for a, b in zip(theirs, ours, strict=True))} of {len(ours)}"
 
 
-def _share_apart(theirs: torch.Tensor, ours: torch.Tensor) -> float:
+def _largest(values: list[torch.Tensor]) -> float:
+    """The largest of the numbers; NaN if one is, which Python's max would skip."""
+    return torch.stack(values).max().item() if values else 0.0
+
+
+def _share_apart(theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor:
     """Root mean square of the differences, as a share of that of ``ours`` around the mean of each position."""
     spread = (ours - ours.mean(-1, keepdim=True)).square().mean().sqrt()
-    return ((theirs - ours).square().mean().sqrt() / spread).item()
+    return (theirs - ours).square().mean().sqrt() / spread

@@ -90,11 +90,10 @@ def read_manifest(folder: Path) -> Manifest:
         _check_format(path, fields)
         tokens = fields.pop("planning_tokens")
         check_fields(PlanningTokens, tokens)
-        tokens["step_types"] = tuple(tokens["step_types"])
         if fields.pop("int8", False):  # the field of manifests from before there were 4 bits
             fields["bits"] = 8
         check_fields(Manifest, fields)
-        manifest = Manifest(**fields, planning_tokens=PlanningTokens(**tokens))
+        manifest = Manifest(**fields, planning_tokens=PlanningTokens.from_json(tokens))
         _check_values(manifest)
         return manifest
 

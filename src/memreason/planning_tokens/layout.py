@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memreason.errors import UserError
 from memreason.planning_tokens.names import ANSWER, PREFIX, token_names
@@ -88,6 +88,11 @@ class PlanningTokens:
     placement: str = EACH_STEP
     words: bool = False
     prompt_template: str = PLAIN_TEMPLATE
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> PlanningTokens:
+        """Read back what a JSON file holds of a layout."""
+        return cls(**{**value, "step_types": tuple(value["step_types"])})
 
     @property
     def names(self) -> list[str]:

@@ -15,8 +15,8 @@ from memreason.config.ablations import CONSTANT_LEN, AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import write_config
-from memreason.evaluation.evaluate import EVALUATION, evaluate_splits
-from memreason.evaluation.files import METRICS, TRACES, read_traces, write_result
+from memreason.evaluation.evaluate import evaluate_splits
+from memreason.evaluation.files import EVALUATION, METRICS, TRACES, read_traces, write_result
 from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
 from memreason.generation.backends import check_backend
 from memreason.generation.few_shot import Demonstrations, demonstrations_of, draw_shots, few_shot_text

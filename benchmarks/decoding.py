@@ -2,7 +2,8 @@
 
 All ways take turns over the same questions, round by round, in one process and one data type; figures are medians over
 the rounds. `generate` draws eight samples of each question in batches of as many rows, as transformers does it alone:
-its rate is that of eight separate questions. All rates are in answers a second, and ratios are to the first row.
+its rate is that of eight separate questions. All rates are in answers a second; the last two columns are ratios to
+greedy answers and to `generate` with samples.
 """
 
 import argparse

@@ -83,8 +83,7 @@ class Reasoner:
         alone = isinstance(question, str | Question)
         if not alone and options:
             raise UserError("options belong to one question; in a batch, give Question records with their own")
-        if batch_size < 1:
-            raise UserError(f"batch_size {batch_size}: must be at least 1")
+        generation = GenerationOptions(batch_size, use_calculator=self.use_calculator, decoding=decoding)
         if not isinstance(question, str | Question | Iterable):
             raise UserError(f"a question is a text or a Question, or a list of them, and not {type(question).__name__}")
         inputs: Sequence[str | Question] = [question] if isinstance(question, str | Question) else list(question)
@@ -94,7 +93,6 @@ class Reasoner:
         if decoding.n != 1:
             raise UserError(f"n {decoding.n}: here each question is answered once; `samples` answers it more often")
         traces: dict[int, Trace] = {}
-        generation = GenerationOptions(batch_size, use_calculator=self.use_calculator, decoding=decoding)
         answer_each(self.unit, questions, traces.__setitem__, generation, answer_kind=self.answer_kind)
         return traces[0] if alone else [traces[i] for i in range(len(questions))]
 

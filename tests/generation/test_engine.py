@@ -326,8 +326,9 @@ def test_a_question_without_room_for_a_well_formed_answer_gives_an_empty_trace(
     long = replace(QUESTIONS[0], id="long")
     while len(unit.layout.encode_prompt(unit.tokenizer, long)) < unit.manifest.model_max_length - 4:
         long = replace(long, text=f"{long.text}?")
-    one, other = generate(unit, [QUESTIONS[0], long], GenerationOptions(decoding=Decoding(constrained=True)))
-    assert one.well_formed and (other.text, other.truncated) == ("", True)
+    questions = [QUESTIONS[0], long, replace(long, id="longer")]  # a batch of one, and two without room
+    one, *others = generate(unit, questions, GenerationOptions(1, decoding=Decoding(constrained=True)))
+    assert one.well_formed and [(other.text, other.truncated) for other in others] == [("", True)] * 2
     assert "question long is not answered: max_new_tokens" in caplog.text
 
 

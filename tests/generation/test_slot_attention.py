@@ -78,7 +78,8 @@ def test_a_mask_is_made_once_for_all_layers_that_have_it_and_not_for_those_that_
         "sliding_attention", "sliding_attention", "full_attention"] * 2)  # fmt: skip
     masks = prove_once(model, range(8, 20), None, 24, None)
     assert masks[2] is masks[5] is None and len({*masks} - {None}) == 1
-    slots = SlotAttention(SlotCache(2), 24, masks)
+    slots = SlotAttention(SlotCache(2), 24)
+    slots.masks = masks
     rows = [Row(slot, 0, list(range(8, 18 + slot))) for slot in range(2)]
     with attending_over(model, slots):
         logits_of(model, slots, [], rows[:1])

@@ -26,7 +26,9 @@ from memreason.models.build import build
 from memreason.models.load import load
 from memreason.models.manifest import MANIFEST, read_manifest
 from memreason.models.reserved_rows import rename_reserved, reserved_tokens
+from memreason.models.token_embeddings import initialise_rows, planning_tokenizer
 from memreason.models.unit import ModelUnit
+from memreason.planning_tokens.layout import PlanningTokens
 from memreason.training.train import train
 
 LLAMA = [f"<|reserved_special_token_{number}|>" for number in range(9)]
@@ -187,11 +189,15 @@ def test_reserved_tokens_that_somebody_uses_are_left_alone() -> None:
 
 def test_the_noise_on_new_rows_is_measured_on_all_old_rows_wherever_the_new_ones_are(tmp_path: Path) -> None:
     """Reserved tokens can be the first of all, with hardly a row before them."""
-    base = make_base(tmp_path, "tied", reserved=LLAMA)
-    unit = built(base)
-    rows = unit.model.get_input_embeddings().weight[list(unit.manifest.token_ids.values())]
-    assert min(unit.manifest.token_ids.values()) == 3
-    assert torch.isfinite(rows).all() and 0 < rows.std() < 2 * unit.model.get_input_embeddings().weight.std()
+    path = str(make_base(tmp_path, "tied", reserved=LLAMA))
+    model = AutoModelForCausalLM.from_pretrained(path)
+    layout = PlanningTokens(1, 2, ("memory", "reason"))
+    tokenizer, ids, _ = planning_tokenizer(path, layout, reuse=True)
+    weight = model.get_input_embeddings().weight
+    weight.data[:3] = 0  # the rows before the new ones, by which nothing can be measured
+    initialise_rows(model, tokenizer, ids, seed=0)
+    assert min(ids.values()) == 3
+    assert not torch.equal(weight[ids["<memory_0>"]], weight[ids["<memory_1>"]])  # of the same words: noise is the rest
 
 
 @pytest.mark.slow

@@ -143,6 +143,7 @@ class AskConfig:
     json: bool = option(False, "print the trace as one JSON object instead of as text")
 
     def __post_init__(self) -> None:
+        check_at_least("n", self.n, 1)
         if self.n > 1 and not self.temperature:
             raise UserError(f"--n {self.n}: without a --temperature all answers are the same; add --temperature 1")
         _check_sampling(self.temperature, self.top_p, self.seed)
@@ -150,6 +151,7 @@ class AskConfig:
 
 def _check_sampling(temperature: float, top_p: float, seed: int) -> None:
     """Raise UserError for options that would do nothing."""
+    check_at_least("temperature", temperature, 0)
     for name, value, default in (("top_p", top_p, 1.0), ("seed", seed, 0)):
         if value != default and not temperature:
             raise UserError(f"--{name} {value}: without a --temperature nothing is drawn; add --temperature 1")

@@ -86,6 +86,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
     Raises UserError where an option contradicts the checkpoint, or for bad input.
     """
     keep_freed_memory()
+    decoding = Decoding(
+        temperature=config.temperature, top_p=config.top_p, seed=config.seed, logprobs=config.logprobs,
+        constrained=config.constrained,
+    )  # fmt: skip
     trained = is_checkpoint(config.model_name_or_path)
     if config.output_dir and distributed.is_main():
         check_folder(Path(config.output_dir))
@@ -108,10 +112,6 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> Evaluated:
         check_texts(unit.layout, unit.tokenizer, _solutions(task, list(task.splits)))
     shown = "" if trained else few_shot_text(unit, shots)
     folder = Path(config.output_dir or Path(config.model_name_or_path) / _folder_name(config))
-    decoding = Decoding(
-        temperature=config.temperature, top_p=config.top_p, seed=config.seed, logprobs=config.logprobs,
-        constrained=config.constrained,
-    )  # fmt: skip
     options = GenerationOptions(
         batch_size, shown, demonstrations, data.use_calculator, data.generation_backend, decoding
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -93,7 +92,7 @@ def _by_engine(engine: Engine, questions: Sequence[Question], on_trace: Callable
 
     with engine:
         while True:
-            for at in islice(waiting, max(0, engine.room)):
+            while engine.room > 0 and (at := next(waiting, None)) is not None:
                 request = Request(questions[at], decoding=engine.options.decoding)
                 try:
                     engine.submit(request, on_end=on_end(at))

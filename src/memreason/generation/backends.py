@@ -66,7 +66,8 @@ def decode_with_vllm(
     slots: int,
     on_ended: OnEnded,
 ) -> None:
-    """Like `scheduler.decode`, by vLLM, from a copy of the weights in a temporary folder (in `TMPDIR`).
+    """Continue the prompts of ``requests`` greedily by vLLM, and call ``on_ended`` for each. It loads a copy of the
+    weights from a temporary folder (in `TMPDIR`).
 
     During this time the model is in main memory, since vLLM takes most of a GPU for itself. What prompts have in common
     at the beginning is read once. This was tested with vLLM 0.32 on a CPU, and never on a GPU.
@@ -111,8 +112,10 @@ def decode_with_openvino(
     slots: int,
     on_ended: OnEnded,
 ) -> None:
-    """Like `scheduler.decode`, by OpenVINO on the CPU. It computes in bfloat16 if the model does and the processor can,
-    otherwise in float32. Raises UserError for a model that OpenVINO cannot convert.
+    """Continue the prompts of ``requests`` greedily by OpenVINO on the CPU, and call ``on_ended`` for each.
+
+    It computes in bfloat16 if the model does and the processor can, otherwise in float32. Raises UserError for a model
+    that OpenVINO cannot convert.
 
     What prompts have in common at the beginning is read once.
     """

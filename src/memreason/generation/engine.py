@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass, replace
 from threading import Condition, Event
 from types import TracebackType
@@ -15,6 +16,7 @@ from memreason.generation.calculator_processor import CalculatorProcessor
 from memreason.generation.decoding import FinishReason
 from memreason.generation.draft_tokens import DraftTokens
 from memreason.generation.grammar import Grammar
+from memreason.generation.grammar_state import GrammarState
 from memreason.generation.options import GenerationOptions
 from memreason.generation.padded_batches import BatchScheduler, PaddedBatches
 from memreason.generation.prompts import Prompts
@@ -65,7 +67,7 @@ class Engine:
         """Raises UserError where the options ask for another engine, or for one that cannot decode this model."""
         check_backend(options.backend, unit.manifest, options.use_calculator)
         if options.backend in ENGINES:
-            raise UserError(f"--generation_backend {options.backend} answers whole lists of questions only")
+            raise UserError(f"--generation_backend {options.backend} answers whole lists of questions only; say auto")
         self.unit, self.options, self.answer_kind = unit, options, answer_kind
         self._prompts = Prompts(unit, options)
         self._grammar = Grammar(unit.tokenizer, unit.layout, unit.end_id, unit.manifest.rows)
@@ -101,8 +103,11 @@ class Engine:
                 "shorten the question"
             )
         handle = Handle(request)
+        room = min(room, request.decoding.max_new_tokens or room)
+        allowed = self._allowed(work, room)
         for number in range(request.decoding.n):
-            sample = self._sample(work, min(room, request.decoding.max_new_tokens or room), number)
+            sample = self._sample(work, room, number)
+            sample.allowed = copy(allowed)  # each advances its own
             if on_token:
                 sample.on_token = _numbered(on_token, number)
             sample.on_ended = self._ending(handle, work, number, on_end)
@@ -124,21 +129,26 @@ class Engine:
         stops = Stops(tokenizer, request.decoding.stop, bool(self.options.shots))
         return _Work(request, self._prompts.ids(request.question), written, stops)
 
-    def _sample(self, work: _Work, room: int, number: int) -> Sample:
-        request, decoding, written = work.request, work.request.decoding, work.written
-        allowed = None
-        if decoding.constrained or decoding.next_type:
-            if self.options.shots:
-                raise UserError("answers behind shots cannot be constrained: they have no planning tokens")
-            allowed = self._grammar.start(
-                request.question, self.answer_kind, room, written, decoding.constrained, decoding.next_type
+    def _allowed(self, work: _Work, room: int) -> GrammarState | None:
+        """Where the grammar of the answers begins; None where nothing is constrained."""
+        decoding = work.request.decoding
+        if not (decoding.constrained or decoding.next_type):
+            return None
+        if self.options.shots:
+            raise UserError(
+                "answers behind shots cannot be constrained, because they have no planning tokens; leave the shots out"
             )
+        return self._grammar.start(
+            work.request.question, self.answer_kind, room, work.written, decoding.constrained, decoding.next_type
+        )
+
+    def _sample(self, work: _Work, room: int, number: int) -> Sample:
+        decoding, written = work.request.decoding, work.written
         return Sample(
             work.prompt,
             room,
             forced=_behind(self._calculator.forced, written) if self._calculator else None,
             is_ended=work.stops.is_ended if work.stops.any else None,
-            allowed=allowed,
             draws=Draws(decoding, work.question, number, len(written)) if decoding.temperature else None,
             top_logprobs=decoding.top_logprobs if decoding.wants_logprobs else None,
         )
@@ -270,7 +280,7 @@ class Engine:
                 scheduler = Scheduler(
                     batches.model,
                     unit.end_id,
-                    max(1, options.batch_size),
+                    options.batch_size,
                     len(self._again) + unit.manifest.model_max_length,
                     DraftTokens(unit.layout, unit.tokenizer),
                     batches.shared[1] if batches.shared else None,

@@ -36,7 +36,6 @@ class Grammar:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, layout: PlanningTokens, end_id: int, rows: int):
         self.tokenizer, self.layout, self.end_id, self.rows = tokenizer, layout, end_id, rows
         self._tables: Tables | None = None
-        self._first: Opening | None = None
         self._answers: dict[tuple[str, ...], Answers] = {}
 
     def start(
@@ -60,14 +59,14 @@ class Grammar:
         next step that begins. If ``constrained`` is False, only the planning tokens of this step are decided; all
         that comes before and after them is free.
 
-        Raises UserError where max_new_tokens is too few for the shortest answer, where no step of ``next_type`` can
-        come next, or where the layout is not one of lines (plan_first, plan_only).
+        Raises NoRoom where max_new_tokens is too few for the shortest answer, UserError where no step of ``next_type``
+        can come next, where the tokenizer cannot spell such an answer, or where the layout is not one of lines
+        (plan_first, plan_only).
         """
         tables = self._ready_tables()
-        assert self._first is not None
         if next_type is not None and next_type not in tables.types:
             raise UserError(f"next_type {next_type}: this model's step types are {', '.join(sorted(tables.types))}")
-        state = GrammarState(tables, self._answers_of(question, kind), "".join(self.layout.prefix), self._first)
+        state = GrammarState(tables, self._answers_of(question, kind), "".join(self.layout.prefix))
         for id in written:
             state.advance(id)
         state.strict, state.room = constrained, max_new_tokens
@@ -78,9 +77,15 @@ class Grammar:
             )
         state.begin()
         least = state.least()
+        if constrained and least == math.inf:
+            raise UserError(
+                "the tokenizer cannot spell an answer of this kind, so it cannot be required; decode freely"
+            )
         if constrained and least > max_new_tokens:
-            need = f"the shortest takes {least} more" if least < math.inf else "the tokenizer cannot spell one"
-            raise NoRoom(f"max_new_tokens {max_new_tokens} leaves no room for a well-formed answer: {need}")
+            raise NoRoom(
+                f"max_new_tokens {max_new_tokens} leaves no room for a well-formed answer: the shortest takes {least} "
+                "more; allow more of them, or ask a shorter question"
+            )
         return state
 
     # ---- the answer line ----------------------------------------------------------------------------
@@ -105,11 +110,10 @@ class Grammar:
 
     def _ready_tables(self) -> Tables:
         if self._tables is None:
-            self._first, self._tables = self._new_tables()
+            self._tables = self._new_tables()
         return self._tables
 
-    def _new_tables(self) -> tuple[Opening, Tables]:
-        """The place after the first line's prefix tokens, and the tables."""
+    def _new_tables(self) -> Tables:
         layout, vocabulary = self.layout, vocabulary_of(self.tokenizer)
         types = self._step_types()
         names = dict(zip(self.tokenizer.convert_tokens_to_ids(layout.names), layout.names, strict=True))
@@ -121,7 +125,9 @@ class Grammar:
             kind: [id for id, of in enumerate(kinds) if of == kind] for kind in sorted({*kinds} - {NEVER, SINGLE})
         }
         if LINE_END not in members:
-            raise UserError("the tokenizer has no token for a newline, so this model cannot be constrained")
+            raise UserError(
+                "the tokenizer has no token for a newline, so this model cannot be constrained; decode freely"
+            )
         examples = {kind: min(ids, key=lambda id: (":" in texts[id], len(texts[id]))) for kind, ids in members.items()}
         lines = [self._opening(types, first) for first in (True, False)]
         first = lines[0]
@@ -129,7 +135,7 @@ class Grammar:
             first = first.after[id]
         marked = any(layout.special(type_) for type_ in types) and layout.placement == EACH_STEP
         short = examples.get(TEXT_AND_LINE_END)
-        return first, Tables(
+        return Tables(
             vocabulary=vocabulary,
             rows=self.rows,
             end_id=self.end_id,
@@ -142,6 +148,7 @@ class Grammar:
             typed=marked,
             words={type_: Spelling(vocabulary, layout.special(type_)) for type_ in (*types, ANSWER) if layout.words},
             names=names,
+            first=first,
             next=lines[1],
             bare=not (layout.prefix or marked),
             short_line=None if short is None else texts[short],
@@ -155,14 +162,14 @@ class Grammar:
             raise UserError(
                 f"a model with a plan on its first line (--{layout.placement}) cannot be constrained; decode it freely"
             )
-        marked = layout.step_types and layout.special(layout.step_types[0])
-        types = layout.step_types if marked and layout.placement == EACH_STEP else (PLAIN,)
+        types = layout.known_types if layout.placement == EACH_STEP else (PLAIN,)
         question = Question("", "", "")
         texts = {type_: layout.solution_text((Step(type_, "x"),), "x") for type_ in types}
         known = [type_ for type_, text in texts.items() if layout.parse(question, text).well_formed]
         if not known:
             raise UserError(
-                f"the step types {', '.join(types)} are not read back from a text, so they cannot be constrained"
+                f"the step types {', '.join(types)} are not read back from a text, so they cannot be constrained; "
+                "decode freely"
             )
         return known
 

@@ -30,7 +30,7 @@ class GrammarState:
     has begun, the state is ``free``.
     """
 
-    def __init__(self, tables: Tables, answers: Answers, text: str, opening: Opening):
+    def __init__(self, tables: Tables, answers: Answers, text: str):
         self.tables, self.answers = tables, answers
         self.room, self.plenty = math.inf, 0.0
         self.strict, self.free = True, False
@@ -40,7 +40,7 @@ class GrammarState:
         self.pending, self.ready = b"", False  # the bytes of a character that has begun; the line has a text
         self.line: frozenset[str] = frozenset()
         self._tried: tuple[int, GrammarState] | None = None
-        self._reach(opening)
+        self._reach(tables.first)
         self._settle()
 
     # ---- for those who decode ---------------------------------------------------------------------
@@ -116,11 +116,11 @@ class GrammarState:
         self._settle()
 
     def _least_after(self, type_: str) -> float:
-        """The same, where the planning tokens of a line of this type have just ended."""
+        """The fewest tokens that complete the answer where the planning tokens of such a line have just ended."""
         return self.answers.left() if type_ == ANSWER else self.tables.shortest_step + self._least_next(type_)
 
     def _least_next(self, begun: str | None = None) -> float:
-        """The same at the start of another line, after a step of the type ``begun``."""
+        """The fewest tokens that complete it at the start of another line, after a step of the type ``begun``."""
         start = self.tables.start(ANSWER) + self.answers.left()
         if self.forced in (None, begun):
             return start
@@ -316,8 +316,8 @@ class GrammarState:
         common = (self.phase, self.answers, self.forced, room, self.strict, self.steps > 0)
         if self.phase == MARKS:
             return (*common, self.opening)
-        if self.phase in (WORD, PHRASE):
-            return (*common, self.answers.spelling.alike(written))
+        if self.phase in (WORD, PHRASE):  # of numbers, digits are alike; of the names of types, they are not
+            return (*common, written if self.phase == WORD else self.answers.spelling.alike(written))
         opened = stray_marks.open_mark(self.text, self.since)
         before = written[: len(written) - len(opened)]
         careful = self._what_counts() if self.careful else None

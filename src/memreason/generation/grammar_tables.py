@@ -66,6 +66,7 @@ class Tables:
     typed: bool
     words: dict[str, Spelling]
     names: dict[int, str]
+    first: Opening
     next: Opening
     bare: bool
     short_line: str | None

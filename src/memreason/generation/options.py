@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memreason.errors import UserError
 from memreason.generation.decoding import Decoding
 from memreason.generation.few_shot import Demonstrations
 
@@ -24,3 +25,7 @@ class GenerationOptions:
     use_calculator: bool = False
     backend: str = "auto"
     decoding: Decoding = Decoding()
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"batch_size {self.batch_size}: must be at least 1")

@@ -1,4 +1,4 @@
-"""Greedy decoding by a model's own `generate`, with tests of what the model can do correctly.
+"""Decoding by a model's own `generate`, with tests of what the model can do correctly.
 
 Prompts of a batch are padded on the left. This changes nothing if only attention mixes tokens, but gives wrong results
 if a state runs through the padding or a window counts it. In some models the use of a cache is wrong too, and in more
@@ -23,7 +23,7 @@ from memreason.errors import UserError
 from memreason.generation.agreement import ERRORS, agree, forget_lengths, is_exact, out_of_memory, turns_with_length
 from memreason.generation.samples import Choices, Sample
 from memreason.models.sharding import is_sharded
-from memreason.models.unit import ModelUnit
+from memreason.models.unit import ModelUnit, bare
 from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import share_cores
 
@@ -47,7 +47,7 @@ class PaddedBatches:
 
     def __init__(self, unit: ModelUnit, model: PreTrainedModel):
         self.unit, self.model = unit, model
-        self.bare: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.bare = bare(model)
         self.sharded = is_sharded(unit.model)
         self.cached: bool | None = None
         prefix = unit.prefix_cache()
@@ -68,12 +68,17 @@ class PaddedBatches:
         return True
 
     def decode(self, samples: Sequence[Sample]) -> None:
-        """Generate one batch of answers; with sharded weights, it may be empty in this process."""
-        width = self.width([sample.prompt for sample in samples] or [[self.unit.end_id]])
-        choosing = _Choosing(samples, width, self.unit.end_id, self.unit.tokenizer.pad_token_id)
-        self.generate(
-            [sample.prompt for sample in samples] or [[self.unit.end_id]],
-            max((sample.max_new_tokens for sample in samples), default=1),
+        """Generate one batch of answers; with sharded weights, it may be empty in this process.
+
+        The prompts are padded on the left, after ``shared``. Raises UserError for a model that cannot be decoded.
+        """
+        prompts = [sample.prompt for sample in samples] or [[self.unit.end_id]]
+        most = max((sample.max_new_tokens for sample in samples), default=1)
+        choosing = _Choosing(samples, self.unit.end_id, self.unit.tokenizer.pad_token_id)
+        self._generate(
+            prompts,
+            self._greedy(most, self.uses_cache(prompts[0])),  # `choosing` leaves one token to choose from
+            self.shared,
             logits_processor=[choosing.choose],
             stopping_criteria=[choosing.ended],
         )
@@ -122,20 +127,6 @@ class PaddedBatches:
                 logger.info(f"decoding without a cache: with one, {with_cache}")
             self.cached = not with_cache
         return self.cached
-
-    def width(self, prompts: Sequence[Sequence[int]]) -> int:
-        """How many tokens stand before the first new one, with padding and ``shared``."""
-        return (len(self.shared[0]) if self.shared else 0) + max(map(len, prompts))
-
-    def generate(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, **options: Any) -> list[list[int]]:
-        """At most ``max_new_tokens`` new ids of each prompt, end tokens and padding included.
-
-        The prompts are one batch, padded on the left, after ``shared``. ``options`` are those of transformers'
-        `generate`. Raises UserError for a model that cannot be decoded.
-        """
-        settings = self._greedy(max_new_tokens, self.uses_cache(prompts[0]))
-        sequences = self._generate(prompts, settings, self.shared, **options)
-        return sequences[:, self.width(prompts) :].tolist()
 
     # ---- tests of what the model can do ------------------------------------------------------------
 
@@ -274,8 +265,8 @@ class PaddedBatches:
 class _Choosing:
     """Lets transformers' `generate` take the tokens that `Choices` chooses for a batch of ``samples``."""
 
-    def __init__(self, samples: Sequence[Sample], width: int, end_id: int, pad_id: int):
-        self._samples, self._width, self._end_id, self._pad_id = samples, width, end_id, pad_id
+    def __init__(self, samples: Sequence[Sample], end_id: int, pad_id: int):
+        self._samples, self._end_id, self._pad_id = samples, end_id, pad_id
         self._ended = [False] * len(samples)
 
     def choose(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -323,11 +314,13 @@ class BatchScheduler:
         waiting = sorted(self.waiting, key=lambda sample: len(sample.prompt))
         rooms = [sample.max_new_tokens for sample in waiting]
         together = self._batches.batches([sample.prompt for sample in waiting], rooms, self._size)
-        batch = [waiting[at] for at in together[0]] if together else []
+        # The batch of the one that has waited longest: else longer prompts might wait for ever.
+        groups = ([waiting[at] for at in some] for some in together)
+        batch = next((group for group in groups if self.waiting[0] in group), [])
         taken = set(map(id, batch))
         self.waiting = deque(sample for sample in self.waiting if id(sample) not in taken)
         self.under_way = batch
-        self._batches.decode([sample for sample in batch if not sample.cancelled])
+        self._batches.decode(batch)
         self.under_way = []
         for sample in batch:
             sample.on_ended(sample)

@@ -120,7 +120,7 @@ class Choices:
 
     def _among(self, place: int, mask: torch.Tensor) -> int:
         """The choice among what the mask (vocabulary,) allows. Drawing again, by another number, gives what drawing
-        from these tokens alone would have given."""
+        from these tokens alone would have given, unless top_p, top_k or min_p leaves some out."""
         logits = self._logits[place].masked_fill(~mask.to(self._logits.device), -torch.inf)
         if not self._samples[place].draws:
             return int(logits.max(-1).indices)

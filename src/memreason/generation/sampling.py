@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +80,9 @@ def draw(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
     return (block * _BLOCK + place)[:, 0].clamp_max(logits.shape[1] - 1)
 
 
-def _least(scores: torch.Tensor, settings: Sequence[Decoding], column) -> torch.Tensor | None:  # type: ignore[no-untyped-def]
+def _least(
+    scores: torch.Tensor, settings: Sequence[Decoding], column: Callable[[list[float]], torch.Tensor]
+) -> torch.Tensor | None:
     """(tokens, 1) the least score from which a token may be drawn; None where all may."""
     bounds = []
     if any(one.min_p for one in settings):

@@ -149,10 +149,11 @@ class Scoring:
 class SlotAttention:
     """A model's attention over the slots of a `SlotCache`, one ``step`` after another."""
 
-    def __init__(self, cache: SlotCache, longest: int, masks: Masks | None = None):
-        """``longest`` is the most tokens that a slot can get: shared tokens, prompt and answer together. ``masks`` are
-        the model's own, which `slot_proof.prove_once` gives. They must be known before the model is used."""
-        self.cache, self.longest, self.masks = cache, longest, masks
+    def __init__(self, cache: SlotCache, longest: int):
+        """``longest`` is the most tokens that a slot can get: shared tokens, prompt and answer together."""
+        self.cache, self.longest = cache, longest
+        self.masks: Masks | None = None
+        """The model's own, which `slot_proof.prove_once` gives. They must be known before the model is used."""
         self.step: Step | None = None
         self.learning: list[Seen | None] | None = None
         """While a model's masks are learned from a pass over one prompt, those of the layers that have attended."""

@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from memreason.generation.slot_attention import SlotAttention, Step
+from memreason.models.unit import bare
 from memreason.runtime.cpu_threads import share_cores
 
 
@@ -27,11 +28,6 @@ class Row:
     read: int
     pending: list[int]
     sample: Any = None
-
-
-def bare(model: PreTrainedModel) -> PreTrainedModel:
-    """``model`` without PEFT around it."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def logits_of(model: PreTrainedModel, slots: SlotAttention, under_way: list[Row], joined: list[Row]) -> torch.Tensor:

@@ -19,7 +19,8 @@ from memreason.generation.agreement import ERRORS, agree, is_exact, out_of_memor
 from memreason.generation.kv_cache import SlotCache
 from memreason.generation.slot_attention import SlotAttention, attending_over
 from memreason.generation.slot_masks import Masks, within
-from memreason.generation.slot_pass import Row, bare, logits_of
+from memreason.generation.slot_pass import Row, logits_of
+from memreason.models.unit import bare
 
 logger = logging.getLogger(__name__)
 

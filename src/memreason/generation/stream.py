@@ -54,7 +54,7 @@ def stream(engine: Engine, request: Request) -> Iterator[str]:
     the request, or the model cannot be decoded.
     """
     if request.decoding.n != 1:
-        raise UserError(f"n {request.decoding.n}: one answer can be streamed at a time")
+        raise UserError(f"n {request.decoding.n}: one answer can be streamed at a time; give n=1")
     tokens: SimpleQueue[Token | None] = SimpleQueue()
     handle = engine.submit(request, lambda _, token: tokens.put(token))
     failures: list[BaseException] = []

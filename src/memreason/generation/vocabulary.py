@@ -10,6 +10,7 @@ from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from memreason.generation.stray_marks import COMPLETES
 
@@ -135,15 +136,8 @@ def _joined(data: bytes) -> tuple[str, bytes] | None:
     return text, data[read:]
 
 
-def _byte_characters() -> dict[str, int]:
-    """Character → byte, as the names of byte-level tokens spell bytes: those that cannot be printed, and the space,
-    are spelled by the characters from U+0100 on (the code of GPT-2)."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = sorted({*range(0x100)} - {*printable})
-    return {chr(byte): byte for byte in printable} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
-
-
-_BYTES = _byte_characters()
+_BYTES = {char: byte for byte, char in bytes_to_unicode().items()}
+"""Character → byte, as the names of byte-level tokens spell bytes."""
 
 
 def _bytes_of(name: str) -> bytes | None:

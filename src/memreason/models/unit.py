@@ -110,3 +110,8 @@ class ModelUnit:
             saved = load_finite(folder, self.model.dtype, device=torch.device("cpu")).state_dict()
             load = nn.Module.load_state_dict
         (take_over if is_sharded(self.model) else load)(self.model, saved)
+
+
+def bare(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """``model`` without PEFT around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

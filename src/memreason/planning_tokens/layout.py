@@ -114,6 +114,11 @@ class PlanningTokens:
             return [f"[{type_}]"]
         return token_names(type_, self.num_special_prefix_tokens)
 
+    @property
+    def known_types(self) -> tuple[str, ...]:
+        """The types of steps that `parse` knows; `PLAIN` alone where nothing marks a type."""
+        return self.step_types if self.step_types and self.special(self.step_types[0]) else (PLAIN,)
+
     # ---- to text -------------------------------------------------------------------------------
 
     def prompt_text(self, question: Question) -> str:
@@ -210,11 +215,14 @@ class PlanningTokens:
         if not steps:
             return []
         if self.placement not in (EACH_STEP, FRONT):
-            raise UserError("a solution that begins with a plan of all its steps cannot be continued after one of them")
-        known = self.step_types if self.special(self.step_types[0] if self.step_types else "") else None
+            raise UserError(
+                "a solution that begins with a plan of all its steps cannot be continued after one of them; "
+                "ask without steps"
+            )
+        known = self.known_types
         pieces: list[Piece] = []
         for number, step in enumerate(steps, 1):
-            if known and step.type not in known:
+            if known != (PLAIN,) and step.type not in known:
                 raise UserError(f"step {number}: the type {step.type!r} is none of {', '.join(known)}")
             if not step.text.strip() or "\n" in step.text:
                 raise UserError(f"step {number}: its text must be one line, and not empty")
@@ -288,12 +296,11 @@ class PlanningTokens:
         Differences in white space do not count, because some tokenizers put spaces around added tokens.
         """
         steps, answer = self.read(text)
-        known = self.step_types if self.step_types and self.special(self.step_types[0]) else (PLAIN,)
         well_formed = (
             not truncated
             and bool(steps)
             and bool(answer)
-            and all((step.text or self.placement == PLAN_ONLY) and step.type in known for step in steps)
+            and all((step.text or self.placement == PLAN_ONLY) and step.type in self.known_types for step in steps)
             and _squeeze(self.solution_text(steps, answer or "")) == _squeeze(text)
         )
         return Trace(question, text, steps, answer, well_formed, truncated)

@@ -115,7 +115,7 @@ class Reader:
         return tuple(steps)
 
     def _type(self, name: str | None, param: str) -> str | None:
-        known = self.layout.step_types or (PLAIN,)
+        known = self.layout.known_types
         if name is not None and name not in known:
             raise unusable(f"{param} {name!r}: the step types of this model are {', '.join(known)}", param)
         return name

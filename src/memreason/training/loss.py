@@ -28,7 +28,7 @@ from memreason.kernels.patching import attention_implementation, attention_in_us
 from memreason.kernels.prepacked_linear import packed_weights
 from memreason.kernels.rms_norm_rope import fused
 from memreason.kernels.varlen_attention import Documents
-from memreason.models.unit import ModelUnit
+from memreason.models.unit import ModelUnit, bare
 from memreason.planning_tokens.layout import IGNORE
 from memreason.training.collation import collate, join
 from memreason.training.dataset import Example
@@ -274,4 +274,4 @@ def _row_of(*texts: list[int]) -> Example:
 
 def causal_lm(unit: ModelUnit) -> PreTrainedModel:
     """The unit's model without PEFT around it."""
-    return unit.model.get_base_model() if hasattr(unit.model, "get_base_model") else unit.model
+    return bare(unit.model)

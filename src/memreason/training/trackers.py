@@ -234,11 +234,10 @@ def tracked(
                     f"--report_to {tracker}: no run could be opened there ({reason(error)}); see to that and go on "
                     f"with --resume{new}, or start anew with --report_to none and --overwrite_output_dir"
                 ) from error
-            if opening.run_id:
+            if opening.run_id:  # written at once: the next tracker may not open
                 ids[tracker] = opening.run_id
-        if ids:
-            folder.mkdir(exist_ok=True)
-            write_json(folder / TRACKER_RUNS, ids)
+                folder.mkdir(exist_ok=True)
+                write_json(folder / TRACKER_RUNS, ids)
         trainer.add_callback(SampleTraces(traces_of, tables, run.say))
         yield
 

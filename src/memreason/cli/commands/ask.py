@@ -49,11 +49,11 @@ def run(argv: Sequence[str]) -> None:
     quiet_transformers()
     from memreason.reasoner import load
 
-    reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path, device=config.device)
     decoding = Decoding(
         temperature=config.temperature, top_p=config.top_p, n=config.n, seed=config.seed, logprobs=config.logprobs,
         constrained=config.constrained,
     )  # fmt: skip
+    reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path, device=config.device)
     console = open_console()
     if not (config.json or config.logprobs or config.n > 1):
         print_stream(console, reasoner, question, config.options, decoding)
@@ -84,8 +84,7 @@ def print_trace(console: Console, trace: Trace) -> None:
     for (type_, text), logprob in zip_longest(lines, (trace.step_logprobs or ())[: len(lines)]):
         sure = "" if logprob is None else f"{math.exp(logprob):4.0%} "
         show(console, sure, style="dim", end="")
-        show(console, f"{type_:>8}  ", style=COLOURS.get(type_, "bold" if type_ == "answer" else "blue"), end="")
-        show(console, text, style="bold" if type_ == "answer" else "")
+        _print_row(console, type_, text)
     if not trace.answer:
         show(console, NO_ANSWER, style="bold")
 
@@ -112,12 +111,16 @@ def _print_line(console: Console, layout: PlanningTokens, line: str) -> bool:
     """Print a line; whether it has the answer."""
     steps, answer = layout.read(line)
     for step in steps:
-        show(console, f"{step.type:>8}  ", style=COLOURS.get(step.type, "blue"), end="")
-        show(console, step.text)
+        _print_row(console, step.type, step.text)
     if answer:
-        show(console, "  answer  ", style="bold", end="")
-        show(console, answer, style="bold")
+        _print_row(console, "answer", answer)
     return bool(answer)
+
+
+def _print_row(console: Console, type_: str, text: str) -> None:
+    style = "bold" if type_ == "answer" else ""
+    show(console, f"{type_:>8}  ", style=style or COLOURS.get(type_, "blue"), end="")
+    show(console, text, style=style)
 
 
 COMMAND = Command("ask", "ask a checkpoint one question", EXAMPLES, run, ('"QUESTION"', "question"))

@@ -25,8 +25,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from statistics import quantiles
@@ -77,8 +77,8 @@ def offline(engine: Engine, questions: list[dict[str, Any]]) -> float:
     """Seconds that the engine takes, whose thread is running."""
     start = time.perf_counter()
     handles = [engine.submit(Request(Question("q", row["text"], "", tuple(row["options"])))) for row in questions]
-    while not all(handle.done for handle in handles):
-        time.sleep(0.02)
+    for handle in handles:
+        handle.wait()
     return time.perf_counter() - start
 
 
@@ -111,11 +111,9 @@ def body_of(row: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"model": "model", "messages": [{"role": "user", "content": row["text"]}], **options, **more}
 
 
-@asynccontextmanager
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
+def session() -> aiohttp.ClientSession:
     """A client with as many connections as wanted."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as each:
-        yield each
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
 
 async def closed_loop(address: str, questions: list[dict[str, Any]], clients: int) -> float:

@@ -34,7 +34,7 @@ def test_each_step_has_the_mean_of_its_line(layout: PlanningTokens, text: str, l
     for id in tokenizer.encode(text, add_special_tokens=False):
         tokens.append(Token(id, -float(line)))
         line += tokenizer.decode([id]).count("\n")
-    found = step_logprobs(layout, tokenizer, text, "", tokens)
+    found = step_logprobs(layout, lambda id: tokenizer.decode([id]), text, "", tokens)
     assert [None if mean is None else -round(mean) for mean in found] == lines
     assert all(mean is None or math.isclose(mean, round(mean)) for mean in found)
 
@@ -43,4 +43,4 @@ def test_what_was_given_has_none() -> None:
     tokenizer = make_tokenizer(bos=False)
     given, rest = "A fact.\n", "So.\nThe answer is: True"
     tokens = [Token(id, -1.0) for id in tokenizer.encode(rest, add_special_tokens=False)]
-    assert step_logprobs(PLAIN, tokenizer, given + rest, given, tokens) == (None, -1.0, -1.0)
+    assert step_logprobs(PLAIN, lambda id: tokenizer.decode([id]), given + rest, given, tokens) == (None, -1.0, -1.0)

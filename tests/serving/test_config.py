@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from memreason.cli.main import main
-from memreason.config.run import CONFIG, RunConfig, write_config
+from memreason.config.run import RunConfig, write_config
 from memreason.errors import UserError
 from memreason.serving.config import ServeConfig, is_loopback
-from memreason.serving.server import answer_kind
+from memreason.serving.server import kind_of_data
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,11 @@ def test_an_address_in_use_is_told_before_the_model_is_loaded(capsys: pytest.Cap
     assert "checkpoint nowhere" in capsys.readouterr().err
 
 
-def test_the_kind_of_answers_is_that_of_the_dataset(tmp_path: Path, data: Path) -> None:
+def test_the_kind_of_answers_is_that_of_the_data(tmp_path: Path, data: Path) -> None:
     def kind(**options: object) -> str | None:
         write_config(tmp_path, RunConfig.of(options))
-        return answer_kind(tmp_path)
+        return kind_of_data(tmp_path)
 
-    assert answer_kind(tmp_path) is None
-    assert kind(dataset="atlas") == "mixed"
-    assert kind(dataset="math") == "math"
+    assert kind_of_data(tmp_path) is None
     assert kind(dataset="jsonl", data_path=str(data)) == "boolean"
     assert kind(dataset="jsonl", data_path="/nowhere") is None
-    assert (tmp_path / CONFIG).is_file()

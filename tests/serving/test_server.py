@@ -12,6 +12,7 @@ from helpers.serving import client, running
 from helpers.tiny import SOLUTIONS
 
 from memreason import load
+from memreason.generation.decoding import Decoding
 from memreason.serving.server import Server
 
 QUESTION = SOLUTIONS[1].question.text
@@ -124,16 +125,21 @@ def test_what_is_drawn_can_be_drawn_again(served: Served) -> None:
     assert ask(**ASK, n=2, temperature=2.0, max_tokens=20).seed != first.seed
 
 
-def test_completions_are_the_text_with_its_planning_tokens(served: Served, checkpoint: Path) -> None:
+@pytest.mark.parametrize("stop", [None, ["is"]])
+def test_completions_are_the_text_with_its_planning_tokens(
+    served: Served, checkpoint: Path, stop: list[str] | None
+) -> None:
     questions = [s.question.text for s in SOLUTIONS[:2]]
     complete = client(served[1]).completions.create
-    answer = complete(model="capitals", prompt=questions, logprobs=1)
-    traces = load(checkpoint).answer(questions)
+    answer = complete(model="capitals", prompt=questions, logprobs=1, stop=stop)
+    traces = load(checkpoint).answer(questions, decoding=Decoding(stop=tuple(stop or ())))
     assert [choice.text for choice in answer.choices] == [trace.text for trace in traces]
     for choice in answer.choices:
         said = choice.logprobs
-        assert all(choice.text[at:].startswith(token) for at, token in zip(said.text_offset, said.tokens, strict=True))
-    chunks = list(complete(model="capitals", prompt=questions, logprobs=1, stream=True))
+        places = zip(said.text_offset, said.tokens, strict=True)
+        told = [(at, token) for at, token in places if at + len(token) <= len(choice.text)]  # the rest was cut off
+        assert told and all(choice.text[at:].startswith(token) for at, token in told)
+    chunks = list(complete(model="capitals", prompt=questions, logprobs=1, stop=stop, stream=True))
     for index, choice in enumerate(answer.choices):
         own = [each for chunk in chunks for each in chunk.choices if each.index == index]
         assert "".join(each.text for each in own) == choice.text

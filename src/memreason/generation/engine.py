@@ -181,7 +181,7 @@ class Engine:
             reason = "stop"
         trace = unit.layout.parse(request.question, text, truncated=reason != "stop")
         if request.decoding.wants_logprobs:
-            means = step_logprobs(unit.layout, unit.tokenizer, text, given, sample.tokens)
+            means = step_logprobs(unit.layout, lambda id: unit.tokenizer.decode([id]), text, given, sample.tokens)
             trace = replace(trace, step_logprobs=means)
         prompt_tokens = len(self._prompts.shots) + len(work.prompt)
         return Answer(number, trace, tuple(sample.tokens), reason, prompt_tokens, len(sample.generated))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from transformers import PreTrainedTokenizerBase
+from collections.abc import Callable, Sequence
 
 from memreason.answers.thoughts import without_thoughts
 from memreason.generation.samples import Token
@@ -13,19 +11,20 @@ from memreason.planning_tokens.prompt import ANSWER_PHRASE
 
 
 def step_logprobs(
-    layout: PlanningTokens, tokenizer: PreTrainedTokenizerBase, text: str, given: str, tokens: Sequence[Token]
+    layout: PlanningTokens, text_of: Callable[[int], str], text: str, given: str, tokens: Sequence[Token]
 ) -> tuple[float | None, ...]:
     """The mean log-probability of the tokens of each step of ``text``, and last that of the answer line.
 
     Planning tokens count, and so does the end of a line. ``given`` is the beginning of the text that was not generated;
-    the others are the ``tokens``. None for a step without generated tokens, and where there is no answer line.
+    the rest are the ``tokens``; ``text_of`` gives the text of an id. None for a step without generated tokens, and
+    where there is no answer line.
     """
     by_line: dict[int, list[float]] = {}
     line = given.count("\n")
     for token in tokens:
         if token.logprob is not None:
             by_line.setdefault(line, []).append(token.logprob)
-        line += tokenizer.decode([token.id]).count("\n")
+        line += text_of(token.id).count("\n")
     means = {line: sum(values) / len(values) for line, values in by_line.items()}
     return tuple(None if line is None else means.get(line) for line in _lines(layout, text))
 

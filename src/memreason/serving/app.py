@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from memreason.serving.engine_thread import Job
 from memreason.serving.errors import ApiError, invalid
-from memreason.serving.gate import Gate, HungUp, Receive, Send, respond
+from memreason.serving.gate import Gate, Receive, Send, respond
 from memreason.serving.orders import Order, Reader
 from memreason.serving.parameters import ChatParameters, CompletionParameters
 from memreason.serving.replies import Envelope
@@ -60,7 +60,7 @@ def make_app(service: Service, reader: Reader, key: str | None, max_request_byte
         yield
         await service.thread.stop(STOP_SECONDS)
 
-    app = FastAPI(title="memreason", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="memreason", lifespan=lifespan, openapi_url=None)  # so no page of it either
     app.add_middleware(
         Gate,  # type: ignore[arg-type]
         metrics=service.metrics,
@@ -118,10 +118,6 @@ def _add_status(app: FastAPI, service: Service, reader: Reader) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(ApiError)
-    async def refused(request: Request, error: ApiError) -> Response:
-        return respond(error)
-
     @app.exception_handler(RequestValidationError)
     async def not_valid(request: Request, error: RequestValidationError) -> Response:
         return respond(invalid(error.errors()))
@@ -131,10 +127,6 @@ def _add_errors(app: FastAPI) -> None:
         what = f"{request.method} {request.url.path}"
         said = {404: f"there is no {what} here", 405: f"{what} is not possible", 400: "the body is not valid JSON"}
         return respond(ApiError(error.status_code, said.get(error.status_code, error.detail), headers=error.headers))
-
-    @app.exception_handler(HungUp)
-    async def hung_up(request: Request, error: HungUp) -> Response:
-        return Response(status_code=499)  # nobody reads it; it is what /metrics counts
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:

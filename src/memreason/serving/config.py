@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError
+from memreason.records import AnswerKind
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 KEY_VARIABLE = "MEMREASON_API_KEY"
 """Environment variable with the key that clients must send; where it is not set, none is asked for."""
-KINDS = ("auto", "boolean", "choice", "math", "mixed", "number", "text")
+KINDS = ("auto", *get_args(AnswerKind))
 
 
 @dataclass

@@ -45,8 +45,7 @@ class Job:
     def close(self) -> None:
         """Cancel what has not ended, so that its places are free. May be called again."""
         for handle in self.handles:
-            if not handle.done:
-                handle.cancel()
+            handle.cancel()
         self._on_close(self)
 
 

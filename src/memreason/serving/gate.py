@@ -60,10 +60,13 @@ class Gate:
         try:
             self._check(scope)
             await self.app(scope, _again(await self._body(scope, receive), receive), counted)
-        except HungUp:
+        except HungUp:  # nobody reads a response; the status is what /metrics counts
             pass
         except ApiError as error:
             await respond(error)(scope, receive, counted)
+        except Exception:  # what answers it stands outside of this
+            status = 500
+            raise
         finally:
             self.metrics.requests.labels(route, str(status)).inc()
             self.metrics.seconds.labels(route).observe(time.monotonic() - start)

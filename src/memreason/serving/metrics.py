@@ -25,7 +25,7 @@ class Metrics:
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self.first_token = Histogram(
-            f"{name}first_token_seconds", "From a request's arrival to its first token (streams only)",
+            f"{name}first_token_seconds", "From the beginning of a stream to its first token",
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self.answers = Counter(f"{name}answers", "Answers, by how they ended", ("finish_reason",), registry=registry)

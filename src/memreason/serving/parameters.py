@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from memreason.errors import did_you_mean
+from memreason.runtime.files import has_half_characters
 from memreason.serving.errors import unusable
 
 IGNORED = frozenset({
@@ -28,7 +29,7 @@ MOST_STOPS, MOST_TOP_LOGPROBS = 16, 20
 
 def _whole(text: str) -> str:
     """JSON can hold halves of characters, which no tokenizer can read."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if has_half_characters(text):
         raise ValueError("holds half of a surrogate pair, which is no character")
     return text
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class TokenTexts:
     def completion_logprobs(self, tokens: Sequence[Token], offset: int) -> Json:
         """The same as completions have them; the first token stands at ``offset`` characters in the text."""
         texts = [self[token.id] for token in tokens]
-        offsets = [offset + sum(map(len, texts[:i])) for i in range(len(texts))]
+        offsets = list(accumulate(map(len, texts), initial=offset))[:-1]
         return {
             "tokens": texts,
             "token_logprobs": [token.logprob for token in tokens],

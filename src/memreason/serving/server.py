@@ -14,8 +14,6 @@ import uvicorn
 
 from memreason.config.run import CONFIG, read_config
 from memreason.errors import UserError
-from memreason.generation.engine import Engine
-from memreason.generation.options import GenerationOptions
 from memreason.reasoner import load
 from memreason.records import AnswerKind
 from memreason.serving.app import make_app
@@ -23,7 +21,6 @@ from memreason.serving.config import KEY_VARIABLE, ServeConfig
 from memreason.serving.orders import Reader
 from memreason.serving.service import Service
 from memreason.tasks.load import load_data
-from memreason.tasks.registry import answer_kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +48,20 @@ def serve(config: ServeConfig, on_ready: Callable[[str], None]) -> int:
 class Server(uvicorn.Server):
     """A loaded checkpoint, behind uvicorn.
 
-    At the first SIGINT or SIGTERM new requests are refused, and it stops when no answer is under way. At the second it
-    stops at once.
+    At the first SIGINT, SIGTERM or SIGHUP new requests are refused, and it stops when no answer is under way. At the
+    second it stops at once.
     """
 
     def __init__(self, config: ServeConfig, key: str | None = None, on_ready: Callable[[str], None] = lambda _: None):
         checkpoint = Path(config.model_name_or_path)
         reasoner = load(checkpoint, config.base_model_name_or_path, config.dtype, config.device)
-        kind = answer_kind(checkpoint) if config.answer_kind == "auto" else config.answer_kind
-        options = GenerationOptions(config.batch_size, use_calculator=reasoner.use_calculator)
-        engine = Engine(reasoner.unit, options, kind)  # type: ignore[arg-type]
+        if config.answer_kind != "auto":
+            reasoner.answer_kind = config.answer_kind  # type: ignore[assignment]
+        elif reasoner.answer_kind is None:
+            reasoner.answer_kind = kind_of_data(checkpoint)
+        engine = reasoner.engine(config.batch_size)
         name = config.served_model_name or checkpoint.resolve().name
-        self.service = Service(engine, name, kind, config.max_waiting, config.timeout)  # type: ignore[arg-type]
+        self.service = Service(engine, reasoner.answer_kind, config.max_waiting, config.timeout)
         app = make_app(
             self.service, Reader(name, reasoner.unit.layout, config.max_n), key, config.max_request_bytes
         )  # fmt: skip
@@ -97,13 +96,12 @@ class Server(uvicorn.Server):
         return stop or (self.service.stopping and not self.service.thread.jobs)
 
 
-def answer_kind(checkpoint: Path) -> AnswerKind | None:
-    """The kind of answers of the dataset that a checkpoint was trained on; None where it cannot be found out."""
+def kind_of_data(checkpoint: Path) -> AnswerKind | None:
+    """The kind of answers in the data that a checkpoint was trained on; None where it cannot be found out."""
     if not (checkpoint / CONFIG).is_file():
         return None
-    data = read_config(checkpoint).data
     try:
-        return answer_kind_of(data.dataset) or load_data(data).answer_kind
+        return load_data(read_config(checkpoint).data).answer_kind
     except UserError as error:
         logger.warning(f"the kind of answers is not known ({error}); say it with --answer_kind")
         return None

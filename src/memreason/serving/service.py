@@ -39,7 +39,6 @@ class Service:
     """
 
     engine: Engine
-    model: str
     kind: AnswerKind | None
     max_waiting: int
     timeout: float
@@ -105,10 +104,8 @@ class Service:
 
     async def stream(self, order: Order, envelope: Envelope, job: Job) -> AsyncIterator[bytes]:
         """The chunks of an admitted order, as server-sent events. Errors are events too: the status is already sent."""
-        start = time.monotonic()
-        deadline = asyncio.get_running_loop().time() + self.timeout
         try:
-            async for choices, answers in self._pieces(order, envelope, job, deadline, start):
+            async for choices, answers in self._pieces(order, envelope, job):
                 for choice in choices:
                     yield _event(envelope.around([choice], None, chunk=True))
                 if answers and order.include_usage:
@@ -120,9 +117,10 @@ class Service:
             yield _event(error.body())
 
     async def _pieces(
-        self, order: Order, envelope: Envelope, job: Job, deadline: float, start: float
+        self, order: Order, envelope: Envelope, job: Job
     ) -> AsyncIterator[tuple[list[Json], list[list[Answer]]]]:
         """(choices, no answers) again and again, and ([], all answers) at the end."""
+        start, deadline = time.monotonic(), asyncio.get_running_loop().time() + self.timeout
         writers = self._writers(order, envelope)
         yield [writer.begin() for writer in writers], []
         ended: list[Answer | None] = [None] * order.answers
@@ -130,7 +128,7 @@ class Service:
         while None in ended:
             async with asyncio.timeout_at(deadline):
                 events = await job.news()
-            if first:
+            if first and any(not isinstance(news, Answer) for _, news in events):
                 self.metrics.first_token.observe(time.monotonic() - start)
                 first = False
             choices: list[Json] = []
@@ -153,13 +151,16 @@ class Service:
         yield [], answers
 
     def _writers(self, order: Order, envelope: Envelope) -> list[Writer]:
-        unit = self.engine.unit
-        written = unit.layout.encode_steps(unit.tokenizer, order.steps)
-        given = "".join(unit.layout.prefix) + unit.tokenizer.decode(written, skip_special_tokens=False)
-        shared = Background(unit, self.texts, order.decoding, given)
+        shared = Background(self.engine.unit, self.texts, order.decoding, self._given(order))
         if not envelope.chat:
             return [CompletionWriter(index, shared) for index in range(order.answers)]
         return [ChatWriter(index, shared) for index in range(1 if order.vote else order.answers)]
+
+    def _given(self, order: Order) -> str:
+        """The text with which the answers begin."""
+        unit = self.engine.unit
+        written = unit.layout.encode_steps(unit.tokenizer, order.steps)
+        return "".join(unit.layout.prefix) + unit.tokenizer.decode(written, skip_special_tokens=False)
 
     async def _answers(self, job: Job, order: Order) -> list[list[Answer]]:
         ended: dict[int, Answer] = {}
@@ -179,10 +180,13 @@ class Service:
         if chat:
             logprobs = self.texts.chat_logprobs(answer.tokens) if wanted else None
             return {"index": index, "message": said, "logprobs": logprobs, "finish_reason": answer.finish_reason}
-        text = answer.trace.text
-        offset = len(text) - sum(len(self.texts[token.id]) for token in answer.tokens)
-        logprobs = self.texts.completion_logprobs(answer.tokens, offset) if wanted else None
-        choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": answer.finish_reason}
+        logprobs = self.texts.completion_logprobs(answer.tokens, len(self._given(order))) if wanted else None
+        choice = {
+            "index": index,
+            "text": answer.trace.text,
+            "logprobs": logprobs,
+            "finish_reason": answer.finish_reason,
+        }
         return {**choice, "answer": said["content"], "steps": said["steps"]}
 
     async def _voted(self, answers: Sequence[Answer], order: Order) -> Json:

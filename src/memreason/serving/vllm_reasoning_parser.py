@@ -26,8 +26,7 @@ def read(text: str, complete: bool = True) -> tuple[str, str]:
     If it is not ``complete``, what may become planning tokens or the beginning of the answer line is left out.
     """
     steps: list[str] = []
-    *whole, last = text.split("\n")
-    for line in (*whole, last):
+    for line in text.split("\n"):
         body = line[_MARKS.match(line).end() :].strip()  # type: ignore[union-attr]
         if body.startswith(_ANSWER_PHRASE):
             return "\n".join(steps), body.removeprefix(_ANSWER_PHRASE).strip()

@@ -91,8 +91,8 @@ class ChatWriter:
             self._delta["steps"] = [*self._delta.get("steps", ()), *known]
 
     def _means(self) -> tuple[float | None, ...]:
-        unit = self.shared.unit
-        return step_logprobs(unit.layout, unit.tokenizer, self._live.whole_lines, self.shared.given, self._tokens)
+        layout, text_of = self.shared.unit.layout, self.shared.texts.__getitem__
+        return step_logprobs(layout, text_of, self._live.whole_lines, self.shared.given, self._tokens)
 
     def _choice(self) -> Json:
         delta, self._delta = self._delta, {}

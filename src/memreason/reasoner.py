@@ -116,9 +116,9 @@ class Reasoner:
 
         ``edits`` says what steps (counted from 0) become: another text, another `Step`, or None, which takes the step
         out. ``insert`` says which steps are put before a step. What stands before the first change stays, token by
-        token, and what stands behind the last is written anew. See `generation.edit.edit` for all rules. Raises UserError
-        where there is no such step, where a text cannot be that of a step, where no room is left for an answer, and
-        for a model whose solutions begin with a plan.
+        token, and what stands behind the last is written anew. See `generation.edit.edit` for all rules. Raises
+        UserError where there is no such step, where a text cannot be that of a step, where no room is left for an
+        answer, and for a model whose solutions begin with a plan.
         """
         if decoding.n != 1:
             raise UserError(f"n {decoding.n}: an edited answer is continued once; give n=1")

@@ -90,7 +90,7 @@ def test_a_valid_inference_stands_behind_the_memories_alone() -> None:
     missing = trace(Step("memory", "Spain is in Asia."))
     assert with_inference(missing, Changes(), rewriter, LAYOUT) is None
     added = with_inference(missing, rewriter.corrected(missing, GOLD), rewriter, LAYOUT)
-    assert added and [step.text for step in added.insert[1]][0] == "France is in Europe."
+    assert added and added.insert[1][0].text == "France is in Europe."
     untyped = with_inference(FALSE, Changes(), rewriter, PlanningTokens(1, 1, ("a", "b")))
     assert untyped and untyped.insert[1][0].type == "reason"  # that of the trace's own last inference
 

@@ -36,12 +36,10 @@ def test_the_labelled_memories_stand_in_place_of_the_models() -> None:
 def test_other_words_and_other_facts() -> None:
     gold, reason = LYON.steps
     own = trace(gold, reason)
-    assert REWRITER.paraphrased(own) == Changes(
-        {0: Step("memory", "It is true that the capital of France is Paris.")}
-    )
+    assert REWRITER.paraphrased(own) == Changes({0: Step("memory", "It is true that the capital of France is Paris.")})
     assert REWRITER.paraphrased(trace(reason)) == "no step has the type memory"
     added = REWRITER.irrelevant(own)
-    assert isinstance(added, Changes) and "Italy" in added.insert[1][0].text or "France" in added.insert[1][0].text
+    assert isinstance(added, Changes) and added.insert[1][0] in [s.steps[0] for s in SOLUTIONS]
     alone = LabelledRewriter(TaskData("one", "boolean", {"test": [LYON]}))
     assert alone.irrelevant(own) == "no other labelled solution has a memory step"
 

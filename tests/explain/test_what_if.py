@@ -60,7 +60,10 @@ def test_one_answer_that_cannot_be_edited_does_not_stop_the_others(bases: dict[s
     asked = Question("1", "Is Rome old?", "")
     fine, wrong = what_if(reasoner, [Wanted(asked, {0: "Rome is old."}, {0: "memory"}), Wanted(asked, {40: "So."})])
     assert fine.after and fine.after.steps[0].text == "Rome is old." and fine.error is None
-    assert wrong.after is None and wrong.error == f"there is no step 41: the model's answer has {len(wrong.before.steps)} steps"
+    assert (
+        wrong.after is None
+        and wrong.error == f"there is no step 41: the model's answer has {len(wrong.before.steps)} steps"
+    )
     row = fine.to_json()
     assert (row["given"], row["kept_tokens"], row["question"]) == (1, 0, "Is Rome old?")
     assert row["before"]["answer"] == wrong.to_json()["before"]["answer"]

@@ -189,8 +189,8 @@ class InterveneConfig:
     )
     edits: str | None = option(
         None,
-        'a file of edits, for many questions: lines of {"question": …, "options": […], "steps": {"1": "text", "2": null, '
-        '"3": {"type": …}}}',
+        'a file of edits, for many questions: lines of {"question": …, "options": […], "steps": {"1": "text", '
+        '"2": null, "3": {"type": …}}}',
     )
     output: str | None = option(None, "with --edits: the file for the answers before and after, one line each")
     base_model_name_or_path: str | None = option(

@@ -1,8 +1,8 @@
 """What if the memories were other ones: traces are changed, and the model goes on from there.
 
-Each intervention changes some steps of a trace. All that stands behind the last change is written anew, greedily, by the
-same model, and what stood before the first stays, id by id. No judge is needed for this, except that a table of facts
-(or a labelled solution) says what is true, and what follows.
+Each intervention changes some steps of a trace. All that stands behind the last change is written anew, greedily, by
+the same model, and what stood before the first stays, id by id. No judge is needed for this, except that a table of
+facts (or a labelled solution) says what is true, and what follows.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ class Effect:
 
     continued: tuple[Continued, ...]
     left_out: Counter[str]
-    """Why it is not defined for a trace → number of such traces. Only `memories_corrected` counts them nevertheless, with
-    the answer that they have, so that its accuracy is that over all questions."""
+    """Why it is not defined for a trace → number of such traces. Only `memories_corrected` counts them nevertheless,
+    with the answer that they have, so that its accuracy is that over all questions."""
 
     def to_json(self) -> dict[str, Any]:
         """{"n", "edited", "changed", "accuracy_before", "accuracy_after", "difference", "interval_of_difference",

@@ -62,9 +62,9 @@ class WhatIf:
     def to_json(self) -> dict[str, Any]:
         """{"id", "question", "options", "before", "after", "changed", "given", "kept_tokens", "error"}.
 
-        ``before`` and ``after`` are {"steps": [{"type", "text"}], "answer", "well_formed", "truncated"}, ``given`` is the
-        number of steps of ``after`` that the model did not write anew, and ``kept_tokens`` that of the tokens before the
-        first change."""
+        ``before`` and ``after`` are {"steps": [{"type", "text"}], "answer", "well_formed", "truncated"}, ``given`` is
+        the number of steps of ``after`` that the model did not write anew, and ``kept_tokens`` that of the tokens
+        before the first change."""
         question = self.before.question
         return {
             "id": question.id,

@@ -32,7 +32,10 @@ def test_one_answer_side_by_side_and_as_json(checkpoint: str, capsys: pytest.Cap
 
 def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edits, answers = tmp_path / "edits.jsonl", tmp_path / "answers.jsonl"
-    rows = [{"question": QUESTION, "steps": {"1": {"type": "memory", "text": "Rome is old."}}}, {"question": QUESTION, "steps": {"99": None}}]
+    rows = [
+        {"question": QUESTION, "steps": {"1": {"type": "memory", "text": "Rome is old."}}},
+        {"question": QUESTION, "steps": {"99": None}},
+    ]
     edits.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert main(["intervene", checkpoint, "--edits", str(edits), "--output", str(answers)]) == 0
     page = " ".join(capsys.readouterr().out.split())

@@ -109,18 +109,30 @@ def test_what_is_inferred_from_any_memories_is_valid(solutions: list[Solution]) 
     ("written", "gold", "edits", "insert"),
     [
         (trace(ASIA, "France lies in Asia.", "So it is true."), (), {0: "France lies in Europe."}, {}),
-        (trace(ASIA, "Spain is in Asia."), ("France is in Europe.",), {0: "Spain is in Europe."}, {1: "France is in Europe."}),
-        (trace(BOTH, "France is in Europe."), ("France is in Europe.", "Turkey is in Asia."), {}, {1: "Turkey is in Asia."}),
-        (trace(BOTH, "Turkey is in Europe and France is in Europe."), (), {0: "Turkey is in Asia. France is in Europe."}, {}),
+        (
+            trace(ASIA, "Spain is in Asia."), ("France is in Europe.",),
+            {0: "Spain is in Europe."}, {1: "France is in Europe."},
+        ),
+        (
+            trace(BOTH, "France is in Europe."), ("France is in Europe.", "Turkey is in Asia."),
+            {}, {1: "Turkey is in Asia."},
+        ),
+        (
+            trace(BOTH, "Turkey is in Europe and France is in Europe."), (),
+            {0: "Turkey is in Asia. France is in Europe."}, {},
+        ),
         (trace(CAPITAL, "The capital of France is Atlantis."), (), {0: "The capital of France is Paris."}, {}),
-        (trace(CAPITAL, "It is old."), ("France has Paris as its capital.",), {}, {0: "France has Paris as its capital."}),
+        (
+            trace(CAPITAL, "It is old."), ("France has Paris as its capital.",),
+            {}, {0: "France has Paris as its capital."},
+        ),
         (
             trace(TWO_HOPS, "France has Paris as its capital.", "France is in Asia, so the answer is true."),
             ("France has Paris as its capital.", "France is in Europe."), {}, {1: "France is in Europe."},
         ),
         (
-            trace(Question("q", "Does Spain border Poland?", "False"), "Poland borders Spain."),
-            ("Spain does not border Poland.",), {0: "Poland does not border Spain."}, {0: "Spain does not border Poland."},
+            trace(Question("q", "Does Spain border Poland?", "False"), "Poland borders Spain."), (),
+            {0: "Poland does not border Spain."}, {},
         ),
     ],
     ids=lambda value: None,
@@ -130,8 +142,6 @@ def test_false_memories_are_corrected_in_their_own_words_and_missing_ones_added(
 ) -> None:
     found = REWRITER.corrected(written, Solution(written.question, tuple(Step(MEMORY, text) for text in gold)))
     assert {at: step.text for at, step in found.edits.items() if step} == edits
-    if written.question.text.startswith("Does"):  # the question cannot be read: nothing decides it
-        return
     assert {at: steps[0].text for at, steps in found.insert.items()} == insert
 
 

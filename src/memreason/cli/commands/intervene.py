@@ -114,9 +114,7 @@ def _lines(trace: Trace) -> list[tuple[str, str]]:
     return [*((step.type, step.text) for step in trace.steps), *([("answer", trace.answer)] if trace.answer else [])]
 
 
-def _compared(
-    old: tuple[str, str] | None, new: tuple[str, str] | None
-) -> tuple[tuple[Text, Text], tuple[Text, Text]]:
+def _compared(old: tuple[str, str] | None, new: tuple[str, str] | None) -> tuple[tuple[Text, Text], tuple[Text, Text]]:
     """(type, text) of two lines, with the words in bold in which the texts differ."""
     texts = Text(), Text()
     words = [re.findall(r"\S+\s*", line[1]) if line else [] for line in (old, new)]

@@ -1,7 +1,8 @@
 """The results of an evaluation, a run and a scoring, as types and as their `metrics.json`. Needs no torch.
 
 Each type writes itself with `to_json` and reads itself with `from_json`. The field `format` in the JSON says which form
-it has. Files of format 1, which have no such field, can still be read.
+it has. Older files can still be read: format 1 has no such field; in format 2, `errors_by_cause` had another meaning, and
+`grounds` and `types_fit` were missing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from memreason.errors import UserError
 from memreason.evaluation.older_formats import evaluation_of_format_1, run_of_format_1, score_of_format_1
 from memreason.runtime.reading import check_fields, read_object, reading, shown
 
-FORMAT = 2
+FORMAT = 3
 """The newest form of all these files."""
 _REMEDY = "delete it, and the same command makes it anew"
 _REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is left, it trains again)"
@@ -122,7 +123,7 @@ class EvaluationResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``."""
+        """Read `to_json` back, or an older file. Raises UserError that begins with ``where``."""
         with reading(f"{where}: not the metrics of an evaluation", _REMEDY):
             row = _newest(row, where, evaluation_of_format_1)
             check_fields(cls, {"dtype": row["dtype"]})
@@ -207,7 +208,7 @@ class RunResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``.
+        """Read `to_json` back, or an older file. Raises UserError that begins with ``where``.
 
         A file of format 1 lacks some metrics over several splits; they are pooled from the metrics of the splits.
         """
@@ -280,7 +281,7 @@ class ScoreResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``."""
+        """Read `to_json` back, or an older file. Raises UserError that begins with ``where``."""
         with reading(f"{where}: not the metrics of `memreason score`", _REMEDY):
             row = _newest(row, where, score_of_format_1)
             accounts = {name: row[name] for name in ("unmatched", "missing", "repeated", "without_answer_line")}
@@ -309,7 +310,7 @@ def _newest(
 ) -> Mapping[str, Any]:
     """The row in the newest form. Raises UserError where its format is not known."""
     number = row.get("format", 1)
-    if number not in (1, FORMAT) or isinstance(number, bool):
+    if number not in range(1, FORMAT + 1) or isinstance(number, bool):
         raise UserError(f"{where}: format {shown(number)} is not known here, newest is {FORMAT}; update memreason")
     return of_format_1(row) if number == 1 else row
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from memreason.answers.extract import extract_strict
 from memreason.records import Judgement, Question, Step, Trace
-from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, Conclusion, Predicate, Rule, conclude
+from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, Claim, Conclusion, Predicate, Rule, conclude
 from memreason.tasks.atlas.facts import Fact, world
 from memreason.tasks.atlas.wording import Inference, Said, plain, read_question, read_step
 from memreason.tasks.causes import Findings, cause, grounds
@@ -115,15 +115,18 @@ def _follows(
         return False
     if inference.rule is None:
         return not said.facts or not set(said.facts).isdisjoint(conclusion.reading.facts)
-    return _by_rule(inference, asked.claim.predicate, conclusion, options)
+    return _by_rule(inference, asked.claim, conclusion, options)
 
 
-def _by_rule(inference: Inference, predicate: Predicate, conclusion: Conclusion, options: tuple[str, ...]) -> bool:
-    """Whether the inference's rule gives the ``conclusion`` for such a question, from the values that it names."""
-    values, named = [plain(value) for value in conclusion.reading.values], list(inference.values)
+def _by_rule(inference: Inference, claim: Claim, conclusion: Conclusion, options: tuple[str, ...]) -> bool:
+    """Whether the inference's rule gives the ``conclusion`` about the claim, from the values that it names."""
+    predicate, named = claim.predicate, list(inference.values)
+    values = [plain(value) for value in conclusion.reading.values]
     match inference.rule:
         case Rule.DIFFER:
-            return predicate not in (*MORE, *BORDER) and values[0] != values[1] and sorted(named or values) == sorted(values)
+            differ = predicate not in (*MORE, *BORDER) and values[0] != values[1]
+            by_subject = predicate not in SHARED and named == [plain(claim.left), values[1]]
+            return differ and (not named or sorted(named) == sorted(values) or by_subject)
         case Rule.MATCH:
             return predicate not in (*MORE, *SHARED, *BORDER) and named == values[:1]
         case Rule.BOTH:

@@ -87,10 +87,14 @@ class MetricsCounter:
             answer_follows=self._share(ANSWER, True),
             errors_by_cause=dict(self._causes),
             grounds=dict(self._grounds),
+            kinds={kind: self._total(kind) for kind in (MEMORY, REASON)},
             types_fit=self._fits[True] / self._fits.total() if self._fits else None,
         )
 
     def _share(self, type_: str, truth: bool | None) -> float | None:
         """Share of the judged steps of this type that have this truth; None where there are no such steps."""
-        total = sum(count for (of, _), count in self._truths.items() if of == type_)
+        total = self._total(type_)
         return self._truths[type_, truth] / total if total else None
+
+    def _total(self, type_: str) -> int:
+        return sum(count for (of, _), count in self._truths.items() if of == type_)

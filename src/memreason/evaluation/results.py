@@ -26,7 +26,7 @@ _REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is 
 class Metrics:
     """Counts and rates over some traces. All rates and intervals are in [0, 1].
 
-    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last eight fields are there only
+    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last nine fields are there only
     if a judge read the steps (`judged`). A rate over no items is None.
     """
 
@@ -72,6 +72,9 @@ class Metrics:
     grounds: dict[str, int] | None = None
     """What right answers rest on → number of them: `sound`, `lucky` (on a false memory or on an invalid step),
     `unreadable` (nothing is false, but something could not be judged). Null in files of format 2 and older."""
+    kinds: dict[str, int] | None = None
+    """`memory` and `reason` → the number of steps that `memory_true` and `reason_valid` are shares of. Null in files of
+    format 2 and older, where these are the steps of that type."""
     types_fit: float | None = None
     """Share of steps whose type says what their text says (a fact under `memory`, a conclusion under `reason`), among
     the steps of these two types that the judge could read. Null in files of format 2 and older."""
@@ -82,7 +85,7 @@ class Metrics:
         return self.errors_by_cause is not None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON; without the last eight where no judge read the steps."""
+        """The fields as JSON; without the last nine where no judge read the steps."""
         row = asdict(self) | {name: list(getattr(self, name)) for name in _INTERVALS}
         return row if self.judged else {name: value for name, value in row.items() if name not in _JUDGED}
 
@@ -102,7 +105,7 @@ class Metrics:
 
 
 _INTERVALS = ("interval", "flexible_interval")
-_COUNTS = ("n", "correct", "incorrect", "no_answer", "steps", "errors_by_cause", "grounds")
+_COUNTS = ("n", "correct", "incorrect", "no_answer", "steps", "errors_by_cause", "grounds", "kinds")
 _JUDGED = tuple(field.name for field in fields(Metrics) if field.default is None)
 
 

@@ -160,7 +160,7 @@ def _names(what: str, ids: Sequence[str]) -> str:
 
 
 def varied(verdicts: Iterable[Verdict], n: int) -> list[Verdict]:
-    """Up to ``n`` different verdicts: in turn one of each outcome and cause of error, the most frequent causes first."""
+    """Up to ``n`` different verdicts: in turn one of each outcome and cause of error, the most frequent cause first."""
     kinds: dict[tuple[str, str | None], list[Verdict]] = {}
     counts: Counter[tuple[str, str | None]] = Counter()
     for verdict in verdicts:

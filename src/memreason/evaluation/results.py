@@ -1,8 +1,8 @@
 """The results of an evaluation, a run and a scoring, as types and as their `metrics.json`. Needs no torch.
 
 Each type writes itself with `to_json` and reads itself with `from_json`. The field `format` in the JSON says which form
-it has. Older files can still be read: format 1 has no such field; in format 2, `errors_by_cause` had another meaning, and
-`grounds` and `types_fit` were missing.
+it has. Older files can still be read: format 1 has no such field; in format 2, `errors_by_cause` had another meaning,
+and `grounds`, `kinds` and `types_fit` were missing.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is 
 class Metrics:
     """Counts and rates over some traces. All rates and intervals are in [0, 1].
 
-    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last nine fields are there only
-    if a judge read the steps (`judged`). A rate over no items is None.
+    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last nine fields are there
+    only if a judge read the steps (`judged`). A rate over no items is None.
     """
 
     accuracy: float

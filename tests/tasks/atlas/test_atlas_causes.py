@@ -83,7 +83,9 @@ def test_a_later_statement_about_the_same_subject_counts():
 
 def test_a_capital_that_is_corrected_is_no_longer_the_capital():
     first, second = "Thailand has Bangkok as its capital.", "The capital of Thailand is Pattaya."
-    found = judged(TWO_HOPS, first, second, "Thailand is in Asia.", "Asia is the one named, so it is true.", answer="True")
+    found = judged(
+        TWO_HOPS, first, second, "Thailand is in Asia.", "Asia is the one named, so it is true.", answer="True"
+    )
     assert found.step_truth == (True, False, True, False, True)
 
 
@@ -127,7 +129,9 @@ def test_a_step_that_cannot_be_read_and_changes_nothing_is_not_to_blame():
 
 def test_a_fact_and_a_conclusion_in_one_step():
     """The step is an inference, and its fact is among those that the trace states."""
-    found = judged(TWO_HOPS, "Thailand has Bangkok as its capital.", "Thailand is in Asia, so it is true.", answer="True")
+    found = judged(
+        TWO_HOPS, "Thailand has Bangkok as its capital.", "Thailand is in Asia, so it is true.", answer="True"
+    )
     assert (found.step_truth, found.kinds, found.grounds) == ((True, True, True), ("memory", "reason"), "sound")
     texts = "Thailand has Bangkok as its capital.", "Thailand is in Europe, so the answer is false."
     found = judged(TWO_HOPS, *texts, answer="False")
@@ -150,7 +154,10 @@ def test_the_last_conclusion_counts():
 
 
 def test_different_numbers_are_no_comparison():
-    texts = "Vietnam covers about 330 thousand square kilometres.", "Argentina covers about 2.8 million square kilometres."
+    texts = (
+        "Vietnam covers about 330 thousand square kilometres.",
+        "Argentina covers about 2.8 million square kilometres.",
+    )
     found = judged(SMALLER, *texts, "330 thousand is not 2.8 million, so it is option A.", answer="A")
     assert found.step_truth == (True, True, False, True) and found.grounds == "lucky"
 

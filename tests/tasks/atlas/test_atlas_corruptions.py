@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 
-
-
 from memreason.records import MEMORY, REASON, Judgement, Question, Solution, Step, Trace
 from memreason.tasks.atlas import build, judge, templates
 from memreason.tasks.atlas.claims import FAMILIES, KINDS, LETTERS, MORE, Predicate, Rule
@@ -83,7 +81,9 @@ def follows(question: Question, facts: list[Fact]) -> str | None:
                 pair = both(MORE[predicate])
                 return None if None in pair else int(pair[0]) > int(pair[1])
             case Predicate.CAPITAL_CONTINENT:
-                homes = [country for (relation, country), city in values.items() if (relation, city) == ("capital", left)]
+                homes = [
+                    country for (relation, country), city in values.items() if (relation, city) == ("capital", left)
+                ]
                 value = values.get(("continent", homes[0])) if homes else None
                 return value and value == right
             case predicate:
@@ -160,9 +160,7 @@ def spoilt_memories(solution: Solution, rng: Random) -> Iterator[Case]:
         others = (True,) * (len(memories) - 1)
         rest = (*memories[:at], *memories[at + 1 :])
         yield Case("dropped", question, (*rest, led), wrong, (*others, False, True), "missing_memory")
-        yield Case(
-            "dropped, right", question, (*rest, reason), question.answer, (*others, False, True), None, "lucky"
-        )
+        yield Case("dropped, right", question, (*rest, reason), question.answer, (*others, False, True), None, "lucky")
         steps = (*memories[:at], irrelevant, *memories[at + 1 :], led)
         yield Case("irrelevant", question, steps, wrong, (*others, True, False, True), "missing_memory")
         garbled = Step(MEMORY, memories[at].text[::-1])
@@ -211,7 +209,9 @@ def cases() -> list[Case]:
 
 def test_the_cases_are_many_and_of_every_kind():
     assert len(cases()) >= 3000
-    asked = Counter((case.question.id.rsplit("-", 1)[0].split("-", 2)[2], bool(case.question.options)) for case in cases())
+    asked = Counter(
+        (case.question.id.rsplit("-", 1)[0].split("-", 2)[2], bool(case.question.options)) for case in cases()
+    )
     assert set(asked) == {(family, choice) for family in FAMILIES for choice in (True, False)}
     assert {case.cause for case in cases()} == {
         None, "unreadable", "missing_memory", "answer_slip", "false_memory", "wrong_inference", "both"

@@ -3,7 +3,7 @@ the cause of a wrong answer.
 
 A step is judged by what its text says, whatever its type. A fact is looked up in the whole table. An inference is valid
 if its rule gives its conclusion, applied to the question and to the facts that the trace itself stated up to there,
-true or false. So a valid inference from a false memory is distinguished from an invalid inference. A step that states a fact
+true or false. So a valid inference from a false memory is distinguished from an invalid one. A step that states a fact
 and concludes from it ("Thailand is in Asia, so the answer is true") is an inference; it is false where the fact is.
 """
 

@@ -152,7 +152,8 @@ def histogram(f: Figures, unit: str, outcome: str) -> Markup:
         number = Number(count, pointer(("lengths", unit, outcome, "histogram", index, 1)), "count")
         parts.append(((value - low) // wide, Part(outcome, number, link, f"{count} with {upto} {unit}")))
     # At least eight places, so that the columns of a few lengths are not as broad as the page.
-    ticks = [str(low + wide * place) for place in range(max(8, (high - low) // wide + 1))]
+    places = [low + wide * place for place in range(max(8, (high - low) // wide + 1))]
+    ticks = [str(place) if wide == 1 or len(places) > 8 else f"{place}–{place + wide - 1}" for place in places]
     label = f"{words.OUTCOMES.get(outcome, outcome)}: {unit}"
     return plots.columns(parts, ticks, max(count for _, count in pairs), label)
 
@@ -186,4 +187,3 @@ def learning(f: Figures) -> Markup:
 def ends(f: Figures, *place: str | int) -> list[Number]:
     """The two ends of an interval; nothing where there is none."""
     return [f.percent(*place, end) for end in (0, 1)] if f.at(*place) else []
-

@@ -40,7 +40,7 @@ def causes(f: Figures) -> list[str]:
 
 def answers(f: Figures) -> list[Group]:
     """All answers after training: right ones by their grounds, wrong ones by their cause; those that are there."""
-    splits = list(f.at("accuracy", "after") or {})
+    splits = list(f.at("accuracy", "after") or f.at("errors") or {})
     wanted: list[tuple[str, str, str, bool, list[tuple[str, ...]], dict[str, str]]] = []
 
     def add(key: str, value: str, name: str, label: str, means: str, places: list[tuple[str, ...]]) -> None:
@@ -73,9 +73,9 @@ def answers(f: Figures) -> list[Group]:
 
 
 def _drawn(f: Figures, group: Group, filters: Mapping[str, str], most: float) -> Markup:
-    traces = [t for t in f.explanation["traces"] if all(t.get(key) == value for key, value in filters.items())]
-    total = len(f.explanation["traces"])
-    if len(traces) != group.count.value or not plots.few_enough(total):
+    everything = f.at("traces") or []
+    traces = [t for t in everything if all(t.get(key) == value for key, value in filters.items())]
+    if len(traces) != group.count.value or not plots.few_enough(len(everything)):
         return plots.bar([Part(group.name, group.count, group.link, group.label)], most, group.label)
     links = [view(id=trace["id"]) for trace in traces]
     return plots.units(group.name, links, [trace["question"] for trace in traces])

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from memreason.records import MEMORY, REASON, Judgement, Question, Solution, Step, Trace
 from memreason.tasks.atlas import build, judge, templates
 from memreason.tasks.atlas.claims import FAMILIES, KINDS, LETTERS, MORE, Predicate, Rule
@@ -246,3 +249,39 @@ def test_numbers_that_are_just_true_lead_to_the_right_answer():
                 steps = (*memories, Step(REASON, f"So the answer is {solution.question.answer}."))
                 found = judge(Trace(solution.question, "", steps, solution.question.answer, True, False))
                 assert found.grounds == "sound", steps
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_mixture_of_steps_has_the_cause_of_the_definitions(data):
+    solution = data.draw(st.sampled_from(solutions()))
+    question, facts = solution.question, stated(solution)
+    pool = {"Qx zz.": None}
+    for fact in facts:
+        for each in (fact, *(fact._replace(value=value) for value in other_values(fact))):
+            pool[write_memory(Random(0), each)] = each
+    pool |= {f"So the answer is {answer}.": answer for answer in answers(question)}
+    texts = data.draw(st.lists(st.sampled_from(sorted(pool)), max_size=6))
+    answer = data.draw(st.sampled_from(answers(question)))
+    said = [pool[text] for text in texts]
+
+    led = follows(question, [each for each in said if isinstance(each, Fact)])
+    conclusions = [at for at, each in enumerate(said) if isinstance(each, str)]
+    concluded = said[conclusions[-1]] if conclusions else None
+    blocked = None in said and (not led or not concluded)
+    if answer == question.answer:
+        expected = None
+    elif blocked or (answer != (concluded or answer) and None in said[conclusions[-1] :]):
+        expected = "unreadable"
+    elif not led:
+        expected = "missing_memory"
+    elif concluded and answer != concluded:
+        expected = "answer_slip"
+    elif answer == led:
+        expected = "false_memory"
+    else:
+        expected = "wrong_inference" if led == question.answer else "both"
+    steps = tuple(Step("step", text) for text in texts)
+    found = judge(Trace(question, "", steps, answer, True, False))
+    assert found.cause == expected
+    assert found.kinds == tuple({Fact: MEMORY, str: REASON}.get(type(each)) for each in said)

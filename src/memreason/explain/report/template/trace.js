@@ -158,7 +158,7 @@ function editOf(trace, name) {
     const step = j === null ? trace.steps[i] : steps[j];
     const text = j === null ? element("bdi", {}, element("del", {}, parts(step.text)))
       : difference(i === null ? "" : trace.steps[i].text, step.text);
-    const origin = j === null ? "taken out" : j < edit.given ? "given" : "written anew";
+    const origin = j === null ? "left out" : j < edit.given ? "given" : "written anew";
     const was = i !== null && j !== null && trace.steps[i].type !== step.type ? "was " + spoken("type", trace.steps[i].type) : null;
     list.append(element("li", { class: "step " + step.type.replace(/\W/g, "") },
       typeOf(step.type), element("span", { class: "text" }, text), element("span", { class: "marks" }, was && element("span", {}, was), element("span", {}, origin))));

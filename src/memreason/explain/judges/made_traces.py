@@ -37,6 +37,17 @@ def made_traces(task: TaskData, seed: int = SEED) -> list[Trace]:
     return [_trace(solution, rng) for solution in task.splits["test"]]
 
 
+def made_facts(task: TaskData, seed: int = SEED) -> dict[str, bool]:
+    """A table of statements for the facts of a `made_task`: for each, a true one, and one that is held false."""
+    rng = Random(f"{seed} facts")  # so that the words are not those of the traces
+    held: dict[str, bool] = {}
+    for solution in task.splits["test"]:
+        for fact in atlas.facts_of(solution.steps):
+            held[write_memory(rng, fact)] = True
+            held[write_memory(rng, false_fact(fact, rng))] = False
+    return held
+
+
 def false_fact(fact: Fact, rng: Random, named: Collection[str | None] = ()) -> Fact:
     """The fact with another value of its kind, which is not true; where it can be, one of those ``named``."""
     if fact.relation in ("border", "hemisphere"):

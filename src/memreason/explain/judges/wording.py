@@ -23,10 +23,19 @@ _NEGATIVE = re.compile(
     r"\b(?:not|no|never|neither|nor|none|nobody|nothing|nowhere|without|cannot|false|incorrect|untrue|wrong|unable"
     r"|unlikely|impossible|differs?|fails?|lacks?)\b|n['’]t\b"
 )
+_OPPOSITES = [
+    tuple(frozenset(side.split("/")) for side in pair.split("|"))
+    for pair in (
+        "north/northern|south/southern east/eastern|west/western always|never everyone/everybody|nobody increase/increases|"
+        "decrease/decreases rises/rise|falls/fall legal|illegal alive|dead male|female hot|cold wet|dry"
+    ).split(" ")
+]
+"""Pairs of words, of which one denies the other whatever they are said of. Not "larger" and "smaller": these say the same
+where the sentence is turned round."""
 _YEARS = 10_000
 """Smaller numbers must be equal: a year that is off by one is another year."""
-_ROUNDING = 0.05
-"""Larger numbers are the same within this share; rounding to two digits changes a number by at most that much."""
+_ROUNDING = 0.10
+"""Larger numbers are the same within this share; two roundings of one number can differ by as much."""
 
 
 def normal_form(text: str) -> str:
@@ -70,6 +79,12 @@ def other_names(one: str, other: str) -> bool:
     """Whether the texts have a name in common, and each has another one that the other text lacks."""
     a, b = names(one), names(other)
     return bool(a & b and a - b and b - a)
+
+
+def opposite(one: str, other: str) -> bool:
+    """Whether one text has a word, and the other text its opposite (`_OPPOSITES`)."""
+    a, b = ({w.casefold() for w in _WORD.findall(text)} for text in (one, other))
+    return any((a & x and b & y) or (a & y and b & x) for x, y in _OPPOSITES if not (a & x and a & y or b & x and b & y))
 
 
 def _lacking(these: set[float], those: set[float]) -> bool:

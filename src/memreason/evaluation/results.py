@@ -286,11 +286,8 @@ class ScoreResult:
         }
         if self.marked:
             row["marked"] = asdict(self.marked) | {"differing": list(self.marked.differing)}
-        if self.judge:
-            row["judge"] = self.judge
-        if self.agreement:
-            row["agreement"] = self.agreement.to_json()
-        return row
+        judged = {"judge": self.judge, "agreement": self.agreement and self.agreement.to_json()}
+        return row | {name: value for name, value in judged.items() if value}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:

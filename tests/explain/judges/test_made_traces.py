@@ -8,7 +8,7 @@ from memreason.tasks.atlas.facts import world
 
 
 def test_half_of_the_steps_are_false_and_each_can_be_judged() -> None:
-    task = made_task(200)
+    task = made_task(100)
     counts = Counter()
     traces = made_traces(task)
     for trace in traces:
@@ -23,7 +23,7 @@ def test_half_of_the_steps_are_false_and_each_can_be_judged() -> None:
 
 
 def test_the_words_are_not_those_of_the_labelled_solutions() -> None:
-    task = made_task(60)
+    task = made_task(40)
     labelled = {step.text for solution in task.splits["test"] for step in solution.steps}
     true = [
         step.text
@@ -37,7 +37,7 @@ def test_the_words_are_not_those_of_the_labelled_solutions() -> None:
 def test_the_table_holds_a_true_and_a_false_statement_of_each_fact() -> None:
     from memreason.tasks.atlas.wording import read_step
 
-    held = made_facts(made_task(60))
+    held = made_facts(made_task(40))
     for statement, true in held.items():
         said = read_step(statement)
         assert said and [world().is_true(fact) for fact in said.facts] == [true]

@@ -32,9 +32,9 @@ def test_the_exact_judge_is_the_default_and_is_not_measured():
 
 
 def test_another_judge_is_measured_on_atlas_with_a_table_of_atlas(facts):
-    judgements, agreement = judge_traces_with(JudgeConfig(facts=facts, measure_judge=60), TASK, [WRONG])
+    judgements, agreement = judge_traces_with(JudgeConfig(facts=facts, measure_judge=40), TASK, [WRONG])
     assert judgements[0].step_truth[0] is False
-    assert (agreement.judge, agreement.on) == ("facts", "60 made atlas traces")
+    assert (agreement.judge, agreement.on) == ("facts", "40 made atlas traces")
     memory = agreement.kinds["memory"]
     assert memory.precision == 1 and 0.3 < memory.unverifiable < 0.9  # the same words, where they are the same
     assert agreement.kinds["reason"].unverifiable == 1

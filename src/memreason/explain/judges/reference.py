@@ -1,9 +1,9 @@
 """The judge `reference`: how far a trace agrees with the labelled solution of its question.
 
 Each step is compared with all steps of the solution (`sameness`). A memory that says the same as a labelled step is
-true, and one that contradicts it is false. An inference can follow from other facts than the labelled ones; so it is judged
-only where all memories before it are true: if it names an answer, this must be the right one; else it is judged as a
-memory is. All else is unverifiable (None): the labelled solution is one way to the answer, and a trace that takes
+true, and one that contradicts it is false. An inference can follow from other facts than the labelled ones; so it is
+judged only where all memories before it are true: if it names an answer, this must be the right one; else it is judged
+as a memory is. All else is unverifiable (None): the labelled solution is one way to the answer, and a trace that takes
 another way is not wrong for that.
 """
 

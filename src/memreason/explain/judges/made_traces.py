@@ -20,8 +20,8 @@ from memreason.tasks.atlas.judge import Stated
 from memreason.tasks.atlas.wording import read_question, say, write_memory, write_reason
 from memreason.tasks.base import TaskData
 
-SEED = 11
-"""Of the questions, the wording and what is made false; other questions than those of any usual run."""
+SEED = 13
+"""Of the questions, the wording and what is made false; neither a usual one nor one that thresholds were chosen on (11, 12)."""
 COUNTRIES = 60
 LAYOUT = PlanningTokens(1, 1, (MEMORY, REASON))
 

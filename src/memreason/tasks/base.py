@@ -9,6 +9,15 @@ from typing import NamedTuple
 from memreason.records import AnswerKind, Judgement, Solution, Trace
 
 
+class StatedFact(NamedTuple):
+    """What a sentence states, in words: the ``value`` of what is called ``name`` ("the currency of Kenya"), and the
+    ``true`` value; None where that is not known."""
+
+    name: str
+    value: str
+    true: str | None
+
+
 @dataclass(frozen=True)
 class TaskData:
     """A loaded dataset: its splits and how to score it.
@@ -16,6 +25,7 @@ class TaskData:
     ``splits`` maps train, validation and test (or test_seen and test_unseen) to Solutions.
     ``notes`` say in plain words which faults were found while loading, and what was done about each.
     ``judge`` checks a trace step by step, if the facts are in a table; else it is None.
+    ``stated_fact`` reads the fact that a sentence states, true or false; None where it states none.
     """
 
     name: str
@@ -23,6 +33,7 @@ class TaskData:
     splits: dict[str, Sequence[Solution]]
     notes: tuple[str, ...] = ()
     judge: Callable[[Trace], Judgement] | None = None
+    stated_fact: Callable[[str], StatedFact | None] | None = None
 
     @property
     def test_splits(self) -> list[str]:

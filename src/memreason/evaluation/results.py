@@ -25,7 +25,7 @@ _REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is 
 class Metrics:
     """Counts and rates over some traces. All rates and intervals are in [0, 1].
 
-    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last six fields are there only
+    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last eight fields are there only
     if a judge read the steps (`judged`). A rate over no items is None.
     """
 
@@ -52,19 +52,28 @@ class Metrics:
     steps: dict[str, int]
     """Step type → number of steps of that type in all traces."""
     memory_true: float | None = None
-    """Share of memory steps that are true. A step that the judge could not read does not count as true."""
+    """Share of memory steps that are true: of the steps that say a fact, whatever their type, and of those of the type
+    `memory` that the judge could not read, which do not count as true."""
     memory_unreadable: float | None = None
-    """Share of memory steps that the judge could not read."""
+    """Share of these memory steps whose truth could not be judged."""
     reason_valid: float | None = None
-    """Share of reason steps that follow from what the trace says before them. A step that the judge could not read
-    does not count as following."""
+    """Share of reason steps that follow from what the trace says before them: of the steps that say a conclusion,
+    whatever their type, and of those of the type `reason` that the judge could not read, which do not count as
+    following."""
     reason_unreadable: float | None = None
-    """Share of reason steps that the judge could not read."""
+    """Share of these reason steps whose validity could not be judged."""
     answer_follows: float | None = None
     """Share of answer lines that follow from the steps, among the traces that have an answer line."""
     errors_by_cause: dict[str, int] | None = None
-    """What went wrong first → number of wrong answers: `false_memory`, `wrong_inference`, `unreadable`,
-    `unexplained`."""
+    """Why answers are wrong → number of them: `unreadable`, `missing_memory`, `answer_slip`, `false_memory`,
+    `wrong_inference`, `both`; `unexplained`, if the judge names no cause. Where `grounds` is null, the file is older,
+    and the first fault was counted: `false_memory`, `wrong_inference`, `unreadable`."""
+    grounds: dict[str, int] | None = None
+    """What right answers rest on → number of them: `sound`, `lucky` (on a false memory or on an invalid step),
+    `unreadable` (nothing is false, but something could not be judged). Null in files of format 2 and older."""
+    types_fit: float | None = None
+    """Share of steps whose type says what their text says (a fact under `memory`, a conclusion under `reason`), among
+    the steps of these two types that the judge could read. Null in files of format 2 and older."""
 
     @property
     def judged(self) -> bool:
@@ -72,7 +81,7 @@ class Metrics:
         return self.errors_by_cause is not None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON; without the last six where no judge read the steps."""
+        """The fields as JSON; without the last eight where no judge read the steps."""
         row = asdict(self) | {name: list(getattr(self, name)) for name in _INTERVALS}
         return row if self.judged else {name: value for name, value in row.items() if name not in _JUDGED}
 
@@ -92,7 +101,7 @@ class Metrics:
 
 
 _INTERVALS = ("interval", "flexible_interval")
-_COUNTS = ("n", "correct", "incorrect", "no_answer", "steps", "errors_by_cause")
+_COUNTS = ("n", "correct", "incorrect", "no_answer", "steps", "errors_by_cause", "grounds")
 _JUDGED = tuple(field.name for field in fields(Metrics) if field.default is None)
 
 

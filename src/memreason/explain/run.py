@@ -1,0 +1,127 @@
+"""`memreason explain`: everything about a run in one file of figures, and one page that shows them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memreason.errors import UserError
+from memreason.evaluation.files import check_folder
+from memreason.evaluation.results import EvaluationResult
+from memreason.explain import counts
+from memreason.explain.computed import COMPUTED
+from memreason.explain.confidence import confidence, memories_of
+from memreason.explain.config import ExplainConfig
+from memreason.explain.facts import facts
+from memreason.explain.judged import difference_from_metrics, judged
+from memreason.explain.recorded import Recorded, read_recorded
+from memreason.explain.sentences import sentences
+from memreason.explain.trace_rows import trace_rows
+from memreason.export.run_record import base_name, without_folders
+from memreason.records import Verdict
+from memreason.runtime.files import write_json
+from memreason.tasks.base import TaskData
+from memreason.tasks.load import load_data
+
+EXPLANATION, FIGURES, REPORT = "explanation", "explanation.json", "report.html"
+FORMAT = 1
+
+
+class Explained(NamedTuple):
+    """What `explain` returns: the explanation (as in explanation.json), and the folder that it was written to."""
+
+    explanation: dict[str, Any]
+    folder: Path
+
+
+def explain(config: ExplainConfig, progress: bool = True) -> Explained:
+    """Run `memreason explain`. Raises UserError where the run is not one, not finished or damaged."""
+    run = read_recorded(Path(config.run).expanduser())
+    folder = Path(config.output_dir).expanduser() if config.output_dir else run.folder / EXPLANATION
+    check_folder(folder)
+    task, notes = _task_of(run)
+    verdicts = judged(run.traces, task)
+    notes += difference_from_metrics(run, verdicts)
+    explanation = _figures(run, verdicts, task)
+    explanation["notes"] = [*run.notes, *notes]
+    explanation["sentences"] = sentences(explanation)
+    write_json(folder / FIGURES, explanation)
+    return Explained(explanation, folder)
+
+
+def _task_of(run: Recorded) -> tuple[TaskData | None, list[str]]:
+    """The run's dataset, and what to say where it cannot be loaded any more."""
+    try:
+        return load_data(run.config.data), []
+    except UserError as error:
+        return None, [f"the dataset cannot be loaded, so its solutions and its judge are not used: {error}"]
+
+
+def _figures(run: Recorded, verdicts: Sequence[Verdict], task: TaskData | None) -> dict[str, Any]:
+    """All that needs no model."""
+    splits = counts.by_split(verdicts)
+    is_judged = counts.is_judged(verdicts)
+
+    def by_split(count: Any) -> dict[str, Any] | None:
+        return {split: count(some) for split, some in splits.items()} if is_judged else None
+
+    return {
+        "format": FORMAT,
+        "run": _run(run),
+        "accuracy": counts.accuracy(run.before_metrics, run.after_metrics, verdicts, run.before),
+        "metrics": {"before": _metrics(run.before_metrics), "after": _metrics(run.after_metrics)},
+        "sentences": [],
+        "epochs": counts.epochs(run.epochs),
+        "errors": by_split(counts.causes),
+        "right": by_split(counts.grounds),
+        "types_fit": by_split(counts.types_fit),
+        "families": counts.families(verdicts),
+        "facts": facts(verdicts, task.stated_fact if task else None) if is_judged else None,
+        "confidence": confidence(memories_of(verdicts)),
+        "positions": counts.positions(verdicts),
+        "lengths": counts.lengths(verdicts, _tokens(run)),
+        "interventions": None,
+        "attribution": None,
+        "importance": None,
+        "judges": [],
+        "attention": None,
+        "traces": trace_rows(verdicts, run.before, {}),
+        "config": without_folders(run.config.options()),
+        "computed": COMPUTED,
+    }
+
+
+def _run(run: Recorded) -> dict[str, Any]:
+    manifest = run.manifest
+    return {
+        "name": run.folder.resolve().name,
+        "dataset": run.dataset,
+        "base_model": base_name(manifest),
+        "mode": manifest.parameter_efficient_mode,
+        "placement": manifest.planning_tokens.placement,
+        "dtype": run.after_metrics.dtype or manifest.dtype,
+        "recorded_repeated": None,
+        "regenerated": None,
+        "memreason": importlib.metadata.version("memreason"),
+    }
+
+
+def _metrics(result: EvaluationResult | None) -> dict[str, Any] | None:
+    """The rows of metrics.json: of all splits together, and of each."""
+    if result is None:
+        return None
+    return {
+        "overall": result.overall.to_json(),
+        "splits": {split: metrics.to_json() for split, metrics in result.splits.items()},
+    }
+
+
+def _tokens(run: Recorded) -> dict[str, int]:
+    """Id of the question → number of tokens of the generated text."""
+    from memreason.models.weights import load_tokenizer
+
+    tokenizer = load_tokenizer(str(run.folder))
+    texts = {verdict.trace.question.id: verdict.trace.text for verdict in run.traces}
+    return {id: len(tokenizer.encode(text, add_special_tokens=False)) for id, text in texts.items()}

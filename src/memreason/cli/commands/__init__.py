@@ -1,7 +1,19 @@
 """The commands, in the order of the work. To add one, write a file here with a `COMMAND`, and list it below."""
 
 from memreason.cli.command import Command
-from memreason.cli.commands import ask, benchmark, evaluate, explain, export, label, score, serve, step_types, tasks, train
+from memreason.cli.commands import (
+    ask,
+    benchmark,
+    evaluate,
+    explain,
+    export,
+    label,
+    score,
+    serve,
+    step_types,
+    tasks,
+    train,
+)
 
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND

@@ -71,7 +71,9 @@ def _causes(explanation: Mapping[str, Any]) -> Table:
     """The table of the causes of errors: a row for each cause, a column for each split."""
     errors = explanation["errors"]
     table = _table("wrong answers by cause", "cause", *errors)
-    totals = {cause: sum(each.get(cause, 0) for each in errors.values()) for found in errors.values() for cause in found}
+    totals = {
+        cause: sum(each.get(cause, 0) for each in errors.values()) for found in errors.values() for cause in found
+    }
     for cause in sorted(totals, key=lambda cause: -totals[cause]):
         table.add_row(Text(cause.replace("_", " ")), *(str(found.get(cause, 0)) for found in errors.values()))
     return table

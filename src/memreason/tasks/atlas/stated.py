@@ -24,4 +24,3 @@ def stated_fact(text: str) -> StatedFact | None:
     value, true = (name and say(of, name) for name in (fact.value, true))
     name = f"the {_NAMES.get(fact.relation, fact.relation)} of {say(kind, fact.subject)}"
     return StatedFact(name, value or "", true)
-

@@ -12,7 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from memreason.records import Question
+from memreason.records import Kind, Question
 from memreason.tasks.atlas import templates
 from memreason.tasks.atlas.claims import BORDER, KINDS, OPEN, Asked, Claim, Predicate, Rule
 from memreason.tasks.atlas.facts import Fact, number, pair, spoken, world
@@ -23,11 +23,26 @@ _NO_NAME = {"not", "no", "a", "an", "also", "in", "on", "of", "very", "about", "
 
 
 class Inference(NamedTuple):
-    """The content of a reason step: its rule, the values that it names (as `plain` gives them), and its conclusion."""
+    """The content of a reason step: its rule, the values that it names (as `plain` gives them), and its conclusion.
 
-    rule: Rule
+    ``rule`` is None where the step names no values: "so the answer is true".
+    """
+
+    rule: Rule | None
     values: tuple[str, ...]
     answer: str
+
+
+class Said(NamedTuple):
+    """What a step says: the facts that it states, and the inference that it draws, from them or from earlier ones."""
+
+    facts: tuple[Fact, ...]
+    inference: Inference | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """memory, or reason where the step draws a conclusion."""
+        return "reason" if self.inference else "memory"
 
 
 # ---- writing ---------------------------------------------------------------------------------------
@@ -102,6 +117,52 @@ def read_question(question: Question) -> Asked | None:
             kind = kinds[0] if claim.left == OPEN else kinds[1]
             return Asked(claim, tuple(world().find(kind, option) for option in question.options))
     return None
+
+
+@lru_cache(maxsize=4096)
+def read_step(text: str) -> Said | None:
+    """What a step says, whatever its type; None where any part of it cannot be read.
+
+    Most steps state one fact or draw one conclusion. Some do both: "Thailand is in Asia, so the answer is true" states
+    a fact, and concludes. Some have several sentences, or several facts with "and" between them.
+    """
+    if said := _read_sentence(fold(text)):
+        return said
+    facts: list[Fact] = []
+    inference = None
+    for sentence in re.split(r"[.;!] ", fold(text)):
+        said = _read_sentence(sentence)
+        if said is None:
+            return None
+        facts += said.facts
+        inference = said.inference or inference
+    return Said(tuple(facts), inference)
+
+
+def _read_sentence(text: str) -> Said | None:
+    """What one sentence says, as folded text."""
+    if facts := _read_facts(text):
+        return Said(facts)
+    if inference := read_reason(text):
+        return Said((), inference)
+    for pattern in _conclusions():
+        if match := pattern.fullmatch(text):
+            facts = _read_facts(match["because"] or "")
+            if facts or not match["because"]:
+                return Said(facts, Inference(None, (), normal_answer(match["answer"]) or ""))
+    return None
+
+
+def _read_facts(text: str) -> tuple[Fact, ...]:
+    """The facts that a text states, one or several with "and" between them; none where any part is something else."""
+    if fact := read_memory(text):
+        return (fact,)
+    for joint in re.finditer(" and ", text):
+        first = read_memory(text[: joint.start()])
+        rest = _read_facts(text[joint.end() :]) if first else ()
+        if first and rest:
+            return (first, *rest)
+    return ()
 
 
 @lru_cache(maxsize=4096)
@@ -214,6 +275,14 @@ def _reason_patterns() -> list[tuple[re.Pattern[str], Rule]]:
             whole = {form.replace("{end}", end) for end in ends}
             patterns += [(_compiled(text, {}), rule) for text in sorted(whole)]
     return patterns
+
+
+@lru_cache(maxsize=1)
+def _conclusions() -> list[re.Pattern[str]]:
+    """Sentences that only conclude ("so the answer is true"), with or without facts before it."""
+    ends = sorted({fold(end) for forms in templates.ENDS.values() for end in forms})
+    leads = r"(?:(?:(?P<because>.+) )?(?:so|therefore|thus|hence) )?"
+    return [re.compile(leads + _compiled(end, {}).pattern) for end in ends]
 
 
 def _patterns(forms: Iterable[str], kinds: tuple[str, str]) -> list[re.Pattern[str]]:

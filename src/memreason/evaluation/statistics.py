@@ -29,7 +29,10 @@ def paired_difference(pairs: Iterable[tuple[bool, bool]]) -> tuple[float, tuple[
     rate1, rate2 = first / n, second / n
     (low1, high1), (low2, high2) = wilson(first, n), wilson(second, n)
     spread = first * (n - first) * second * (n - second)
-    correlation = (both * (n - first - second + both) - (first - both) * (second - both)) / math.sqrt(spread or 1)
+    together: float = both * (n - first - second + both) - (first - both) * (second - both)
+    if together > 0:  # a correction for continuity
+        together = max(0.0, together - n / 2)
+    correlation = together / math.sqrt(spread or 1)
 
     def reach(one: float, other: float) -> float:
         return math.sqrt(max(0.0, one * one - 2 * correlation * one * other + other * other))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from memreason.explain.facts import kinds_of
 from memreason.records import MEMORY, Verdict
 
 RESAMPLES = 1000
@@ -28,7 +29,7 @@ def memories_of(verdicts: Iterable[Verdict]) -> list[Memory]:
     found = []
     for number, verdict in enumerate(verdicts):
         for kind, truth, logprob in zip(
-            verdict.step_kinds or (), verdict.step_truth or (), verdict.trace.step_logprobs or (), strict=False
+            kinds_of(verdict), verdict.step_truth or (), verdict.trace.step_logprobs or (), strict=False
         ):
             if kind == MEMORY and truth is not None and logprob is not None:
                 found.append(Memory(number, logprob, truth))

@@ -43,7 +43,7 @@ def accuracy(
     verdicts: Sequence[Verdict],
     earlier: Mapping[str, Verdict],
 ) -> Json:
-    """`accuracy` of an explanation: each split, and `overall`; the difference is of the questions that both answered."""
+    """`accuracy` of an explanation, by split and `overall`; the difference is of the questions that both answered."""
 
     def of(metrics: Metrics) -> Json:
         return {"accuracy": metrics.accuracy, "interval": list(metrics.interval), "n": metrics.n}

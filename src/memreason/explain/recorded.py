@@ -93,8 +93,8 @@ def _check_folder(folder: Path) -> None:
         raise UserError(f"{folder} is a part of a run; give the run itself: memreason explain {folder.parent}")
     if CONFIG in held and METRICS not in held:
         raise UserError(
-            f"{folder}: no {METRICS} in it, so the run is not finished; go on with it by the same `memreason train` and "
-            "--resume"
+            f"{folder}: no {METRICS} in it, so the run is not finished; go on with it by the same `memreason train` "
+            "and --resume"
         )
     missing = ", ".join(name for name in (CONFIG, MANIFEST, METRICS) if name not in held)
     raise UserError(f"{folder} is no run: it has no {missing}; give the folder that `memreason train` wrote")

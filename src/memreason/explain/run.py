@@ -78,7 +78,7 @@ def _figures(run: Recorded, verdicts: Sequence[Verdict], task: TaskData | None) 
         "right": by_split(counts.grounds),
         "types_fit": by_split(counts.types_fit),
         "families": counts.families(verdicts),
-        "facts": facts(verdicts, task.stated_fact if task else None) if is_judged else None,
+        "facts": facts(verdicts, task.stated_facts if task else None) if is_judged else None,
         "confidence": confidence(memories_of(verdicts)),
         "positions": counts.positions(verdicts),
         "lengths": counts.lengths(verdicts, _tokens(run)),

@@ -10,12 +10,15 @@ from memreason.records import AnswerKind, Judgement, Solution, Trace
 
 
 class StatedFact(NamedTuple):
-    """What a sentence states, in words: the ``value`` of what is called ``name`` ("the currency of Kenya"), and the
-    ``true`` value; None where that is not known."""
+    """A fact that a sentence states, in words: the ``value`` of what is called ``name`` ("the currency of Kenya").
+
+    ``true`` is the true value, and ``holds`` says whether ``value`` is; both are None where that is not known.
+    """
 
     name: str
     value: str
     true: str | None
+    holds: bool | None
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class TaskData:
     ``splits`` maps train, validation and test (or test_seen and test_unseen) to Solutions.
     ``notes`` say in plain words which faults were found while loading, and what was done about each.
     ``judge`` checks a trace step by step, if the facts are in a table; else it is None.
-    ``stated_fact`` reads the fact that a sentence states, true or false; None where it states none.
+    ``stated_facts`` reads the facts that a sentence states, true or false.
     """
 
     name: str
@@ -33,7 +36,7 @@ class TaskData:
     splits: dict[str, Sequence[Solution]]
     notes: tuple[str, ...] = ()
     judge: Callable[[Trace], Judgement] | None = None
-    stated_fact: Callable[[str], StatedFact | None] | None = None
+    stated_facts: Callable[[str], Sequence[StatedFact]] | None = None
 
     @property
     def test_splits(self) -> list[str]:

@@ -13,7 +13,7 @@ from memreason.errors import UserError
 from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.judge import facts_of, judge
 from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
-from memreason.tasks.atlas.stated import stated_fact
+from memreason.tasks.atlas.stated import stated_facts
 from memreason.tasks.base import TaskData
 
 __all__ = ["build", "facts_of", "judge", "load"]
@@ -72,7 +72,7 @@ def build(
             split: worded(split, splits[split], rng) for split in ("train", "validation", "test_seen", "test_unseen")
         },
         judge=judge,
-        stated_fact=stated_fact,
+        stated_facts=stated_facts,
     )
 
 

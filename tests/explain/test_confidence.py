@@ -1,10 +1,12 @@
 """Whether memories that are more probable are more often true."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from memreason.explain.confidence import Memory, confidence
+from memreason.explain.confidence import Memory, _weighted_auroc, confidence
 
 
 def memories(n: int, informative: bool, seed: int = 0) -> list[Memory]:
@@ -24,6 +26,12 @@ def test_the_auroc_is_that_of_sklearn_and_lies_in_its_interval() -> None:
     assert found == confidence(some), "the same seed gives the same interval"
 
 
+def test_the_interval_is_that_of_sklearns_auroc_over_the_same_draws() -> None:
+    rng = np.random.default_rng(1)
+    rank, true, weight = rng.integers(0, 9, 60), rng.random(60) < 0.5, rng.integers(0, 4, 60)
+    assert _weighted_auroc(rank, true, weight) == pytest.approx(roc_auc_score(true, rank, sample_weight=weight))
+
+
 def test_chance_is_within_the_interval_where_probability_says_nothing() -> None:
     found = confidence(memories(200, informative=False))
     assert found and found["auroc_interval"][0] < 0.5 < found["auroc_interval"][1]
@@ -35,7 +43,7 @@ def test_bins_hold_every_memory_once_and_give_the_calibration_error() -> None:
     assert found
     bins = found["bins"]
     assert sum(each["n"] for each in bins) == 73 and len(bins) == 7
-    assert all(one["high"] <= other["low"] for one, other in zip(bins, bins[1:], strict=False))
+    assert all(one["high"] <= other["low"] for one, other in pairwise(bins))
     assert all(each["low"] <= each["confidence"] <= each["high"] for each in bins)
     assert sum(each["n"] * each["true"] for each in bins) == pytest.approx(found["true"])
     assert found["ece"] == pytest.approx(sum(each["n"] * abs(each["confidence"] - each["true"]) for each in bins) / 73)

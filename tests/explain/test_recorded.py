@@ -46,7 +46,7 @@ class TestAFolderThatCannotBeExplained:
     def test_a_run_that_is_not_finished(self, tmp_path: Path) -> None:
         folder = make_run(tmp_path / "run", [SHILLING])
         (folder / "metrics.json").unlink()
-        with pytest.raises(UserError, match="the run is not finished; go on with it .* --resume"):
+        with pytest.raises(UserError, match=r"the run is not finished; go on with it .* --resume"):
             read_recorded(folder)
 
     def test_a_folder_within_a_run(self, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ class TestAFolderThatCannotBeExplained:
         folder = make_run(tmp_path / "run", [SHILLING, RUPEE])
         path = folder / "evaluation" / "traces.jsonl"
         path.write_text(path.read_text().splitlines(keepends=True)[0])
-        with pytest.raises(UserError, match="not those that metrics.json counts"):
+        with pytest.raises(UserError, match=r"not those that metrics.json counts"):
             read_recorded(folder)
 
 

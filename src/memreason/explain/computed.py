@@ -14,8 +14,8 @@ COMPUTED = {
         "traces do."
     ),
     "sentences": (
-        "Made from the figures below by fixed patterns; no language model writes them. They leave out what the "
-        "figures have besides."
+        "Made from the figures below by fixed patterns; no language model writes them. Three sentences cannot show what "
+        "the figures have besides."
     ),
     "epochs": (
         "Accuracy, true memories and valid inferences on the validation questions at the end of each epoch, and the "
@@ -37,7 +37,8 @@ COMPUTED = {
         "conclusion. It cannot show steps that the judge could not read."
     ),
     "families": (
-        "The middle part of the question's id names its family. With few questions in a family, its rate can be chance."
+        "The middle part of the question's id names its family; so few questions of each family cannot show small "
+        "differences between them."
     ),
     "facts": (
         "Every fact that a memory step states and the judge could read, by what it is about; the fact that is false "

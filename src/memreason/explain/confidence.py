@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -87,11 +86,19 @@ def _auroc(
     if true.all() or not true.any():
         return None, None
     groups, group = np.unique(trace, return_inverse=True)
+    _, rank = np.unique(logprob, return_inverse=True)
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(RESAMPLES):
         weight = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)))[group]
         if weight[true].any() and weight[~true].any():
-            drawn.append(roc_auc_score(true, logprob, sample_weight=weight))
-    low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (math.nan, math.nan)
-    return float(roc_auc_score(true, logprob)), [float(low), float(high)] if drawn else None
+            drawn.append(_weighted_auroc(rank, true, weight))
+    interval = [float(bound) for bound in np.quantile(drawn, [0.025, 0.975])] if drawn else None
+    return float(roc_auc_score(true, logprob)), interval
+
+
+def _weighted_auroc(rank: np.ndarray, true: np.ndarray, weight: np.ndarray) -> float:
+    """As scikit-learn's with ``sample_weight``, a hundred times faster for small integers ``rank`` from 0."""
+    at_rank = np.bincount(rank, weight * ~true)
+    below = np.cumsum(at_rank) - at_rank / 2
+    return float((weight * true) @ below[rank] / (weight[true].sum() * weight[~true].sum()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +14,14 @@ from memreason.explain.computed import COMPUTED
 from memreason.explain.confidence import confidence, memories_of
 from memreason.explain.config import ExplainConfig
 from memreason.explain.facts import facts
-from memreason.explain.judged import difference_from_metrics, judged
+from memreason.explain.judged import Judged, difference_from_metrics, judged
+from memreason.explain.judges.config import JudgeConfig
 from memreason.explain.recorded import Recorded, read_recorded
+from memreason.explain.report import render
 from memreason.explain.sentences import sentences
 from memreason.explain.trace_rows import trace_rows
 from memreason.export.run_record import base_name, without_folders
-from memreason.records import Verdict
-from memreason.runtime.files import write_json
+from memreason.runtime.files import atomic_write, write_json
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import load_data
 
@@ -36,18 +36,21 @@ class Explained(NamedTuple):
     folder: Path
 
 
-def explain(config: ExplainConfig, progress: bool = True) -> Explained:
+def explain(config: ExplainConfig, judge: JudgeConfig | None = None, progress: bool = True) -> Explained:
     """Run `memreason explain`. Raises UserError where the run is not one, not finished or damaged."""
     run = read_recorded(Path(config.run).expanduser())
     folder = Path(config.output_dir).expanduser() if config.output_dir else run.folder / EXPLANATION
     check_folder(folder)
     task, notes = _task_of(run)
-    verdicts = judged(run.traces, task)
-    notes += difference_from_metrics(run, verdicts)
-    explanation = _figures(run, verdicts, task)
+    found = judged(run.traces, task, judge or JudgeConfig())
+    notes += difference_from_metrics(run, found.verdicts)
+    explanation = _figures(run, found, task)
     explanation["notes"] = [*run.notes, *notes]
     explanation["sentences"] = sentences(explanation)
+    page = render(explanation)  # before anything is written: both files are of the same figures
     write_json(folder / FIGURES, explanation)
+    with atomic_write(folder / REPORT) as file:
+        file.write(page)
     return Explained(explanation, folder)
 
 
@@ -59,8 +62,9 @@ def _task_of(run: Recorded) -> tuple[TaskData | None, list[str]]:
         return None, [f"the dataset cannot be loaded, so its solutions and its judge are not used: {error}"]
 
 
-def _figures(run: Recorded, verdicts: Sequence[Verdict], task: TaskData | None) -> dict[str, Any]:
+def _figures(run: Recorded, found: Judged, task: TaskData | None) -> dict[str, Any]:
     """All that needs no model."""
+    verdicts = found.verdicts
     splits = counts.by_split(verdicts)
     is_judged = counts.is_judged(verdicts)
 
@@ -78,14 +82,14 @@ def _figures(run: Recorded, verdicts: Sequence[Verdict], task: TaskData | None) 
         "right": by_split(counts.grounds),
         "types_fit": by_split(counts.types_fit),
         "families": counts.families(verdicts),
-        "facts": facts(verdicts, task.stated_facts if task else None) if is_judged else None,
+        "facts": facts(verdicts, task.stated_facts if task and found.exact else None) if is_judged else None,
         "confidence": confidence(memories_of(verdicts)),
         "positions": counts.positions(verdicts),
         "lengths": counts.lengths(verdicts, _tokens(run)),
         "interventions": None,
         "attribution": None,
         "importance": None,
-        "judges": [],
+        "judges": found.judges,
         "attention": None,
         "traces": trace_rows(verdicts, run.before, {}),
         "config": without_folders(run.config.options()),

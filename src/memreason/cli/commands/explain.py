@@ -23,18 +23,19 @@ EXAMPLES = """examples:
 def run(argv: Sequence[str]) -> None:
     """Explain, and print the accuracy, the causes of errors, and three sentences, or everything with `--json`."""
     from memreason.explain.config import ExplainConfig
+    from memreason.explain.judges.config import JudgeConfig
 
-    (config,) = COMMAND.parse((ExplainConfig,), argv)
+    config, judge = COMMAND.parse((ExplainConfig, JudgeConfig), argv)
     quiet_transformers()
-    from memreason.explain.run import FIGURES, explain
+    from memreason.explain.run import REPORT, explain
 
-    explanation, folder = explain(config)
+    explanation, folder = explain(config, judge)
     if config.json:
         show_json(explanation)
         return
     console = open_console()
     print_explanation(console, explanation)
-    show(console, f"figures: {folder / FIGURES}", style="dim", soft_wrap=True)
+    show(console, f"the report: {folder / REPORT}", soft_wrap=True)
 
 
 def print_explanation(console: Console, explanation: Mapping[str, Any]) -> None:

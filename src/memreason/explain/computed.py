@@ -14,8 +14,8 @@ COMPUTED = {
         "traces do."
     ),
     "sentences": (
-        "Made from the figures below by fixed patterns; no language model writes them. Three sentences cannot show what "
-        "the figures have besides."
+        "Made from the figures below by fixed patterns; no language model writes them. Three sentences cannot show "
+        "what the figures have besides."
     ),
     "epochs": (
         "Accuracy, true memories and valid inferences on the validation questions at the end of each epoch, and the "
@@ -75,7 +75,7 @@ COMPUTED = {
         "alone gives a distance above 0."
     ),
     "judges": (
-        "Where another judge than the exact one is used, its agreement with the exact judge on atlas: precision, "
+        "Who says which steps are true. Where it is not the exact judge of atlas, its agreement with the exact judge on atlas: precision, "
         "recall and Cohen's kappa for each kind of step. It cannot show how good it is on other data than atlas."
     ),
     "attention": (

@@ -58,7 +58,7 @@ def difference_from_metrics(run: Recorded, verdicts: Iterable[Verdict]) -> list[
         recorded = run.after_metrics.splits[split].errors_by_cause
         if recorded is not None and recorded != causes(some):
             return [
-                "the causes of errors are judged again, by the definitions of this version and the judge named here, and "
-                "differ from those that the run's metrics count"
+                "the causes of errors are judged again, by the definitions of this version and the judge named here, "
+                "and differ from those that the run's metrics count"
             ]
     return []

@@ -9,10 +9,12 @@ import pytest
 from helpers.recorded_runs import ATLAS, gold, make_run, trace
 
 from memreason.config.data import DataConfig
+from memreason.evaluation.files import FIGURES, REPORT
 from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.results import RunResult, read_result
 from memreason.explain.config import ExplainConfig
-from memreason.explain.run import FIGURES, explain
+from memreason.explain.judges.config import JudgeConfig
+from memreason.explain.run import explain
 from memreason.explain.trace_rows import trace_rows
 from memreason.records import Question, Trace
 from memreason.tasks.base import TaskData
@@ -116,7 +118,7 @@ def test_a_run_on_data_without_facts_and_types(tmp_path: Path) -> None:
     questions = [s.question for s in load_data(config).splits["test"]]
     run = make_run(tmp_path / "run", [trace(q, "True", ("memory", "It is.")) for q in questions], data=config)
     found, folder = explain(ExplainConfig(str(run), no_model=True, output_dir=str(tmp_path / "out")), progress=False)
-    assert folder == tmp_path / "out" and (folder / FIGURES).is_file()
+    assert folder == tmp_path / "out" and {path.name for path in folder.iterdir()} == {FIGURES, REPORT}
     for name in ("errors", "right", "types_fit", "families", "facts", "confidence"):
         assert found[name] is None
     assert found["accuracy"]["before"] is None and found["accuracy"]["difference"] is None
@@ -126,6 +128,25 @@ def test_a_run_on_data_without_facts_and_types(tmp_path: Path) -> None:
     data.unlink()
     found, _ = explain(ExplainConfig(str(run), no_model=True), progress=False)
     assert "cannot be loaded" in found["notes"][0]
+
+
+def test_a_judge_of_the_users_own_reads_the_steps(tmp_path: Path) -> None:
+    data = tmp_path / "mine.jsonl"
+    rows = [{"question": f"Is {i} odd?", "answer": "True", "steps": ["[memory]: All is odd."]} for i in range(10)]
+    data.write_text("\n".join(map(json.dumps, rows)))
+    config = DataConfig("jsonl", str(data), num_test=0)
+    questions = [s.question for s in load_data(config).splits["test"]]
+    traces = [trace(q, ("True", "False")[i % 2], ("memory", "All is odd.")) for i, q in enumerate(questions)]
+    (tmp_path / "facts.jsonl").write_text('{"statement": "All is odd.", "true": false}')
+    judge = JudgeConfig(facts=str(tmp_path / "facts.jsonl"), measure_judge=0)
+    run = make_run(tmp_path / "run", traces, data=config)
+    found, _ = explain(ExplainConfig(str(run), no_model=True), judge, progress=False)
+    assert found["judges"] == [{"name": "facts", "agreement": None}]
+    assert found["facts"] == [
+        {"fact": "All is odd.", "true": None, "n": 2, "false": 2, "said": {"All is odd.": 2},
+         "traces": [question.id for question in questions]}
+    ]  # fmt: skip
+    assert sum(found["errors"]["test"].values()) == 1 and found["right"]["test"]["lucky"] == 1
 
 
 def test_causes_by_older_definitions_are_judged_again_and_noted(task: TaskData, tmp_path: Path) -> None:

@@ -75,8 +75,9 @@ COMPUTED = {
         "alone gives a distance above 0."
     ),
     "judges": (
-        "Who says which steps are true. Where it is not the exact judge of atlas, its agreement with the exact judge on atlas: precision, "
-        "recall and Cohen's kappa for each kind of step. It cannot show how good it is on other data than atlas."
+        "Who says which steps are true; where it is not the exact judge, how far it agrees with that one on atlas: "
+        "precision and recall of false steps, and Cohen's kappa, for each kind of step. It cannot show how good the "
+        "judge is on other data than atlas."
     ),
     "attention": (
         "Attention weights of the model, run again over the trace, summed over the tokens of each step. They cannot "

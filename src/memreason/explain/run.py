@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
-from memreason.evaluation.files import check_folder
+from memreason.evaluation.files import EXPLANATION, FIGURES, REPORT, check_folder
 from memreason.evaluation.results import EvaluationResult
 from memreason.explain import counts
 from memreason.explain.computed import COMPUTED
@@ -25,7 +25,6 @@ from memreason.runtime.files import atomic_write, write_json
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import load_data
 
-EXPLANATION, FIGURES, REPORT = "explanation", "explanation.json", "report.html"
 FORMAT = 1
 
 

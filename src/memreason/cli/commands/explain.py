@@ -27,7 +27,8 @@ def run(argv: Sequence[str]) -> None:
 
     config, judge = COMMAND.parse((ExplainConfig, JudgeConfig), argv)
     quiet_transformers()
-    from memreason.explain.run import REPORT, explain
+    from memreason.evaluation.files import REPORT
+    from memreason.explain.run import explain
 
     explanation, folder = explain(config, judge)
     if config.json:

@@ -34,7 +34,9 @@ class ExplainConfig:
     num_test: int = option(
         0, "compute the parts on this many questions of each test split, drawn by the seed; 0 = on all"
     )
-    samples: int = option(8, "how often each rest is sampled, to find the importance of steps")
+    num_importance: int = option(20, "the importance of steps is found for this many traces, drawn by the seed")
+    samples: int = option(8, "how often each rest is sampled for it")
+    attention: int = option(0, "show where the model looks for this many traces, drawn by the seed")
     seed: int = option(0, "seed of all draws")
     batch_size: int = option(64, "answers generated at once")
     dtype: str = option("float32", "data type of the weights; only in float32 does `no_edit` repeat every answer")
@@ -45,7 +47,13 @@ class ExplainConfig:
     def __post_init__(self) -> None:
         if not self.run:
             raise UserError("the run is missing: memreason explain runs/demo")
-        for flag, minimum in (("num_test", 0), ("samples", 1), ("batch_size", 1)):
+        for flag, minimum in (
+            ("num_test", 0),
+            ("num_importance", 0),
+            ("samples", 1),
+            ("attention", 0),
+            ("batch_size", 1),
+        ):
             check_at_least(flag, getattr(self, flag), minimum)
         check_choice("dtype", self.dtype, DTYPES)
         for part in self.parts:

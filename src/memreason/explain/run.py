@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
-from memreason.evaluation.files import EXPLANATION, FIGURES, REPORT, check_folder
+from memreason.evaluation.files import EXPLANATION, FIGURES, PARTS, REPORT, check_folder
 from memreason.evaluation.results import EvaluationResult
 from memreason.explain import counts
 from memreason.explain.computed import COMPUTED
@@ -20,12 +21,17 @@ from memreason.explain.recorded import Recorded, read_recorded
 from memreason.explain.report import render
 from memreason.explain.sentences import sentences
 from memreason.explain.trace_rows import trace_rows
+from memreason.explain.with_model import Computed, compute
 from memreason.export.run_record import base_name, without_folders
+from memreason.records import Verdict
 from memreason.runtime.files import atomic_write, write_json
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import load_data
 
 FORMAT = 1
+BY_MODEL = ("interventions", "attribution", "importance", "attention")
+OF_TRACES = ("edits", "importance", "attention")
+"""The parts that only the model gives, and those of them that belong to single traces."""
 
 
 class Explained(NamedTuple):
@@ -43,7 +49,11 @@ def explain(config: ExplainConfig, judge: JudgeConfig | None = None, progress: b
     task, notes = _task_of(run)
     found = judged(run.traces, task, judge or JudgeConfig())
     notes += difference_from_metrics(run, found.verdicts)
-    explanation = _figures(run, found, task)
+    computed = Computed()
+    if task and not config.no_model:
+        computed = compute(run, task, found.verdicts, config, folder / PARTS, progress)
+    explanation = _figures(run, found, computed, task)
+    notes += computed.notes
     explanation["notes"] = [*run.notes, *notes]
     explanation["sentences"] = sentences(explanation)
     page = render(explanation)  # before anything is written: both files are of the same figures
@@ -61,9 +71,9 @@ def _task_of(run: Recorded) -> tuple[TaskData | None, list[str]]:
         return None, [f"the dataset cannot be loaded, so its solutions and its judge are not used: {error}"]
 
 
-def _figures(run: Recorded, found: Judged, task: TaskData | None) -> dict[str, Any]:
-    """All that needs no model."""
-    verdicts = found.verdicts
+def _figures(run: Recorded, found: Judged, computed: Computed, task: TaskData | None) -> dict[str, Any]:
+    """All figures; the sentences are made from them."""
+    verdicts = [_with_logprobs(verdict, computed) for verdict in found.verdicts]
     splits = counts.by_split(verdicts)
     is_judged = counts.is_judged(verdicts)
 
@@ -72,7 +82,7 @@ def _figures(run: Recorded, found: Judged, task: TaskData | None) -> dict[str, A
 
     return {
         "format": FORMAT,
-        "run": _run(run),
+        "run": _run(run, computed),
         "accuracy": counts.accuracy(run.before_metrics, run.after_metrics, verdicts, run.before),
         "metrics": {"before": _metrics(run.before_metrics), "after": _metrics(run.after_metrics)},
         "sentences": [],
@@ -85,18 +95,15 @@ def _figures(run: Recorded, found: Judged, task: TaskData | None) -> dict[str, A
         "confidence": confidence(memories_of(verdicts)),
         "positions": counts.positions(verdicts),
         "lengths": counts.lengths(verdicts, _tokens(run)),
-        "interventions": None,
-        "attribution": None,
-        "importance": None,
+        **{name: computed.figures.get(name) for name in BY_MODEL},
         "judges": found.judges,
-        "attention": None,
-        "traces": trace_rows(verdicts, run.before, {}),
+        "traces": trace_rows(verdicts, run.before, {name: computed.by_trace.get(name, {}) for name in OF_TRACES}),
         "config": without_folders(run.config.options()),
         "computed": COMPUTED,
     }
 
 
-def _run(run: Recorded) -> dict[str, Any]:
+def _run(run: Recorded, computed: Computed) -> dict[str, Any]:
     manifest = run.manifest
     return {
         "name": run.folder.resolve().name,
@@ -105,10 +112,18 @@ def _run(run: Recorded) -> dict[str, Any]:
         "mode": manifest.parameter_efficient_mode,
         "placement": manifest.planning_tokens.placement,
         "dtype": run.after_metrics.dtype or manifest.dtype,
-        "recorded_repeated": None,
-        "regenerated": None,
+        "recorded_repeated": computed.repeated,
+        "regenerated": computed.regenerated,
         "memreason": importlib.metadata.version("memreason"),
     }
+
+
+def _with_logprobs(verdict: Verdict, computed: Computed) -> Verdict:
+    """The verdict, whose trace has the log-probabilities that were recorded, or else those computed."""
+    logprobs = computed.logprobs.get(verdict.trace.question.id)
+    if logprobs is None or verdict.trace.step_logprobs is not None:
+        return verdict
+    return replace(verdict, trace=replace(verdict.trace, step_logprobs=logprobs))
 
 
 def _metrics(result: EvaluationResult | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-_AT_ONCE = 1 << 22
+AT_ONCE = 1 << 22
 """Number of scores that are in memory at once, if a single query of each text does not have more."""
 
 
@@ -50,7 +50,7 @@ def attention_weights(
     # On a CPU one group at a time: several of them would have to be copied to be multiplied.
     together = 1 if query.device.type == "cpu" else groups
     share = heads // groups * together
-    most = max(1, _AT_ONCE // (texts * share * length))
+    most = max(1, AT_ONCE // (texts * share * length))
     hidden = ~seen[:, None]
     for group in range(0, groups, together):
         head = slice(group * (heads // groups), group * (heads // groups) + share)

@@ -51,22 +51,35 @@ def rollout(model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, 
     The product is never formed: each layer is applied to sums over the parts of the text. Raises UserError where some
     layers have no attention, and where a ``head`` is asked for.
     """
+    return _rolled_out(model, text, cache, head, "rollout")
+
+
+def rollout_past_start(
+    model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, int] | None = None
+) -> Attribution:
+    """`rollout`, but what a token gives to the first token, or to a sink, it keeps. Most models give the first token
+    what they have no use for, so that in deep ones plain rollout ends there with all its mass."""
+    return _rolled_out(model, text, cache, head, "rollout_past_start")
+
+
+def _rolled_out(
+    model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, int] | None, method: str
+) -> Attribution:
     if head is not None:
         raise UserError("--layer, --head: rollout is over all layers and heads; leave them out")
-    device = model.device
-    seen, layers = watch(model, text, cache, lambda: _Rollout(text, device))
+    device, start = model.device, text.before if method == "rollout_past_start" else None
+    seen, layers = watch(model, text, cache, lambda: _Rollout(text, device, start))
     if len(layers) != (depth := model.config.get_text_config().num_hidden_layers):
         raise UserError(
-            f"--method rollout: only {len(layers)} of the {depth} layers of this model give attention weights, so "
+            f"--method {method}: only {len(layers)} of the {depth} layers of this model give attention weights, so "
             "attention cannot be followed through it; use --method attention"
         )
     parts = _Parts(text)
     shares = parts.sums_of_rows(seen.states[-1].cpu().numpy())
-    (by_kind,) = parts.by_kind(shares[None])
+    mass = dict(zip(parts.kinds, parts.by_kind(shares).tolist(), strict=True))
     return Attribution(
-        "rollout", text.trace_id, text.tokens, text.kinds, text.spans, parts.by_span(shares),
-        dict(zip(parts.kinds, by_kind.tolist(), strict=True)), layers,
-    )  # fmt: skip
+        method, text.trace_id, text.tokens, text.kinds, text.spans, parts.by_span(shares), mass, layers
+    )
 
 
 def _index(head: tuple[int, int], layers: tuple[int, ...], heads: int) -> int:
@@ -163,25 +176,34 @@ class _OneHead:
 
 
 class _Rollout:
-    """``states`` has (tokens, parts) after each layer: what each token has of the parts of the text."""
+    """``states`` has (tokens, parts) after each layer: what each token has of the parts of the text. What goes to the
+    token number ``start``, if given, stays where it is."""
 
-    def __init__(self, text: Text, device: torch.device):
-        self.states, self._before = [_Parts(text).columns(device)], text.before
+    def __init__(self, text: Text, device: torch.device, start: int | None):
+        self.states, self._before, self._start = [_Parts(text).columns(device)], text.before, start
         self._taken: list[torch.Tensor] = []
 
     def see(self, layer: int, heads: slice, rows: slice, weights: torch.Tensor) -> None:
-        """Add up what the ``rows`` take from the parts by way of each token, and in the last column from all tokens."""
-        start = self.states[0]
+        """Add up what the ``rows`` take from the parts by way of each token; in the last columns, from all tokens, and
+        how many heads there were."""
+        first = self.states[0]
         if layer == len(self._taken):
-            self._taken.append(start.new_zeros(len(start), start.shape[1] + 1))
-            self.states.append(start.clone())
+            self._taken.append(first.new_zeros(len(first), first.shape[1] + 2))
+            self.states.append(first.clone())
         own = slice(self._before + rows.start, self._before + rows.stop)
         total = weights.sum(0)
-        self._taken[layer][own, :-1] += total @ self.states[layer]
-        self._taken[layer][own, -1] += total.sum(-1)
+        if self._start is not None:
+            total[:, self._start] = 0
+        taken = self._taken[layer][own]
+        taken[:, :-2] += total @ self.states[layer]
+        taken[:, -2] += total.sum(-1)
+        taken[:, -1] += len(weights)
 
     def end(self, layer: int, rows: slice) -> None:
-        """Mix it with the token itself. Where a sink takes a part of the weights, the rest counts as the whole."""
+        """Mix it with the token itself."""
         own = slice(self._before + rows.start, self._before + rows.stop)
-        taken = self._taken[layer][own]
-        self.states[layer + 1][own] = (taken[:, :-1] / taken[:, -1:] + self.states[layer][own]) / 2
+        taken, before = self._taken[layer][own], self.states[layer][own]
+        given, heads = taken[:, -2:-1], taken[:, -1:]
+        if self._start is None:  # without what a sink takes, the rest counts as the whole
+            heads = given
+        self.states[layer + 1][own] = (taken[:, :-2] / heads + before * (2 - given / heads)) / 2

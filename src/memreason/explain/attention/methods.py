@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 from transformers import PreTrainedModel
@@ -11,9 +12,10 @@ from memreason.config.fields import check_choice
 from memreason.errors import UserError
 from memreason.explain.attention.base import Attribution
 from memreason.explain.attention.gradients import grad_x_input
-from memreason.explain.attention.maps import attention, rollout
+from memreason.explain.attention.maps import attention, rollout, rollout_past_start
 from memreason.explain.attention.text import Text, text_of
 from memreason.explain.attention.watch import Caches
+from memreason.kernels.prepacked_linear import packed_weights
 from memreason.models.sharding import is_sharded
 from memreason.models.unit import ModelUnit, bare
 from memreason.records import Question, Solution, Trace
@@ -29,8 +31,15 @@ class Method(Protocol):
         """Apply it to one text."""
 
 
-METHODS: dict[str, Method] = {"attention": attention, "rollout": rollout, "grad_x_input": grad_x_input}
+METHODS: dict[str, Method] = {
+    "attention": attention,
+    "rollout": rollout,
+    "rollout_past_start": rollout_past_start,
+    "grad_x_input": grad_x_input,
+}
 """Name → method. To add one, write a function, and list it here."""
+_FEW = 4
+"""For more traces than these, weights are packed, which takes as long as a few passes."""
 
 
 def attribute(
@@ -49,7 +58,7 @@ def attribute(
     check_choice("method", method, list(METHODS))
     if is_sharded(unit.model):
         raise UserError("attention is looked at in one process: load the model without sharded weights")
-    with considerate(), unit.merged() as model:
+    with considerate(), unit.merged() as model, packed_weights(model) if len(traces) > _FEW else nullcontext():
         return [
             METHODS[method](
                 bare(model),

@@ -3,12 +3,11 @@
 There are two ways. By the first, the model attends by a function of ours, which computes what its eager attention does,
 in blocks; it needs transformers' attention interface, and a mask that says only which tokens are seen. By the second,
 the text is read piece by piece through a cache, and the model gives the weights of each piece itself
-(`output_attentions`). A model is tested once: its logits must be those of a plain pass.
+(`output_attentions`). A model is tested once: its last hidden state must be that of a plain pass.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,7 +24,7 @@ from memreason.explain.attention.text import Text
 from memreason.generation.agreement import ERRORS, agree, forget_lengths, out_of_memory
 from memreason.kernels.attention_masks import check_options
 from memreason.kernels.capped_attention import attention_weights, weighted
-from memreason.kernels.patching import attention_implementation
+from memreason.kernels.patching import EAGER, attention_implementation
 
 _NAME = "memreason_watched"
 _PIECE = 64
@@ -46,7 +45,7 @@ Caches = Callable[[], DynamicCache | None]
 """Makes the trained keys and values before the text (a pass adds to them); None where there are none."""
 O = TypeVar("O", bound=Observer)
 Run = Callable[[PreTrainedModel, Text, DynamicCache | None, Observer], tuple[torch.Tensor, list[int]]]
-"""Runs the text: (logits (vocabulary,) after the last token, number of the layer for each time that it attended)."""
+"""Runs the text: (hidden state (size,) of the last token, number of the layer for each time that it attended)."""
 
 
 def watch(
@@ -80,19 +79,19 @@ class _Nothing:
 def _find_way(model: PreTrainedModel, text: Text, cache: Caches) -> Run:
     forget_lengths(model)
     with torch.inference_mode():
-        plain = model(**_inputs(model, text.ids, cache())).logits[0, -1:]
+        plain = _state(model, text.ids, cache())
     reasons = []
     for way in (_by_interface, _by_pieces, _by_output):
         try:
-            logits, layers = way(model, text, cache(), _Nothing())
+            state, layers = way(model, text, cache(), _Nothing())
         except (Unsupported, *ERRORS) as error:
             if out_of_memory(error):
                 raise
             reasons.append(str(error))
             continue
-        if layers and agree(model, logits[None], plain):
+        if layers and agree(model, state[None], plain[None]):
             return way
-        reasons.append("its logits differ from those of a plain pass" if layers else "none of its layers gives weights")
+        reasons.append("it computes something else than in a plain pass" if layers else "no layer gives weights")
     raise UserError(
         f"{type(model).__name__} has no attention weights that could be had ({reasons[-1]}); models with state spaces "
         "or linear attention have none. Use --method grad_x_input, which needs only gradients"
@@ -103,11 +102,11 @@ def _find_way(model: PreTrainedModel, text: Text, cache: Caches) -> Run:
 
 
 class _Watched:
-    """One pass: who observes, how many keys there are, and the number of the layer for each time that the model has
-    attended."""
+    """One pass: who observes, the number of queries and of keys, and the number of the layer for each time that the
+    model has attended."""
 
-    def __init__(self, observer: Observer, length: int):
-        self.observer, self.length = observer, length
+    def __init__(self, observer: Observer, shape: tuple[int, int]):
+        self.observer, self.shape = observer, shape
         self.layers: list[int] = []
 
 
@@ -134,8 +133,8 @@ def _attend(
         seen = attention_mask[0]
     else:
         raise Unsupported("a mask of its own")
-    if seen.shape[1:] != (tokens, length) or length != watched.length:
-        raise Unsupported("keys that are left out")
+    if (tokens, length) != watched.shape or seen.shape[1:] != watched.shape:
+        raise Unsupported("tokens that are left out")
     layer = len(watched.layers)
     watched.layers.append(getattr(module, "layer_idx", layer))
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -160,16 +159,16 @@ AttentionMaskInterface.register(_NAME, _mask)
 def _by_interface(
     model: PreTrainedModel, text: Text, cache: DynamicCache | None, observer: Observer
 ) -> tuple[torch.Tensor, list[int]]:
-    watched = _Watched(observer, text.before + len(text.ids))
+    watched = _Watched(observer, (len(text.ids), text.before + len(text.ids)))
     token = _watched.set(watched)
     try:
         with attention_implementation(model, _NAME), _reading(model):
-            logits = model(**_inputs(model, text.ids, cache)).logits[0, -1]
+            state = _state(model, text.ids, cache)
     finally:
         _watched.reset(token)
     if len(set(watched.layers)) < len(watched.layers):
         raise Unsupported("a layer attends more than once")
-    return logits, watched.layers
+    return state, watched.layers
 
 
 # ---- by what the model gives itself --------------------------------------------------------------------
@@ -193,10 +192,10 @@ def _as_given(
     model: PreTrainedModel, text: Text, cache: DynamicCache | None, observer: Observer, piece: int
 ) -> tuple[torch.Tensor, list[int]]:
     layers: list[int] = []
-    with attention_implementation(model, "eager"), _reading(model):
+    with attention_implementation(model, EAGER), _reading(model):
         for start in range(0, len(text.ids), piece):
             ids = text.ids[start : start + piece]
-            out = model(**_inputs(model, ids, cache), output_attentions=True)
+            out = _run(model, ids, cache, output_attentions=True)
             given = [(layer, one) for layer, one in enumerate(out.attentions or ()) if one is not None]
             layers = [layer for layer, _ in given]
             rows = slice(start, start + len(ids))
@@ -208,16 +207,20 @@ def _as_given(
                     number, slice(0, weights.shape[1]), rows, functional.pad(weights[0].float(), (0, later))
                 )
                 observer.end(number, rows)
-    return out.logits[0, -1], layers
+    return out[0][0, -1], layers
 
 
-def _inputs(model: PreTrainedModel, ids: tuple[int, ...], cache: DynamicCache | None) -> dict[str, Any]:
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([ids], device=model.device), "use_cache": cache is not None}
+def _state(model: PreTrainedModel, ids: tuple[int, ...], cache: DynamicCache | None) -> torch.Tensor:
+    return _run(model, ids, cache)[0][0, -1]
+
+
+def _run(model: PreTrainedModel, ids: tuple[int, ...], cache: DynamicCache | None, **options: Any) -> Any:
+    """The model without its head: this saves time, and some models compute their last layers only for the tokens whose
+    logits are asked for."""
     if cache is not None:
-        inputs["past_key_values"] = cache
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:
-        inputs["logits_to_keep"] = 1
-    return inputs
+        options["past_key_values"] = cache
+    inputs = torch.tensor([ids], device=model.device)
+    return model.base_model(input_ids=inputs, use_cache=cache is not None, **options)
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""How much memory attention takes, beside what a plain pass over the same text takes: computed, not measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memreason.kernels.capped_attention import AT_ONCE
+
+_COPIES = 4
+"""Arrays of the size of a block that exist at one time: scores, what softmax and the sink's share are computed from,
+weights, and a copy in the model's own data type."""
+_FLOAT = 4
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes, for a text of some ``tokens`` in ``parts`` (lines and marks)."""
+
+    block: int
+    """The weights of a block of rows, with what they are computed from."""
+    masks: int
+    """What each token sees: the mask, and its opposite."""
+    sums: int
+    """What is kept: weights between parts, for each layer and head."""
+    one_head: int
+    """The weights of one head between all tokens, where they are asked for."""
+    all_weights: int
+    """What is not kept: the weights of all layers and heads at once, as `output_attentions` gives them."""
+
+    @property
+    def peak(self) -> int:
+        """The most at one time."""
+        return self.block + self.masks + self.sums + self.one_head
+
+
+def memory(layers: int, heads: int, groups: int, tokens: int, parts: int = 40, itemsize: int = 4) -> Memory:
+    """Bytes for a model with some ``layers``, ``heads`` in a layer, and ``groups`` of heads that share keys.
+
+    A block has the heads of one group (on an accelerator: all heads), and so many rows that it has at most
+    `capped_attention.AT_ONCE` weights. ``itemsize`` is that of the model's data type.
+    """
+    share = heads // groups
+    block = min(share * tokens, max(1, AT_ONCE // (share * tokens)) * share) * tokens
+    return Memory(
+        block=block * _FLOAT * _COPIES,
+        masks=2 * tokens * tokens,
+        sums=2 * layers * heads * parts * parts * _FLOAT,
+        one_head=tokens * tokens * _FLOAT,
+        all_weights=layers * heads * tokens * tokens * itemsize,
+    )

@@ -136,7 +136,7 @@ class Verdict:
 
     ``strict`` and ``flexible`` are the normalised answers of the two extractors, or None;
     ``outcome`` judges the strict answer, ``flexible_outcome`` the flexible one.
-    ``step_truth``, ``cause``, ``step_kinds`` and ``grounds`` are as in `Judgement`, and None where the task has no judge.
+    ``step_truth``, ``cause``, ``step_kinds`` and ``grounds`` are as in `Judgement`, and None where no judge read it.
     """
 
     trace: Trace

@@ -2,8 +2,8 @@
 the cause of a wrong answer.
 
 A step is judged by what its text says, whatever its type. A fact is looked up in the whole table. An inference is valid
-if its rule gives its conclusion, applied to the question and to the facts that the trace itself stated up to there, true
-or false. So a valid inference from a false memory is distinguished from an invalid inference. A step that states a fact
+if its rule gives its conclusion, applied to the question and to the facts that the trace itself stated up to there,
+true or false. So a valid inference from a false memory is distinguished from an invalid one. A step that states a fact
 and concludes from it ("Thailand is in Asia, so the answer is true") is an inference; it is false where the fact is.
 """
 
@@ -13,7 +13,18 @@ from collections.abc import Collection, Iterable, Sequence
 
 from memreason.answers.extract import extract_strict
 from memreason.records import Judgement, Question, Step, Trace
-from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, SHARED, Asked, Conclusion, Predicate, Rule, conclude
+from memreason.tasks.atlas.claims import (
+    BORDER,
+    LETTERS,
+    MORE,
+    SHARED,
+    Asked,
+    Claim,
+    Conclusion,
+    Predicate,
+    Rule,
+    conclude,
+)
 from memreason.tasks.atlas.facts import Fact, world
 from memreason.tasks.atlas.wording import Inference, Said, plain, read_question, read_step
 from memreason.tasks.causes import Findings, cause, grounds
@@ -67,12 +78,12 @@ def judge(trace: Trace) -> Judgement:
             continue
         for fact in said.facts:
             stated.add(fact)
-        found = [world().is_true(fact) for fact in said.facts]
+        truths = [world().is_true(fact) for fact in said.facts]
         if said.inference:
-            found.append(_follows(said, asked, stated, question.options, gap=None in steps[:number]))
+            truths.append(_follows(said, asked, stated, question.options, gap=None in steps[:number]))
             if said.inference.answer in _possible(question):
                 concluded, unread_after = said.inference.answer, False
-        truth.append(_all(found))
+        truth.append(_all(truths))
     kinds = tuple(said.kind if said else None for said in steps)
     conclusion = stated.conclude(asked) if asked else None
     follows = conclusion.answer if conclusion else None
@@ -98,9 +109,7 @@ def _all(truths: Sequence[bool | None]) -> bool | None:
     return False if False in truths else None if None in truths else True
 
 
-def _follows(
-    said: Said, asked: Asked | None, stated: Stated, options: tuple[str, ...], gap: bool
-) -> bool | None:
+def _follows(said: Said, asked: Asked | None, stated: Stated, options: tuple[str, ...], gap: bool) -> bool | None:
     """Whether the step's inference is valid for the question and the facts ``stated`` so far; None where that is not
     known. ``gap`` says that an earlier step could not be read.
     """
@@ -115,15 +124,18 @@ def _follows(
         return False
     if inference.rule is None:
         return not said.facts or not set(said.facts).isdisjoint(conclusion.reading.facts)
-    return _by_rule(inference, asked.claim.predicate, conclusion, options)
+    return _by_rule(inference, asked.claim, conclusion, options)
 
 
-def _by_rule(inference: Inference, predicate: Predicate, conclusion: Conclusion, options: tuple[str, ...]) -> bool:
-    """Whether the inference's rule gives the ``conclusion`` for such a question, from the values that it names."""
-    values, named = [plain(value) for value in conclusion.reading.values], list(inference.values)
+def _by_rule(inference: Inference, claim: Claim, conclusion: Conclusion, options: tuple[str, ...]) -> bool:
+    """Whether the inference's rule gives the ``conclusion`` about the claim, from the values that it names."""
+    predicate, named = claim.predicate, list(inference.values)
+    values = [plain(value) for value in conclusion.reading.values]
     match inference.rule:
         case Rule.DIFFER:
-            return predicate not in (*MORE, *BORDER) and values[0] != values[1] and sorted(named or values) == sorted(values)
+            differ = predicate not in (*MORE, *BORDER) and values[0] != values[1]
+            by_subject = predicate not in SHARED and named == [plain(claim.left), values[1]]
+            return differ and (not named or sorted(named) == sorted(values) or by_subject)
         case Rule.MATCH:
             return predicate not in (*MORE, *SHARED, *BORDER) and named == values[:1]
         case Rule.BOTH:

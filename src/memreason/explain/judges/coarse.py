@@ -9,7 +9,7 @@ was found. For a wrong answer, tried in this order:
 - `false_memory`: a memory is false;
 - `wrong_inference`: an inference is invalid;
 - `answer_slip`: the answer line contradicts the last step that names an answer;
-- `unreadable`: no fault was found, and something could not be judged;
+- `unreadable`: no fault was found, and a step could not be judged, or there is none;
 - `missing_memory`: everything was judged and nothing is false; so the steps, true as they are, do not lead to the
   right answer.
 
@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memreason.answers.extract import extract_flexible, extract_strict, kind_of, outcome
-from memreason.records import MEMORY, REASON, AnswerKind, Cause, Grounds, Judgement, Kind, Question, Trace
+from memreason.records import MEMORY, REASON, AnswerKind, Cause, Judgement, Kind, Question, Trace
+from memreason.tasks.causes import grounds
 
 
 def coarse_judgement(
@@ -32,24 +33,24 @@ def coarse_judgement(
 
     ``kind`` is how answers are compared. Where it is not known what a step says, its type counts.
     """
-    right = outcome(extract_strict(trace.answer, trace.question, kind), trace.question.answer, kind) == "correct"
+    answer = extract_strict(trace.answer, trace.question, kind)
+    if answer is None:
+        return Judgement(tuple(truths), None, tuple(kinds))
+    if outcome(answer, trace.question.answer, kind) == "correct":
+        # An answer line that cannot be compared with a step that names no answer is no reason for doubt.
+        return Judgement(tuple(truths), None, tuple(kinds), grounds([*truths[:-1], truths[-1] is not False]))
     false = {says(s.type, k) for s, k, true in zip(trace.steps, kinds, truths, strict=False) if true is False}
-    cause: Cause | None = None
-    grounds: Grounds | None = None
-    unjudged = None in truths[:-1] or not trace.steps
-    if right:
-        grounds = "lucky" if False in truths else "unreadable" if unjudged else "sound"
-    elif MEMORY in false and REASON in false:
-        cause = "both"
-    elif MEMORY in false:
-        cause = "false_memory"
-    elif false:
-        cause = "wrong_inference"
-    elif truths[-1] is False:
-        cause = "answer_slip"
-    else:
-        cause = "unreadable" if unjudged else "missing_memory"
-    return Judgement(tuple(truths), cause, tuple(kinds), grounds)
+    return Judgement(tuple(truths), _cause(false, truths), tuple(kinds))
+
+
+def _cause(false: set[Kind], truths: Sequence[bool | None]) -> Cause:
+    if len(false) > 1:
+        return "both"
+    if false:
+        return "false_memory" if MEMORY in false else "wrong_inference"
+    if truths[-1] is False:
+        return "answer_slip"
+    return "unreadable" if None in truths[:-1] or len(truths) == 1 else "missing_memory"
 
 
 def says(type_: str, kind: Kind | None) -> Kind:

@@ -14,8 +14,9 @@ from random import Random
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Solution, Step, Trace
 from memreason.tasks import atlas
-from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, OPEN, SHARED, Asked, Conclusion, Predicate, Rule, conclude
+from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, OPEN, SHARED, Asked, Conclusion, Predicate, Rule
 from memreason.tasks.atlas.facts import NUMBERS, Fact, rounded, world
+from memreason.tasks.atlas.judge import Stated
 from memreason.tasks.atlas.wording import read_question, say, write_memory, write_reason
 from memreason.tasks.base import TaskData
 
@@ -68,7 +69,7 @@ def _trace(solution: Solution, rng: Random) -> Trace:
     assert asked is not None, question.text
     facts = [false_fact(f, rng, asked.options) if rng.random() < 0.5 else f for f in atlas.facts_of(solution.steps)]
     steps = [Step(MEMORY, write_memory(rng, fact)) for fact in facts]
-    following = _following(asked, facts)
+    following = Stated(facts).conclude(asked)
     concluded = following.answer if following else question.answer
     if rng.random() < 0.5:
         concluded = _other(concluded, question, rng)
@@ -80,12 +81,6 @@ def _trace(solution: Solution, rng: Random) -> Trace:
 def _other(answer: str, question: Question, rng: Random) -> str:
     others = LETTERS[: len(question.options)] if question.options else ("True", "False")
     return rng.choice([other for other in others if other != answer])
-
-
-def _following(asked: Asked, facts: list[Fact]) -> Conclusion | None:
-    stated = {(fact.relation, fact.subject): fact.value for fact in facts}
-    stated |= {("seat", fact.value): fact.subject for fact in facts if fact.relation == "capital"}
-    return conclude(asked, lambda relation, subject: stated.get((relation, subject)))
 
 
 def _inference(question: Question, asked: Asked, following: Conclusion | None, answer: str, rng: Random) -> str:

@@ -3,6 +3,7 @@
 from memreason.cli.command import Command
 from memreason.cli.commands import (
     ask,
+    attention,
     benchmark,
     evaluate,
     explain,
@@ -17,6 +18,8 @@ from memreason.cli.commands import (
 
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND
-    for module in (tasks, label, step_types, train, evaluate, explain, ask, export, serve, score, benchmark)
+    for module in (
+        tasks, label, step_types, train, evaluate, explain, ask, attention, export, serve, score, benchmark,
+    )  # fmt: skip
 }
 """Name → command, in the order in which the help lists them."""

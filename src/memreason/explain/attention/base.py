@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from memreason.errors import UserError
 from memreason.records import MEMORY
-from memreason.runtime.files import create_beside, read_json, write_json
+from memreason.runtime.files import read_json, replace_file, write_json
 from memreason.runtime.reading import reading
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 START, EXAMPLES, QUESTION, PREFIX, ANSWER, OTHER = "start", "examples", "question", "prefix", "answer", "other"
 """Kinds of tokens beside the step types: the first token of the text (most models lay there what they have no use for),
@@ -114,7 +116,7 @@ class Attribution:
             return
         file = io.BytesIO()
         np.savez_compressed(file, rest=json.dumps(rest, ensure_ascii=False), **arrays)
-        _write(path, file.getvalue())
+        replace_file(path, file.getvalue())
 
     @classmethod
     def load(cls, path: str | Path) -> Attribution:
@@ -135,6 +137,22 @@ class Attribution:
             for name in ("tokens", "kinds", "layers", "head"):
                 fields[name] = fields[name] if fields[name] is None else tuple(fields[name])
             return cls(**fields)
+
+    # ---- pictures ----------------------------------------------------------------------------------
+
+    def figure(self, path: str | Path, what: str | None = None) -> None:
+        """Write a picture as ``.png``, ``.svg`` or ``.pdf``: ``what`` is `head` (tokens × tokens of one head), `steps`
+        (steps × steps) or `heads` (layers × heads, by what they read of memory). By default, that of the head where
+        there is one, or else of the steps. Raises UserError where this is not there to be drawn."""
+        from memreason.explain.attention.figure import save
+
+        save(self, Path(path), what)
+
+    def show(self, what: str | None = None) -> Figure:
+        """The picture as a figure of matplotlib, which a notebook shows. Raises UserError as `figure` does."""
+        from memreason.explain.attention.figure import draw
+
+        return draw(self, what)
 
 
 def summary(attributions: Sequence[Attribution]) -> dict[str, Any] | None:
@@ -167,16 +185,3 @@ def _kind(path: Path) -> str:
     if path.suffix not in (".json", ".npz"):
         raise UserError(f"{path}: an attribution is a .json or an .npz file; name one of these")
     return path.suffix
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file beside ``path``, and move it there when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = create_beside(path)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        name.unlink(missing_ok=True)
-        raise

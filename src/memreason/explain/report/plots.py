@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from memreason.explain.report.numbers import Number
+from memreason.explain.report.words import plain
 
 SHAPES = {
     "memory": "M-5-5H5V5H-5z",
@@ -30,11 +31,16 @@ SHAPES = {
     "incorrect": "M-4-4 4 4M4-4-4 4",
     "no_answer": "M-4 0H4",
     "before": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
+    "mended": "M-5-5H5V5H-5z",
     "after": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
 }
 """One shape for each meaning (paths around 0, 0): squares remember, triangles reason; colour only repeats it."""
 _COLUMNS, _PITCH = 32, 14
+"""Marks in a row of `units`, and the distance between two."""
 _MOST_UNITS = 1000
+"""With more answers, bars are drawn in place of marks."""
+_FEW = 12
+"""Columns of a histogram that have room for their numbers."""
 
 
 def sprite() -> Markup:
@@ -49,10 +55,13 @@ def sprite() -> Markup:
 
 def glyph(name: str) -> Markup:
     """A shape among words; the words beside it say what it means."""
-    shape = name if name in SHAPES else "step"
     return Markup(
         '<svg class="glyph" viewBox="-7 -7 14 14" aria-hidden="true"><use href="#g-{0}" class="{0}"></use></svg>'
-    ).format(shape)
+    ).format(_shape(name))
+
+
+def _shape(name: str) -> str:
+    return name if name in SHAPES else "step"
 
 
 def _percent(share: float) -> str:
@@ -65,17 +74,16 @@ def _line(x1: float, y1: float, x2: float, y2: float, name: str) -> Markup:
     )
 
 
-def _mark(name: str, x: float, y: float, title: str, link: str | None = None) -> Markup:
-    shape = name if name in SHAPES else "step"
-    drawn = Markup('<use href="#g-{0}" x="{1}" y="{2:.4g}" class="{0}"><title>{3}</title></use>').format(
-        shape, _percent(x), y, title
+def _mark(name: str, x: float, y: float, value: Number) -> Markup:
+    title = f"{plain(name).replace('_', ' ')}: {value.text}"
+    return Markup('<use href="#g-{0}" x="{1}" y="{2:.4g}" class="{0}"><title>{3}</title></use>').format(
+        _shape(name), _percent(x), y, title
     )
-    return Markup('<a href="{}" aria-label="{}">{}</a>').format(link, title, drawn) if link else drawn
 
 
 def _svg(height: float, label: str, body: Iterable[Markup], name: str = "") -> Markup:
     return Markup('<svg class="plot {}" height="{:.4g}" role="group" aria-label="{}">{}</svg>').format(
-        name, height, label, Markup("").join(body)
+        name, height, plain(label), Markup("").join(body)
     )
 
 
@@ -84,12 +92,12 @@ def units(name: str, links: Sequence[str], titles: Sequence[str]) -> Markup:
     rows = -(-len(links) // _COLUMNS) or 1
     shapes = (
         Markup('<a href="{}" tabindex="-1"><title>{}</title><use href="#g-{}" x="{}" y="{}"></use></a>').format(
-            link, title, name, _PITCH * (place % _COLUMNS) + 7, _PITCH * (place // _COLUMNS) + 7
+            link, title, _shape(name), _PITCH * (place % _COLUMNS) + 7, _PITCH * (place // _COLUMNS) + 7
         )
-        for place, (link, title) in enumerate(zip(links, titles, strict=True))
+        for place, (link, title) in enumerate(zip(links, map(plain, titles), strict=True))
     )
     return Markup('<svg class="units {}" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(
-        name, _PITCH * _COLUMNS, _PITCH * rows, Markup("").join(shapes)
+        _shape(name), _PITCH * _COLUMNS, _PITCH * rows, Markup("").join(shapes)
     )
 
 
@@ -108,20 +116,25 @@ class Part:
     title: str = ""
 
 
+def _linked(drawn: Markup, part: Part) -> Markup:
+    if part.link is None:
+        return drawn
+    return Markup('<a href="{}" aria-label="{}">{}</a>').format(part.link, plain(part.title), drawn)
+
+
 def bar(parts: Sequence[Part], full: float, label: str) -> Markup:
     """One bar of pieces side by side; its whole width stands for ``full``."""
     body, start = [], 0.0
     for part in parts:
         width = (part.count.value or 0) / (full or 1)
         rect = Markup('<rect x="{}" y="2" width="{}" height="18" class="{}"><title>{}</title></rect>').format(
-            _percent(start), _percent(width), part.name, part.title
+            _percent(start), _percent(width), _shape(part.name), plain(part.title)
         )
         if width > 0.08:
-            rect += Markup('<text x="{}" y="15.5" class="inside {}" {}>{}</text>').format(
-                _percent(start + width / 2), part.name, part.count.attributes, part.count.text
+            rect += Markup('<text x="{}" y="15.5" class="inside" {}>{}</text>').format(
+                _percent(start + width / 2), part.count.attributes, part.count.text
             )
-        body.append(Markup('<a href="{}" aria-label="{}">{}</a>').format(part.link, part.title, rect)
-                    if part.link else rect)  # fmt: skip
+        body.append(_linked(rect, part))
         start += width
     return _svg(22, label, body, "bar")
 
@@ -143,8 +156,8 @@ def span(marks: Sequence[tuple[str, Number, Sequence[Number]]], low: float = 0, 
         body.append(_line(place(there[0][1]), 13, place(there[1][1]), 13, "change"))
     for name, value, ends in there:
         if len(ends) == 2 and None not in (ends[0].value, ends[1].value):
-            body.append(_line(place(ends[0]), 13, place(ends[1]), 13, f"interval {name}"))
-        body.append(_mark(name, place(value), 13, f"{name.replace('_', ' ')}: {value.text}"))
+            body.append(_line(place(ends[0]), 13, place(ends[1]), 13, f"interval {_shape(name)}"))
+        body.append(_mark(name, place(value), 13, value))
     return Markup('<svg class="plot span" height="26" aria-hidden="true">{}</svg>').format(Markup("").join(body))
 
 
@@ -153,7 +166,7 @@ def axis(low: float = 0, high: float = 1, signed: bool = False) -> Markup:
     values = [low + (high - low) * share / 4 for share in range(5)]
     texts = [(f"{100 * value:+.0f}" if signed else f"{100 * value:.0f}%").replace("-", "−") for value in values]
     body = (
-        Markup('<text x="{}" y="12" class="tick">{}</text>').format(_percent(share / 4), text)
+        Markup('<text x="{}" y="12">{}</text>').format(_percent(share / 4), text)
         for share, text in enumerate(texts)
     )
     return Markup('<svg class="plot axis" height="16" aria-hidden="true">{}</svg>').format(Markup("").join(body))
@@ -164,7 +177,7 @@ def _scale(height: float, top: float = 1) -> list[Markup]:
     lines = []
     for quarter in range(5):
         y = height * (1 - quarter / 4)
-        lines += [_line(0, y, 1, y, "grid"), Markup('<text x="-8" y="{:.4g}" class="tick left">{:.0f}%</text>').format(
+        lines += [_line(0, y, 1, y, "grid"), Markup('<text x="-8" y="{:.4g}" class="left">{:.0f}%</text>').format(
             y + 4, 25 * quarter * top)]  # fmt: skip
     return lines
 
@@ -182,7 +195,7 @@ def curves(series: Sequence[Series], ticks: Sequence[str], label: str, height: f
     count = len(ticks)
     across = [(place + 0.5) / count for place in range(count)]
     body = _scale(height)
-    body += [Markup('<text x="{}" y="{}" class="tick">{}</text>').format(_percent(x), height + 18, tick)
+    body += [Markup('<text x="{}" y="{}">{}</text>').format(_percent(x), height + 18, tick)
              for x, tick in zip(across, ticks, strict=True)]  # fmt: skip
     for each in series:
         there = [(x, value, ends) for x, (value, ends) in zip(across, each.points, strict=True) if value.value is not None]
@@ -193,7 +206,7 @@ def curves(series: Sequence[Series], ticks: Sequence[str], label: str, height: f
             if len(ends) == 2 and None not in (ends[0].value, ends[1].value):
                 low, high = (height * (1 - (end.value or 0)) for end in ends)
                 body.append(_line(x, low, x, high, f"interval {each.name}"))
-            body.append(_mark(each.name, x, y, f"{each.name.replace('_', ' ')}: {value.text}"))
+            body.append(_mark(each.name, x, y, value))
     return _svg(height + 24, label, body, "tall")
 
 
@@ -211,7 +224,7 @@ def reliability(bins: Sequence[Bin], label: str, height: float = 260) -> Markup:
     """Confidence along x, truth along y, the diagonal of perfect calibration, and below how many there are."""
     most = max((each.count.value or 0 for each in bins), default=1) or 1
     body = [*_scale(height), _line(0, height, 1, 0, "diagonal")]
-    body += [Markup('<text x="{}" y="{}" class="tick">{}%</text>').format(_percent(share / 4), height + 18, 25 * share)
+    body += [Markup('<text x="{}" y="{}">{}%</text>').format(_percent(share / 4), height + 18, 25 * share)
              for share in range(5)]  # fmt: skip
     there = [each for each in bins if each.confidence.value is not None and each.true.value is not None]
     spots = [(each.confidence.value or 0, height * (1 - (each.true.value or 0))) for each in there]
@@ -228,18 +241,23 @@ def reliability(bins: Sequence[Bin], label: str, height: float = 260) -> Markup:
     return _svg(height + 74, label, body, "tall")
 
 
-def columns(parts: Sequence[tuple[int, Part]], low: int, high: int, most: float, label: str) -> Markup:
-    """A histogram of whole numbers from low to high; a column as high as the plot stands for ``most``."""
-    height, wide = 64, 1 / (high - low + 1)
+def columns(parts: Sequence[tuple[int, Part]], ticks: Sequence[str], most: float, label: str) -> Markup:
+    """A histogram: (place along x, column), with a text below each place; a column of ``most`` is as high as the plot."""
+    height, wide = 64, 1 / len(ticks)
     body = [_line(0, height, 1, height, "zero")]
-    for value, part in parts:
+    for place, part in parts:
         tall = height * (part.count.value or 0) / (most or 1)
         rect = Markup(
             '<rect x="{}" y="{:.4g}" width="{}" height="{:.4g}" class="{}"><title>{}</title></rect>'
-        ).format(_percent((value - low + 0.1) * wide), height - tall, _percent(0.8 * wide), tall, part.name, part.title)
-        body.append(Markup('<a href="{}" aria-label="{}">{}</a>').format(part.link, part.title, rect)
-                    if part.link else rect)  # fmt: skip
-    every = -(-(high - low + 1) // 10)
-    body += [Markup('<text x="{}" y="{}" class="tick">{}</text>').format(
-        _percent((value - low + 0.5) * wide), height + 15, value) for value in range(low, high + 1, every)]  # fmt: skip
-    return _svg(height + 20, label, body)
+        ).format(_percent((place + 0.1) * wide), height - tall, _percent(0.8 * wide), tall, _shape(part.name), plain(part.title))
+        if len(ticks) <= _FEW:
+            rect += Markup('<text x="{}" y="{:.4g}" {}>{}</text>').format(
+                _percent((place + 0.5) * wide), height - tall - 4, part.count.attributes, part.count.text
+            )
+        body.append(_linked(rect, part))
+    every = -(-len(ticks) // 10)
+    body += [
+        Markup('<text x="{}" y="{}">{}</text>').format(_percent((place + 0.5) * wide), height + 15, ticks[place])
+        for place in range(0, len(ticks), every)
+    ]
+    return _svg(height + 20, label, body, "columns")

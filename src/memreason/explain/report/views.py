@@ -32,6 +32,12 @@ class Group:
     drawn: Markup
 
 
+def causes(f: Figures) -> list[str]:
+    """The causes in the order of the page; after them, whatever else a judge names."""
+    found = {name for row in (f.at("errors") or {}).values() for name in row or ()}
+    return [*words.CAUSES, *sorted(found - set(words.CAUSES))]
+
+
 def answers(f: Figures) -> list[Group]:
     """All answers after training: right ones by their grounds, wrong ones by their cause; those that are there."""
     splits = list(f.at("accuracy", "after") or {})
@@ -42,8 +48,9 @@ def answers(f: Figures) -> list[Group]:
 
     metrics = [("metrics", "after", "splits", split) for split in splits]
     if f.at("errors"):
-        for cause, label in words.CAUSES.items():
-            add("cause", cause, cause, label, words.CAUSES_MEAN[cause], [("errors", split, cause) for split in splits])
+        for cause in causes(f):
+            add("cause", cause, cause, words.spoken(cause, words.CAUSES), words.CAUSES_MEAN.get(cause, ""),
+                [("errors", split, cause) for split in splits])  # fmt: skip
         add("outcome", "no_answer", "no_answer", "no answer", "it wrote no answer line that could be read",
             [(*place, "no_answer") for place in metrics])  # fmt: skip
         for grounds, label in words.GROUNDS.items():
@@ -71,7 +78,7 @@ def _drawn(f: Figures, group: Group, filters: Mapping[str, str], most: float) ->
     if len(traces) != group.count.value or not plots.few_enough(total):
         return plots.bar([Part(group.name, group.count, group.link, group.label)], most, group.label)
     links = [view(id=trace["id"]) for trace in traces]
-    return plots.units(group.name, links, [words.plain(trace["question"]) for trace in traces])
+    return plots.units(group.name, links, [trace["question"] for trace in traces])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +104,8 @@ def families(f: Figures) -> list[tuple[str, list[Cell]]]:
     wrong = {name: sum(row["errors"].values()) for name, row in found.items()}
     most = max((count for row in found.values() for count in row["errors"].values()), default=1)
     return [
-        (name, shades([f.count("families", name, "errors", cause) for cause in words.CAUSES],
-                      [view(family=name, cause=cause) for cause in words.CAUSES], most))
+        (name, shades([f.count("families", name, "errors", cause) for cause in causes(f)],
+                      [view(family=name, cause=cause) for cause in causes(f)], most))
         for name in sorted(found, key=lambda name: -wrong[name])
     ]  # fmt: skip
 
@@ -136,14 +143,18 @@ def histogram(f: Figures, unit: str, outcome: str) -> Markup:
     """The histogram of a length for one outcome, on the scale that all outcomes share."""
     rows: dict[str, Any] = f.at("lengths", unit)
     pairs = [pair for row in rows.values() for pair in row["histogram"]]
+    wide = rows[outcome].get("width") or 1
+    low, high = min(value for value, _ in pairs), max(value for value, _ in pairs)
     parts = []
     for index, (value, count) in enumerate(rows[outcome]["histogram"]):
-        link = view(length=value, outcome=outcome) if unit == "steps" else None
+        upto = f"{value} to {value + wide - 1}" if wide > 1 else str(value)
+        link = view(length=value, outcome=outcome) if unit == "steps" and wide == 1 else None
         number = Number(count, pointer(("lengths", unit, outcome, "histogram", index, 1)), "count")
-        parts.append((value, Part(outcome, number, link, f"{count} of {value} {unit}")))
-    low, high = min(value for value, _ in pairs), max(value for value, _ in pairs)
+        parts.append(((value - low) // wide, Part(outcome, number, link, f"{count} with {upto} {unit}")))
+    # At least eight places, so that the columns of a few lengths are not as broad as the page.
+    ticks = [str(low + wide * place) for place in range(max(8, (high - low) // wide + 1))]
     label = f"{words.OUTCOMES.get(outcome, outcome)}: {unit}"
-    return plots.columns(parts, low, high, max(count for _, count in pairs), label)
+    return plots.columns(parts, ticks, max(count for _, count in pairs), label)
 
 
 def calibration(f: Figures) -> Markup:
@@ -176,9 +187,3 @@ def ends(f: Figures, *place: str | int) -> list[Number]:
     """The two ends of an interval; nothing where there is none."""
     return [f.percent(*place, end) for end in (0, 1)] if f.at(*place) else []
 
-
-def reach(f: Figures) -> float:
-    """How far the scale of the interventions' differences goes to both sides: a multiple of 20 points."""
-    rows = (f.at("interventions") or {}).values()
-    values = [abs(end) for row in rows for end in row.get("interval_of_difference") or ()]
-    return min(1.0, -(-max(values, default=0.2) // 0.2) * 0.2)

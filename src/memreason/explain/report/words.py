@@ -11,7 +11,7 @@ CAUSES = {
     "wrong_inference": "wrong inference",
     "both": "both",
     "missing_memory": "missing memory",
-    "answer_slip": "slip in the answer line",
+    "answer_slip": "answer slip",
     "unreadable": "not readable",
 }
 """Causes of wrong answers, in the order in which they are shown."""
@@ -23,7 +23,7 @@ CAUSES_MEAN = {
     "answer_slip": "the answer line contradicts its own conclusion",
     "unreadable": "a step that no rule can read stands in the way",
 }
-GROUNDS = {"sound": "on sound grounds", "lucky": "by luck", "unreadable": "grounds not readable"}
+GROUNDS = {"sound": "on sound grounds", "lucky": "by luck", "unreadable": "not readable"}
 GROUNDS_MEAN = {
     "sound": "every memory is true and every inference valid",
     "lucky": "a false memory or an invalid step, and right nevertheless",
@@ -34,8 +34,8 @@ INTERVENTIONS = {
     "memories_corrected": "memories corrected",
     "memories_corrupted": "memories made false",
     "paraphrased": "memories in other words",
-    "irrelevant": "a true but irrelevant fact added",
-    "type_swapped": "memory and reason tokens exchanged",
+    "irrelevant": "an irrelevant fact put in",
+    "type_swapped": "planning tokens exchanged",
     "step_removed": "a step removed",
     "no_edit": "nothing edited (control)",
 }

@@ -22,7 +22,7 @@ const FILTERS = {
   },
   confidence: (trace, value) => {
     const [low, high] = value.split(":").map(Number);
-    const inside = (sure) => sure >= low && (sure < high || (high >= 1 && sure <= 1));
+    const inside = (sure) => sure > low - 1e-9 && sure < high + 1e-9;
     return trace.steps.some((step) => step.kind === "memory" && typeof step.truth === "boolean"
       && typeof step.logprob === "number" && inside(Math.exp(step.logprob)));
   },
@@ -56,7 +56,7 @@ function fillSelects() {
     const values = [...new Set(DATA.traces.map((trace) => trace[name]).filter(Boolean))].sort();
     const select = form.elements[name];
     select.append(element("option", { value: "" }, "any"));
-    for (const value of values) select.append(element("option", { value }, parts(spoken(name, value))));
+    for (const value of values) select.append(element("option", { value }, spoken(name, value)));
     select.parentElement.hidden = values.length === 0;
   }
 }

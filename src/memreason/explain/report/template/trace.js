@@ -24,21 +24,23 @@ function glyph(name) {
   return picture;
 }
 
-const spoken = (kind, name) => (DATA.words[kind] || {})[name] || String(name).replaceAll("_", " ");
+const named = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 
 /** The parts of a text: characters that order or hide others are named instead of obeyed. */
 function parts(text) {
   return Array.from(String(text)).map((character) =>
-    HIDDEN.test(character)
-      ? element("span", { class: "control" },
-          "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0"))
-      : character
-  );
+    HIDDEN.test(character) ? element("span", { class: "control" }, named(character)) : character);
+}
+
+/** A name of a cause, an outcome, … in words; one that no dictionary holds is text of somebody, and as inert. */
+function spoken(kind, name) {
+  const known = (DATA.words[kind] || {})[name] || String(name).replaceAll("_", " ");
+  return Array.from(known, (character) => HIDDEN.test(character) ? named(character) : character).join("");
 }
 
 const said = (text) => element("bdi", {}, parts(text));
 
-/** A number with the place in explanation.json that it comes from. */
+/** A number with its place in explanation.json. Forms: "number", "share" (in per cent), "chance" (from its logarithm). */
 function number(value, form, place) {
   const shown = form === "number" ? value.toFixed(2)
     : (100 * (form === "chance" ? Math.exp(value) : value)).toFixed(0) + "%";
@@ -65,13 +67,13 @@ function align(before, after, likeness) {
   return pairs;
 }
 
-const tokens = (text) => String(text).split(/(?<=\s)/u);
-const same = (one, other) => Number(one.trim() === other.trim());
+const tokens = (text) => String(text).match(/[\p{L}\p{N}\p{M}]+|\s+|[^\p{L}\p{N}\p{M}\s]/gu) || [];
+const same = (one, other) => Number(one === other);
 
 /** How alike two steps are, from 0 (no word in common) to 1. */
 function likeness(one, other) {
-  const [first, second] = [one, other].map((step) => tokens(step.text).map((word) => word.trim()));
-  return (2 * first.filter((word) => second.includes(word)).length) / (first.length + second.length);
+  const [first, second] = [one, other].map((step) => tokens(step.text).filter((word) => word.trim()));
+  return (2 * first.filter((word) => second.includes(word)).length) / (first.length + second.length || 1);
 }
 
 /** The new text with what was taken out and put in marked. */
@@ -113,7 +115,7 @@ function stepOf(trace, index, place) {
     element("span", { class: "marks" },
       first ? element("strong", { class: "flag" }, "first wrong step") : null,
       truthOf(step.truth, step.kind || step.type),
-      says ? element("span", {}, "says a " + step.kind) : null,
+      says ? element("span", {}, "says a " + spoken("kind", step.kind)) : null,
       sureness(step.logprob, [place, "steps", index, "logprob"]),
       importance === undefined || importance === null ? null
         : element("span", { class: "measure" }, "importance ", number(importance, "number", [place, "importance", index]))));
@@ -121,10 +123,12 @@ function stepOf(trace, index, place) {
 
 function answerOf(trace, place) {
   const truth = trace.answer_truth;
-  return element("li", { class: "step answer" },
+  const first = trace.first_wrong === trace.steps.length;
+  return element("li", { class: "step answer" + (first ? " first" : "") },
     element("span", { class: "type step" }, glyph("answer"), "answer"),
     element("span", { class: "text" }, trace.answer === undefined ? "no answer line" : said(trace.answer)),
     element("span", { class: "marks" },
+      first ? element("strong", { class: "flag" }, "first wrong step") : null,
       truth === undefined ? null
         : element("span", { class: "truth " + (truth ? "yes" : "no") }, truth ? "✓ follows" : "✗ does not follow"),
       sureness(trace.answer_logprob, [place, "answer_logprob"])));
@@ -158,11 +162,11 @@ function mapOf(attention, place) {
     element("th", { scope: "col" }, name.map((part) => part.cloneNode ? part.cloneNode(true) : part))));
   const rows = attention.step_map.map((row, i) => element("tr", {},
     element("th", { scope: "row" }, names[i]),
-    row.map((value, j) => value === null || j > i ? element("td", {})
-      : element("td", { class: "s" + Math.round(6 * Math.min(1, value)) },
-          number(value, "percent", [place, "attention", "step_map", i, j])))));
+    names.map((_, j) => !row || j > i || typeof row[j] !== "number" ? element("td", {})
+      : element("td", { class: "s" + Math.round(6 * Math.min(1, Math.max(0, row[j]))) },
+          number(row[j], "share", [place, "attention", "step_map", i, j])))));
   return element("div", { class: "scroll" }, element("table", { class: "heat map" },
-    element("caption", {}, "Read along a row: where that part looks, mean over heads"),
+    element("caption", {}, "Read along a row: where that part looks, mean over layers and heads"),
     element("thead", {}, head), element("tbody", {}, rows)));
 }
 
@@ -183,7 +187,7 @@ function drawTrace(trace, place) {
   const before = trace.before && element("span", {}, "before training: ",
     trace.before.answer === null || trace.before.answer === undefined ? "no answer" : said(trace.before.answer),
     " (" + spoken("outcome", trace.before.outcome) + ")");
-  return element("li", { class: "trace " + trace.outcome },
+  return element("li", { class: "trace" },
     element("h3", {}, said(trace.question)),
     options.length ? element("ul", { class: "options" }, options) : null,
     element("p", { class: "badges" },

@@ -72,7 +72,8 @@ def _lucky(explanation: Json) -> str:
 
 
 def _what_if(explanation: Json) -> str:
-    if corrected := (explanation["interventions"] or {}).get("memories_corrected"):
+    corrected = (explanation["interventions"] or {}).get("memories_corrected")
+    if corrected and corrected["n"]:
         return _corrected(corrected) + _follows(explanation)
     confidence = explanation["confidence"]
     if confidence and confidence["auroc_interval"]:

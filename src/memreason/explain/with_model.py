@@ -89,6 +89,11 @@ class _Model(ExitStack):
         self._engine: Engine | None = None
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether anything has asked for it."""
+        return self._engine is not None
+
+    @property
     def engine(self) -> Engine:
         """An engine that answers as the run's evaluation did."""
         if self._engine is None:
@@ -254,8 +259,10 @@ class _Parts:
 
     @contextmanager
     def _noting(self, what: str) -> Iterator[None]:
-        """Note an error of a part, and go on without it."""
+        """Note an error of a part, and go on without it; but not where the model cannot be loaded."""
         try:
             yield
         except UserError as error:
+            if not self._model.is_loaded:
+                raise
             self._found.notes.append(f"{what}: not computed, {error}")

@@ -138,9 +138,7 @@ def attribute(
     )
 
 
-def with_inference(
-    trace: Trace, changes: Changes, rewriter: Rewriter, layout: PlanningTokens
-) -> Changes | None:
+def with_inference(trace: Trace, changes: Changes, rewriter: Rewriter, layout: PlanningTokens) -> Changes | None:
     """The changed memories of a trace, and behind them a valid inference from these, and nothing else; None where no
     valid inference can be written."""
     memories = rewriter.memories(trace)

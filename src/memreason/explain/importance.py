@@ -2,8 +2,8 @@
 
 From before a step, the model writes that step and all that follows anew, several times; from behind it, only what
 follows. If the two distributions of answers are alike, the answer does not hang on what this step says. This is the
-resampling of Thought Anchors (arXiv 2506.19143), there with other distances; here it is the total variation distance, half
-the sum of the differences of all shares, which is 0 for equal distributions and 1 for those without a common answer.
+resampling of Thought Anchors (arXiv 2506.19143), there with other distances. Here it is the total variation distance,
+half the sum of the differences of all shares: 0 for equal distributions, 1 for those without a common answer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -50,8 +51,8 @@ class Importance:
     """Ids of questions whose answers leave no room to be drawn again."""
 
     def to_json(self) -> dict[str, Any]:
-        """{"n", "samples", "temperature", "by_type": {type: {"mean", "interval", "n", "by_chance"}}, "by_position": [the
-        same with "position", from 1], "traces": {id of the question: [distance of each step]}, "left_out"}."""
+        """{"n", "samples", "temperature", "by_type": {type: {"mean", "interval", "n", "by_chance"}}, "by_position":
+        [the same with "position", from 1], "traces": {id of the question: [distance of each step]}, "left_out"}."""
         types: dict[str, list[StepImportance]] = {}
         positions: list[list[StepImportance]] = []
         for case, steps in self.traces:
@@ -115,7 +116,7 @@ def importance(
     for case, handles in begun:
         answers = [[answer_of(judge_trace(a.trace, task.answer_kind)) for a in handle.wait()] for handle in handles]
         draw = Random(f"{seed} {case.id}")
-        found.append((case, tuple(_compare(*pair, draw) for pair in zip(answers, answers[1:], strict=False))))
+        found.append((case, tuple(_compare(*pair, draw) for pair in pairwise(answers))))
     return Importance(samples, temperature, tuple(found), tuple(left_out))
 
 

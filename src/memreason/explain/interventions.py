@@ -1,8 +1,8 @@
 """What if the memories were other ones: traces are changed, and the model goes on from there.
 
-Each intervention changes some steps of a trace. All that stands behind the last change is written anew, greedily, by the
-same model, and what stood before the first stays, id by id. No judge is needed for this, except that a table of facts
-(or a labelled solution) says what is true, and what follows.
+Each intervention changes some steps of a trace. All that stands behind the last change is written anew, greedily, by
+the same model, and what stood before the first stays, id by id. No judge is needed for this, except that a table of
+facts (or a labelled solution) says what is true, and what follows.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def _step_removed(case: Case, rewriter: Rewriter, layout: PlanningTokens) -> Cha
 
 
 def _no_edit(case: Case, rewriter: Rewriter, layout: PlanningTokens) -> Changes | str:
-    return Changes({at: case.trace.steps[at] for at in _targets(case.trace, rewriter)})
+    trace, targets = case.trace, _targets(case.trace, rewriter)
+    whole = len(trace.steps) - (trace.truncated and trace.answer is None)  # the last step may be cut off
+    return Changes({at: trace.steps[at] for at in targets if at < whole})
 
 
 INTERVENTIONS = {
@@ -84,7 +86,7 @@ INTERVENTIONS = {
     "no_edit": Intervention("the memories are given as they are: the control, which must change nothing", _no_edit),
 }
 """Name → intervention."""
-CONTROL = "no_edit"
+CONTROL, CORRECTED = "no_edit", "memories_corrected"
 
 
 def _targets(trace: Trace, rewriter: Rewriter) -> Sequence[int]:
@@ -154,7 +156,8 @@ class Effect:
 
     continued: tuple[Continued, ...]
     left_out: Counter[str]
-    """Why it is not defined for a trace → number of such traces."""
+    """Why it is not defined for a trace → number of such traces. Only `memories_corrected` counts them nevertheless,
+    with the answer that they have, so that its accuracy is that over all questions."""
 
     def to_json(self) -> dict[str, Any]:
         """{"n", "edited", "changed", "accuracy_before", "accuracy_after", "difference", "interval_of_difference",
@@ -236,8 +239,12 @@ def intervene(
             found = _begin(engine.unit, continuations, case, name, rewriter)
             if isinstance(found, str):
                 left_out[name][found] += 1
+                if name == CORRECTED:  # so that its accuracy is that over all questions
+                    begun[name].append((case, _unchanged(case, rewriter), None))
             else:
                 begun[name].append((case, *found))
+    if sum(left_out.get(CORRECTED, Counter()).values()) == len(baseline.cases):
+        begun[CORRECTED] = []
     continuations.run("  continuing edited answers" if progress else None)
     effects = {}
     for name in names:
@@ -260,6 +267,12 @@ def check_layout(unit: ModelUnit) -> None:
     edit(unit, unit.layout.parse(Question("", "", ""), ""), {})
 
 
+def _unchanged(case: Case, rewriter: Rewriter) -> Edited:
+    """The memories of a trace in which nothing is changed."""
+    steps = tuple(case.trace.steps[at] for at in rewriter.memories(case.trace))
+    return Edited(case.solution.question, steps, (), 0)
+
+
 def _begin(
     unit: ModelUnit, continuations: Continuations, case: Case, name: str, rewriter: Rewriter
 ) -> tuple[Edited, Key | None] | str:
@@ -268,8 +281,7 @@ def _begin(
     if isinstance(changes, str):
         return changes
     if not changes and name != CONTROL:
-        steps = tuple(case.trace.steps[at] for at in rewriter.memories(case.trace))
-        return Edited(case.solution.question, steps, (), 0), None
+        return _unchanged(case, rewriter), None
     try:
         edited = edit(unit, case.trace, changes.edits, changes.insert)
     except UserError as error:

@@ -8,6 +8,7 @@ from memreason.cli.commands import (
     evaluate,
     explain,
     export,
+    intervene,
     label,
     score,
     serve,
@@ -19,7 +20,7 @@ from memreason.cli.commands import (
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND
     for module in (
-        tasks, label, step_types, train, evaluate, explain, ask, attention, export, serve, score, benchmark,
+        tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, score, benchmark,
     )  # fmt: skip
 }
 """Name → command, in the order in which the help lists them."""

@@ -1,7 +1,7 @@
 """Changing the facts that a trace states: true ones for false ones, false for true, other words, and what follows.
 
-Facts are changed in the steps that state facts and conclude nothing, whatever their type. A step keeps its wording where
-it is one of the dataset's, and its type.
+Facts are changed in the steps that state facts and conclude nothing, whatever their type. A step keeps its type, and
+its wording where it is one of the dataset's.
 """
 
 from __future__ import annotations

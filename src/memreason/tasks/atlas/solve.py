@@ -40,9 +40,7 @@ def solution(candidate: Candidate, wrong: list[str], letter: str, split: str, nu
     return Solution(question, (*memories, Step(REASON, write_conclusion(rng, predicate, reading, question, answer))))
 
 
-def write_conclusion(
-    rng: Random, predicate: Predicate, reading: Reading, question: Question, answer: str
-) -> str:
+def write_conclusion(rng: Random, predicate: Predicate, reading: Reading, question: Question, answer: str) -> str:
     """The text of the reason step that concludes ``answer`` from the ``reading``, by the rule that fits the
     predicate."""
     stated, claimed = reading.values

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,6 +27,9 @@ SINK = "sink"
 """What a head gives to no token, in models with attention sinks."""
 MOST_HEADS = 5
 """So many heads are in `Attribution.to_json`."""
+MOST_MEMORY: Literal["most_memory"] = "most_memory"
+Head = tuple[int, int] | Literal["most_memory"] | None
+"""(layer, head), the head that reads memory tokens most, or none."""
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,8 @@ def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
     """Lines between the parts, their colours along the top and the right side, and their names beyond these."""
     count = spans[-1].end
     for span in spans[1:]:
-        axes.axhline(span.start - 0.5, color="0.8", lw=0.25)
-        axes.axvline(span.start - 0.5, color="0.8", lw=0.25)
+        axes.axhline(span.start - 0.5, color="0.8", lw=min(0.25, 6 / len(spans)))
+        axes.axvline(span.start - 0.5, color="0.8", lw=min(0.25, 6 / len(spans)))
     unit = count / (_SIDE * 72)  # tokens a point, about
     places, shown = spread([(span.start + span.end - 1) / 2 for span in spans], (_FONT + 1.5) * unit, -0.5, count - 0.5)
     band, gap = 4 * unit, 10 * unit

@@ -3,6 +3,7 @@ of tokens."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from memreason.errors import UserError
-from memreason.explain.attention.base import SINK, Attribution
+from memreason.explain.attention.base import MOST_MEMORY, SINK, Attribution, Head
 from memreason.explain.attention.text import Text
 from memreason.explain.attention.watch import Caches, watch
 
@@ -19,32 +20,34 @@ _ROUNDING = 1e-3
 
 
 def attention(
-    model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, int] | None = None
+    model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
 ) -> Attribution:
-    """The weights themselves, on average over the tokens of each part. With ``head`` (layer, head), the weights between
-    tokens too. Raises UserError where there is no such head, or the model has no attention weights."""
+    """The weights themselves, on average over the tokens of each part. With a ``head``, its weights between tokens too.
+    Raises UserError where there is no such head, or the model has no attention weights."""
     device = model.device
     seen, layers = watch(model, text, cache, lambda: _Sums(text, device))
     parts = _Parts(text)
     sums = parts.padded(seen.sums)  # (layers, heads, parts, parts)
     maps, kinds, by_kind = parts.by_span(sums), parts.kinds, parts.by_kind(sums)
-    token_map = None
-    if head is not None:
-        layer = _index(head, layers, sums.shape[1])
-        one, _ = watch(model, text, cache, lambda: _OneHead(text, layer, head[1]))
-        token_map = one.weights
     there = ~np.isnan(by_kind[..., 0])  # a layer may have fewer heads than another
     left = 1 - by_kind.sum(-1, keepdims=True)
     if np.nanmax(left) > _ROUNDING:
         kinds, by_kind = [*kinds, SINK], np.concatenate([by_kind, left], -1)
     mass = dict(zip(kinds, by_kind[there].mean(0).tolist(), strict=True))
-    return Attribution(
-        "attention", text.trace_id, text.tokens, text.kinds, text.spans, maps[there].mean(0), mass, layers, maps,
-        by_kind, head, token_map,
-    )  # fmt: skip
+    found = Attribution(
+        "attention", text.trace_id, text.tokens, text.kinds, text.spans, maps[there].mean(0), mass, layers, maps, by_kind
+    )
+    if head == MOST_MEMORY:
+        head = next(((layer, number) for layer, number, _ in found.heads(most=1)), None)
+    if head is None:
+        return found
+    assert not isinstance(head, str)
+    layer = _index(head, layers, maps.shape[1])
+    one, _ = watch(model, text, cache, lambda: _OneHead(text, layer, head[1]))
+    return replace(found, head=head, token_map=one.weights)
 
 
-def rollout(model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, int] | None = None) -> Attribution:
+def rollout(model: PreTrainedModel, text: Text, cache: Caches, head: Head = None) -> Attribution:
     """Attention rollout (Abnar & Zuidema 2020, arXiv 2005.00928, section 3): the mean over heads, mixed half and half
     with the token itself for the residual connection, multiplied through all layers.
 
@@ -55,7 +58,7 @@ def rollout(model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, 
 
 
 def rollout_past_start(
-    model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, int] | None = None
+    model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
 ) -> Attribution:
     """`rollout`, but what a token gives to the first token, or to a sink, it keeps. Most models give the first token
     what they have no use for, so that in deep ones plain rollout ends there with all its mass."""
@@ -63,7 +66,7 @@ def rollout_past_start(
 
 
 def _rolled_out(
-    model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, int] | None, method: str
+    model: PreTrainedModel, text: Text, cache: Caches, head: Head, method: str
 ) -> Attribution:
     if head is not None:
         raise UserError("--layer, --head: rollout is over all layers and heads; leave them out")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memreason.kernels.capped_attention import AT_ONCE
 
-_COPIES = 4
+AT_ONCE = 1 << 19
+"""Most weights in a block of rows, if a single row of a group of heads does not have more."""
+_COPIES = 8
 """Arrays of the size of a block that exist at one time: scores, what softmax and the sink's share are computed from,
-weights, and a copy in the model's own data type."""
+and weights, of a block and of the one before it."""
 _FLOAT = 4
 
 
@@ -37,7 +38,7 @@ def memory(layers: int, heads: int, groups: int, tokens: int, parts: int = 40, i
     """Bytes for a model with some ``layers``, ``heads`` in a layer, and ``groups`` of heads that share keys.
 
     A block has the heads of one group (on an accelerator: all heads), and so many rows that it has at most
-    `capped_attention.AT_ONCE` weights. ``itemsize`` is that of the model's data type.
+    `AT_ONCE` weights. ``itemsize`` is that of the model's data type.
     """
     share = heads // groups
     block = min(share * tokens, max(1, AT_ONCE // (share * tokens)) * share) * tokens

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from memreason.config.fields import check_choice
 from memreason.errors import UserError
-from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.base import Attribution, Head
 from memreason.explain.attention.gradients import grad_x_input
 from memreason.explain.attention.maps import attention, rollout, rollout_past_start
 from memreason.explain.attention.text import Text, text_of
@@ -26,7 +26,7 @@ class Method(Protocol):
     """A way to attribute. ``model`` is merged, and in evaluation mode."""
 
     def __call__(
-        self, model: PreTrainedModel, text: Text, cache: Caches, head: tuple[int, int] | None = None
+        self, model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
     ) -> Attribution:
         """Apply it to one text."""
 
@@ -46,12 +46,12 @@ def attribute(
     unit: ModelUnit,
     traces: Sequence[Trace],
     method: str = "attention",
-    head: tuple[int, int] | None = None,
+    head: Head = None,
     examples: Callable[[Question], Sequence[Solution]] | None = None,
 ) -> list[Attribution]:
     """Apply a method to each of ``traces``, which ``unit`` wrote: its prompt and answer are read again.
 
-    The adapters are merged once for all. ``head`` (layer, head) asks for the weights between tokens of one head.
+    The adapters are merged once for all. ``head`` asks for the weights between tokens of one head.
     ``examples`` gives what stood before a question, where the model was trained with it. Raises UserError for an
     unknown method, where the model or a trace does not allow it, and while an engine of this thread uses the model.
     """

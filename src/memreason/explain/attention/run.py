@@ -8,7 +8,7 @@ from typing import Any
 
 from memreason.errors import UserError, did_you_mean
 from memreason.evaluation.files import read_traces
-from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.base import MOST_MEMORY, Attribution, Head
 from memreason.explain.attention.config import AttentionConfig
 from memreason.explain.attention.figure import HEAD, HEADS, STEPS
 from memreason.explain.attention.memory import Memory, memory
@@ -39,11 +39,10 @@ def look(config: AttentionConfig) -> Looked:
     recorded = find_trace(Path(config.trace), config.id) if config.trace else None
     reasoner = load(config.model_name_or_path, base=config.base_model_name_or_path, device=config.device)
     trace = recorded or reasoner.answer(config.question, config.options)
-    head = None if config.layer is None or config.head is None else (config.layer, config.head)
+    head: Head = MOST_MEMORY if config.method == "attention" else None
+    if config.layer is not None and config.head is not None:
+        head = config.layer, config.head
     (found,) = attribute(reasoner.unit, [trace], config.method, head)
-    if config.method == "attention" and head is None and (best := found.heads(most=1)):
-        ((layer, number, _),) = best
-        (found,) = attribute(reasoner.unit, [trace], config.method, (layer, number))
     return Looked(trace, found, _write(found, Path(config.output)), _memory(reasoner.unit, found))
 
 

@@ -20,6 +20,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, DynamicCach
 from transformers.masking_utils import sdpa_mask
 
 from memreason.errors import Unsupported, UserError
+from memreason.explain.attention.memory import AT_ONCE
 from memreason.explain.attention.text import Text
 from memreason.generation.agreement import ERRORS, agree, forget_lengths, out_of_memory
 from memreason.kernels.attention_masks import check_options
@@ -55,47 +56,34 @@ def watch(
 
     Raises UserError where the model has no attention weights, or does not give them.
     """
-    if model not in _WAY:
-        _WAY[model] = _find_way(model, text, cache)
-    seen = observer()
-    _, layers = _WAY[model](model, text, cache(), seen)
-    return seen, tuple(layers)
-
-
-_WAY: WeakKeyDictionary[torch.nn.Module, Run] = WeakKeyDictionary()
-"""Model → the way that gives its weights."""
-
-
-class _Nothing:
-    """Sees only whether there was anything."""
-
-    def see(self, layer: int, heads: slice, rows: slice, weights: torch.Tensor) -> None:
-        """Nothing is kept."""
-
-    def end(self, layer: int, rows: slice) -> None:
-        """Nothing is kept."""
-
-
-def _find_way(model: PreTrainedModel, text: Text, cache: Caches) -> Run:
-    forget_lengths(model)
-    with torch.inference_mode():
+    if model in _WAY:
+        seen = observer()
+        _, layers = _WAY[model](model, text, cache(), seen)
+        return seen, tuple(layers)
+    with _reading(model):
         plain = _state(model, text.ids, cache())
     reasons = []
     for way in (_by_interface, _by_pieces, _by_output):
+        seen = observer()
         try:
-            state, layers = way(model, text, cache(), _Nothing())
+            state, layers = way(model, text, cache(), seen)
         except (Unsupported, *ERRORS) as error:
             if out_of_memory(error):
                 raise
             reasons.append(str(error))
             continue
         if layers and agree(model, state[None], plain[None]):
-            return way
+            _WAY[model] = way
+            return seen, tuple(layers)
         reasons.append("it computes something else than in a plain pass" if layers else "no layer gives weights")
     raise UserError(
         f"{type(model).__name__} has no attention weights that could be had ({reasons[-1]}); models with state spaces "
         "or linear attention have none. Use --method grad_x_input, which needs only gradients"
     )
+
+
+_WAY: WeakKeyDictionary[torch.nn.Module, Run] = WeakKeyDictionary()
+"""Model → the way that gives its weights."""
 
 
 # ---- by the attention interface ------------------------------------------------------------------------
@@ -139,7 +127,7 @@ def _attend(
     watched.layers.append(getattr(module, "layer_idx", layer))
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     out = query.new_empty(*query.shape[:3], value.shape[-1])
-    for heads, rows, weights in attention_weights(query, key, seen, scaling, softcap, sinks):
+    for heads, rows, weights in attention_weights(query, key, seen, scaling, softcap, sinks, AT_ONCE):
         watched.observer.see(layer, heads, rows, weights[0])
         out[:, heads, rows] = weighted(weights, heads, value, query.shape[1])
     watched.observer.end(layer, slice(0, tokens))

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-HOSTILE = "</script><img src=x onerror=\"window.hacked=1\"><!--\u2028\u202e'\"&amp;{{7*7}}"
+HOSTILE = '</script><img src=x onerror="window.hacked=1"><!--\u2028\u202e\'"&amp;{{7*7}}'
 """Text that ends a script, runs one, hides or turns round what follows, or is a template."""
 
 
@@ -11,7 +11,9 @@ def _step(type: str, text: str, truth: bool | None, logprob: float) -> dict[str,
     return {"type": type, "text": text, "kind": None if truth is None else type, "truth": truth, "logprob": logprob}
 
 
-def _trace(id: str, question: str, gold: str, answer: str | None, steps: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+def _trace(
+    id: str, question: str, gold: str, answer: str | None, steps: list[dict[str, Any]], **more: Any
+) -> dict[str, Any]:
     outcome = "no_answer" if answer is None else "correct" if answer == gold else "incorrect"
     row: dict[str, Any] = {
         "id": id, "split": "test", "family": id.split("-")[0], "question": question, "options": [], "gold": gold,
@@ -46,7 +48,7 @@ _TRACES = [
 _INTERVAL = [0.05, 0.699]
 _ACCURACY = {"accuracy": 0.25, "interval": _INTERVAL, "n": 4}
 _ROW = _ACCURACY | {"correct": 1, "incorrect": 2, "no_answer": 1, "memory_true": 2 / 3}
-_EDITS = {"n": 3, "edited": 1, "changed": 1 / 3, "accuracy_before": 0.25, "accuracy_after": 0.5,
+_EDITS = {"n": 3, "edited": 1, "changed": 1 / 3, "accuracy_before": 0.25, "accuracy_after": 0.5, "difference": 0.25,
           "interval_of_difference": [-0.1, 0.45], "as_the_rule_says": 1.0, "as_the_rule_says_n": 1,
           "followed": {"n": 1, "share": 1.0}}  # fmt: skip
 _OF_KIND = {"n": 5, "precision": 0.8, "recall": None, "kappa": 0.5, "unverifiable": 0.2}
@@ -70,8 +72,8 @@ _WHOLE: dict[str, Any] = {
     "types_fit": {"test": 0.9},
     "families": {"continent": {"n": 2, "correct": 0, "errors": {"false_memory": 1, "wrong_inference": 1}},
                  "currency": {"n": 2, "correct": 1, "errors": {}}},
-    "facts": [{"fact": "the continent of Kenya", "true": "Africa", "n": 2, "false": 1, "said": {"Asia/~": 1, "Africa": 1},
-               "traces": ["continent-0"]}],
+    "facts": [{"fact": "the continent of Kenya", "true": "Africa", "n": 2, "false": 1, "traces": ["continent-0"],
+               "said": {"Asia/~": 1, "Africa": 1}}],
     "confidence": {"n": 3, "auroc": 1.0, "auroc_interval": None, "ece": 0.2, "mean_true": 0.85, "mean_false": 0.4,
                    "bins": [{"low": 0.3, "high": 0.5, "n": 1, "confidence": 0.4, "true": 0.0},
                             {"low": 0.8, "high": 1.0, "n": 2, "confidence": 0.88, "true": 1.0}]},
@@ -86,7 +88,7 @@ _WHOLE: dict[str, Any] = {
                     "table": [[0, 1], [1, 0]], "agreement": {"share": 1.0, "kappa": None, "n": 2},
                     "by_cause": {"false_memory": {"memories": 1}, "wrong_inference": {"inference": 1}}},
     "importance": {"n": 1, "samples": 8, "temperature": 1.0,
-                   "by_type": {"memory": {"mean": 0.625, "interval": [0.5, 0.7], "n": 1}},
+                   "by_type": {"memory": {"mean": 0.625, "interval": [0.5, 0.7], "n": 1, "by_chance": 0.1}},
                    "by_position": [{"position": 1, "mean": 0.625, "interval": None, "n": 1}]},
     "judges": [{"name": "reference", "agreement": {"judge": "reference", "on": "atlas traces", "traces": 4,
                                                    "kinds": {"memory": _OF_KIND}}}],
@@ -106,7 +108,9 @@ def explanation(**parts: Any) -> dict[str, Any]:
 def with_texts(text: str) -> dict[str, Any]:
     """The same with ``text`` in every place where words of a model, of data or of a user can stand."""
     hostile = explanation()
-    hostile["run"] |= {name: text for name in ("name", "dataset", "base_model", "mode", "placement", "dtype", "memreason")}
+    hostile["run"] |= {
+        name: text for name in ("name", "dataset", "base_model", "mode", "placement", "dtype", "memreason")
+    }
     hostile |= {"sentences": [text] * 3, "notes": [text], "config": {text: text}, "computed": {"facts": text}}
     hostile["facts"][0] |= {"fact": text, "true": text, "said": {text: 1}, "traces": [text]}
     hostile["families"] = {text: hostile["families"]["continent"]}

@@ -59,7 +59,9 @@ def _hash(text: str) -> str:
 
 def _data(explanation: Mapping[str, Any]) -> dict[str, Any]:
     """What the script draws the traces from; what is null is left away."""
-    traces = [{key: value for key, value in trace.items() if value is not None} for trace in explanation["traces"]]
+    traces = [
+        {key: value for key, value in trace.items() if value is not None} for trace in explanation.get("traces") or ()
+    ]
     named = {"cause": words.CAUSES, "grounds": words.GROUNDS, "outcome": words.OUTCOMES, "edit": words.INTERVENTIONS}
     return {"traces": traces, "facts": _traces_of(explanation.get("facts") or ()), "words": named}
 

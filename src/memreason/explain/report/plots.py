@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -39,6 +40,8 @@ _COLUMNS, _PITCH = 32, 14
 """Marks in a row of `units`, and the distance between two."""
 _MOST_UNITS = 1000
 """With more answers, bars are drawn in place of marks."""
+_WIDE = 0.09
+"""A part of a bar as wide as this share has room for its number."""
 _FEW = 12
 """Columns of a histogram that have room for their numbers."""
 
@@ -130,28 +133,28 @@ def bar(parts: Sequence[Part], full: float, label: str) -> Markup:
         rect = Markup('<rect x="{}" y="2" width="{}" height="18" class="{}"><title>{}</title></rect>').format(
             _percent(start), _percent(width), _shape(part.name), plain(part.title)
         )
-        if width > 0.08:
-            rect += Markup('<text x="{}" y="15.5" class="inside" {}>{}</text>').format(
-                _percent(start + width / 2), part.count.attributes, part.count.text
+        inside = width > _WIDE
+        if inside or part is parts[-1]:
+            place, name = (start + width / 2, "inside") if inside else (start + width + _WIDE / 2, "beside")
+            rect += Markup('<text x="{}" y="15.5" class="{}" {}>{}</text>').format(
+                _percent(place), name, part.count.attributes, part.count.text
             )
         body.append(_linked(rect, part))
         start += width
     return _svg(22, label, body, "bar")
 
 
-def span(marks: Sequence[tuple[str, Number, Sequence[Number]]], low: float = 0, high: float = 1) -> Markup:
-    """A row of an interval plot: (shape, value, ends of its interval or nothing) on the scale from low to high.
+def span(marks: Sequence[tuple[str, Number, Sequence[Number]]]) -> Markup:
+    """A row of an interval plot: (shape, value, ends of its interval or nothing) on the scale from 0 to 1.
 
-    Two marks are joined by an arrow from the first to the second, three or more would be too many.
+    Two marks are joined by a dotted line.
     """
 
     def place(number: Number) -> float:
-        return (min(max(number.value or 0, low), high) - low) / (high - low)
+        return min(max(number.value or 0, 0), 1)
 
     body = [_line(share / 4, 0, share / 4, 26, "grid") for share in range(5)]
     there = [mark for mark in marks if mark[1].value is not None]
-    if low < 0 < high:
-        body.append(_line(-low / (high - low), 0, -low / (high - low), 26, "zero"))
     if len(there) == 2:
         body.append(_line(place(there[0][1]), 13, place(there[1][1]), 13, "change"))
     for name, value, ends in there:
@@ -161,13 +164,11 @@ def span(marks: Sequence[tuple[str, Number, Sequence[Number]]], low: float = 0, 
     return Markup('<svg class="plot span" height="26" aria-hidden="true">{}</svg>').format(Markup("").join(body))
 
 
-def axis(low: float = 0, high: float = 1, signed: bool = False) -> Markup:
-    """The scale under rows of `span`, in per cent, or in points."""
-    values = [low + (high - low) * share / 4 for share in range(5)]
-    texts = [(f"{100 * value:+.0f}" if signed else f"{100 * value:.0f}%").replace("-", "−") for value in values]
+def axis(percent: bool = True) -> Markup:
+    """The scale from 0 to 1 under rows of `span`."""
+    texts = [f"{25 * quarter}%" if percent else f"{quarter / 4:g}" for quarter in range(5)]
     body = (
-        Markup('<text x="{}" y="12">{}</text>').format(_percent(share / 4), text)
-        for share, text in enumerate(texts)
+        Markup('<text x="{}" y="12">{}</text>').format(_percent(share / 4), text) for share, text in enumerate(texts)
     )
     return Markup('<svg class="plot axis" height="16" aria-hidden="true">{}</svg>').format(Markup("").join(body))
 
@@ -198,9 +199,11 @@ def curves(series: Sequence[Series], ticks: Sequence[str], label: str, height: f
     body += [Markup('<text x="{}" y="{}">{}</text>').format(_percent(x), height + 18, tick)
              for x, tick in zip(across, ticks, strict=True)]  # fmt: skip
     for each in series:
-        there = [(x, value, ends) for x, (value, ends) in zip(across, each.points, strict=True) if value.value is not None]
+        there = [
+            (x, value, ends) for x, (value, ends) in zip(across, each.points, strict=True) if value.value is not None
+        ]
         spots = [(x, height * (1 - (value.value or 0)), value, ends) for x, value, ends in there]
-        for (x1, y1, *_), (x2, y2, *_) in zip(spots, spots[1:], strict=False):
+        for (x1, y1, *_), (x2, y2, *_) in pairwise(spots):
             body.append(_line(x1, y1, x2, y2, f"curve {each.name}"))
         for x, y, value, ends in spots:
             if len(ends) == 2 and None not in (ends[0].value, ends[1].value):
@@ -228,7 +231,7 @@ def reliability(bins: Sequence[Bin], label: str, height: float = 260) -> Markup:
              for share in range(5)]  # fmt: skip
     there = [each for each in bins if each.confidence.value is not None and each.true.value is not None]
     spots = [(each.confidence.value or 0, height * (1 - (each.true.value or 0))) for each in there]
-    body += [_line(*first, *second, "curve memory") for first, second in zip(spots, spots[1:], strict=False)]
+    body += [_line(*first, *second, "curve memory") for first, second in pairwise(spots)]
     for each, (x, y) in zip(there, spots, strict=True):
         title = f"{each.count.text} memories with confidence {each.confidence.text}: {each.true.text} true"
         tall = 44 * (each.count.value or 0) / most
@@ -242,14 +245,19 @@ def reliability(bins: Sequence[Bin], label: str, height: float = 260) -> Markup:
 
 
 def columns(parts: Sequence[tuple[int, Part]], ticks: Sequence[str], most: float, label: str) -> Markup:
-    """A histogram: (place along x, column), with a text below each place; a column of ``most`` is as high as the plot."""
+    """A histogram: (place along x, column), with a text below each place; ``most`` is as high as the plot."""
     height, wide = 64, 1 / len(ticks)
     body = [_line(0, height, 1, height, "zero")]
     for place, part in parts:
         tall = height * (part.count.value or 0) / (most or 1)
-        rect = Markup(
-            '<rect x="{}" y="{:.4g}" width="{}" height="{:.4g}" class="{}"><title>{}</title></rect>'
-        ).format(_percent((place + 0.1) * wide), height - tall, _percent(0.8 * wide), tall, _shape(part.name), plain(part.title))
+        rect = Markup('<rect x="{}" y="{:.4g}" width="{}" height="{:.4g}" class="{}"><title>{}</title></rect>').format(
+            _percent((place + 0.1) * wide),
+            height - tall,
+            _percent(0.8 * wide),
+            tall,
+            _shape(part.name),
+            plain(part.title),
+        )
         if len(ticks) <= _FEW:
             rect += Markup('<text x="{}" y="{:.4g}" {}>{}</text>').format(
                 _percent((place + 0.5) * wide), height - tall - 4, part.count.attributes, part.count.text

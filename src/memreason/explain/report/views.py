@@ -40,7 +40,7 @@ def causes(f: Figures) -> list[str]:
 
 def answers(f: Figures) -> list[Group]:
     """All answers after training: right ones by their grounds, wrong ones by their cause; those that are there."""
-    splits = list(f.at("accuracy", "after") or {})
+    splits = list(f.at("accuracy", "after") or f.at("errors") or {})
     wanted: list[tuple[str, str, str, bool, list[tuple[str, ...]], dict[str, str]]] = []
 
     def add(key: str, value: str, name: str, label: str, means: str, places: list[tuple[str, ...]]) -> None:
@@ -73,9 +73,9 @@ def answers(f: Figures) -> list[Group]:
 
 
 def _drawn(f: Figures, group: Group, filters: Mapping[str, str], most: float) -> Markup:
-    traces = [t for t in f.explanation["traces"] if all(t.get(key) == value for key, value in filters.items())]
-    total = len(f.explanation["traces"])
-    if len(traces) != group.count.value or not plots.few_enough(total):
+    everything = f.at("traces") or []
+    traces = [t for t in everything if all(t.get(key) == value for key, value in filters.items())]
+    if len(traces) != group.count.value or not plots.few_enough(len(everything)):
         return plots.bar([Part(group.name, group.count, group.link, group.label)], most, group.label)
     links = [view(id=trace["id"]) for trace in traces]
     return plots.units(group.name, links, [trace["question"] for trace in traces])
@@ -152,7 +152,8 @@ def histogram(f: Figures, unit: str, outcome: str) -> Markup:
         number = Number(count, pointer(("lengths", unit, outcome, "histogram", index, 1)), "count")
         parts.append(((value - low) // wide, Part(outcome, number, link, f"{count} with {upto} {unit}")))
     # At least eight places, so that the columns of a few lengths are not as broad as the page.
-    ticks = [str(low + wide * place) for place in range(max(8, (high - low) // wide + 1))]
+    places = [low + wide * place for place in range(max(8, (high - low) // wide + 1))]
+    ticks = [str(place) if wide == 1 or len(places) > 8 else f"{place}–{place + wide - 1}" for place in places]
     label = f"{words.OUTCOMES.get(outcome, outcome)}: {unit}"
     return plots.columns(parts, ticks, max(count for _, count in pairs), label)
 
@@ -186,4 +187,3 @@ def learning(f: Figures) -> Markup:
 def ends(f: Figures, *place: str | int) -> list[Number]:
     """The two ends of an interval; nothing where there is none."""
     return [f.percent(*place, end) for end in (0, 1)] if f.at(*place) else []
-

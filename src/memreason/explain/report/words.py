@@ -23,7 +23,7 @@ CAUSES_MEAN = {
     "answer_slip": "the answer line contradicts its own conclusion",
     "unreadable": "a step that no rule can read stands in the way",
 }
-GROUNDS = {"sound": "on sound grounds", "lucky": "by luck", "unreadable": "not readable"}
+GROUNDS = {"sound": "on sound grounds", "lucky": "by luck", "unreadable": "not all readable"}
 GROUNDS_MEAN = {
     "sound": "every memory is true and every inference valid",
     "lucky": "a false memory or an invalid step, and right nevertheless",

@@ -4,8 +4,9 @@ const PAGE = 20;
 const SELECTS = ["outcome", "cause", "grounds", "family", "split"];
 const facts = new Map(Object.entries(DATA.facts).map(([fact, ids]) => [fact, new Set(ids)]));
 
+const plain = (answer) => String(answer ?? "").trim().toLowerCase();
 const EFFECTS = {
-  changed: (trace, edit) => (edit.answer ?? null) !== (trace.answer ?? null),
+  changed: (trace, edit) => plain(edit.answer) !== plain(trace.answer),
   repaired: (trace, edit) => trace.outcome !== "correct" && edit.outcome === "correct",
   broken: (trace, edit) => trace.outcome === "correct" && edit.outcome !== "correct",
 };

@@ -67,12 +67,13 @@ function align(before, after, likeness) {
   return pairs;
 }
 
-const tokens = (text) => String(text).match(/[\p{L}\p{N}\p{M}]+|\s+|[^\p{L}\p{N}\p{M}\s]/gu) || [];
-const same = (one, other) => Number(one === other);
+// Words and signs, each with the space behind it: spaces of their own would be alike everywhere.
+const tokens = (text) => String(text).match(/(?:[\p{L}\p{N}\p{M}]+|[^\p{L}\p{N}\p{M}\s]|^)\s*/gu) || [];
+const same = (one, other) => Number(one.trim() === other.trim());
 
 /** How alike two steps are, from 0 (no word in common) to 1. */
 function likeness(one, other) {
-  const [first, second] = [one, other].map((step) => tokens(step.text).filter((word) => word.trim()));
+  const [first, second] = [one, other].map((step) => tokens(step.text).map((word) => word.trim()));
   return (2 * first.filter((word) => second.includes(word)).length) / (first.length + second.length || 1);
 }
 
@@ -80,9 +81,22 @@ function likeness(one, other) {
 function difference(before, after) {
   const [first, second] = [tokens(before), tokens(after)];
   const made = element("bdi", {});
-  for (const [i, j] of align(first, second, same)) {
-    const words = parts(j === null ? first[i] : second[j]);
-    made.append(...(i === null ? [element("ins", {}, words)] : j === null ? [element("del", {}, words)] : words));
+  let [out, put, end] = ["", "", " "];
+  const write = (text, name) => {
+    if (!text) return;
+    if (/\S$/.test(end) && /^[\p{L}\p{N}]/u.test(text)) made.append(" ");
+    made.append(...(name ? [element(name, {}, parts(text.trimEnd())), /\s$/.test(text) ? " " : ""] : parts(text)));
+    end = text;
+  };
+  for (const [i, j] of [...align(first, second, same), ["", ""]]) {
+    if (i === null) put += second[j];
+    else if (j === null) out += first[i];
+    else {
+      write(out, "del");
+      write(put, "ins");
+      write(second[j] || "", "");
+      [out, put] = ["", ""];
+    }
   }
   return made;
 }
@@ -143,8 +157,9 @@ function editOf(trace, name) {
     const text = j === null ? element("bdi", {}, element("del", {}, parts(step.text)))
       : difference(i === null ? "" : trace.steps[i].text, step.text);
     const origin = j === null ? "taken out" : j < edit.given ? "given" : "written anew";
+    const was = i !== null && j !== null && trace.steps[i].type !== step.type ? "was " + spoken("type", trace.steps[i].type) : null;
     list.append(element("li", { class: "step " + step.type.replace(/\W/g, "") },
-      typeOf(step.type), element("span", { class: "text" }, text), element("span", { class: "marks" }, origin)));
+      typeOf(step.type), element("span", { class: "text" }, text), element("span", { class: "marks" }, was && element("span", {}, was), element("span", {}, origin))));
   }
   const rule = edit.rule === undefined || edit.rule === null ? null
     : [", the rule says ", element("b", {}, said(edit.rule))];

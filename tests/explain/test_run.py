@@ -13,6 +13,7 @@ from memreason.evaluation.files import FIGURES, REPORT
 from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.results import RunResult, read_result
 from memreason.explain.config import ExplainConfig
+from memreason.explain.explanation import Explanation
 from memreason.explain.judges.config import JudgeConfig
 from memreason.explain.run import explain
 from memreason.explain.trace_rows import trace_rows
@@ -85,6 +86,10 @@ def test_the_difference_is_that_of_the_same_questions(explanation: dict) -> None
     assert set(explanation["accuracy"]["difference"]) == {"test_seen", "test_unseen"}
 
 
+def test_it_has_the_form_that_is_documented(explanation: dict) -> None:
+    assert set(explanation) == set(Explanation.__annotations__)
+
+
 def test_every_figure_says_how_it_is_computed(explanation: dict) -> None:
     figures = set(explanation) - {"format", "run", "config", "computed", "notes"}
     assert figures == set(explanation["computed"])
@@ -127,7 +132,7 @@ def test_a_run_on_data_without_facts_and_types(tmp_path: Path) -> None:
     assert found["config"]["data_path"] == "mine.jsonl"
     data.unlink()
     found, _ = explain(ExplainConfig(str(run), no_model=True), progress=False)
-    assert "cannot be loaded" in found["notes"][0]
+    assert found["notes"] == ["the dataset cannot be loaded, so its solutions and its judge are not used"]
 
 
 def test_a_judge_of_the_users_own_reads_the_steps(tmp_path: Path) -> None:

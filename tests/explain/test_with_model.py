@@ -15,6 +15,7 @@ from memreason.evaluation.evaluate import evaluate_splits
 from memreason.evaluation.files import write_result
 from memreason.evaluation.results import RunResult, TrainingAccount
 from memreason.explain.config import ExplainConfig
+from memreason.explain.explanation import Explanation
 from memreason.explain.run import explain
 from memreason.generation.options import GenerationOptions
 from memreason.models.build import build
@@ -43,18 +44,18 @@ def run(bases: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def explanation(run: Path) -> dict:
+def explanation(run: Path) -> Explanation:
     return explain(ExplainConfig(str(run), samples=2, attention=2), progress=False).explanation
 
 
-def test_the_recorded_answers_are_repeated_and_the_control_changes_nothing(explanation: dict) -> None:
+def test_the_recorded_answers_are_repeated_and_the_control_changes_nothing(explanation: Explanation) -> None:
     assert explanation["run"]["regenerated"] == explanation["run"]["recorded_repeated"] == len(SOLUTIONS)
     control = explanation["interventions"]["no_edit"]
     assert control["n"] == len(SOLUTIONS) and control["changed"] == 0
     assert explanation["notes"] == []
 
 
-def test_every_trace_has_what_was_found_about_it(explanation: dict) -> None:
+def test_every_trace_has_what_was_found_about_it(explanation: Explanation) -> None:
     for row in explanation["traces"]:
         assert all(step["logprob"] < 0 for step in row["steps"]) and row["answer_logprob"] < 0
         assert row["edits"]["no_edit"]["answer"] == row["answer"]
@@ -65,7 +66,7 @@ def test_every_trace_has_what_was_found_about_it(explanation: dict) -> None:
     assert explanation["attribution"]["n"] == wrong
 
 
-def test_a_second_call_needs_no_model(run: Path, explanation: dict, tmp_path: Path) -> None:
+def test_a_second_call_needs_no_model(run: Path, explanation: Explanation, tmp_path: Path) -> None:
     moved = shutil.copytree(run, tmp_path / "run")
     (moved / "model.safetensors").unlink()
     assert explain(ExplainConfig(str(moved), samples=2, attention=2), progress=False).explanation == explanation
@@ -81,7 +82,7 @@ def test_a_second_call_needs_no_model(run: Path, explanation: dict, tmp_path: Pa
     ]
 
 
-def test_fewer_questions_and_parts(run: Path, explanation: dict, tmp_path: Path) -> None:
+def test_fewer_questions_and_parts(run: Path, explanation: Explanation, tmp_path: Path) -> None:
     asked = ExplainConfig(str(run), parts=["attribution"], num_test=2, output_dir=str(tmp_path / "out"))
     found = explain(asked, progress=False).explanation
     assert found["run"]["regenerated"] == 2

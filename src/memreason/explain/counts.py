@@ -119,7 +119,7 @@ def families(verdicts: Iterable[Verdict]) -> dict[str, Json] | None:
     for verdict in verdicts:
         if family := family_of(verdict.trace.question):
             groups[family].append(verdict)
-    rows = {
+    rows: dict[str, Json] = {
         family: {"n": len(some), "correct": sum(v.outcome == "correct" for v in some), "errors": causes(some)}
         for family, some in groups.items()
     }

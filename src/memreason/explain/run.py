@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from memreason.explain import counts
 from memreason.explain.computed import COMPUTED
 from memreason.explain.confidence import confidence, memories_of
 from memreason.explain.config import ExplainConfig
+from memreason.explain.explanation import FORMAT, Explanation
 from memreason.explain.facts import facts
 from memreason.explain.judged import Judged, difference_from_metrics, judged
 from memreason.explain.judges.config import JudgeConfig
@@ -28,21 +30,25 @@ from memreason.runtime.files import atomic_write, write_json
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import load_data
 
-FORMAT = 1
-BY_MODEL = ("interventions", "attribution", "importance", "attention")
 OF_TRACES = ("edits", "importance", "attention")
-"""The parts that only the model gives, and those of them that belong to single traces."""
+"""What the model gives for single traces."""
+logger = logging.getLogger(__name__)
 
 
 class Explained(NamedTuple):
     """What `explain` returns: the explanation (as in explanation.json), and the folder that it was written to."""
 
-    explanation: dict[str, Any]
+    explanation: Explanation
     folder: Path
 
 
 def explain(config: ExplainConfig, judge: JudgeConfig | None = None, progress: bool = True) -> Explained:
-    """Run `memreason explain`. Raises UserError where the run is not one, not finished or damaged."""
+    """Run `memreason explain`, and write its two files. ``judge`` says who judges the steps; by default the dataset's
+    own judge does. Parts that this model cannot give are left out, and noted.
+
+    Raises UserError where the run is none, is not finished or damaged, where the files cannot be written, where the
+    model is asked for and cannot be loaded, and as the judge does.
+    """
     run = read_recorded(Path(config.run).expanduser())
     folder = Path(config.output_dir).expanduser() if config.output_dir else run.folder / EXPLANATION
     check_folder(folder)
@@ -53,10 +59,9 @@ def explain(config: ExplainConfig, judge: JudgeConfig | None = None, progress: b
     if task and not config.no_model:
         computed = compute(run, task, found.verdicts, config, folder / PARTS, progress)
     explanation = _figures(run, found, computed, task)
-    notes += computed.notes
-    explanation["notes"] = [*run.notes, *notes]
+    explanation["notes"] = [*run.notes, *notes, *computed.notes]
     explanation["sentences"] = sentences(explanation)
-    page = render(explanation)  # before anything is written: both files are of the same figures
+    page = render(dict(explanation))  # before anything is written: both files are of the same figures
     write_json(folder / FIGURES, explanation)
     with atomic_write(folder / REPORT) as file:
         file.write(page)
@@ -68,10 +73,11 @@ def _task_of(run: Recorded) -> tuple[TaskData | None, list[str]]:
     try:
         return load_data(run.config.data), []
     except UserError as error:
-        return None, [f"the dataset cannot be loaded, so its solutions and its judge are not used: {error}"]
+        logger.warning(f"the dataset cannot be loaded: {error}")  # with its place, which is nobody else's business
+        return None, ["the dataset cannot be loaded, so its solutions and its judge are not used"]
 
 
-def _figures(run: Recorded, found: Judged, computed: Computed, task: TaskData | None) -> dict[str, Any]:
+def _figures(run: Recorded, found: Judged, computed: Computed, task: TaskData | None) -> Explanation:
     """All figures; the sentences are made from them."""
     verdicts = [_with_logprobs(verdict, computed) for verdict in found.verdicts]
     splits = counts.by_split(verdicts)
@@ -95,11 +101,15 @@ def _figures(run: Recorded, found: Judged, computed: Computed, task: TaskData | 
         "confidence": confidence(memories_of(verdicts)),
         "positions": counts.positions(verdicts),
         "lengths": counts.lengths(verdicts, _tokens(run)),
-        **{name: computed.figures.get(name) for name in BY_MODEL},
+        "interventions": computed.figures.get("interventions"),
+        "attribution": computed.figures.get("attribution"),
+        "importance": computed.figures.get("importance"),
+        "attention": computed.figures.get("attention"),
         "judges": found.judges,
         "traces": trace_rows(verdicts, run.before, {name: computed.by_trace.get(name, {}) for name in OF_TRACES}),
         "config": without_folders(run.config.options()),
         "computed": COMPUTED,
+        "notes": [],
     }
 
 

@@ -32,7 +32,7 @@ class ExplainConfig:
         False, "load no model: only what the run recorded; for a machine where the base model is not at hand"
     )
     num_test: int = option(
-        0, "compute the parts on this many questions of each test split, drawn by the seed; 0 = on all"
+        200, "ask again at most this many questions of each test split, drawn by the seed; 0 = all of them"
     )
     num_importance: int = option(20, "the importance of steps is found for this many traces, drawn by the seed")
     samples: int = option(8, "how often each rest is sampled for it")

@@ -15,7 +15,7 @@ class Explanation(TypedDict):
     """The form of this file."""
     run: dict[str, Any]
     """`name`, `dataset`, `base_model`, `mode`, `placement`, `dtype`, and `memreason` (its version); `regenerated`: how
-    many questions the model answered once more; `recorded_repeated`: how many of these answers are the recorded ones."""
+    many questions the model answered once more; `recorded_repeated`: how many of these answers are the same."""
     accuracy: dict[str, Any]
     """`before` and `after` training, by split: `accuracy`, `interval`, `n`; `difference`, by split: `value`,
     `interval`, and `n`, the questions answered both times; `overall`: the three over all splits."""

@@ -69,8 +69,8 @@ class TaskData:
 
     ``splits`` maps train, validation and test (or test_seen and test_unseen) to Solutions.
     ``notes`` say in plain words which faults were found while loading, and what was done about each.
-    ``judge`` checks a trace step by step, ``rewriter`` changes the facts in it, and ``stated_facts`` reads the facts that
-    a sentence states, true or false, if they are in a table; else these are None.
+    ``judge`` checks a trace step by step, ``rewriter`` changes the facts in it, and ``stated_facts`` reads the facts
+    that a sentence states, true or false, if they are in a table; else these are None.
     """
 
     name: str

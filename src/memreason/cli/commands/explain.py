@@ -94,4 +94,5 @@ COMMAND = Command(
     EXAMPLES,
     run,
     ("[RUN]", "run"),
+    after_interrupt="; the same command goes on with the part that was under way",
 )

@@ -35,7 +35,7 @@ def attention_weights(
     scaling: float,
     softcap: float | None = None,
     sinks: torch.Tensor | None = None,
-    at_once: int = _AT_ONCE,
+    at_once: int | None = None,
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """(heads, tokens, weights) of one block after another: float32 weights (texts, heads of the block, tokens of the
     block, length), for ``query`` (texts, heads, tokens, size) and ``keys`` (texts, groups, length, size). The heads of
@@ -43,7 +43,7 @@ def attention_weights(
 
     ``seen`` (texts or 1, tokens, length) bool says which keys each query sees; a query that sees none gets NaN. Scores
     are limited to ±``softcap`` by tanh (Gemma 2, arXiv 2408.00118, section 2). ``sinks`` (heads,) are the scores of one
-    more key for each head, whose value is zero (GPT-OSS). A block has at most ``at_once`` weights, if a single query of
+    more key for each head, whose value is zero (GPT-OSS). A block has at most ``at_once`` weights (default: `_AT_ONCE`), if a single query of
     each text does not have more.
     """
     texts, heads, tokens, _ = query.shape
@@ -52,7 +52,7 @@ def attention_weights(
     # On a CPU one group at a time: several of them would have to be copied to be multiplied.
     together = 1 if query.device.type == "cpu" else groups
     share = heads // groups * together
-    most = max(1, at_once // (texts * share * length))
+    most = max(1, (at_once or _AT_ONCE) // (texts * share * length))
     hidden = ~seen[:, None]
     for group in range(0, groups, together):
         head = slice(group * (heads // groups), group * (heads // groups) + share)

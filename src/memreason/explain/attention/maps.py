@@ -4,10 +4,10 @@ of tokens."""
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby
 
 import numpy as np
 import torch
+from torch.nn import functional
 from transformers import PreTrainedModel
 
 from memreason.errors import UserError
@@ -19,16 +19,12 @@ _ROUNDING = 1e-3
 """Weights of a row that sum to less than 1 by more than this leave a part to a sink."""
 
 
-def attention(
-    model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
-) -> Attribution:
+def attention(model: PreTrainedModel, text: Text, cache: Caches, head: Head = None) -> Attribution:
     """The weights themselves, on average over the tokens of each part. With a ``head``, its weights between tokens too.
     Raises UserError where there is no such head, or the model has no attention weights."""
-    device = model.device
-    seen, layers = watch(model, text, cache, lambda: _Sums(text, device))
-    parts = _Parts(text)
-    sums = parts.padded(seen.sums)  # (layers, heads, parts, parts)
-    maps, kinds, by_kind = parts.by_span(sums), parts.kinds, parts.by_kind(sums)
+    parts = _Parts(text, model.device)
+    seen, layers = watch(model, text, cache, lambda: _Means(parts))
+    maps, by_kind, kinds = *parts.split(seen.means()), parts.kinds
     there = ~np.isnan(by_kind[..., 0])  # a layer may have fewer heads than another
     left = 1 - by_kind.sum(-1, keepdims=True)
     if np.nanmax(left) > _ROUNDING:
@@ -42,8 +38,8 @@ def attention(
     if head is None:
         return found
     assert not isinstance(head, str)
-    layer = _index(head, layers, maps.shape[1])
-    one, _ = watch(model, text, cache, lambda: _OneHead(text, layer, head[1]))
+    layer, number = _index(head, layers, maps.shape[1]), head[1]
+    one, _ = watch(model, text, cache, lambda: _OneHead(text, layer, number))
     return replace(found, head=head, token_map=one.weights)
 
 
@@ -70,19 +66,17 @@ def _rolled_out(
 ) -> Attribution:
     if head is not None:
         raise UserError("--layer, --head: rollout is over all layers and heads; leave them out")
-    device, start = model.device, text.before if method == "rollout_past_start" else None
-    seen, layers = watch(model, text, cache, lambda: _Rollout(text, device, start))
+    start = text.before if method == "rollout_past_start" else None
+    parts = _Parts(text, model.device)
+    seen, layers = watch(model, text, cache, lambda: _Rollout(parts, start))
     if len(layers) != (depth := model.config.get_text_config().num_hidden_layers):
         raise UserError(
             f"--method {method}: only {len(layers)} of the {depth} layers of this model give attention weights, so "
             "attention cannot be followed through it; use --method attention"
         )
-    parts = _Parts(text)
-    shares = parts.sums_of_rows(seen.states[-1].cpu().numpy())
-    mass = dict(zip(parts.kinds, parts.by_kind(shares).tolist(), strict=True))
-    return Attribution(
-        method, text.trace_id, text.tokens, text.kinds, text.spans, parts.by_span(shares), mass, layers
-    )
+    step_map, by_kind = parts.split((parts.rows @ seen.states[-1]).cpu().numpy())
+    mass = dict(zip(parts.kinds, by_kind.tolist(), strict=True))
+    return Attribution(method, text.trace_id, text.tokens, text.kinds, text.spans, step_map, mass, layers)
 
 
 def _index(head: tuple[int, int], layers: tuple[int, ...], heads: int) -> int:
@@ -94,71 +88,59 @@ def _index(head: tuple[int, int], layers: tuple[int, ...], heads: int) -> int:
 
 
 class _Parts:
-    """The text in pieces of one span and one kind each: the least that all sums can be made of."""
-
-    def __init__(self, text: Text):
-        spans = [number for number, span in enumerate(text.spans) for _ in range(span.start, span.end)]
-        readers = set(text.readers)
-        places = [(span, kind, place in readers) for place, (span, kind) in enumerate(zip(spans, text.kinds, strict=True))]
-        groups = [(key, len(list(group))) for key, group in groupby(places)]
-        self.sizes = np.array([size for _, size in groups])
-        self.starts = np.concatenate([[0], np.cumsum(self.sizes)])
-        self.kinds = list(dict.fromkeys(kind for (_, kind, _), _ in groups))
-        self.of_token = np.repeat(np.arange(len(groups)), self.sizes)
-        self._span = np.eye(len(text.spans))[[span for (span, _, _), _ in groups]]  # (parts, spans)
-        self._kind = np.eye(len(self.kinds))[[self.kinds.index(kind) for (_, kind, _), _ in groups]]
-        self._reads = np.array([float(reads) for (_, _, reads), _ in groups])
-        self._has_rows = self.starts[:-1] >= text.before
-
-    def columns(self, device: torch.device) -> torch.Tensor:
-        """(tokens, parts): 1 where a token is of a part."""
-        return torch.eye(len(self.sizes), device=device)[torch.from_numpy(self.of_token).to(device)]
-
-    def sums_of_rows(self, rows: np.ndarray) -> np.ndarray:
-        """(tokens, parts) → (parts, parts)."""
-        return np.add.reduceat(rows, self.starts[:-1], axis=0)
-
-    def padded(self, sums: list[torch.Tensor]) -> np.ndarray:
-        """One array (layers, heads, parts, parts) of the sums of each layer; NaN for heads that a layer lacks."""
-        out = np.full((len(sums), max(map(len, sums)), len(self.sizes), len(self.sizes)), np.nan, np.float32)
-        for layer, one in enumerate(sums):
-            out[layer, : len(one)] = one.cpu().numpy()
-        return out
-
-    def by_span(self, sums: np.ndarray) -> np.ndarray:
-        """Sums (…, parts, parts) → means over the tokens of each span (…, spans, spans); NaN in rows of a prefix."""
-        counts = self._span.T @ (self.sizes * self._has_rows)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (self._span.T @ sums @ self._span / counts[:, None]).astype(np.float32)
-
-    def by_kind(self, sums: np.ndarray) -> np.ndarray:
-        """Sums (…, parts, parts) → means over the readers (…, kinds)."""
-        return (self._reads @ sums @ self._kind / (self._reads @ self.sizes)).astype(np.float32)
-
-
-class _Sums:
-    """Adds up the weights between each two parts of the text, for each head: (heads, parts, parts) a layer."""
+    """Which tokens are added up. ``columns`` (tokens, spans + kinds): 1 where a token is of a span, and where it is of a
+    kind. ``rows`` (spans + 1, tokens) makes means over the tokens of each span, and in the last row over the readers.
+    """
 
     def __init__(self, text: Text, device: torch.device):
-        parts = _Parts(text)
-        self._columns, self._before = parts.columns(device), text.before
-        self._of_token = torch.from_numpy(parts.of_token).to(device)
-        self._open: list[torch.Tensor] = []
-        self.sums: list[torch.Tensor] = []
+        self.before, self.kinds = text.before, list(dict.fromkeys(text.kinds))
+        spans = np.repeat(np.arange(len(text.spans)), [span.end - span.start for span in text.spans])
+        kinds = np.array([self.kinds.index(kind) for kind in text.kinds])
+        of_span, of_kind = np.eye(len(text.spans))[spans], np.eye(len(self.kinds))[kinds]
+        readers = np.zeros(len(spans))
+        readers[text.readers] = 1
+        rows = np.concatenate([of_span.T, readers[None]])
+        rows /= rows.sum(1, keepdims=True)
+        self.columns = torch.tensor(np.concatenate([of_span, of_kind], 1), dtype=torch.float32, device=device)
+        self.rows = torch.tensor(rows, dtype=torch.float32, device=device)
+        self._without_rows = [span.end <= text.before for span in text.spans]
+
+    def split(self, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means (…, spans + 1, spans + kinds) → between spans (…, spans, spans), and what readers take from each kind
+        (…, kinds). Rows of a trained prefix are NaN."""
+        spans = len(self._without_rows)
+        step_map = means[..., :spans, :spans].copy()
+        step_map[..., self._without_rows, :] = np.nan
+        return step_map, means[..., spans, spans:]
+
+
+class _Means:
+    """The mean weights between each two parts of the text, for each head."""
+
+    def __init__(self, parts: _Parts):
+        self._parts = parts
+        self._sums: list[torch.Tensor] = []
+        """(heads, spans + 1, spans + kinds) for each layer."""
 
     def see(self, layer: int, heads: slice, rows: slice, weights: torch.Tensor) -> None:
         """Add them up."""
-        if layer == len(self.sums):
-            self.sums.append(self._columns.new_zeros(0, *[self._columns.shape[1]] * 2))
-        sums = self.sums[layer]
-        if heads.stop > len(sums):
-            more = sums.new_zeros(heads.stop - len(sums), *sums.shape[1:])
-            sums = self.sums[layer] = torch.cat([sums, more])
-        own = self._of_token[self._before + rows.start : self._before + rows.stop]
-        sums[heads].index_add_(1, own, weights @ self._columns)
+        parts = self._parts
+        own = parts.rows[:, parts.before + rows.start : parts.before + rows.stop]
+        means = own @ (weights @ parts.columns)
+        if layer == len(self._sums):
+            self._sums.append(means[:0])
+        if (more := heads.stop - len(self._sums[layer])) > 0:
+            self._sums[layer] = functional.pad(self._sums[layer], (0, 0, 0, 0, 0, more))
+        self._sums[layer][heads] += means
 
     def end(self, layer: int, rows: slice) -> None:
         """Nothing is left to do."""
+
+    def means(self) -> np.ndarray:
+        """(layers, heads, spans + 1, spans + kinds), NaN for heads that a layer lacks."""
+        most = max(map(len, self._sums))
+        padded = [functional.pad(one, (0, 0, 0, 0, 0, most - len(one)), value=torch.nan) for one in self._sums]
+        return torch.stack(padded).cpu().numpy()
 
 
 class _OneHead:
@@ -182,8 +164,8 @@ class _Rollout:
     """``states`` has (tokens, parts) after each layer: what each token has of the parts of the text. What goes to the
     token number ``start``, if given, stays where it is."""
 
-    def __init__(self, text: Text, device: torch.device, start: int | None):
-        self.states, self._before, self._start = [_Parts(text).columns(device)], text.before, start
+    def __init__(self, parts: _Parts, start: int | None):
+        self.states, self._before, self._start = [parts.columns], parts.before, start
         self._taken: list[torch.Tensor] = []
 
     def see(self, layer: int, heads: slice, rows: slice, weights: torch.Tensor) -> None:

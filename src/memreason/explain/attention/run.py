@@ -77,4 +77,4 @@ def _memory(unit: ModelUnit, found: Attribution) -> Memory | None:
     config: Any = unit.model.config.get_text_config()
     layers, heads = found.maps.shape[:2]
     groups = getattr(config, "num_key_value_heads", None) or heads
-    return memory(layers, heads, groups, len(found.tokens), itemsize=unit.model.dtype.itemsize)
+    return memory(layers, heads, groups, len(found.tokens), len(found.spans), unit.model.dtype.itemsize)

@@ -16,5 +16,5 @@ with sync_playwright() as playwright:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
         page.goto(report.resolve().as_uri())
         fold = page.locator(".fold").bounding_box()
-        page.set_viewport_size({"width": 1280, "height": int(fold["y"] + fold["height"]) + 24})
+        page.set_viewport_size({"width": 1280, "height": int(fold["y"] + fold["height"]) + 8})
         page.screenshot(path=Path(__file__).with_name(name))

@@ -133,7 +133,7 @@ def test_a_trace_shows_its_first_wrong_step_its_edits_and_where_it_looked(show):
     corrected, removed = page.locator("section.edit").all()
     assert corrected.locator("li").first.locator("del").all_text_contents() == ["Asia"]
     assert corrected.locator("li").first.locator("ins").all_text_contents() == ["Africa"]
-    assert "taken out" in removed.locator("li").first.inner_text()
+    assert "left out" in removed.locator("li").first.inner_text()
     page.get_by_text("Where it looked").click()
     page.locator("table.map").wait_for()
     assert page.locator("table.map td data").all_text_contents() == ["100%", "50%", "50%", "25%", "63%", "13%"]

@@ -215,8 +215,11 @@ def curves(series: Sequence[Series], ticks: Sequence[str], label: str, height: f
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """A point of a reliability curve: mean confidence, share of true ones, how many, and where a click leads."""
+    """A point of a reliability curve: confidence from low to high and its mean, share of true ones, how many, and where
+    a click leads."""
 
+    low: float
+    high: float
     confidence: Number
     true: Number
     count: Number
@@ -224,23 +227,38 @@ class Bin:
 
 
 def reliability(bins: Sequence[Bin], label: str, height: float = 260) -> Markup:
-    """Confidence along x, truth along y, the diagonal of perfect calibration, and below how many there are."""
-    most = max((each.count.value or 0 for each in bins), default=1) or 1
-    body = [*_scale(height), _line(0, height, 1, 0, "diagonal")]
-    body += [Markup('<text x="{}" y="{}">{}%</text>').format(_percent(share / 4), height + 18, 25 * share)
-             for share in range(5)]  # fmt: skip
-    there = [each for each in bins if each.confidence.value is not None and each.true.value is not None]
-    spots = [(each.confidence.value or 0, height * (1 - (each.true.value or 0))) for each in there]
+    """Confidence along x, truth along y, the diagonal of perfect calibration, and below how densely they lie.
+
+    The scale of x begins at the last tenth below the least confidence.
+    """
+    start = min([0.8, *(int(10 * each.low) / 10 for each in bins)])
+
+    def across(confidence: float) -> float:
+        return (confidence - start) / (1 - start)
+
+    body = [*_scale(height), _line(0, height * (1 - start), 1, 0, "diagonal")]
+    body += [
+        Markup('<text x="{}" y="{}">{:.3g}%</text>').format(
+            _percent(quarter / 4), height + 18, 100 * (start + (1 - start) * quarter / 4)
+        )
+        for quarter in range(5)
+    ]
+    spots = [(across(each.confidence.value or 0), height * (1 - (each.true.value or 0))) for each in bins]
     body += [_line(*first, *second, "curve memory") for first, second in pairwise(spots)]
-    for each, (x, y) in zip(there, spots, strict=True):
+    wide = [max(across(each.high) - across(each.low), 0.004) for each in bins]
+    dense = [(each.count.value or 0) / width for each, width in zip(bins, wide, strict=True)]
+    for each, (x, y), width, density in zip(bins, spots, wide, dense, strict=True):
         title = f"{each.count.text} memories with confidence {each.confidence.text}: {each.true.text} true"
-        tall = 44 * (each.count.value or 0) / most
+        tall = 44 * density / (max(dense) or 1)
         body.append(
             Markup(
-                '<a href="{}" aria-label="{}"><title>{}</title><rect x="{}" y="{:.4g}" width="16" height="{:.4g}" '
-                'class="memory shift"></rect><use href="#g-memory" x="{}" y="{:.4g}" class="memory"></use></a>'
-            ).format(each.link, title, title, _percent(x), height + 72 - tall, tall, _percent(x), y)
-        )
+                '<a href="{}" aria-label="{}"><title>{}</title><rect x="{}" y="{:.4g}" width="{}" height="{:.4g}" '
+                'class="memory density"></rect><use href="#g-memory" x="{}" y="{:.4g}" class="memory"></use></a>'
+            ).format(
+                each.link, title, title, _percent(across(each.low)), height + 72 - tall, _percent(width), tall,
+                _percent(x), y,
+            )
+        )  # fmt: skip
     return _svg(height + 74, label, body, "tall")
 
 

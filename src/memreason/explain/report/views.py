@@ -162,6 +162,8 @@ def calibration(f: Figures) -> Markup:
     """The reliability curve."""
     bins = [
         plots.Bin(
+            each["low"],
+            each["high"],
             f.percent("confidence", "bins", index, "confidence"),
             f.percent("confidence", "bins", index, "true"),
             f.count("confidence", "bins", index, "n"),

@@ -71,10 +71,12 @@ function align(before, after, likeness) {
 const tokens = (text) => String(text).match(/(?:[\p{L}\p{N}\p{M}]+|[^\p{L}\p{N}\p{M}\s]|^)\s*/gu) || [];
 const same = (one, other) => Number(one.trim() === other.trim());
 
-/** How alike two steps are, from 0 (no word in common) to 1. */
+/** How alike two steps are, from 0 to 1: the share of words in common, half of it for another type; few are none. */
 function likeness(one, other) {
-  const [first, second] = [one, other].map((step) => tokens(step.text).map((word) => word.trim()));
-  return (2 * first.filter((word) => second.includes(word)).length) / (first.length + second.length || 1);
+  const [first, second] = [one, other].map((step) => String(step.text).match(/[\p{L}\p{N}\p{M}]+/gu) || [step.text]);
+  const common = (2 * first.filter((word) => second.includes(word)).length) / (first.length + second.length);
+  const alike = one.type === other.type ? common : common / 2;
+  return alike < 0.25 ? 0 : alike;
 }
 
 /** The new text with what was taken out and put in marked. */
@@ -156,7 +158,7 @@ function editOf(trace, name) {
     const step = j === null ? trace.steps[i] : steps[j];
     const text = j === null ? element("bdi", {}, element("del", {}, parts(step.text)))
       : difference(i === null ? "" : trace.steps[i].text, step.text);
-    const origin = j === null ? "taken out" : j < edit.given ? "given" : "written anew";
+    const origin = j === null ? "left out" : j < edit.given ? "given" : "written anew";
     const was = i !== null && j !== null && trace.steps[i].type !== step.type ? "was " + spoken("type", trace.steps[i].type) : null;
     list.append(element("li", { class: "step " + step.type.replace(/\W/g, "") },
       typeOf(step.type), element("span", { class: "text" }, text), element("span", { class: "marks" }, was && element("span", {}, was), element("span", {}, origin))));

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from memreason.tasks.load import draw
 
 if TYPE_CHECKING:
     from memreason.explain.baseline import Baseline
+    from memreason.explain.continuations import Continuations
     from memreason.generation.engine import Engine
 
 ByTrace = dict[str, Any]
@@ -216,30 +218,36 @@ class _Parts:
 
         return judge_trace(trace, self._task.answer_kind, self._task.judge)
 
+    @cached_property
+    def _continued(self) -> Continuations:
+        """What was continued already: a repair can be an intervention."""
+        from memreason.explain.continuations import Continuations
+
+        return Continuations(self._model.engine)
+
     def _interventions(self, baseline: Baseline) -> dict[str, Any]:
         from memreason.explain.interventions import intervene
 
-        found = intervene(self._model.engine, self._task, baseline, progress=self._progress)
+        found = intervene(
+            self._model.engine,
+            self._task,
+            baseline,
+            continuations=self._continued,
+            progress=self._progress,
+        )
         return {"effects": found.to_json(), "edits": found.edits_to_json()}
 
     def _attribution(self, baseline: Baseline) -> dict[str, Any]:
         from memreason.explain.causal import attribute
 
-        return attribute(self._model.engine, self._task, baseline, progress=self._progress).to_json()
+        return attribute(self._model.engine, self._task, baseline, self._continued, self._progress).to_json()
 
     def _importance(self, baseline: Baseline) -> dict[str, Any]:
-        from memreason.explain.importance import importance
+        from memreason.explain.importance import Resampling, importance
 
         config = self._config
-        return importance(
-            self._model.engine,
-            self._task,
-            baseline,
-            config.samples,
-            traces=config.num_importance,
-            seed=config.seed,
-            progress=self._progress,
-        ).to_json()
+        resampling = Resampling(config.samples, traces=config.num_importance, seed=config.seed)
+        return importance(self._model.engine, self._task, baseline, resampling, self._progress).to_json()
 
     def _attention(self, baseline: Baseline) -> dict[str, Any]:
         from memreason.explain.attention.base import summary

@@ -3,8 +3,10 @@
 from memreason.cli.command import Command
 from memreason.cli.commands import (
     ask,
+    attention,
     benchmark,
     evaluate,
+    explain,
     export,
     intervene,
     label,
@@ -17,6 +19,8 @@ from memreason.cli.commands import (
 
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND
-    for module in (tasks, label, step_types, train, evaluate, ask, intervene, export, serve, score, benchmark)
+    for module in (
+        tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, score, benchmark,
+    )  # fmt: skip
 }
 """Name → command, in the order in which the help lists them."""

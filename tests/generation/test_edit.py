@@ -111,7 +111,9 @@ def test_an_answer_goes_on_from_before_any_of_its_steps(units: dict[str, ModelUn
 def test_a_removed_step_is_followed_by_what_followed_it(units: dict[str, ModelUnit]) -> None:
     unit = units["typed"]
     trace = written(unit, unit.layout.solution_text((MEMORY, OTHER, REASON), "False"))
-    reason, answer = (unit.tokenizer.convert_tokens_to_ids(unit.layout.special(type_)) for type_ in ("reason", "answer"))
+    reason, answer = (
+        unit.tokenizer.convert_tokens_to_ids(unit.layout.special(type_)) for type_ in ("reason", "answer")
+    )
     first = edit(unit, trace, {0: None})
     assert first.steps == (OTHER,)
     assert first.ids == (*unit.layout.encode_steps(unit.tokenizer, [OTHER]), *reason)

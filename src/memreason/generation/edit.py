@@ -247,5 +247,7 @@ class _Lines:
             for newline in re.finditer("\n", texts[id]):
                 before, after = texts[id][: newline.end()], texts[id][newline.end() :]
                 shared = bool(after.strip())
-                starts.append((place, tokenizer.encode(before, add_special_tokens=False)) if shared else (place + 1, []))
+                starts.append(
+                    (place, tokenizer.encode(before, add_special_tokens=False)) if shared else (place + 1, [])
+                )
         return starts

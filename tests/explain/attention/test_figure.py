@@ -57,7 +57,7 @@ def test_pictures_are_files_of_the_kind_that_their_names_say_and_the_same_each_t
     assert found.show().axes
     with pytest.raises(UserError, match=r"a\.gif: a picture is"):
         found.figure(tmp_path / "a.gif")
-    with pytest.raises(UserError, match="picture 'head'.*needs a layer and a head"):
+    with pytest.raises(UserError, match=r"picture 'head'.*needs a layer and a head"):
         replace(found, head=None, token_map=None).figure(tmp_path / "b.png", "head")
 
 

@@ -118,7 +118,8 @@ class Attribution:
             write_json(path, rest | lists)
             return
         file = io.BytesIO()
-        np.savez_compressed(file, rest=json.dumps(rest, ensure_ascii=False), **arrays)
+        contents: dict[str, Any] = {"rest": json.dumps(rest, ensure_ascii=False), **arrays}
+        np.savez_compressed(file, allow_pickle=False, **contents)
         replace_file(path, file.getvalue())
 
     @classmethod
@@ -181,7 +182,9 @@ def summary(attributions: Sequence[Attribution]) -> dict[str, Any] | None:
 
 def _without_nan(array: np.ndarray) -> list[Any]:
     """Nested lists, with null in place of NaN, which is no JSON."""
-    return np.where(np.isnan(array), None, array.astype(object)).tolist()
+    values = array.astype(object)
+    values[np.isnan(array)] = None
+    return values.tolist()
 
 
 def _kind(path: Path) -> str:

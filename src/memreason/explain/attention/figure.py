@@ -3,8 +3,10 @@ and each part has its name beside its colour."""
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
 
 HEAD, STEPS, HEADS = "head", "steps", "heads"
 """The pictures: tokens × tokens of one head, steps × steps, and layers × heads."""
-COLOURS = {MEMORY: "#0072B2", REASON: "#E69F00", ANSWER: "#009E73", QUESTION: "#999999", PREFIX: "#CC79A7", START: "#000000"}
+COLOURS = {
+    MEMORY: "#0072B2",
+    REASON: "#E69F00",
+    ANSWER: "#009E73",
+    QUESTION: "#999999",
+    PREFIX: "#CC79A7",
+    START: "#000000",
+}
 _MORE = ("#D55E00", "#56B4E9", "#F0E442", "#7F7F7F")
 """The colours of Okabe and Ito."""
 _SHADES = "Blues"
@@ -51,8 +60,6 @@ def draw(attribution: Attribution, what: str | None = None) -> Figure:
 
 def save(attribution: Attribution, path: Path, what: str | None = None) -> None:
     """Write a picture, whose kind its name says: ``.png``, ``.svg`` or ``.pdf``. Raises UserError as `draw`."""
-    import io
-
     from matplotlib import rc_context
 
     if path.suffix not in (".png", ".svg", ".pdf"):
@@ -99,7 +106,7 @@ def _steps(attribution: Attribution) -> Figure:
         y.set_color(_dark(span.type))
     axes.tick_params(length=2)
     if len(names) <= _NUMBERS:
-        for row, column in zip(*np.tril_indices(len(names)), strict=True):
+        for column, row in combinations_with_replacement(range(len(names)), 2):
             share = shares[row, column]
             ink = "white" if share > shares.max() * 0.35 else "black"
             axes.text(column, row, f"{share * 100:.0f}", ha="center", va="center", fontsize=_FONT - 1, color=ink)
@@ -181,6 +188,8 @@ def _colour_bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:
 
 def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
     """Lines between the parts, their colours along the top and the right side, and their names beyond these."""
+    from matplotlib.patches import Rectangle
+
     count = spans[-1].end
     for span in spans[1:]:
         axes.axhline(span.start - 0.5, color="0.8", lw=min(0.25, 6 / len(spans)))
@@ -190,19 +199,17 @@ def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
     band, gap = 4 * unit, 10 * unit
     for span in spans:
         colour, size = _colour(span.type), span.end - span.start
-        box = {"facecolor": colour, "edgecolor": "white", "lw": 0.3, "clip_on": False}
-        from matplotlib.patches import Rectangle
-
+        box: dict[str, Any] = {"facecolor": colour, "edgecolor": "white", "lw": 0.3, "clip_on": False}
         axes.add_patch(Rectangle((span.start - 0.5, -0.5 - 1.5 * band), size, band, **box))
         axes.add_patch(Rectangle((count - 0.5 + band / 2, span.start - 0.5), band, size, **box))
     for number in shown:
         span, place = spans[number], places[number]
         middle, ink = (span.start + span.end - 1) / 2, _dark(span.type)
-        line = {"color": ink, "lw": 0.4, "clip_on": False}
+        line: dict[str, Any] = {"color": ink, "lw": 0.4, "clip_on": False}
         near, far = 1.5 * band, 1.5 * band + gap
         axes.plot([middle, place], [-0.5 - near, -0.5 - far], **line)
         axes.plot([count - 0.5 + near, count - 0.5 + far], [middle, place], **line)
-        name = {"fontsize": _FONT, "color": ink, "parse_math": False}
+        name: dict[str, Any] = {"fontsize": _FONT, "color": ink, "parse_math": False}
         axes.text(place, -0.5 - far - unit, _name(span), rotation=90, ha="center", va="bottom", **name)
         axes.text(count - 0.5 + far + unit, place, _name(span), va="center", **name)
     axes.set_xlim(-0.5, count - 0.5)
@@ -243,6 +250,6 @@ def _colour(type_: str) -> str:
 
 def _dark(type_: str) -> str:
     """The colour of a type, dark enough for letters on white."""
-    from matplotlib.colors import to_rgb
+    from matplotlib.colors import to_hex, to_rgb
 
-    return "#%02x%02x%02x" % tuple(int(255 * part * 0.7) for part in to_rgb(_colour(type_)))
+    return to_hex([part * 0.7 for part in to_rgb(_colour(type_))])

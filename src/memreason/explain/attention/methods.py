@@ -25,9 +25,7 @@ from memreason.runtime.cpu_threads import considerate
 class Method(Protocol):
     """A way to attribute. ``model`` is merged, and in evaluation mode."""
 
-    def __call__(
-        self, model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
-    ) -> Attribution:
+    def __call__(self, model: PreTrainedModel, text: Text, cache: Caches, head: Head = None) -> Attribution:
         """Apply it to one text."""
 
 

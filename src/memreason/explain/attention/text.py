@@ -58,7 +58,9 @@ def text_of(unit: ModelUnit, trace: Trace, examples: Sequence[Solution] = ()) ->
     most = unit.model.config.get_text_config().max_position_embeddings
     ids = (*prompt, *written)
     if most and before + len(ids) > most:
-        raise UserError(f"trace {trace.question.id} has {before + len(ids)} tokens, and {most} is the most of this model")
+        raise UserError(
+            f"trace {trace.question.id} has {before + len(ids)} tokens, and {most} is the most of this model"
+        )
     opened = len(prompt) - (0 if layout.words else len(layout.prefix))
     lines = [PREFIX] * before + [START] + [EXAMPLES] * (len(prompt) - len(alone))
     places: list[tuple[str, int]] = [(name, -1) for name in lines]

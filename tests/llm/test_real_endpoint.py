@@ -61,7 +61,7 @@ def url() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("questions") / "questions.jsonl"
-    export_jsonl(load_task("atlas").splits["train"][:5], path)
+    export_jsonl(load_task("atlas").splits["train"][:3], path)
     return path
 
 
@@ -70,7 +70,7 @@ def test_every_question_ends_with_a_solution_or_a_named_rejection(
 ) -> None:
     config = LabelConfig(
         input=str(questions), output=str(tmp_path / "out.jsonl"), request_cache=str(tmp_path / "requests.sqlite"),
-        planner=model, base_url=url, max_tokens=200, concurrency=2,
+        planner=model, base_url=url, max_tokens=150, concurrency=2,
     )  # fmt: skip
     run(config)
     accepted, rejected = rows_of(tmp_path / "out.jsonl"), rows_of(rejects_path(tmp_path / "out.jsonl"))
@@ -78,7 +78,7 @@ def test_every_question_ends_with_a_solution_or_a_named_rejection(
     assert all(row["reason"] in REASONS and row["reason"] != "request_failed" for row in rejected)
     assert all(reply["text"] for row in rejected for reply in row["replies"])
     spent = RequestCache(tmp_path / "requests.sqlite").spent(str((tmp_path / "out.jsonl").resolve()))
-    assert spent.replies >= 5 and spent.tokens > 5 * 300  # as the server counted them
+    assert spent.replies >= 3 and spent.tokens > 3 * 300  # as the server counted them
 
 
 def test_a_reader_behind_it_answers_from_the_steps(tmp_path: Path, url: str, model: str, questions: Path) -> None:

@@ -81,8 +81,6 @@ TRAINING = {"num_train_epochs": 2, "per_device_train_batch_size": 2, "optim": "s
             "load_best_model_at_end": False}  # fmt: skip
 CASES: dict[str, dict[str, Any]] = {
     "tied": {"shape": "tied"},
-    "untied": {"shape": "untied"},
-    "padded": {"shape": "padded"},
     "rows": {"shape": "tied", "parameter_efficient_mode": "prompt-tuning"},
     "lora": {"shape": "padded", "parameter_efficient_mode": "lora"},
     "whole": {"shape": "tied", "parameter_efficient_mode": "none", "learning_rate": 0.05},

@@ -7,7 +7,8 @@ import torch
 from helpers.tiny import SOLUTIONS
 from helpers.units import config
 
-from memreason.explain.attention.base import ANSWER, QUESTION, START, Attribution, Span
+from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.shares import ANSWER, QUESTION, START, Span
 from memreason.explain.attention.text import Text
 from memreason.models.build import build
 from memreason.models.unit import ModelUnit

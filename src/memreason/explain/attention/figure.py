@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memreason.errors import UserError, plain
-from memreason.explain.attention.base import ANSWER, PREFIX, QUESTION, START, Attribution, Span
+from memreason.explain.attention.shares import ANSWER, PREFIX, QUESTION, START, Shares, Span
 from memreason.records import MEMORY, REASON
 from memreason.runtime.files import replace_file
 
@@ -40,31 +40,31 @@ _NUMBERS = 16
 """Up to so many parts, the map of steps has numbers in its cells."""
 
 
-def draw(attribution: Attribution, what: str | None = None) -> Figure:
+def draw(found: Shares, what: str | None = None) -> Figure:
     """One of the pictures; by default, that of the head, where there is one, or else of the steps.
 
     Raises UserError where the attribution does not have what is to be drawn."""
-    what = what or (HEAD if attribution.head else STEPS)
+    what = what or (HEAD if found.head else STEPS)
     if what == STEPS:
-        bars = np.isnan(attribution.step_map).any(1).sum() > 1
-        return _bars(attribution) if bars else _steps(attribution)
-    if what == HEAD and attribution.head is not None and attribution.token_map is not None:
-        return _head(attribution, attribution.head, attribution.token_map)
-    if what == HEADS and attribution.heads():
-        return _heads(attribution)
+        bars = np.isnan(found.step_map).any(1).sum() > 1
+        return _bars(found) if bars else _steps(found)
+    if what == HEAD and found.head is not None and found.token_map is not None:
+        return _head(found, found.head, found.token_map)
+    if what == HEADS and found.heads():
+        return _heads(found)
     raise UserError(
-        f"picture {what!r}: this attribution by {attribution.method} has none; `head` needs a layer and a head, and "
+        f"picture {what!r}: this attribution by {found.method} has none; `head` needs a layer and a head, and "
         "`heads` the method attention and a trace with memory steps"
     )
 
 
-def save(attribution: Attribution, path: Path, what: str | None = None) -> None:
+def save(found: Shares, path: Path, what: str | None = None) -> None:
     """Write a picture, whose kind its name says: ``.png``, ``.svg`` or ``.pdf``. Raises UserError as `draw`."""
     from matplotlib import rc_context
 
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"{path}: a picture is a .png, .svg or .pdf file; name one of these")
-    figure, file = draw(attribution, what), io.BytesIO()
+    figure, file = draw(found, what), io.BytesIO()
     dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
     with warnings.catch_warnings(), rc_context({"svg.hashsalt": "memreason"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands in its place
@@ -75,11 +75,11 @@ def save(attribution: Attribution, path: Path, what: str | None = None) -> None:
 # ---- pictures ------------------------------------------------------------------------------------------
 
 
-def _head(attribution: Attribution, head: tuple[int, int], weights: np.ndarray) -> Figure:
+def _head(found: Shares, head: tuple[int, int], weights: np.ndarray) -> Figure:
     figure, axes = _figure(f"Layer {head[0]}, head {head[1]}: what each token (row) reads")
     _map(figure, axes, weights, "weight")
-    _mark_spans(axes, attribution.spans)
-    tokens = [plain(token).replace("\n", "⏎").strip() or "␣" for token in attribution.tokens]
+    _mark_spans(axes, found.spans)
+    tokens = [plain(token).replace("\n", "⏎").strip() or "␣" for token in found.tokens]
     tokens = [token if len(token) <= 14 else f"{token[:13]}…" for token in tokens]
     if len(tokens) * (_SMALL + 0.8) <= _SIDE * 72:
         axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=_SMALL, parse_math=False)
@@ -92,16 +92,16 @@ def _head(attribution: Attribution, head: tuple[int, int], weights: np.ndarray) 
     return figure
 
 
-def _steps(attribution: Attribution) -> Figure:
-    names = [_name(span) for span in attribution.spans]
+def _steps(found: Shares) -> Figure:
+    names = [_name(span) for span in found.spans]
     side = min(_SIDE, 0.6 + 0.45 * len(names))
-    figure, axes = _figure(f"What each step (row) takes from each, in % ({attribution.method})", side)
-    shares = np.where(np.isnan(attribution.step_map), 0, attribution.step_map)
+    figure, axes = _figure(f"What each step (row) takes from each, in % ({found.method})", side)
+    shares = np.where(np.isnan(found.step_map), 0, found.step_map)
     _map(figure, axes, shares, "share")
     size = min(_FONT, side * 72 / len(names) * 0.9)
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(range(len(names)), names, fontsize=size, parse_math=False)
-    for span, x, y in zip(attribution.spans, axes.get_xticklabels(), axes.get_yticklabels(), strict=True):
+    for span, x, y in zip(found.spans, axes.get_xticklabels(), axes.get_yticklabels(), strict=True):
         x.set_color(_dark(span.type))
         y.set_color(_dark(span.type))
     axes.tick_params(length=2)
@@ -113,14 +113,14 @@ def _steps(attribution: Attribution) -> Figure:
     return figure
 
 
-def _bars(attribution: Attribution) -> Figure:
+def _bars(found: Shares) -> Figure:
     from matplotlib.figure import Figure
 
-    row = attribution.step_map[~np.isnan(attribution.step_map).any(1)][-1]
+    row = found.step_map[~np.isnan(found.step_map).any(1)][-1]
     figure = Figure(figsize=(6.4, 1.2 + 0.24 * len(row)), layout="constrained")
     axes = figure.subplots()
-    names = [_name(span) for span in attribution.spans]
-    axes.barh(range(len(row)), row * 100, color=[_colour(span.type) for span in attribution.spans])
+    names = [_name(span) for span in found.spans]
+    axes.barh(range(len(row)), row * 100, color=[_colour(span.type) for span in found.spans])
     axes.set_yticks(range(len(row)), names, fontsize=_FONT, parse_math=False)
     for place, share in enumerate(row):
         axes.text(share * 100, place, f" {share * 100:.0f}", va="center", fontsize=_FONT)
@@ -128,29 +128,29 @@ def _bars(attribution: Attribution) -> Figure:
     axes.tick_params(labelsize=_FONT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("share, in %", fontsize=_FONT)
-    axes.set_title(f"What the answer takes from each step ({attribution.method})", loc="left", fontsize=_FONT + 1)
+    axes.set_title(f"What the answer takes from each step ({found.method})", loc="left", fontsize=_FONT + 1)
     return figure
 
 
-def _heads(attribution: Attribution) -> Figure:
+def _heads(found: Shares) -> Figure:
     from matplotlib.figure import Figure
 
-    assert attribution.by_kind is not None
-    mass = attribution.by_kind[..., list(attribution.mass).index(MEMORY)]
+    assert found.by_kind is not None
+    mass = found.by_kind[..., list(found.mass).index(MEMORY)]
     side = min(_SIDE, 0.22 * max(mass.shape) + 1)
     figure = Figure(figsize=(max(3.2, side * mass.shape[1] / max(mass.shape)) + 2.4, side + 1), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(mass, cmap=_SHADES, vmin=0, vmax=max(float(np.nanmax(mass)), 1e-6), aspect="auto")
     _colour_bar(figure, axes, image, "mass on memory tokens")
     places = range(0, len(mass), max(1, -(-len(mass) // 16)))
-    axes.set_yticks(places, [str(attribution.layers[place]) for place in places], fontsize=_FONT)
+    axes.set_yticks(places, [str(found.layers[place]) for place in places], fontsize=_FONT)
     axes.set_xticks(range(0, mass.shape[1], max(1, -(-mass.shape[1] // 16))))
     axes.tick_params(labelsize=_FONT, length=2)
     axes.set_xlabel("head", fontsize=_FONT)
     axes.set_ylabel("layer", fontsize=_FONT)
-    for rank, (layer, head, _) in enumerate(attribution.heads(), 1):
+    for rank, (layer, head, _) in enumerate(found.heads(), 1):
         axes.text(
-            head, attribution.layers.index(layer), str(rank), ha="center", va="center", fontsize=_FONT - 1.5,
+            head, found.layers.index(layer), str(rank), ha="center", va="center", fontsize=_FONT - 1.5,
             bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "black", "lw": 0.6},
         )  # fmt: skip
     axes.set_title("Which heads read memory most (1 to 5)", loc="left", fontsize=_FONT + 1)
@@ -252,4 +252,5 @@ def _dark(type_: str) -> str:
     """The colour of a type, dark enough for letters on white."""
     from matplotlib.colors import to_hex, to_rgb
 
-    return to_hex([part * 0.7 for part in to_rgb(_colour(type_))])
+    red, green, blue = to_rgb(_colour(type_))
+    return to_hex((red * 0.7, green * 0.7, blue * 0.7))

@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from memreason.errors import UserError
-from memreason.explain.attention.base import Attribution, Head
+from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.shares import Head
 from memreason.explain.attention.text import Text
 from memreason.explain.attention.watch import Caches
 from memreason.generation.agreement import forget_lengths

@@ -11,7 +11,8 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from memreason.errors import UserError
-from memreason.explain.attention.base import MOST_MEMORY, SINK, Attribution, Head
+from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.shares import MOST_MEMORY, SINK, Head
 from memreason.explain.attention.text import Text
 from memreason.explain.attention.watch import Caches, watch
 

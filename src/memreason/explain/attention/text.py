@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from memreason.errors import UserError
-from memreason.explain.attention.base import ANSWER, EXAMPLES, OTHER, PREFIX, QUESTION, START, Span
+from memreason.explain.attention.shares import ANSWER, EXAMPLES, OTHER, PREFIX, QUESTION, START, Span
 from memreason.generation.edit import ids_of
 from memreason.generation.step_logprobs import step_lines
 from memreason.models.unit import ModelUnit

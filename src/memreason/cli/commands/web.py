@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.runtime.terminal import show
 
-EXAMPLES = """The page is on the server of `memreason serve`, whose API stands beside it. It takes nothing from other places.
+EXAMPLES = """The page is on the server of `memreason serve`, whose API stands beside it. It
+takes nothing from other places.
 
 examples:
   memreason web runs/demo                                  # http://127.0.0.1:8000/web

@@ -41,7 +41,10 @@ function split(text, mark) {
 }
 
 function shortcuts() {
-  const rows = [...(current?.keys ?? []), ...common].flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]);
+  const rows = [...(current?.keys ?? []), ...common].flatMap(([key, what]) => [
+    el("dt", {}, el("kbd", {}, key)),
+    el("dd", {}, what),
+  ]);
   fill(document.getElementById("shortcut-list"), rows);
   document.getElementById("shortcuts").showModal();
 }

@@ -165,7 +165,7 @@ export function create(section, { model }) {
 
   function note(text) {
     parts.note.textContent = text;
-    announce(text);
+    if (text) announce(text);
   }
 
   // ---- versions and addresses -------------------------------------------------------------------
@@ -184,9 +184,9 @@ export function create(section, { model }) {
     show();
     if (!tree.shown(state)) return;
     const address = `#ask?state=${await tree.packed(state)}`;
-    const isNew = told === null;
+    const isAnother = told === null && location.hash.includes("state="); // so that Back leads to the question before
     told = address;
-    if (isNew && location.hash.length > 1) history.pushState(null, "", address);
+    if (isAnother) history.pushState(null, "", address);
     else history.replaceState(null, "", address);
   }
 
@@ -257,6 +257,7 @@ export function create(section, { model }) {
         parts.more.open = Boolean(options.value);
         ask();
       } else if (!state) question.focus();
+      else if (told) history.replaceState(null, "", told);
     },
   };
 }

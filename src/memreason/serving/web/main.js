@@ -50,7 +50,9 @@ function shortcuts() {
 }
 
 function pressed(event) {
-  const typing = event.target.closest("input, textarea, select, dialog[open], [contenteditable]");
+  const typing = event.target.closest(
+    "input:not([type=checkbox], [type=radio]), textarea, select, dialog[open], [contenteditable]",
+  );
   if (event.altKey || event.defaultPrevented || (typing && event.key !== "Escape")) return;
   const name = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.key}`;
   const found = [...(current?.keys ?? []), ...common].find(([key]) => key === name);

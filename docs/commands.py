@@ -11,7 +11,11 @@ from memreason.cli.main import main
 PAGE = Path(__file__).with_name("reference") / "commands.md"
 COMMANDS = (
     "tasks", "label", "label inspect", "label convert", "step-types fit", "step-types show", "train", "evaluate",
+<<<<<<< HEAD
     "ask", "export", "serve", "web", "score", "benchmark",
+=======
+    "ask", "intervene", "export", "serve", "score", "benchmark",
+>>>>>>> interventions
 )  # fmt: skip
 INTRODUCTION = """# Commands
 

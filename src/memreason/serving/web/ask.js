@@ -110,7 +110,7 @@ export function create(section, { model }) {
     parts.undo.disabled = isWriting || tree.undone(state) < 0;
     parts.redo.disabled = isWriting || tree.redone(state) < 0;
     for (const button of parts.sharing.querySelectorAll("button")) button.disabled = isWriting || !version;
-    parts.goOn.hidden = isWriting || !version || version.finish === "stop";
+    parts.goOn.hidden = isWriting || !version || version.finish !== "stopped";
     parts.why.textContent = isWriting ? "" : (ENDS[version?.finish] ?? "");
     if (!state) return;
     const letter = (i) => `${String.fromCharCode(65 + i)}. `;

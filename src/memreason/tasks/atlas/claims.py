@@ -160,7 +160,8 @@ def read(claim: Claim, lookup: Lookup) -> Reading | None:
         country = lookup("seat", left)
         value = lookup("continent", country) if country else None
         if country is None or value is None:
-            return None
+            value = lookup(predicate, left)  # stated of the capital itself
+            return Reading(value == right, (value, right), (Fact(predicate, left, value),)) if value else None
         facts = (Fact("capital", country, left), Fact("continent", country, value))
         return Reading(value == right, (value, right), facts)
     relation = (SHARED | MORE)[predicate]

@@ -6,6 +6,7 @@ A fact is (relation, subject, value). In each of these relations, a subject has 
   ``language`` (the first one in the table), ``area`` (square kilometres), ``population``: the
   subject is a country;
 - ``hemisphere`` (north or south): the subject is a city;
+- ``capital_continent`` (no solution states it, but a model may): the subject is a capital, the value its continent;
 - ``border`` (yes or no): the subject is a pair of countries, whose order does not matter.
 """
 
@@ -92,6 +93,9 @@ class World:
             return "yes" if other in self.countries[one].neighbours else "no"
         if relation == "seat":
             return self.seats.get(subject)
+        if relation == "capital_continent":
+            country = self.seats.get(subject)
+            return self.countries[country].continent or None if country else None
         if relation == "hemisphere":
             latitude = self._latitudes.get(fold(subject))
             return None if latitude is None else "north" if latitude > 0 else "south"

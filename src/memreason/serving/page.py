@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from memreason.errors import UserError
 from memreason.serving.config import WebConfig, is_loopback
@@ -60,6 +60,10 @@ class Page:
 
     def add_to(self, app: FastAPI, service: Service, reader: Reader) -> None:
         """Add the page's files and routes to an application."""
+
+        @app.get("/")
+        async def start() -> Response:
+            return RedirectResponse("web")
 
         @app.get("/web")
         async def index() -> Response:

@@ -119,6 +119,12 @@ def test_a_step_that_cannot_be_read_stands_in_the_way():
     assert cause(Question("q", "Do hamsters fly?", "False"), "France is in Europe.", answer="True") == "unreadable"
 
 
+def test_a_step_that_cannot_be_read_before_the_last_conclusion_does_not_excuse_the_answer_line():
+    texts = "Hmm.", "France is in Europe.", "Europe is not Asia, so the answer is false."
+    assert cause(ASIA, *texts, answer="True") == "answer_slip"
+    assert judged(ASIA, *texts, answer="True").step_truth == (None, True, True, False)
+
+
 def test_a_step_that_cannot_be_read_and_changes_nothing_is_not_to_blame():
     texts = "Hmm.", "France is in Asia.", "Asia is what is stated, so it is true."
     assert cause(ASIA, *texts, answer="True") == "false_memory"
@@ -138,6 +144,13 @@ def test_a_fact_and_a_conclusion_in_one_step():
     assert found.step_truth == (True, False, True) and found.cause == "false_memory"
     texts = "France is in Europe.", "Italy is in Europe, so the answer is false."  # Italy was not asked about
     assert judged(ASIA, *texts, answer="False").step_truth == (True, False, True)
+
+
+def test_a_false_fact_makes_its_step_false_whatever_else_it_says():
+    """The table has no main language of India that could be called fair."""
+    texts = ("Hindi is the main language of India and France is in Asia, so the answer is true.",)
+    assert judged(ASIA, texts[0].partition(" and ")[0] + ".", answer="False").step_truth == (None, False)
+    assert judged(ASIA, *texts, answer="True").step_truth == (False, True)
 
 
 def test_a_conclusion_that_is_no_answer_to_the_question_is_not_the_traces_conclusion():

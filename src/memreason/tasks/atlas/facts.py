@@ -27,6 +27,9 @@ TOLERANCE = 0.10
 """A stated area or population is true if it differs from the table's number by at most this share of it. Rounding to
 two significant digits changes a number by at most 5%."""
 
+SAME_NUMBER = 0.16
+"""A stated number means an option if it differs from it by at most this share: a true statement (`TOLERANCE`) always
+means the right option, which is rounded by up to 5%, and no number means two options, which are `CLEAR_RATIO` apart."""
 CLEAR_RATIO = 1.5
 """Two numbers are compared, or are options of one question, only if they differ at least by this factor."""
 

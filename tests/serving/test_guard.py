@@ -55,5 +55,5 @@ def test_the_token_stands_in_the_address_and_is_a_new_one_each_time(tmp_path: Pa
         address, token = pages[0].address("http://0.0.0.0:8000/v1").split("#token=")
         assert address == "http://127.0.0.1:8000/web" and token == pages[0].guard.token
         assert len(token) >= 32 and token != pages[1].guard.token
-    with pytest.raises(UserError, match="run nowhere: no such folder"):
+    with pytest.raises(UserError, match="nowhere"):
         Page.of(WebConfig(runs=["nowhere"]), None)

@@ -15,12 +15,14 @@ from memreason.cli.commands import (
     step_types,
     tasks,
     train,
+    web,
 )
 
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND
     for module in (
-        tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, score, benchmark,
+        tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, web, score,
+        benchmark,
     )  # fmt: skip
 }
 """Name → command, in the order in which the help lists them."""

@@ -83,7 +83,7 @@ def check_fields(kind: type, values: Mapping[str, Any]) -> None:
 
 def fits(value: Any, hint: Any) -> bool:
     """Whether ``value``, from JSON or YAML, is of the type ``hint``. A list counts as a tuple, an int as a float."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    origin, inner = _parts(hint)
     if hint is Any or origin is typing.ClassVar:
         return True
     if origin in (typing.Union, types.UnionType):
@@ -99,6 +99,11 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         return isinstance(value, int | hint) and not isinstance(value, bool)
     return isinstance(value, hint)
+
+
+@functools.cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def _named(hint: Any) -> str:

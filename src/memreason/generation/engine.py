@@ -179,7 +179,7 @@ class Engine:
         reason: FinishReason = "cancelled" if sample.cancelled else "length"
         if text != whole or sample.generated[-1:] == [unit.end_id]:
             reason = "stop"
-        trace = unit.layout.parse(request.question, text, truncated=reason != "stop")
+        trace = replace(unit.layout.parse(request.question, text, truncated=reason != "stop"), ids=tuple(ids))
         if request.decoding.wants_logprobs:
             means = step_logprobs(unit.layout, lambda id: unit.tokenizer.decode([id]), text, given, sample.tokens)
             trace = replace(trace, step_logprobs=means)

@@ -18,6 +18,7 @@ from memreason.serving.engine_thread import Job
 from memreason.serving.errors import ApiError, invalid
 from memreason.serving.gate import Gate, Receive, Send, respond
 from memreason.serving.orders import Order, Reader
+from memreason.serving.page import Page
 from memreason.serving.parameters import ChatParameters, CompletionParameters
 from memreason.serving.replies import Envelope
 from memreason.serving.service import Service
@@ -51,7 +52,9 @@ class EventStream(StreamingResponse):
             self._job.close()
 
 
-def make_app(service: Service, reader: Reader, key: str | None, max_request_bytes: int) -> FastAPI:
+def make_app(
+    service: Service, reader: Reader, key: str | None, max_request_bytes: int, page: Page | None = None
+) -> FastAPI:
     """The application; its lifespan is that of the engine's thread."""
 
     @asynccontextmanager
@@ -67,6 +70,7 @@ def make_app(service: Service, reader: Reader, key: str | None, max_request_byte
         refuse_new=service.refuse_new,
         key=key,
         max_bytes=max_request_bytes,
+        guard=page and page.guard,
     )
     _add_errors(app)
     _add_status(app, service, reader)
@@ -86,6 +90,8 @@ def make_app(service: Service, reader: Reader, key: str | None, max_request_byte
     async def completions(body: CompletionParameters, request: Request) -> Response:
         return await answered(reader.completion(body), False, request)
 
+    if page:
+        page.add_to(app, service, reader)
     return app
 
 

@@ -1,0 +1,90 @@
+"""The page of `memreason web`: its files, and the routes that it asks."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+from memreason.errors import UserError
+from memreason.serving.config import WebConfig, is_loopback
+from memreason.serving.errors import ApiError
+from memreason.serving.guard import Guard
+from memreason.serving.orders import Reader
+from memreason.serving.service import Service
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a server shows besides its API: the ``runs``, and its page behind ``guard``."""
+
+    guard: Guard
+    runs: tuple[Path, ...] = ()
+    files: dict[str, bytes] = field(default_factory=lambda: _files(), repr=False)
+
+    @classmethod
+    def of(cls, config: WebConfig, key: str | None) -> Page:
+        """The page that options ask for. Raises UserError for a run that is not there.
+
+        Where other machines can come, or where clients of the API need a ``key``, the page needs a token; it is a new
+        one each time.
+        """
+        runs = tuple(map(Path, config.runs))
+        for run in runs:
+            if not run.is_dir():
+                raise UserError(f"run {run}: no such folder")
+        loopback = is_loopback(config.host)
+        return cls(Guard(None if loopback and not key else secrets.token_urlsafe(24), loopback), runs)
+
+    def address(self, api: str) -> str:
+        """The address of the page on a server whose API has the address ``api``, with the token in it.
+
+        The token stands behind a #, so that browsers keep it to themselves: it is in no request, and in no log.
+        """
+        page = f"{api.removesuffix('/v1')}/web"
+        return page if self.guard.token is None else f"{page}#token={self.guard.token}"
+
+    def add_to(self, app: FastAPI, service: Service, reader: Reader) -> None:
+        """Add the page's files and routes to an application."""
+
+        @app.get("/web")
+        async def index() -> Response:
+            return self._file("index.html")
+
+        @app.get("/web/{name}")
+        async def file(name: str) -> Response:
+            return self._file(name)
+
+        @app.get("/web/api/model")
+        async def model() -> dict[str, object]:
+            layout = service.engine.unit.layout
+            return {
+                "name": reader.name,
+                "types": list(layout.known_types),
+                "placement": layout.placement,
+            }
+
+    def _file(self, name: str) -> Response:
+        if name not in self.files:
+            raise ApiError(404, f"there is no /web/{name} here")
+        kind = f"{_KINDS[Path(name).suffix]}; charset=utf-8"
+        return Response(self.files[name], headers={**HEADERS, "Content-Type": kind})
+
+
+def _files() -> dict[str, bytes]:
+    """Name → content of the page's files."""
+    folder = files("memreason") / "serving" / "web"
+    return {file.name: file.read_bytes() for file in folder.iterdir() if Path(file.name).suffix in _KINDS}

@@ -10,7 +10,8 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-from memreason.errors import UserError
+from memreason.serving.browse.library import Library
+from memreason.serving.browse.routes import browse_router
 from memreason.serving.config import WebConfig, is_loopback
 from memreason.serving.errors import ApiError
 from memreason.serving.guard import Guard
@@ -29,10 +30,10 @@ _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".
 
 @dataclass(frozen=True)
 class Page:
-    """What a server shows besides its API: the ``runs``, and its page behind ``guard``."""
+    """What a server shows besides its API: the runs in a ``library``, and its page behind ``guard``."""
 
     guard: Guard
-    runs: tuple[Path, ...] = ()
+    library: Library
     files: dict[str, bytes] = field(default_factory=lambda: _files(), repr=False)
 
     @classmethod
@@ -42,12 +43,9 @@ class Page:
         Where other machines can come, or where clients of the API need a ``key``, the page needs a token; it is a new
         one each time.
         """
-        runs = tuple(map(Path, config.runs))
-        for run in runs:
-            if not run.is_dir():
-                raise UserError(f"run {run}: no such folder")
+        library = Library(config.runs)
         loopback = is_loopback(config.host)
-        return cls(Guard(None if loopback and not key else secrets.token_urlsafe(24), loopback), runs)
+        return cls(Guard(None if loopback and not key else secrets.token_urlsafe(24), loopback), library)
 
     def address(self, api: str) -> str:
         """The address of the page on a server whose API has the address ``api``, with the token in it.
@@ -59,6 +57,9 @@ class Page:
 
     def add_to(self, app: FastAPI, service: Service, reader: Reader) -> None:
         """Add the page's files and routes to an application."""
+
+        app.include_router(browse_router(self.library))
+        self.library.warm()
 
         @app.get("/web")
         async def index() -> Response:

@@ -61,11 +61,13 @@ class Comparison:
             "unpaired": self.unpaired,
         }
 
-    def select(self, wanted: Mapping[str, str], query: str = "") -> tuple[list[tuple[int, int]], dict[str, list[str]]]:
+    def select(
+        self, wanted: Mapping[str, str], query: str = "", id_: str = ""
+    ) -> tuple[list[tuple[int, int]], dict[str, list[str]]]:
         """(pairs of places that fit, facet → the values that some pair has).
 
         ``wanted`` can have `change`, `split`, `family` and `cause`; a cause is that of either trace. All words of
-        ``query`` must stand in one of the two traces.
+        ``query`` must stand in one of the two traces. ``id_``, where it is not empty, is the question's.
         """
         words = query.casefold().split()
         found = []
@@ -80,7 +82,7 @@ class Comparison:
             }
             for name, seen in values.items():
                 seen |= facts[name]
-            if all(wanted[name] in facts[name] for name in facts if wanted.get(name)) and (
+            if (not id_ or both[0].id == id_) and all(wanted[name] in facts[name] for name in facts if wanted.get(name)) and (
                 not words or any(all(word in entry.text for word in words) for entry in both)
             ):
                 found.append(pair)

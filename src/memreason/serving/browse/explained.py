@@ -23,6 +23,11 @@ class Explanation:
             whole = read_object(path)
             traces = whole.pop("traces", None) or []
             self._places = {str(trace["id"]): place for place, trace in enumerate(traces)}
+            self._changed: dict[str, set[str]] = {}
+            for trace in traces:
+                for name, edit in (trace.get("edits") or {}).items():
+                    if edit.get("answer") != trace.get("answer"):
+                        self._changed.setdefault(name, set()).add(str(trace["id"]))
             self._facts = {str(fact["fact"]): fact for fact in whole.get("facts") or []}
         self._traces: DiskList[dict[str, Any]] = DiskList(traces)
         self._whole = whole
@@ -35,14 +40,20 @@ class Explanation:
         return self._traces[self._places[id_]] if id_ in self._places else None
 
     def summary(self) -> dict[str, Any]:
-        """{"sentences", "facts": worst first and without their traces, "interventions", "traces": how many}."""
+        """{"sentences", "facts": worst first and without their traces, "interventions", "changed": intervention → in
+        how many traces it changes the answer, "traces": how many}."""
         facts = [{name: value for name, value in fact.items() if name != "traces"} for fact in self._facts.values()]
         return {
             "sentences": self._whole.get("sentences") or [],
             "facts": facts,
             "interventions": self._whole.get("interventions") or {},
+            "changed": {name: len(ids) for name, ids in self._changed.items()},
             "traces": len(self._places),
         }
+
+    def changed(self, intervention: str) -> set[str]:
+        """The ids of the questions whose answer an intervention changes."""
+        return self._changed.get(intervention, set())
 
     def about(self, fact: str) -> set[str]:
         """The ids of the questions in whose traces a fact is recalled."""

@@ -108,6 +108,13 @@ class Library:
             return None
         return self._kept(self._explanations, source.explanation, Explanation).get()
 
+    def is_older(self, source: Source) -> bool:
+        """Whether the traces were written after their explanation."""
+        try:
+            return bool(source.explanation) and source.explanation.stat().st_mtime < source.traces.stat().st_mtime
+        except OSError:
+            return False
+
     def version(self, source: Source) -> str:
         """A text that changes when a file of the source does."""
         stamps = [self._kept(self._indexes, source.traces, TraceIndex).stamp()]

@@ -16,7 +16,7 @@ from memreason.serving.browse.index import TraceIndex
 from memreason.serving.browse.library import Library, Source
 from memreason.serving.errors import ApiError
 
-PAGE = 50
+PAGE = 25
 """Traces on one page."""
 _SHORT = 400
 """Most characters of a filter."""
@@ -35,23 +35,26 @@ def browse_router(library: Library) -> APIRouter:
 
     @router.get("/runs")
     def runs() -> Response:
-        listed = [{"name": source.name, "label": source.label} for source in library.sources().values()]
+        listed = [
+            {"name": source.name, "label": source.label, "version": library.version(source)}
+            for source in library.sources().values()
+        ]
         return _json({"runs": listed, "empty": library.empty()})
 
     @router.get("/runs/{run:path}/traces")
     def traces(
         run: str, outcome: Filter = "", cause: Filter = "", grounds: Filter = "", split: Filter = "",
-        family: Filter = "", fact: Filter = "", id: Filter = "", q: Filter = "", page: Page = 1,
+        family: Filter = "", fact: Filter = "", changed: Filter = "", id: Filter = "", q: Filter = "", page: Page = 1,
     ) -> Response:  # fmt: skip
         source = _source(library, run)
         index = _index(library, source)
         wanted = {"outcome": outcome, "cause": cause, "grounds": grounds, "split": split, "family": family}
-        ids = {id} if id else None
-        if fact:
+        groups = [{id}] if id else []
+        if fact or changed:
             explanation, _ = _explanation(library, source)
-            about = explanation.about(fact) if explanation else set()
-            ids = about if ids is None else ids & about
-        places, facets = index.select(wanted, q, ids)
+            groups += [explanation.about(fact) if explanation else set()] if fact else []
+            groups += [explanation.changed(changed) if explanation else set()] if changed else []
+        places, facets = index.select(wanted, q, set.intersection(*groups) if groups else None)
         rows = [index.row(place) for place in places[(page - 1) * PAGE : page * PAGE]]
         return _json({"version": library.version(source), "facets": facets, "traces": rows} | _pages(places, page))
 
@@ -76,13 +79,14 @@ def browse_router(library: Library) -> APIRouter:
                 "explanation": explanation.summary() if explanation else None,
                 "explanation_problem": problem,
                 "command": source.command,
+                "older": explanation is not None and library.is_older(source),
             }
         )
 
     @router.get("/compare")
     def compare(
         left: Filter, right: Filter, change: Filter = "", split: Filter = "", family: Filter = "", cause: Filter = "",
-        q: Filter = "", page: Page = 1,
+        id: Filter = "", q: Filter = "", page: Page = 1,
     ) -> Response:  # fmt: skip
         sources = _source(library, left), _source(library, right)
         one, other = (_index(library, source) for source in sources)
@@ -91,7 +95,7 @@ def browse_router(library: Library) -> APIRouter:
             comparison = Comparison(one, other)
             last[:] = [comparison]
         wanted = {"change": change, "split": split, "family": family, "cause": cause}
-        pairs, values = comparison.select(wanted, q)
+        pairs, values = comparison.select(wanted, q, id)
         return _json(
             {
                 "version": " ".join(map(library.version, sources)),

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from memreason.serving.engine_thread import Job
 from memreason.serving.errors import ApiError, invalid
-from memreason.serving.gate import Gate, Receive, Send, respond
+from memreason.serving.gate import Gate, respond
 from memreason.serving.orders import Order, Reader
 from memreason.serving.page import Page
 from memreason.serving.parameters import ChatParameters, CompletionParameters
 from memreason.serving.replies import Envelope
 from memreason.serving.service import Service
-
-logger = logging.getLogger(__name__)
+from memreason.serving.streams import READ_SECONDS, EventStream
 
 STOP_SECONDS = 10.0
 """How long the engine's thread may take to end when no answer is under way."""
-READ_SECONDS = 5.0
-"""How long a client may take to read a stream's last chunks when its answers are ready, or late."""
-
-
-class EventStream(StreamingResponse):
-    """A stream of server-sent events, for at most ``seconds``: a client may not read. Its job is closed in any case,
-    also where it never begins."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, content: AsyncIterator[bytes], job: Job, seconds: float):
-        super().__init__(content, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        self._job, self._seconds = job, seconds
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Send the stream, until its end or until the client hangs up."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                await super().__call__(scope, receive, send)
-        except TimeoutError:
-            logger.warning("a client did not read its stream; the connection is closed")
-        finally:
-            self._job.close()
 
 
 def make_app(

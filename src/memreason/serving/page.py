@@ -16,6 +16,7 @@ from memreason.serving.config import WebConfig, is_loopback
 from memreason.serving.errors import ApiError
 from memreason.serving.guard import Guard
 from memreason.serving.orders import Reader
+from memreason.serving.page_asking import add_asking
 from memreason.serving.service import Service
 
 HEADERS = {
@@ -69,14 +70,7 @@ class Page:
         async def file(name: str) -> Response:
             return self._file(name)
 
-        @app.get("/web/api/model")
-        async def model() -> dict[str, object]:
-            layout = service.engine.unit.layout
-            return {
-                "name": reader.name,
-                "types": list(layout.known_types),
-                "placement": layout.placement,
-            }
+        add_asking(app, service, reader)
 
     def _file(self, name: str) -> Response:
         if name not in self.files:

@@ -59,11 +59,12 @@ def steps(*texts: str) -> list[dict]:
 
 def test_steps_that_say_nearly_the_same_stand_beside_each_other() -> None:
     left = steps("Rome is in Italy.", "Italy is in Europe.", "So it is true.")
-    right = steps("Oslo has snow in winter.", "Rome is in Spain.", "So it is true.")
+    right = steps("Oslo has snow in winter.", "Rome is in Spain.", "It rains there.", "Or not.", "So it is true.")
     rows = aligned(left, right)
-    assert [(line["left"], line["right"], line["same"]) for line in rows] == [
-        (None, 0, False), (0, 1, False), (1, None, False), (2, 2, True)
+    assert [(line["left"], line["right"], line["alike"], line["same"]) for line in rows] == [
+        (None, 0, False, False), (0, 1, True, False), (1, 2, False, False), (None, 3, False, False), (2, 4, True, True)
     ]  # fmt: skip
+    assert (rows[2]["left_parts"], rows[3]["left_parts"]) == ([("Italy is in Europe.", True)], [])
     assert rows[1]["left_parts"] == [("Rome is in ", False), ("Italy", True), (".", False)]
 
 

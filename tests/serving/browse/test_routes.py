@@ -120,7 +120,15 @@ def test_a_damaged_explanation_leaves_the_traces(demo: Path) -> None:
 def test_only_what_was_given_can_be_read(demo: Path, tmp_path: Path) -> None:
     write(tmp_path / "secret", *RIGHT)
     page = client(demo)
-    for name in ("secret", "../secret", "demo/../secret", "..%2Fsecret", str(tmp_path / "secret"), "demo:../secret", ""):
+    for name in (
+        "secret",
+        "../secret",
+        "demo/../secret",
+        "..%2Fsecret",
+        str(tmp_path / "secret"),
+        "demo:../secret",
+        "",
+    ):
         for path in (f"runs/{name}", f"runs/{name}/traces", f"runs/{name}/explained?id=q001"):
             response = page.get(f"/web/api/{path}")
             assert response.status_code in (404, 307), (path, response.text)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Any
 
 from memreason.serving.browse.figures import accuracy
@@ -15,7 +16,7 @@ CHANGES = ("both_right", "only_left", "only_right", "both_wrong")
 """What two runs can make of a question; wrong means not right, so that no answer counts as wrong."""
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _ALIKE = 0.4
-"""Steps that share a smaller part of their words do not stand beside each other."""
+"""Steps that share a smaller part of their words do not say nearly the same."""
 _MOST_WORDS = 400_000
 """Products of two lengths in words above which texts are not compared word by word."""
 _MOST_STEPS = 2_500
@@ -82,8 +83,10 @@ class Comparison:
             }
             for name, seen in values.items():
                 seen |= facts[name]
-            if (not id_ or both[0].id == id_) and all(wanted[name] in facts[name] for name in facts if wanted.get(name)) and (
-                not words or any(all(word in entry.text for word in words) for entry in both)
+            if (
+                (not id_ or both[0].id == id_)
+                and all(wanted[name] in facts[name] for name in facts if wanted.get(name))
+                and (not words or any(all(word in entry.text for word in words) for entry in both))
             ):
                 found.append(pair)
         return found, {name: sorted(seen - {""}) for name, seen in values.items()}
@@ -111,29 +114,31 @@ def aligned(left: Sequence[Row], right: Sequence[Row]) -> list[dict[str, Any]]:
     """The steps of two traces, those that say the same or nearly so beside each other, in both orders.
 
     One row for each: {"left": number of the step from 0 or None, "right": the same, "same": whether type and text are
-    equal, "left_parts": pieces of its text with whether they differ, "right_parts"}.
+    equal, "alike": whether they say nearly the same, "left_parts": pieces of the text with whether they differ,
+    "right_parts"}.
     """
     rows = []
-    for one, other in _beside([step["text"] for step in left], [step["text"] for step in right]):
-        parts: tuple[list[Part], list[Part]] = ([], [])
-        if one is not None and other is not None:
-            parts = differences(left[one]["text"], right[other]["text"])
-        elif one is not None:
-            parts = ([(left[one]["text"], True)], [])
-        elif other is not None:
-            parts = ([], [(right[other]["text"], True)])
-        same = one is not None and other is not None and left[one] == right[other]
-        rows.append({"left": one, "right": other, "same": same, "left_parts": parts[0], "right_parts": parts[1]})
+    for one, other, alike in _beside([step["text"] for step in left], [step["text"] for step in right]):
+        parts = differences(
+            left[one]["text"] if one is not None else "", right[other]["text"] if other is not None else "", alike
+        )
+        same = alike and one is not None and other is not None and left[one] == right[other]
+        rows.append(
+            {
+                "left": one, "right": other, "same": same, "alike": alike,
+                "left_parts": parts[0], "right_parts": parts[1],
+            }
+        )  # fmt: skip
     return rows
 
 
-def differences(left: str, right: str) -> tuple[list[Part], list[Part]]:
-    """Two texts in pieces, word by word, and whether each piece differs from the other text."""
-    if left == right:
-        return [(left, False)], [(right, False)]
+def differences(left: str, right: str, alike: bool = True) -> tuple[list[Part], list[Part]]:
+    """Two texts in pieces, word by word, and whether each piece differs from the other text; as one piece each where
+    they are not ``alike``, or too long."""
     one, other = _WORD.findall(left), _WORD.findall(right)
-    if len(one) * len(other) > _MOST_WORDS:
-        return [(left, True)], [(right, True)]
+    if not alike or len(one) * len(other) > _MOST_WORDS:
+        differs = left != right
+        return [(left, differs)] if left else [], [(right, differs)] if right else []
     parts: tuple[list[Part], list[Part]] = ([], [])
     for kind, *ends in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
         for side, words in zip(parts, (one[ends[0] : ends[1]], other[ends[2] : ends[3]]), strict=True):
@@ -142,20 +147,21 @@ def differences(left: str, right: str) -> tuple[list[Part], list[Part]]:
     return parts
 
 
-def _beside(left: Sequence[str], right: Sequence[str]) -> list[tuple[int | None, int | None]]:
-    """The alignment whose pairs share most words (Needleman and Wunsch, 1970, with gaps at no cost)."""
+def _beside(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int | None, int | None, bool]]:
+    """The alignment whose pairs share most words (Needleman and Wunsch, 1970, with gaps at no cost): (step, step, True)
+    for a pair, and between two pairs the other steps in their order, with False."""
     if len(left) * len(right) > _MOST_STEPS:
         alike = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
         pairs = [(block.a + step, block.b + step) for block in alike for step in range(block.size)]
     else:
         pairs = _best_pairs([Counter(_words(text)) for text in left], [Counter(_words(text)) for text in right])
-    rows: list[tuple[int | None, int | None]] = []
     one = other = 0
     for to_one, to_other in [*pairs, (len(left), len(right))]:
-        rows += [(step, None) for step in range(one, to_one)] + [(None, step) for step in range(other, to_other)]
-        rows.append((to_one, to_other))
+        for both in zip_longest(range(one, to_one), range(other, to_other)):
+            yield *both, False
+        if to_one < len(left) and to_other < len(right):
+            yield to_one, to_other, True
         one, other = to_one + 1, to_other + 1
-    return rows[:-1]
 
 
 def _best_pairs(left: list[Counter[str]], right: list[Counter[str]]) -> list[tuple[int, int]]:

@@ -167,7 +167,9 @@ def _names(places: Sequence[Path]) -> list[str]:
     while True:
         names = ["/".join(part[-length:]).lstrip("/") for part, length in zip(parts, lengths, strict=True)]
         repeated = {
-            number for number, name in enumerate(names) if names.count(name) > 1 and lengths[number] < len(parts[number])
+            number
+            for number, name in enumerate(names)
+            if names.count(name) > 1 and lengths[number] < len(parts[number])
         }
         if not repeated:
             break

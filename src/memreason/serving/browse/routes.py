@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict
 
 from memreason.errors import UserError
 from memreason.serving.browse.compare import Comparison
@@ -16,12 +17,47 @@ from memreason.serving.browse.index import TraceIndex
 from memreason.serving.browse.library import Library, Source
 from memreason.serving.errors import ApiError
 
+Found = TypeVar("Found")
 PAGE = 25
 """Traces on one page."""
-_SHORT = 400
-"""Most characters of a filter."""
-Filter = Annotated[str, Query(max_length=_SHORT)]
+Filter = Annotated[str, Query(max_length=400)]
 Page = Annotated[int, Query(ge=1, le=10**9)]
+
+
+class Wanted(BaseModel):
+    """The parameters of a list of traces. A filter that is empty asks for nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Filter = ""
+    cause: Filter = ""
+    grounds: Filter = ""
+    split: Filter = ""
+    family: Filter = ""
+    fact: Filter = ""
+    """A fact in the explanation: the traces that recall it."""
+    changed: Filter = ""
+    """An intervention in the explanation: the traces whose answer it changes."""
+    id: Filter = ""
+    q: Filter = ""
+    """Words, all of which stand in the trace, its question, or its id."""
+    page: Page = 1
+
+
+class WantedPairs(BaseModel):
+    """The parameters of a comparison: two runs, and filters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    left: Filter
+    right: Filter
+    change: Filter = ""
+    cause: Filter = ""
+    split: Filter = ""
+    family: Filter = ""
+    id: Filter = ""
+    q: Filter = ""
+    page: Page = 1
 
 
 def browse_router(library: Library) -> APIRouter:
@@ -31,8 +67,30 @@ def browse_router(library: Library) -> APIRouter:
     functions are not coroutines: FastAPI runs each in a thread, so that reading a file keeps no answer waiting.
     """
     router = APIRouter(prefix="/web/api")
-    last: list[Comparison] = []
+    _add_lists(router, library)
+    _add_runs(router, library)  # after the lists, whose paths are longer
+    _add_comparison(router, library)
+    return router
 
+
+def _add_lists(router: APIRouter, library: Library) -> None:
+    @router.get("/runs/{run:path}/traces")
+    def traces(run: str, wanted: Annotated[Wanted, Query()]) -> Response:
+        source = _source(library, run)
+        index = _index(library, source)
+        places, facets = index.select(wanted.model_dump(), wanted.q, _ids(library, source, wanted))
+        rows = [index.row(place) for place in _on(wanted.page, places)]
+        return _json(
+            {"version": library.version(source), "facets": facets, "traces": rows} | _pages(places, wanted.page)
+        )
+
+    @router.get("/runs/{run:path}/explained")
+    def explained(run: str, id: Filter) -> Response:
+        explanation, problem = _explanation(library, _source(library, run))
+        return _json({"trace": explanation.trace(id) if explanation else None, "problem": problem})
+
+
+def _add_runs(router: APIRouter, library: Library) -> None:
     @router.get("/runs")
     def runs() -> Response:
         listed = [
@@ -40,28 +98,6 @@ def browse_router(library: Library) -> APIRouter:
             for source in library.sources().values()
         ]
         return _json({"runs": listed, "empty": library.empty()})
-
-    @router.get("/runs/{run:path}/traces")
-    def traces(
-        run: str, outcome: Filter = "", cause: Filter = "", grounds: Filter = "", split: Filter = "",
-        family: Filter = "", fact: Filter = "", changed: Filter = "", id: Filter = "", q: Filter = "", page: Page = 1,
-    ) -> Response:  # fmt: skip
-        source = _source(library, run)
-        index = _index(library, source)
-        wanted = {"outcome": outcome, "cause": cause, "grounds": grounds, "split": split, "family": family}
-        groups = [{id}] if id else []
-        if fact or changed:
-            explanation, _ = _explanation(library, source)
-            groups += [explanation.about(fact) if explanation else set()] if fact else []
-            groups += [explanation.changed(changed) if explanation else set()] if changed else []
-        places, facets = index.select(wanted, q, set.intersection(*groups) if groups else None)
-        rows = [index.row(place) for place in places[(page - 1) * PAGE : page * PAGE]]
-        return _json({"version": library.version(source), "facets": facets, "traces": rows} | _pages(places, page))
-
-    @router.get("/runs/{run:path}/explained")
-    def explained(run: str, id: Filter) -> Response:
-        explanation, problem = _explanation(library, _source(library, run))
-        return _json({"trace": explanation.trace(id) if explanation else None, "problem": problem})
 
     @router.get("/runs/{run:path}")
     def run(run: str, split: Filter = "") -> Response:
@@ -83,31 +119,41 @@ def browse_router(library: Library) -> APIRouter:
             }
         )
 
+
+def _add_comparison(router: APIRouter, library: Library) -> None:
+    last: list[Comparison] = []
+
     @router.get("/compare")
-    def compare(
-        left: Filter, right: Filter, change: Filter = "", split: Filter = "", family: Filter = "", cause: Filter = "",
-        id: Filter = "", q: Filter = "", page: Page = 1,
-    ) -> Response:  # fmt: skip
-        sources = _source(library, left), _source(library, right)
+    def compare(wanted: Annotated[WantedPairs, Query()]) -> Response:
+        sources = _source(library, wanted.left), _source(library, wanted.right)
         one, other = (_index(library, source) for source in sources)
         comparison = next((kept for kept in last if kept.left is one and kept.right is other), None)
         if comparison is None:
             comparison = Comparison(one, other)
             last[:] = [comparison]
-        wanted = {"change": change, "split": split, "family": family, "cause": cause}
-        pairs, values = comparison.select(wanted, q, id)
+        pairs, values = comparison.select(wanted.model_dump(), wanted.q, wanted.id)
         return _json(
             {
                 "version": " ".join(map(library.version, sources)),
                 "labels": [source.label for source in sources],
                 "figures": comparison.figures(),
                 "facets": values,
-                "pairs": [comparison.shown(pair) for pair in pairs[(page - 1) * PAGE : page * PAGE]],
+                "pairs": [comparison.shown(pair) for pair in _on(wanted.page, pairs)],
             }
-            | _pages(pairs, page)
+            | _pages(pairs, wanted.page)
         )
 
-    return router
+
+def _ids(library: Library, source: Source, wanted: Wanted) -> set[str] | None:
+    """The questions that can be in a list, as far as its filters name questions; None where they name none."""
+    groups = [{wanted.id}] if wanted.id else []
+    if wanted.fact or wanted.changed:
+        explanation, _ = _explanation(library, source)
+        if wanted.fact:
+            groups.append(explanation.about(wanted.fact) if explanation else set())
+        if wanted.changed:
+            groups.append(explanation.changed(wanted.changed) if explanation else set())
+    return set.intersection(*groups) if groups else None
 
 
 def _source(library: Library, name: str) -> Source:
@@ -129,6 +175,10 @@ def _explanation(library: Library, source: Source) -> tuple[Explanation | None, 
         return library.explanation(source), None
     except UserError as error:
         return None, str(error)
+
+
+def _on(page: int, found: list[Found]) -> list[Found]:
+    return found[(page - 1) * PAGE : page * PAGE]
 
 
 def _pages(found: list[Any], page: int) -> dict[str, int]:

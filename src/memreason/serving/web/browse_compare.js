@@ -42,7 +42,7 @@ export function pair(found, labels, links) {
     found.same_options ? null : el("p.note", {}, "The options stand in another order on the right, so that their letters differ."),
     el("div.beside", {}, sides),
     el("ol.beside.trace", { "aria-label": "Steps, those that say nearly the same beside each other" }, [
-      found.aligned.map((row) => el("li.beside", {}, cell(left, row.left, row.left_parts, row.right === null ? null : "del", row.same, labels[0]), cell(right, row.right, row.right_parts, row.left === null ? null : "ins", row.same, labels[1]))),
+      found.aligned.map((row) => el("li.beside", {}, cell(left, row.left, row.left_parts, row.alike ? "del" : null, row.same, labels[0]), cell(right, row.right, row.right_parts, row.alike ? "ins" : null, row.same, labels[1]))),
       el("li.beside", {}, answer(left, left.answer === right.answer, "del", labels[0]), answer(right, left.answer === right.answer, "ins", labels[1])),
     ]),
     el("p.foot", {}, el("span.note.where", {}, inert(left.id)), links.map(([text, href]) => el("a", { href }, text))),

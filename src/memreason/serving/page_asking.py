@@ -55,7 +55,7 @@ def add_asking(app: FastAPI, service: Service, reader: Reader) -> None:
         requests = pages.wordings(body)
         job = service.submit(requests, tokens=False)
         answers = await service.gathered(job, 1 + body.n, request.receive)
-        return {"wordings": wordings_of(answers, requests[0].generated, body.step), "n": body.n}
+        return {"wordings": wordings_of(answers, requests[0].generated, body.step, pages.marks(body.type)), "n": body.n}
 
 
 async def _told(service: Service, writer: PageWriter, job: Job) -> AsyncIterator[Json]:

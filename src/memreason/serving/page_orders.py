@@ -59,6 +59,12 @@ class PageReader:
         except UserError as error:
             raise unusable(str(error), "step") from error
 
+    def marks(self, type_: str | None) -> list[int]:
+        """The ids of the planning tokens that a step of this type begins with; none for None, and for words."""
+        layout = self.unit.layout
+        names = [] if layout.words or type_ is None else layout.special(type_)
+        return self.unit.tokenizer.convert_tokens_to_ids(names) if names else []
+
     def trace(self, question: Question, ids: Sequence[int]) -> Trace:
         """The answer that has these ids."""
         return replace(self.unit.layout.parse(question, self.text(ids)), ids=tuple(ids))

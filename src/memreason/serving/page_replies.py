@@ -77,31 +77,34 @@ class PageWriter:
         }
 
 
-def wordings_of(answers: Sequence[Answer], given: Sequence[int], step: int) -> list[Json]:
-    """The different wordings of one step in answers of which only this step was generated, the most likely first.
+def wordings_of(answers: Sequence[Answer], given: Sequence[int], step: int, marks: Sequence[int]) -> list[Json]:
+    """The different wordings of one step in answers of which only this step was generated, the most likely first. The
+    first answer is the greedy one, the others are drawn.
 
-    ``given`` are the ids before it. A wording's probability is that of its line, its end included, under the model as
-    it is; where the same text came by several ids, the sum of theirs. ``ids`` lead up to it and are those of its most
-    likely spelling; ``logprob`` is their mean. ``drawn`` says how many of the answers have this wording.
+    ``given`` are the ids before it, ``marks`` ids that it had to begin with. A wording's probability is that of its
+    line, its end included, behind these, under the model as it is; where the same text came by several ids, the sum of
+    theirs. ``ids`` lead up to it and are those of its most likely spelling; ``logprob`` is the mean of theirs.
+    ``drawn`` says how many of the drawn answers have this wording.
     """
-    found: dict[Step, dict[tuple[int, ...], Answer]] = {}
+    found: dict[Step, dict[tuple[int, ...], list[float]]] = {}
     drawn: dict[Step, int] = {}
-    for answer in answers:
+    for number, answer in enumerate(answers):
         trace = answer.trace
         said = trace.steps[step] if len(trace.steps) > step else Step(ANSWER, trace.answer or "")
         if said.text:
-            found.setdefault(said, {})[tuple(token.id for token in answer.tokens)] = answer
-            drawn[said] = drawn.get(said, 0) + 1
+            ids = tuple(token.id for token in answer.tokens)
+            logprobs = [token.logprob or 0.0 for token in answer.tokens]
+            found.setdefault(said, {})[ids] = logprobs[len(marks) if ids[: len(marks)] == (*marks,) else 0 :]
+            drawn[said] = drawn.get(said, 0) + (number > 0)
     wordings = []
     for said, spellings in found.items():
-        sums = {ids: sum(token.logprob or 0.0 for token in answer.tokens) for ids, answer in spellings.items()}
-        best = max(sums, key=lambda ids: sums[ids])
+        best = max(spellings, key=lambda ids: sum(spellings[ids]))
         wordings.append({
             "type": said.type,
             "text": said.text,
             "ids": [*given, *best],
-            "probability": sum(map(math.exp, sums.values())),
-            "logprob": sums[best] / len(best) if best else None,
+            "probability": sum(math.exp(sum(logprobs)) for logprobs in spellings.values()),
+            "logprob": sum(spellings[best]) / len(spellings[best]) if spellings[best] else None,
             "drawn": drawn[said],
         })  # fmt: skip
     return sorted(wordings, key=lambda wording: -wording["probability"])

@@ -19,19 +19,23 @@ export function badge(type) {
   return el("span.badge", {}, inert(type));
 }
 
-/** A small bar with the confidence beside it; nothing where it is not known. */
-export function meter(logprob) {
-  const share = confidence(logprob);
-  if (share === null) return null;
+/** A small bar with a share beside it; `full` is the share that fills the bar. */
+export function shareBar(share, what, full = 1) {
   const bar = el("span.bar", { "aria-hidden": "true" }, el("span"));
-  bar.firstChild.style.width = `${Math.round(100 * share)}%`;
-  const what = "how sure the model was: the mean probability of a token of this step";
-  return el("span.meter", { title: what }, bar, el("span.unseen", {}, "confidence "), percent(share));
+  bar.firstChild.style.width = `${Math.round((100 * share) / full)}%`;
+  return el("span.meter", { title: what }, bar, el("span.share", {}, percent(share)));
 }
 
-/** One line of a trace; `parts` come after the text. */
+/** How sure the model was of a step; nothing where it is not known. */
+export function meter(logprob) {
+  const share = confidence(logprob);
+  const what = "how sure the model was: the mean probability of a token of this step";
+  return share === null ? null : shareBar(share, what);
+}
+
+/** One line of a trace; `parts` come after the text, which may be an element already. */
 export function line(step, ...parts) {
-  return el(`li.step.${colour(step.type)}`, {}, badge(step.type), el("span.text", {}, inert(step.text)), ...parts);
+  return el(`li.step.${colour(step.type)}`, {}, badge(step.type), el("span.text", {}, step.text instanceof Node ? step.text : inert(step.text)), ...parts);
 }
 
 /** A whole trace as a list, for reading only. */

@@ -13,20 +13,24 @@ from memreason.generation.engine import Engine
 from memreason.generation.request import Request
 from memreason.records import Question
 from memreason.serving.config import ServeConfig
+from memreason.serving.page import Page
 from memreason.serving.server import Server
 
 
 @contextlib.contextmanager
-def running(checkpoint: Path, key: str | None = None, **options) -> Iterator[tuple[Server, str]]:
-    """A server for a checkpoint, on a free port; yields it with its address, http://127.0.0.1:PORT."""
+def running(
+    checkpoint: Path, key: str | None = None, page: Page | None = None, **options
+) -> Iterator[tuple[Server, str]]:
+    """A server for a checkpoint, on a free port; yields it with its address, http://127.0.0.1:PORT. With a ``page``,
+    that is at /web."""
     addresses: list[str] = []
     ready = threading.Event()
 
     def on_ready(address: str) -> None:
-        addresses.append(address.removesuffix("/v1"))
+        addresses.append(address.removesuffix("/v1").partition("/web")[0])
         ready.set()
 
-    server = Server(ServeConfig(str(checkpoint), device="cpu", **options), key, on_ready)
+    server = Server(ServeConfig(str(checkpoint), device="cpu", **options), key, on_ready, page)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
         thread.start()

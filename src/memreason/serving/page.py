@@ -34,7 +34,7 @@ class Page:
     """What a server shows besides its API: the runs in a ``library``, and its page behind ``guard``."""
 
     guard: Guard
-    library: Library
+    library: Library = field(default_factory=lambda: Library(()))
     files: dict[str, bytes] = field(default_factory=lambda: _files(), repr=False)
 
     @classmethod

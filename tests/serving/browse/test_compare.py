@@ -1,4 +1,4 @@
-"""Two runs side by side: who is paired with whom, and what is marked."""
+"""Two runs side by side: who is paired with whom, and what came of it."""
 
 import random
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.browsed import row, write
 
-from memreason.serving.browse.compare import Comparison, aligned, differences
+from memreason.serving.browse.compare import Comparison
 from memreason.serving.browse.index import TraceIndex
 
 
@@ -51,38 +51,3 @@ def test_figures_count_pairs_and_lead_to_them(tmp_path: Path) -> None:
 def test_without_common_questions_there_are_no_figures(tmp_path: Path) -> None:
     found = comparison(tmp_path, [row("a")], [row("b")]).figures()
     assert (found["n"], found["left"]["accuracy"], found["p"]) == (0, None, None)
-
-
-def steps(*texts: str) -> list[dict]:
-    return [{"type": "memory", "text": text} for text in texts]
-
-
-def test_steps_that_say_nearly_the_same_stand_beside_each_other() -> None:
-    left = steps("Rome is in Italy.", "Italy is in Europe.", "So it is true.")
-    right = steps("Oslo has snow in winter.", "Rome is in Spain.", "It rains there.", "Or not.", "So it is true.")
-    rows = aligned(left, right)
-    assert [(line["left"], line["right"], line["alike"], line["same"]) for line in rows] == [
-        (None, 0, False, False), (0, 1, True, False), (1, 2, False, False), (None, 3, False, False), (2, 4, True, True)
-    ]  # fmt: skip
-    assert (rows[2]["left_parts"], rows[3]["left_parts"]) == ([("Italy is in Europe.", True)], [])
-    assert rows[1]["left_parts"] == [("Rome is in ", False), ("Italy", True), (".", False)]
-
-
-def test_another_type_is_a_difference() -> None:
-    assert not aligned(steps("It is."), [{"type": "reason", "text": "It is."}])[0]["same"]
-
-
-@pytest.mark.parametrize("size", [0, 1, 7, 80])
-def test_every_step_stands_once_and_in_order(size: int) -> None:
-    draw = random.Random(size)
-    left, right = (steps(*(" ".join(draw.choices("abcde", k=4)) for _ in range(size))) for _ in range(2))
-    rows = aligned(left, right)
-    assert [line["left"] for line in rows if line["left"] is not None] == list(range(size))
-    assert [line["right"] for line in rows if line["right"] is not None] == list(range(size))
-    for line in rows:
-        if line["left"] is not None:
-            assert "".join(text for text, _ in line["left_parts"]) == left[line["left"]]["text"]
-
-
-def test_very_long_texts_are_not_compared_word_by_word() -> None:
-    assert differences("a " * 2000, "b " * 2000) == ([("a " * 2000, True)], [("b " * 2000, True)])

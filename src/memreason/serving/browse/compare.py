@@ -1,29 +1,16 @@
-"""Two lists of traces side by side: paired by question, their steps aligned, what differs marked."""
+"""Two lists of traces side by side, paired by question."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
-from itertools import zip_longest
+from collections.abc import Mapping
 from typing import Any
 
 from memreason.serving.browse.figures import accuracy
-from memreason.serving.browse.index import Entry, Row, TraceIndex
+from memreason.serving.browse.index import Entry, TraceIndex
 
 CHANGES = ("both_right", "only_left", "only_right", "both_wrong")
 """What two runs can make of a question; wrong means not right, so that no answer counts as wrong."""
-_WORD = re.compile(r"\w+|\s+|[^\w\s]")
-_ALIKE = 0.4
-"""Steps that share a smaller part of their words do not say nearly the same."""
-_MOST_WORDS = 400_000
-"""Products of two lengths in words above which texts are not compared word by word."""
-_MOST_STEPS = 2_500
-"""The same for steps."""
-
-Part = tuple[str, bool]
-"""A piece of a text, and whether it differs from the other text."""
 
 
 class Comparison:
@@ -92,13 +79,12 @@ class Comparison:
         return found, {name: sorted(seen - {""}) for name, seen in values.items()}
 
     def shown(self, pair: tuple[int, int]) -> dict[str, Any]:
-        """{"left": row, "right": row, "change", "aligned": see `aligned`, "same_options"}."""
+        """{"left": row, "right": row, "change", "same_options"}."""
         left, right = self.left.row(pair[0]), self.right.row(pair[1])
         return {
             "left": left,
             "right": right,
             "change": self._change(pair),
-            "aligned": aligned(left["steps"], right["steps"]),
             "same_options": list(left["options"]) == list(right["options"]),
         }
 
@@ -108,90 +94,6 @@ class Comparison:
     def _change(self, pair: tuple[int, int]) -> str:
         left, right = (entry.outcome == "correct" for entry in self._entries(pair))
         return CHANGES[0 if left and right else 1 if left else 2 if right else 3]
-
-
-def aligned(left: Sequence[Row], right: Sequence[Row]) -> list[dict[str, Any]]:
-    """The steps of two traces, those that say the same or nearly so beside each other, in both orders.
-
-    One row for each: {"left": number of the step from 0 or None, "right": the same, "same": whether type and text are
-    equal, "alike": whether they say nearly the same, "left_parts": pieces of the text with whether they differ,
-    "right_parts"}.
-    """
-    rows = []
-    for one, other, alike in _beside([step["text"] for step in left], [step["text"] for step in right]):
-        parts = differences(
-            left[one]["text"] if one is not None else "", right[other]["text"] if other is not None else "", alike
-        )
-        same = alike and one is not None and other is not None and left[one] == right[other]
-        rows.append(
-            {
-                "left": one, "right": other, "same": same, "alike": alike,
-                "left_parts": parts[0], "right_parts": parts[1],
-            }
-        )  # fmt: skip
-    return rows
-
-
-def differences(left: str, right: str, alike: bool = True) -> tuple[list[Part], list[Part]]:
-    """Two texts in pieces, word by word, and whether each piece differs from the other text; as one piece each where
-    they are not ``alike``, or too long."""
-    one, other = _WORD.findall(left), _WORD.findall(right)
-    if not alike or len(one) * len(other) > _MOST_WORDS:
-        differs = left != right
-        return [(left, differs)] if left else [], [(right, differs)] if right else []
-    parts: tuple[list[Part], list[Part]] = ([], [])
-    for kind, *ends in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-        for side, words in zip(parts, (one[ends[0] : ends[1]], other[ends[2] : ends[3]]), strict=True):
-            if words:
-                side.append(("".join(words), kind != "equal"))
-    return parts
-
-
-def _beside(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int | None, int | None, bool]]:
-    """The alignment whose pairs share most words (Needleman and Wunsch, 1970, with gaps at no cost): (step, step, True)
-    for a pair, and between two pairs the other steps in their order, with False."""
-    if len(left) * len(right) > _MOST_STEPS:
-        alike = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
-        pairs = [(block.a + step, block.b + step) for block in alike for step in range(block.size)]
-    else:
-        pairs = _best_pairs([Counter(_words(text)) for text in left], [Counter(_words(text)) for text in right])
-    one = other = 0
-    for to_one, to_other in [*pairs, (len(left), len(right))]:
-        for both in zip_longest(range(one, to_one), range(other, to_other)):
-            yield *both, False
-        if to_one < len(left) and to_other < len(right):
-            yield to_one, to_other, True
-        one, other = to_one + 1, to_other + 1
-
-
-def _best_pairs(left: list[Counter[str]], right: list[Counter[str]]) -> list[tuple[int, int]]:
-    best = [[0.0] * (len(right) + 1) for _ in range(len(left) + 1)]
-    score = [[_likeness(one, other) for other in right] for one in left]
-    for one in reversed(range(len(left))):
-        for other in reversed(range(len(right))):
-            paired = score[one][other] + best[one + 1][other + 1] if score[one][other] else 0.0
-            best[one][other] = max(paired, best[one + 1][other], best[one][other + 1])
-    pairs, one, other = [], 0, 0
-    while one < len(left) and other < len(right):
-        if score[one][other] and best[one][other] == score[one][other] + best[one + 1][other + 1]:
-            pairs.append((one, other))
-            one, other = one + 1, other + 1
-        elif best[one][other] == best[one + 1][other]:
-            one += 1
-        else:
-            other += 1
-    return pairs
-
-
-def _likeness(one: Counter[str], other: Counter[str]) -> float:
-    """The share of words in common, or 0 where it is too small."""
-    total = one.total() + other.total()
-    share = 2 * (one & other).total() / total if total else 1.0
-    return share if share >= _ALIKE else 0.0
-
-
-def _words(text: str) -> list[str]:
-    return [word.casefold() for word in _WORD.findall(text) if word[0].isalnum()]
 
 
 def _places(index: TraceIndex) -> dict[tuple[str, str], list[int]]:

@@ -108,6 +108,11 @@ class Library:
             return None
         return self._kept(self._explanations, source.explanation, Explanation).get()
 
+    def report(self, source: Source) -> str | None:
+        """Where the report beside the explanation lies; None where there is none."""
+        path = source.explanation and source.explanation.with_name("report.html")
+        return str(path) if path and path.is_file() else None
+
     def is_older(self, source: Source) -> bool:
         """Whether the traces were written after their explanation."""
         try:

@@ -111,10 +111,12 @@ def _add_runs(router: APIRouter, library: Library) -> None:
                 "version": library.version(source),
                 "n": len(index),
                 "judged": index.judged,
+                "facets": index.select({})[1],
                 "figures": figures(index, split),
                 "explanation": explanation.summary() if explanation else None,
                 "explanation_problem": problem,
                 "command": source.command,
+                "report": library.report(source),
                 "older": explanation is not None and library.is_older(source),
             }
         )

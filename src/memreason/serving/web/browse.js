@@ -4,13 +4,13 @@
 import { get } from "./api.js";
 import { compared, pair } from "./browse_compare.js";
 import { figures } from "./browse_figures.js";
-import { called, edited } from "./browse_names.js";
+import { called, CHANGES, edited } from "./browse_names.js";
 import { card } from "./browse_traces.js";
 import { announce, el, fill, inert } from "./dom.js";
 
 const FACETS = { outcome: "Answer", cause: "Cause", grounds: "Rests on", split: "Split", family: "Kind of question" };
 const PAIR_FACETS = { change: "Change", cause: "Cause in either", split: "Split", family: "Kind of question" };
-const LISTED = ["q", "id", "fact", "changed"];
+const OTHERS = ["q", "id", "fact", "changed"];
 const LOOK = 5000; // milliseconds between looks at whether files have changed
 const TYPING = 250; // milliseconds after the last key before a search begins
 
@@ -74,6 +74,13 @@ class Browser {
     return `#runs/${encodeURIComponent(run)}${query ? `?${query}` : ""}`;
   };
 
+  /** The address of the traces that a figure counts: no filter but its own, and those that the figures are under. */
+  counted = (changes) => {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries({ with: this.get("with"), split: this.get("with") ? "" : this.get("split"), ...changes })) if (value) parameters.set(name, value);
+    return `#runs/${encodeURIComponent(this.state.run)}?${parameters}`;
+  };
+
   go(changes) {
     this.context.go(this.link(changes));
   }
@@ -123,13 +130,14 @@ class Browser {
 
   async read(signal) {
     const { run } = this.state;
-    const wanted = Object.fromEntries([...Object.keys(FACETS), ...LISTED, "page"].map((name) => [name, this.get(name)]));
+    const wanted = Object.fromEntries([...Object.keys(FACETS), ...OTHERS, "page"].map((name) => [name, this.get(name)]));
     const place = `runs/${encodeURIComponent(run)}`;
     const [summary, found] = await Promise.all([get(place, { split: wanted.split }, signal), get(`${place}/traces`, wanted, signal)]);
     this.fillChoices();
     this.version = found.version;
-    this.figures(`${run} ${wanted.split} ${found.version}`, () => figures(summary, wanted.split, this.link));
-    this.filters(FACETS, (name, value) => found.facets[name][value], found.facets);
+    this.figures(`${run} ${wanted.split} ${found.version}`, () => figures(summary, wanted.split, this.counted));
+    const counted = (name, value) => found.facets[name][value] ?? 0;
+    this.filters(FACETS, listed(summary.facets), (name, value) => `${called(name, value)} (${counted(name, value)})`);
     fill(this.list, found.traces.map((row) => card(row, summary, this.links(row))));
     this.results(found, `${found.total} of ${summary.n} traces`);
   }
@@ -141,18 +149,15 @@ class Browser {
     const found = await get("compare", wanted, signal);
     this.fillChoices();
     this.version = found.version;
-    this.figures(`${run} with ${wanted.right} ${found.version}`, () => compared(found, this.link));
-    const values = (names) => Object.fromEntries(names.map((name) => [name, null]));
-    const facets = Object.fromEntries(Object.entries(found.facets).map(([name, inside]) => [name, values(inside)]));
-    this.filters(PAIR_FACETS, () => null, { ...facets, change: found.figures.n ? found.figures.changes : {} });
+    this.figures(`${run} with ${wanted.right} ${found.version}`, () => compared(found, this.counted));
+    this.filters(PAIR_FACETS, { ...found.facets, change: found.figures.n ? Object.keys(CHANGES) : [] }, called);
     fill(this.list, found.pairs.map((each) => pair(each, found.labels, this.pairLinks(each, wanted))));
     this.results(found, `${found.total} of ${found.figures.n} questions`);
   }
 
   links(row) {
-    const asked = new URLSearchParams([["question", row.question], ...row.options.map((option) => ["option", option])]);
     const links = [
-      ["Ask this", `#ask?${asked}`],
+      ["Ask this", asking(row)],
       ["Link to this trace", `#runs/${encodeURIComponent(this.state.run)}?${new URLSearchParams({ id: row.id })}`],
     ];
     const other = this.beside();
@@ -161,9 +166,8 @@ class Browser {
   }
 
   pairLinks({ left }, { left: one, right: other }) {
-    const asked = new URLSearchParams([["question", left.question], ...left.options.map((option) => ["option", option])]);
     return [
-      ["Ask this", `#ask?${asked}`],
+      ["Ask this", asking(left)],
       ...[one, other].map((name) => [`In ${this.runs.find((run) => run.name === name)?.label ?? name}`, `#runs/${encodeURIComponent(name)}?${new URLSearchParams({ id: left.id })}`]),
     ];
   }
@@ -176,32 +180,34 @@ class Browser {
 
   /** Figures are drawn anew only where they are others, so that the focus stays on a link that was followed. */
   figures(address, draw) {
+    this.top.hidden = Boolean(this.get("id")); // a single trace is looked at
     if (address === this.shown) return;
     this.shown = address;
     fill(this.top, draw());
   }
 
-  filters(titles, count, facets) {
-    const shown = Object.entries(titles).filter(([name]) => Object.keys(facets[name] ?? {}).length > 1 || this.get(name));
-    for (const [name] of shown) {
-      const values = Object.keys(facets[name]);
-      if (this.get(name) && !values.includes(this.get(name))) values.push(this.get(name));
-      const options = values.map((value) => {
-        const number = facets[name][value] ?? (facets[name] && count(name, value));
-        return el("option", { value }, number === null || number === undefined ? called(name, value) : `${called(name, value)} (${number})`);
-      });
-      fill(this.selects[name], [el("option", { value: "" }, "any"), ...options]);
-      this.selects[name].value = this.get(name);
+  /** The selects of facets with more than one value; those that stay keep the focus. */
+  filters(titles, values, worded) {
+    const fields = [];
+    for (const [name, title] of Object.entries(titles)) {
+      const chosen = this.get(name);
+      const all = values[name] ?? [];
+      if (all.length < 2 && !chosen) continue;
+      const options = [...all, ...(chosen && !all.includes(chosen) ? [chosen] : [])].map((value) => el("option", { value }, worded(name, value)));
+      const select = this.selects[name];
+      fill(select, [el("option", { value: "" }, "any"), ...options]);
+      select.value = chosen;
+      const label = select.parentElement ?? field("", select);
+      label.firstChild.textContent = title;
+      fields.push(label);
     }
-    const wanted = shown.map(([name]) => this.selects[name].parentElement ?? field("", this.selects[name]));
-    wanted.forEach((node, place) => (node.firstChild.textContent = shown[place][1]));
     const there = [...this.facets.children];
-    if (wanted.length !== there.length || wanted.some((node, place) => node !== there[place])) fill(this.facets, wanted);
+    if (fields.length !== there.length || fields.some((node, place) => node !== there[place])) fill(this.facets, fields);
   }
 
   results(found, words) {
     this.pages = found.pages;
-    const active = [...Object.keys(FACETS), "change", ...LISTED].filter((name) => this.get(name));
+    const active = [...Object.keys(FACETS), "change", ...OTHERS].filter((name) => this.get(name));
     const cleared = Object.fromEntries(active.map((name) => [name, ""]));
     const extra = { fact: "fact: ", changed: "answer changed by: ", id: "question: " };
     const chips = Object.keys(extra).filter((name) => this.get(name)).map((name) =>
@@ -252,6 +258,16 @@ class Browser {
       // The server is gone for a while; what is shown stays.
     }
   }
+}
+
+/** Facet → its values, of facet → value → count. */
+function listed(facets) {
+  return Object.fromEntries(Object.entries(facets).map(([name, counts]) => [name, Object.keys(counts)]));
+}
+
+/** The address that asks the model a question of a trace. */
+function asking({ question, options }) {
+  return `#ask?${new URLSearchParams([["q", question], ...options.map((option) => ["option", option])])}`;
 }
 
 function field(title, control) {

@@ -1,5 +1,6 @@
 // Two runs side by side, question by question.
 
+import { aligned, words } from "./diff.js";
 import { el, inert } from "./dom.js";
 import { accuracyRow, panel } from "./browse_figures.js";
 import { called } from "./browse_names.js";
@@ -37,42 +38,70 @@ export function compared(found, link) {
 export function pair(found, labels, links) {
   const { left, right } = found;
   const sides = [left, right].map((row, side) => el("div.side", {}, el("h4", {}, inert(labels[side])), facts(row)));
+  const lines = rows(left.steps, right.steps).map(([one, other, alike]) => {
+    const parts = alike ? words(one.text, other.text) : null;
+    return el("li.beside", {}, step(left, one, other, parts, "removed", labels[0]), step(right, other, one, parts, "added", labels[1]));
+  });
+  const isSame = left.answer === right.answer;
   return el("article.card", { "aria-label": called("change", found.change), tabindex: "-1" }, [
     heading(left),
     found.same_options ? null : el("p.note", {}, "The options stand in another order on the right, so that their letters differ."),
     el("div.beside", {}, sides),
-    el("ol.beside.trace", { "aria-label": "Steps, those that say nearly the same beside each other" }, [
-      found.aligned.map((row) => el("li.beside", {}, cell(left, row.left, row.left_parts, row.alike ? "del" : null, row.same, labels[0]), cell(right, row.right, row.right_parts, row.alike ? "ins" : null, row.same, labels[1]))),
-      el("li.beside", {}, answer(left, left.answer === right.answer, "del", labels[0]), answer(right, left.answer === right.answer, "ins", labels[1])),
+    el("ol.beside.trace", { "aria-label": "Steps; those that say nearly the same stand beside each other" }, [
+      lines,
+      el("li.beside", {}, answer(left, isSame, labels[0]), answer(right, isSame, labels[1])),
     ]),
     el("p.foot", {}, el("span.note.where", {}, inert(left.id)), links.map(([text, href]) => el("a", { href }, text))),
   ]);
 }
 
-function cell(row, place, parts, mark, same, label) {
-  if (place === null) return el("div.step.nothing", {}, el("span.note", {}, "no such step"));
-  const step = row.steps[place];
-  const kind = row.step_kinds?.[place] ?? (["memory", "reason"].includes(step.type) ? step.type : null);
-  return el(`div.step.${colour(step.type)}${same ? "" : ".differs"}`, {}, [
-    el("span.unseen", {}, inert(label), ": "),
-    badge(step.type),
-    el("span.text", {}, pieces(parts, mark)),
-    marks(row, place, kind),
+/** [step, step, whether they say nearly the same]; between such pairs, the other steps stand in their order. */
+function rows(left, right) {
+  const found = [];
+  const waiting = [[], []];
+  const flush = () => {
+    const [one, other] = waiting.map((steps) => steps.splice(0));
+    for (let at = 0; at < Math.max(one.length, other.length); at++) found.push([one[at] ?? null, other[at] ?? null, false]);
+  };
+  for (const [one, other] of aligned(left, right)) {
+    if (one && other) {
+      flush();
+      found.push([one, other, true]);
+    } else if (one) waiting[0].push(one);
+    else waiting[1].push(other);
+  }
+  flush();
+  return found;
+}
+
+/** One step; `parts` are the words of both where the `other` one says nearly the same, those of `kind` this one's. */
+function step(row, own, other, parts, kind, label) {
+  if (!own) return nothing("no such step", label);
+  const differs = !parts || own.type !== other.type || own.text !== other.text;
+  return side(row, row.steps.indexOf(own), own.type, label, differs, parts ? marked(parts, kind) : own.text);
+}
+
+function answer(row, isSame, label) {
+  if (row.answer === null) return nothing("no answer line", label);
+  return side(row, row.steps.length, "answer", label, !isSame, row.answer);
+}
+
+function side(row, place, type, label, differs, text) {
+  return el(`div.step.${colour(type)}${differs ? ".differs" : ""}`, {}, [
+    el("span.whose.unseen", {}, inert(label), ": "),
+    badge(type),
+    el("span.text", {}, el("bdi", {}, text), differs ? el("span.unseen", {}, " (differs)") : null),
+    marks(row, place, place === row.steps.length ? "answer" : undefined),
   ]);
 }
 
-function answer(row, same, mark, label) {
-  if (row.answer === null) return el("div.step.nothing", {}, el("span.note", {}, "no answer line"));
-  return el(`div.step.answer${same ? "" : ".differs"}`, {}, [
-    el("span.unseen", {}, inert(label), ": "),
-    badge("answer"),
-    el("span.text", {}, pieces([[row.answer, !same]], mark)),
-    marks(row, row.steps.length, "answer"),
-  ]);
+function marked(parts, kind) {
+  const own = parts.filter((part) => part.kind === "same" || part.kind === kind);
+  return own.map((part) => (part.kind === "same" ? part.text : el(kind === "removed" ? "del" : "ins", {}, part.text)));
 }
 
-function pieces(parts, mark) {
-  return el("bdi", {}, parts.map(([text, differs]) => (mark && differs && text.trim() ? el(mark, {}, text) : text)));
+function nothing(words, label) {
+  return el("div.step.nothing", {}, el("span.whose.unseen", {}, inert(label), ": "), el("span.note.text", {}, words));
 }
 
 function leftOut(unpaired) {

@@ -9,21 +9,24 @@ const MOST_FACTS = 8;
 export function figures(run, split, link) {
   const { splits, overall, errors, right, families } = run.figures;
   return el("div.figures", {}, [
-    panel("Accuracy", accuracies(splits, overall, link)),
-    run.judged
-      ? panel(
-          `What went wrong${split ? ` in ${split}` : ""}`,
-          counts("cause", errors, link) ?? el("p.note", {}, "No answer is wrong."),
-          Object.keys(right).length ? [el("h3", {}, "What right answers rest on"), counts("grounds", right, link)] : null,
-        )
-      : panel("What went wrong", el("p.note", {}, "No judge has read the steps of these traces, so that no causes are known.")),
-    Object.keys(families).length ? panel("By kind of question", byFamily(families, link)) : null,
-    explanation(run, link),
+    el("div.stack", {}, [
+      panel("Accuracy", accuracies(splits, overall, link)),
+      run.judged
+        ? panel(
+            `What went wrong${split ? ` in ${split}` : ""}`,
+            counts("cause", errors, link) ?? el("p.note", {}, "No answer is wrong."),
+            Object.keys(right).length ? [el("h3", {}, "What right answers rest on"), counts("grounds", right, link)] : null,
+          )
+        : panel("What went wrong", el("p.note", {}, "No judge has read the steps of these traces, so that no causes are known.")),
+      run.explanation ? null : panel("Explanation", unexplained(run)),
+    ]),
+    Object.keys(families).length ? panel(`By kind of question${split ? ` in ${split}` : ""}`, byFamily(families, link)) : null,
+    run.explanation ? explanation(run, link) : null,
   ]);
 }
 
 export function panel(title, ...children) {
-  return el("section.panel", {}, el("h2", {}, title), children);
+  return el("section.box", {}, el("h2", {}, title), children);
 }
 
 /** Rows with a name, an accuracy with its interval, and the number of questions; `address(name)` may be null. */
@@ -63,10 +66,9 @@ function byFamily(families, link) {
 
 function explanation(run, link) {
   const found = run.explanation;
-  if (!found) return panel("Explanation", unexplained(run));
   const facts = found.facts.filter((fact) => fact.false > 0).slice(0, MOST_FACTS);
   const changes = Object.entries(found.interventions).filter(([, row]) => row && typeof row.n === "number");
-  return el("section.panel.wide", {}, [
+  return el("section.box.wide", {}, [
     el("h2", {}, "Explanation"),
     run.older ? el("p.note", {}, "The traces are newer than it. Make it again: ", el("code", {}, run.command)) : null,
     found.sentences.map((sentence) => el("p", {}, inert(sentence))),
@@ -74,7 +76,7 @@ function explanation(run, link) {
       facts.length ? el("div", {}, el("h3", {}, "Facts it gets wrong"), worst(facts, link)) : null,
       changes.length ? el("div", {}, el("h3", {}, "What if"), interventions(changes, found.changed, link)) : null,
     ]),
-    found.report ? el("p.note", {}, "All of it: ", el("code", {}, inert(found.report))) : null,
+    run.report ? el("p.note", {}, "All of it: ", el("code", {}, inert(run.report))) : null,
   ]);
 }
 

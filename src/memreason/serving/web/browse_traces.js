@@ -52,14 +52,12 @@ function pill(facet, value) {
   return el(`span.pill.is-${value}`, { title: meaning(facet, value) }, called(facet, value));
 }
 
-/** The lines of a trace with the judge's marks; `texts` may have other content for the texts of steps. */
+/** The lines of a trace with the judge's marks. */
 function steps(row) {
   const truth = row.step_truth;
   const wrong = row.outcome === "correct" ? -1 : (truth ?? []).findIndex((each) => each === false);
   const made = row.steps.map((step, place) => {
-    const kind = row.step_kinds?.[place] ?? (step.type in TRUTH ? step.type : null);
-    const other = row.step_kinds?.[place] && step.type in TRUTH && row.step_kinds[place] !== step.type;
-    return marked(line(step, marks(row, place, kind, other)), place === wrong);
+    return marked(line(step, marks(row, place)), place === wrong);
   });
   if (row.answer === null) made.push(el("li.note", {}, "no answer line"));
   else made.push(marked(line({ type: "answer", text: row.answer }, marks(row, row.steps.length, "answer")), row.steps.length === wrong));
@@ -75,7 +73,9 @@ function marked(item, first) {
 }
 
 /** What is known of one step: whether it is true, how sure the model was, whether its type is another one. */
-export function marks(row, place, kind, other = false) {
+export function marks(row, place, kind = kindOf(row, place)) {
+  const type = row.steps[place]?.type;
+  const other = row.step_kinds?.[place] && type in TRUTH && row.step_kinds[place] !== type;
   const [sign, word] = row.step_truth && kind ? TRUTH[kind][row.step_truth[place] ?? null] : [];
   const truth = { "✓": "good", "✗": "bad", "?": "unsure" }[sign];
   return el("span.marks", {}, [
@@ -83,6 +83,12 @@ export function marks(row, place, kind, other = false) {
     other ? el("span.note", { title: "what the step says is of another kind than its type" }, `says a ${kind === "memory" ? "fact" : "conclusion"}`) : null,
     sign ? el(`span.truth.${truth}`, {}, `${sign} ${word}`) : null,
   ]);
+}
+
+/** What a step says, a memory or a reason: as the judge read it, else as its type has it. */
+function kindOf(row, place) {
+  const { type } = row.steps[place];
+  return row.step_kinds?.[place] ?? (type in TRUTH ? type : null);
 }
 
 function foot(row, run, links) {

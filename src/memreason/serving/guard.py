@@ -35,7 +35,7 @@ class Guard:
             raise ApiError(
                 403, f"this server answers at 127.0.0.1 and localhost only, and not as {host!r}", "wrong_host"
             )
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.lower().partition("://")[2] != host.lower():
             raise ApiError(403, f"pages of {origin} may not use this server", "wrong_origin")
         if not path.startswith(API):
             return
@@ -55,4 +55,7 @@ class Guard:
 
 def _name(host: str) -> str:
     """The name in a Host header, without the port and the brackets of IPv6."""
-    return urlsplit(f"//{host}").hostname or ""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # brackets that do not close
+        return ""

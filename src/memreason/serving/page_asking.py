@@ -65,9 +65,13 @@ async def _told(service: Service, writer: PageWriter, job: Job) -> AsyncIterator
     while True:
         async with asyncio.timeout_at(deadline):
             events = await job.news()
+        done = None
         for _, news in events:
             if isinstance(news, Answer):
-                yield {"done": writer.end(news)}
-                return
-            writer.add(news)
+                done = writer.end(news)
+            else:
+                writer.add(news)
         yield writer.take()
+        if done:
+            yield {"done": done}
+            return

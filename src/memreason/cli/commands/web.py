@@ -28,7 +28,11 @@ def run(argv: Sequence[str]) -> int:
     console = open_console()
 
     def ready(address: str) -> None:
-        show(console, f"open {address}", soft_wrap=True)  # so that it can be copied
+        everywhere = next((host for host in ("//0.0.0.0:", "//[::]:") if host in address), None)
+        here = address.replace(everywhere, "//127.0.0.1:") if everywhere else address
+        show(console, f"open {here}", soft_wrap=True)  # so that it can be copied
+        if everywhere:
+            show(console, "from other machines: with the name of this machine instead of 127.0.0.1")
         show(console, "Ctrl-C ends it after the answers under way; a second one ends it at once")
 
     return serve(config, ready)

@@ -7,7 +7,11 @@ const GAP = 0.62; // what it costs to have no partner; two steps are partners wh
 export function words(before, after) {
   const [a, b] = [split(before), split(after)];
   if (before === after) return [{ kind: "same", text: after }];
-  if (a.length * b.length > ROOM) return [{ kind: "removed", text: before }, { kind: "added", text: after }];
+  if (a.length * b.length > ROOM)
+    return [
+      { kind: "removed", text: before },
+      { kind: "added", text: after },
+    ];
   const table = common(a, b);
   const parts = [];
   const put = (kind, text) => {
@@ -38,7 +42,8 @@ export function aligned(before, after) {
   while (i < before.length || j < after.length) {
     const both = i < before.length && j < after.length;
     if (both && cost[i][j] === apart[i][j] + cost[i + 1][j + 1]) rows.push([before[i++], after[j++]]);
-    else if (i < before.length && (j === after.length || cost[i][j] === GAP + cost[i + 1][j])) rows.push([before[i++], null]);
+    else if (i < before.length && (j === after.length || cost[i][j] === GAP + cost[i + 1][j]))
+      rows.push([before[i++], null]);
     else rows.push([null, after[j++]]);
   }
   return rows;

@@ -41,13 +41,18 @@ function split(text, mark) {
 }
 
 function shortcuts() {
-  const rows = [...(current?.keys ?? []), ...common].flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]);
+  const rows = [...(current?.keys ?? []), ...common].flatMap(([key, what]) => [
+    el("dt", {}, el("kbd", {}, key)),
+    el("dd", {}, what),
+  ]);
   fill(document.getElementById("shortcut-list"), rows);
   document.getElementById("shortcuts").showModal();
 }
 
 function pressed(event) {
-  const typing = event.target.closest("input, textarea, select, dialog[open], [contenteditable]");
+  const typing = event.target.closest(
+    "input:not([type=checkbox], [type=radio]), textarea, select, dialog[open], [contenteditable]",
+  );
   if (event.altKey || event.defaultPrevented || (typing && event.key !== "Escape")) return;
   const name = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.key}`;
   const found = [...(current?.keys ?? []), ...common].find(([key]) => key === name);

@@ -58,8 +58,11 @@ export function children(state, at) {
 export function isSame(version, written) {
   const length = version.ids.length;
   const ids = version.finish === "stopped" ? written.ids.slice(0, length) : written.ids;
-  const texts = version.finish === "stopped" || (version.answer === written.answer && version.steps.length === written.steps.length &&
-    version.steps.every((step, i) => step.text === written.steps[i].text && step.type === written.steps[i].type));
+  const texts =
+    version.finish === "stopped" ||
+    (version.answer === written.answer &&
+      version.steps.length === written.steps.length &&
+      version.steps.every((step, i) => step.text === written.steps[i].text && step.type === written.steps[i].type));
   return texts && ids.length === length && version.ids.every((id, i) => id === ids[i]);
 }
 
@@ -100,8 +103,12 @@ export function read(json) {
   }
   if (state?.format !== FORMAT) throw new Problem("this is no file of versions that this page can read");
   const whole =
-    isText(state.model) && isText(state.question) && isList(state.options, 26, isText) &&
-    typeof state.constrained === "boolean" && isList(state.versions, MOST.versions, isVersion) && state.versions.length > 0 &&
+    isText(state.model) &&
+    isText(state.question) &&
+    isList(state.options, 26, isText) &&
+    typeof state.constrained === "boolean" &&
+    isList(state.versions, MOST.versions, isVersion) &&
+    state.versions.length > 0 &&
     isWithin(state.current, 0, state.versions.length);
   if (!whole) throw new Problem("something in these versions is not as it should be");
   const { format, model, question, options, constrained, versions, current } = state;
@@ -110,18 +117,29 @@ export function read(json) {
 
 function isVersion(version, at) {
   return (
-    isWithin(version?.parent, -1, at) && (version.next === undefined || isWithin(version.next, at + 1, MOST.versions)) &&
-    isText(version.what) && isList(version.ids, MOST.ids, Number.isInteger) && isWithin(version.given, 0, version.ids.length + 1) &&
-    isList(version.steps, MOST.steps, isStep) && isNullOr(version.answer, isText) && isNullOr(version.answer_logprob, Number.isFinite) &&
+    isWithin(version?.parent, -1, at) &&
+    (version.next === undefined || isWithin(version.next, at + 1, MOST.versions)) &&
+    isText(version.what) &&
+    isList(version.ids, MOST.ids, Number.isInteger) &&
+    isWithin(version.given, 0, version.ids.length + 1) &&
+    isList(version.steps, MOST.steps, isStep) &&
+    isNullOr(version.answer, isText) &&
+    isNullOr(version.answer_logprob, Number.isFinite) &&
     isText(version.finish)
   );
 }
 
 function isStep(step) {
-  return isText(step?.type) && isText(step.text) && isNullOr(step.logprob, Number.isFinite) && isNullOr(step.by ?? null, isText);
+  return (
+    isText(step?.type) &&
+    isText(step.text) &&
+    isNullOr(step.logprob, Number.isFinite) &&
+    isNullOr(step.by ?? null, isText)
+  );
 }
 
 const isText = (value) => typeof value === "string" && value.length <= MOST.text;
 const isWithin = (value, low, high) => Number.isInteger(value) && value >= low && value < high;
 const isNullOr = (value, check) => value === null || check(value);
-const isList = (value, most, check) => Array.isArray(value) && value.length <= most && value.every((each, i) => check(each, i));
+const isList = (value, most, check) =>
+  Array.isArray(value) && value.length <= most && value.every((each, i) => check(each, i));

@@ -38,7 +38,9 @@ export function panel(version, at, model, ask, act) {
     button.disabled = true;
     fill(place);
     try {
-      const [wording] = (await drawn(1, null, crypto.getRandomValues(new Uint32Array(1))[0])).filter((each) => each.drawn);
+      const [wording] = (await drawn(1, null, crypto.getRandomValues(new Uint32Array(1))[0])).filter(
+        (each) => each.drawn,
+      );
       if (wording && !isSame(wording, now)) return act.take(wording, `${name} sampled again`);
       const share = wording ? `, which comes in ${percent(wording.probability)} of the draws` : "";
       fill(place, el("p.note", { role: "status" }, `The same was drawn again${share}.`));
@@ -48,19 +50,34 @@ export function panel(version, at, model, ask, act) {
     button.disabled = false;
   }
 
-  const types = step && model.types.length > 1
-    ? el("select", { "aria-label": "Type of the wordings" }, el("option", { value: "" }, "of any type"),
-        model.types.map((type) => el("option", { value: type }, `of type ${type}`)))
-    : null;
-  const actions = el("div.actions", {},
+  const types =
+    step && model.types.length > 1
+      ? el(
+          "select",
+          { "aria-label": "Type of the wordings" },
+          el("option", { value: "" }, "of any type"),
+          model.types.map((type) => el("option", { value: type }, `of type ${type}`)),
+        )
+      : null;
+  const actions = el(
+    "div.actions",
+    {},
     el("span.together", {}, el("button", { type: "button", onclick: others }, "Other wordings"), types),
     el("button", { type: "button", onclick: again }, "Sample again"),
     step && el("button", { type: "button", onclick: () => act.insert(at) }, "Add a step before"),
-    step && el("button", { type: "button", onclick: () => act.change([{ step: at, remove: true }], `${name} removed`) }, "Remove"));
-  const form = step && editor(step, name, model, act, (said) => {
-    if (isSame(said, step)) return act.close();
-    act.change([{ step: at, ...said }], said.text === step.text ? `${name} as ${said.type}` : `${name} edited`);
-  });
+    step &&
+      el(
+        "button",
+        { type: "button", onclick: () => act.change([{ step: at, remove: true }], `${name} removed`) },
+        "Remove",
+      ),
+  );
+  const form =
+    step &&
+    editor(step, name, model, act, (said) => {
+      if (isSame(said, step)) return act.close();
+      act.change([{ step: at, ...said }], said.text === step.text ? `${name} as ${said.type}` : `${name} edited`);
+    });
   const node = framed(`Change ${name}`, act, form, actions, place, form ? null : closer(act));
   return { node, end: () => stop.abort() };
 }
@@ -68,7 +85,8 @@ export function panel(version, at, model, ask, act) {
 /** The panel for a step of one's own before step number `at`. */
 export function insertion(at, model, act) {
   const form = editor({ type: model.types[0], text: "" }, "the new step", model, act, (said) =>
-    said.text ? act.change([{ step: at, insert: true, ...said }], `a step put before step ${at + 1}`) : act.close());
+    said.text ? act.change([{ step: at, insert: true, ...said }], `a step put before step ${at + 1}`) : act.close(),
+  );
   return { node: framed("A new step", act, form), end() {} };
 }
 
@@ -91,11 +109,20 @@ function editor(step, name, model, act, done) {
   text.value = step.text;
   const known = model.types.includes(step.type) ? model.types : [...model.types, step.type];
   const types = known.map((type) =>
-    el(`label.type.${colour(type)}`, {}, el("input", { type: "radio", name: "type", value: type, checked: type === step.type }), inert(type)));
-  const form = el("form.editor", {},
+    el(
+      `label.type.${colour(type)}`,
+      {},
+      el("input", { type: "radio", name: "type", value: type, checked: type === step.type }),
+      inert(type),
+    ),
+  );
+  const form = el(
+    "form.editor",
+    {},
     known.length > 1 && el("fieldset", {}, el("legend.unseen", {}, `Type of ${name}`), types),
     text,
-    el("div.actions", {}, el("button.primary", {}, "Write on from here"), closer(act)));
+    el("div.actions", {}, el("button.primary", {}, "Write on from here"), closer(act)),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     done({ type: form.elements.type?.value ?? step.type, text: text.value.trim().replace(/\s+/g, " ") });
@@ -114,10 +141,17 @@ function showWordings(place, wordings, now, take) {
   const most = Math.max(...wordings.map((wording) => wording.probability), 1e-9);
   const row = (wording) => {
     const same = isSame(wording, now);
-    return el("li", {},
-      el(`button.wording.${colour(wording.type)}`, { type: "button", disabled: same, onclick: () => take(wording) },
-        badge(wording.type), el("span.text", {}, inert(wording.text), same ? el("span.note", {}, " (as it is)") : null),
-        shareBar(wording.probability, "how likely the model is to write just this here", most)));
+    return el(
+      "li",
+      {},
+      el(
+        `button.wording.${colour(wording.type)}`,
+        { type: "button", disabled: same, onclick: () => take(wording) },
+        badge(wording.type),
+        el("span.text", {}, inert(wording.text), same ? el("span.note", {}, " (as it is)") : null),
+        shareBar(wording.probability, "how likely the model is to write just this here", most),
+      ),
+    );
   };
   fill(place, el("p.note", {}, "Its likely wordings, and how likely each is:"), el("ol", {}, wordings.map(row)));
 }

@@ -35,7 +35,13 @@ export function meter(logprob) {
 
 /** One line of a trace; `parts` come after the text, which may be an element already. */
 export function line(step, ...parts) {
-  return el(`li.step.${colour(step.type)}`, {}, badge(step.type), el("span.text", {}, step.text instanceof Node ? step.text : inert(step.text)), ...parts);
+  return el(
+    `li.step.${colour(step.type)}`,
+    {},
+    badge(step.type),
+    el("span.text", {}, step.text instanceof Node ? step.text : inert(step.text)),
+    ...parts,
+  );
 }
 
 /** A whole trace as a list, for reading only. */

@@ -14,7 +14,11 @@ export function showVersions(place, state, checked, choose) {
     const below = children(state, parent);
     if (!below.length) return null;
     // What follows alone stands right below, without an indent: the tree is only as broad as it has branches.
-    return el(below.length > 1 ? "ul.branches" : "ul", {}, below.map((at) => node(at)));
+    return el(
+      below.length > 1 ? "ul.branches" : "ul",
+      {},
+      below.map((at) => node(at)),
+    );
   }
 
   function node(at) {
@@ -30,11 +34,19 @@ export function showVersions(place, state, checked, choose) {
         "button.version",
         { type: "button", "aria-current": at === state.current ? "true" : null, onclick: () => choose(at) },
         el("span.what", {}, version.what),
-        el(changed ? "span.said.changed" : "span.said", {}, answered ? inert(version.answer) : "no answer",
-          changed ? el("span.unseen", {}, " (another answer)") : null),
+        el(
+          changed ? "span.said.changed" : "span.said",
+          {},
+          answered ? inert(version.answer) : "no answer",
+          changed ? el("span.unseen", {}, " (another answer)") : null,
+        ),
         mark &&
-          el(`span.checked.${checked.get(at)}`, { title: mark[1] }, el("span", { "aria-hidden": "true" }, mark[0]),
-            el("span.unseen", {}, mark[1])),
+          el(
+            `span.checked.${checked.get(at)}`,
+            { title: mark[1] },
+            el("span", { "aria-hidden": "true" }, mark[0]),
+            el("span.unseen", {}, mark[1]),
+          ),
       ),
       level(at),
     );

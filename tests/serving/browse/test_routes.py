@@ -157,6 +157,6 @@ def test_numbers_that_json_does_not_have_and_halves_of_characters_arrive(tmp_pat
 
 
 def test_what_is_not_there_is_refused_at_the_start_and_an_empty_folder_is_listed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nowhere: no such run"):
+    with pytest.raises(UserError, match="nowhere: no such folder or file"):
         Library([tmp_path / "nowhere"])
     assert get(client(tmp_path), "runs") == {"runs": [], "empty": [tmp_path.name]}

@@ -78,7 +78,7 @@ class Library:
         self._places = [Path(place) for place in dict.fromkeys(map(str, places))]
         for place in self._places:
             if not place.exists():
-                raise UserError(f"{place}: no such run; give a run's folder, an evaluation's folder or a traces.jsonl")
+                raise UserError(f"run {place}: no such folder or file; give a run, an evaluation or a traces.jsonl")
         self._names = _names(self._places)
         self._indexes: dict[Path, Kept[TraceIndex]] = {}
         self._explanations: dict[Path, Kept[Explanation]] = {}

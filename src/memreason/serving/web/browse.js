@@ -36,26 +36,46 @@ class Browser {
     this.runs = [];
     this.pages = 1;
     this.shown = ""; // the address whose figures are shown
-    this.run = el("select", { id: "run", onchange: () => this.go({ run: this.run.value, id: "", fact: "", changed: "", page: "" }) });
-    this.other = el("select", { id: "with", onchange: () => this.go({ with: this.other.value, change: "", outcome: "", grounds: "", fact: "", changed: "", page: "" }) });
-    this.search = el("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", oninput: () => this.typed() });
+    this.run = el("select", {
+      id: "run",
+      onchange: () => this.go({ run: this.run.value, id: "", fact: "", changed: "", page: "" }),
+    });
+    this.other = el("select", {
+      id: "with",
+      onchange: () =>
+        this.go({ with: this.other.value, change: "", outcome: "", grounds: "", fact: "", changed: "", page: "" }),
+    });
+    this.search = el("input", {
+      id: "search",
+      type: "search",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.typed(),
+    });
     this.selects = {};
     for (const name of Object.keys({ ...FACETS, ...PAIR_FACETS })) {
-      this.selects[name] = el("select", { id: `facet-${name}`, onchange: () => this.go({ [name]: this.selects[name].value, page: "" }) });
+      this.selects[name] = el("select", {
+        id: `facet-${name}`,
+        onchange: () => this.go({ [name]: this.selects[name].value, page: "" }),
+      });
     }
     this.top = el("div.figures-place", { onclick: (event) => (this.jumps = Boolean(event.target.closest("a"))) });
     this.facets = el("div.facets");
     this.chosen = el("p.chosen", { tabindex: "-1" });
     this.list = el("div.list");
-    this.pager = el("nav.pager", { "aria-label": "Pages", onclick: (event) => (this.jumps = Boolean(event.target.closest("a"))) });
+    this.pager = el("nav.pager", {
+      "aria-label": "Pages",
+      onclick: (event) => (this.jumps = Boolean(event.target.closest("a"))),
+    });
     this.empty = el("div");
     this.body = el("div", { hidden: true }, [
       el("div.choose", {}, field("Run", this.run), field("Beside it", this.other)),
       this.top,
-      el("form.filters", { role: "search", "aria-label": "Filter traces", onsubmit: (event) => event.preventDefault() }, [
-        el("div.search", {}, field("Search in questions and steps", this.search)),
-        this.facets,
-      ]),
+      el(
+        "form.filters",
+        { role: "search", "aria-label": "Filter traces", onsubmit: (event) => event.preventDefault() },
+        [el("div.search", {}, field("Search in questions and steps", this.search)), this.facets],
+      ),
       this.chosen,
       this.list,
       this.pager,
@@ -77,7 +97,12 @@ class Browser {
   /** The address of the traces that a figure counts: no filter but its own, and those that the figures are under. */
   counted = (changes) => {
     const parameters = new URLSearchParams();
-    for (const [name, value] of Object.entries({ with: this.get("with"), split: this.get("with") ? "" : this.get("split"), ...changes })) if (value) parameters.set(name, value);
+    for (const [name, value] of Object.entries({
+      with: this.get("with"),
+      split: this.get("with") ? "" : this.get("split"),
+      ...changes,
+    }))
+      if (value) parameters.set(name, value);
     return `#runs/${encodeURIComponent(this.state.run)}?${parameters}`;
   };
 
@@ -115,14 +140,21 @@ class Browser {
     this.runs = runs;
     if (!runs.length) {
       const words = "There are no traces yet in what was given: ";
-      fill(this.empty, el("p", {}, words, empty.map(inert)), el("p", {}, "This makes some: ", el("code", {}, "memreason evaluate RUN")));
+      fill(
+        this.empty,
+        el("p", {}, words, empty.map(inert)),
+        el("p", {}, "This makes some: ", el("code", {}, "memreason evaluate RUN")),
+      );
     }
   }
 
   fillChoices() {
     const option = ({ name, label }) => el("option", { value: name, selected: false }, label);
     fill(this.run, this.runs.map(option));
-    fill(this.other, [el("option", { value: "" }, "nothing"), ...this.runs.filter((run) => run.name !== this.state.run).map(option)]);
+    fill(this.other, [
+      el("option", { value: "" }, "nothing"),
+      ...this.runs.filter((run) => run.name !== this.state.run).map(option),
+    ]);
     this.run.value = this.state.run;
     this.other.value = this.get("with");
     if (document.activeElement !== this.search) this.search.value = this.get("q");
@@ -130,28 +162,43 @@ class Browser {
 
   async read(signal) {
     const { run } = this.state;
-    const wanted = Object.fromEntries([...Object.keys(FACETS), ...OTHERS, "page"].map((name) => [name, this.get(name)]));
+    const wanted = Object.fromEntries(
+      [...Object.keys(FACETS), ...OTHERS, "page"].map((name) => [name, this.get(name)]),
+    );
     const place = `runs/${encodeURIComponent(run)}`;
-    const [summary, found] = await Promise.all([get(place, { split: wanted.split }, signal), get(`${place}/traces`, wanted, signal)]);
+    const [summary, found] = await Promise.all([
+      get(place, { split: wanted.split }, signal),
+      get(`${place}/traces`, wanted, signal),
+    ]);
     this.fillChoices();
     this.version = found.version;
     this.figures(`${run} ${wanted.split} ${found.version}`, () => figures(summary, wanted.split, this.counted));
     const counted = (name, value) => found.facets[name][value] ?? 0;
     this.filters(FACETS, listed(summary.facets), (name, value) => `${called(name, value)} (${counted(name, value)})`);
-    fill(this.list, found.traces.map((row) => card(row, summary, this.links(row))));
+    fill(
+      this.list,
+      found.traces.map((row) => card(row, summary, this.links(row))),
+    );
     this.results(found, `${found.total} of ${summary.n} traces`);
   }
 
   async compare(signal) {
     const { run } = this.state;
     const names = [...Object.keys(PAIR_FACETS), "q", "id", "page"];
-    const wanted = { left: run, right: this.get("with"), ...Object.fromEntries(names.map((name) => [name, this.get(name)])) };
+    const wanted = {
+      left: run,
+      right: this.get("with"),
+      ...Object.fromEntries(names.map((name) => [name, this.get(name)])),
+    };
     const found = await get("compare", wanted, signal);
     this.fillChoices();
     this.version = found.version;
     this.figures(`${run} with ${wanted.right} ${found.version}`, () => compared(found, this.counted));
     this.filters(PAIR_FACETS, { ...found.facets, change: found.figures.n ? Object.keys(CHANGES) : [] }, called);
-    fill(this.list, found.pairs.map((each) => pair(each, found.labels, this.pairLinks(each, wanted))));
+    fill(
+      this.list,
+      found.pairs.map((each) => pair(each, found.labels, this.pairLinks(each, wanted))),
+    );
     this.results(found, `${found.total} of ${found.figures.n} questions`);
   }
 
@@ -161,14 +208,21 @@ class Browser {
       ["Link to this trace", `#runs/${encodeURIComponent(this.state.run)}?${new URLSearchParams({ id: row.id })}`],
     ];
     const other = this.beside();
-    if (other) links.push([`Beside ${other.label}`, `#runs/${encodeURIComponent(this.state.run)}?${new URLSearchParams({ with: other.name, id: row.id })}`]);
+    if (other)
+      links.push([
+        `Beside ${other.label}`,
+        `#runs/${encodeURIComponent(this.state.run)}?${new URLSearchParams({ with: other.name, id: row.id })}`,
+      ]);
     return links;
   }
 
   pairLinks({ left }, { left: one, right: other }) {
     return [
       ["Ask this", asking(left)],
-      ...[one, other].map((name) => [`In ${this.runs.find((run) => run.name === name)?.label ?? name}`, `#runs/${encodeURIComponent(name)}?${new URLSearchParams({ id: left.id })}`]),
+      ...[one, other].map((name) => [
+        `In ${this.runs.find((run) => run.name === name)?.label ?? name}`,
+        `#runs/${encodeURIComponent(name)}?${new URLSearchParams({ id: left.id })}`,
+      ]),
     ];
   }
 
@@ -193,7 +247,9 @@ class Browser {
       const chosen = this.get(name);
       const all = values[name] ?? [];
       if (all.length < 2 && !chosen) continue;
-      const options = [...all, ...(chosen && !all.includes(chosen) ? [chosen] : [])].map((value) => el("option", { value }, worded(name, value)));
+      const options = [...all, ...(chosen && !all.includes(chosen) ? [chosen] : [])].map((value) =>
+        el("option", { value }, worded(name, value)),
+      );
       const select = this.selects[name];
       fill(select, [el("option", { value: "" }, "any"), ...options]);
       select.value = chosen;
@@ -202,7 +258,8 @@ class Browser {
       fields.push(label);
     }
     const there = [...this.facets.children];
-    if (fields.length !== there.length || fields.some((node, place) => node !== there[place])) fill(this.facets, fields);
+    if (fields.length !== there.length || fields.some((node, place) => node !== there[place]))
+      fill(this.facets, fields);
   }
 
   results(found, words) {
@@ -210,14 +267,34 @@ class Browser {
     const active = [...Object.keys(FACETS), "change", ...OTHERS].filter((name) => this.get(name));
     const cleared = Object.fromEntries(active.map((name) => [name, ""]));
     const extra = { fact: "fact: ", changed: "answer changed by: ", id: "question: " };
-    const chips = Object.keys(extra).filter((name) => this.get(name)).map((name) =>
-      el("a.chip", { href: this.link({ [name]: "" }), "aria-label": `Remove ${extra[name]}${this.get(name)}` }, extra[name], inert(name === "changed" ? edited(this.get(name)) : this.get(name)), " ✕"),
-    );
-    fill(this.chosen, [el("strong", {}, words), ...chips, active.length ? el("a", { href: this.link(cleared) }, "Clear all filters") : null]);
+    const chips = Object.keys(extra)
+      .filter((name) => this.get(name))
+      .map((name) =>
+        el(
+          "a.chip",
+          { href: this.link({ [name]: "" }), "aria-label": `Remove ${extra[name]}${this.get(name)}` },
+          extra[name],
+          inert(name === "changed" ? edited(this.get(name)) : this.get(name)),
+          " ✕",
+        ),
+      );
+    fill(this.chosen, [
+      el("strong", {}, words),
+      ...chips,
+      active.length ? el("a", { href: this.link(cleared) }, "Clear all filters") : null,
+    ]);
     announce(words);
     const { page, pages } = found;
-    const turned = (by, text, rel) => (page + by >= 1 && page + by <= pages ? el("a.turn", { href: this.link({ page: String(page + by) }), rel }, text) : el("span.turn", { "aria-hidden": "true" }, text));
-    fill(this.pager, pages > 1 || page > pages ? [turned(-1, "← Before", "prev"), el("span", {}, `Page ${page} of ${pages}`), turned(1, "Next →", "next")] : []);
+    const turned = (by, text, rel) =>
+      page + by >= 1 && page + by <= pages
+        ? el("a.turn", { href: this.link({ page: String(page + by) }), rel }, text)
+        : el("span.turn", { "aria-hidden": "true" }, text);
+    fill(
+      this.pager,
+      pages > 1 || page > pages
+        ? [turned(-1, "← Before", "prev"), el("span", {}, `Page ${page} of ${pages}`), turned(1, "Next →", "next")]
+        : [],
+    );
     if (this.jumps) {
       this.chosen.focus({ preventScroll: true });
       this.chosen.scrollIntoView();
@@ -273,4 +350,3 @@ function asking({ question, options }) {
 function field(title, control) {
   return el("label.field", { for: control.id }, el("span", {}, title), control);
 }
-

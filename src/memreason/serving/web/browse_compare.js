@@ -11,9 +11,23 @@ import { badge, colour } from "./trace.js";
 export function compared(found, link) {
   const { left, right, changes, n, p, unpaired } = found.figures;
   const [one, two] = found.labels;
-  const cell = (change) => el("td", {}, el("a", { href: link({ change }), "aria-label": `${called("change", change)}: ${changes[change]}` }, String(changes[change])));
+  const cell = (change) =>
+    el(
+      "td",
+      {},
+      el(
+        "a",
+        { href: link({ change }), "aria-label": `${called("change", change)}: ${changes[change]}` },
+        String(changes[change]),
+      ),
+    );
   const column = (...texts) => texts.map((text) => el("th", { scope: "col" }, text));
-  if (!n) return panel("Nothing to compare", el("p", {}, "They have no question in common. "), el("p.note", {}, leftOut(unpaired)));
+  if (!n)
+    return panel(
+      "Nothing to compare",
+      el("p", {}, "They have no question in common. "),
+      el("p.note", {}, leftOut(unpaired)),
+    );
   return el("div.figures", {}, [
     panel(
       "Accuracy on the questions of both",
@@ -29,7 +43,13 @@ export function compared(found, link) {
           el("tr", {}, el("th", { scope: "row" }, inert(one), " wrong"), cell("only_right"), cell("both_wrong")),
         ]),
       ]),
-      p === null ? null : el("p.note", {}, `If both were equally good, a difference as large as this would come up with probability ${shown(p)} (McNemar's exact test).`),
+      p === null
+        ? null
+        : el(
+            "p.note",
+            {},
+            `If both were equally good, a difference as large as this would come up with probability ${shown(p)} (McNemar's exact test).`,
+          ),
     ),
   ]);
 }
@@ -40,18 +60,30 @@ export function pair(found, labels, links) {
   const sides = [left, right].map((row, side) => el("div.side", {}, el("h4", {}, inert(labels[side])), facts(row)));
   const lines = rows(left.steps, right.steps).map(([one, other, alike]) => {
     const parts = alike ? words(one.text, other.text) : null;
-    return el("li.beside", {}, step(left, one, other, parts, "removed", labels[0]), step(right, other, one, parts, "added", labels[1]));
+    return el(
+      "li.beside",
+      {},
+      step(left, one, other, parts, "removed", labels[0]),
+      step(right, other, one, parts, "added", labels[1]),
+    );
   });
   const isSame = left.answer === right.answer;
   return el("article.card", { "aria-label": called("change", found.change), tabindex: "-1" }, [
     heading(left),
-    found.same_options ? null : el("p.note", {}, "The options stand in another order on the right, so that their letters differ."),
+    found.same_options
+      ? null
+      : el("p.note", {}, "The options stand in another order on the right, so that their letters differ."),
     el("div.beside", {}, sides),
     el("ol.beside.trace", { "aria-label": "Steps; those that say nearly the same stand beside each other" }, [
       lines,
       el("li.beside", {}, answer(left, isSame, labels[0]), answer(right, isSame, labels[1])),
     ]),
-    el("p.foot", {}, el("span.note.where", {}, inert(left.id)), links.map(([text, href]) => el("a", { href }, text))),
+    el(
+      "p.foot",
+      {},
+      el("span.note.where", {}, inert(left.id)),
+      links.map(([text, href]) => el("a", { href }, text)),
+    ),
   ]);
 }
 
@@ -61,7 +93,8 @@ function rows(left, right) {
   const waiting = [[], []];
   const flush = () => {
     const [one, other] = waiting.map((steps) => steps.splice(0));
-    for (let at = 0; at < Math.max(one.length, other.length); at++) found.push([one[at] ?? null, other[at] ?? null, false]);
+    for (let at = 0; at < Math.max(one.length, other.length); at++)
+      found.push([one[at] ?? null, other[at] ?? null, false]);
   };
   for (const [one, other] of aligned(left, right)) {
     if (one && other) {
@@ -112,7 +145,9 @@ function leftOut(unpaired) {
     repeated: "several times in one of them",
   };
   const found = Object.keys(words).filter((name) => unpaired[name]);
-  return found.length ? `Left out: ${found.map((name) => `${unpaired[name]} ${words[name]}`).join(", ")}.` : "Both have the same questions.";
+  return found.length
+    ? `Left out: ${found.map((name) => `${unpaired[name]} ${words[name]}`).join(", ")}.`
+    : "Both have the same questions.";
 }
 
 function shown(p) {

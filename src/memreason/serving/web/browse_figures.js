@@ -15,12 +15,19 @@ export function figures(run, split, link) {
         ? panel(
             `What went wrong${split ? ` in ${split}` : ""}`,
             counts("cause", errors, link) ?? el("p.note", {}, "No answer is wrong."),
-            Object.keys(right).length ? [el("h3", {}, "What right answers rest on"), counts("grounds", right, link)] : null,
+            Object.keys(right).length
+              ? [el("h3", {}, "What right answers rest on"), counts("grounds", right, link)]
+              : null,
           )
-        : panel("What went wrong", el("p.note", {}, "No judge has read the steps of these traces, so that no causes are known.")),
+        : panel(
+            "What went wrong",
+            el("p.note", {}, "No judge has read the steps of these traces, so that no causes are known."),
+          ),
       run.explanation ? null : panel("Explanation", unexplained(run)),
     ]),
-    Object.keys(families).length ? panel(`By kind of question${split ? ` in ${split}` : ""}`, byFamily(families, link)) : null,
+    Object.keys(families).length
+      ? panel(`By kind of question${split ? ` in ${split}` : ""}`, byFamily(families, link))
+      : null,
     run.explanation ? explanation(run, link) : null,
   ]);
 }
@@ -32,7 +39,9 @@ export function panel(title, ...children) {
 /** Rows with a name, an accuracy with its interval, and the number of questions; `address(name)` may be null. */
 export function accuracyRow(name, accuracy, href) {
   const share = accuracy.accuracy;
-  const interval = accuracy.interval ? `${percent(accuracy.interval[0]).replace("%", "")}–${percent(accuracy.interval[1])}` : "";
+  const interval = accuracy.interval
+    ? `${percent(accuracy.interval[0]).replace("%", "")}–${percent(accuracy.interval[1])}`
+    : "";
   return row(name, href, track(share, accuracy.interval), [
     el("strong", {}, percent(share)),
     el("span.note", { title: "95% interval (Wilson)" }, interval ? ` ${interval}` : ""),
@@ -51,7 +60,12 @@ function counts(facet, found, link) {
   const most = Math.max(...Object.values(found));
   if (!Object.keys(found).length) return null;
   const rows = Object.entries(found).map(([value, count]) => {
-    const line = row(called(facet, value), link({ [facet]: value }), track(count / most), el("strong", {}, String(count)));
+    const line = row(
+      called(facet, value),
+      link({ [facet]: value }),
+      track(count / most),
+      el("strong", {}, String(count)),
+    );
     line.classList.add(`of-${facet}`, `is-${value}`);
     line.title = meaning(facet, value) ?? "";
     return line;
@@ -61,7 +75,11 @@ function counts(facet, found, link) {
 
 function byFamily(families, link) {
   const names = Object.keys(families).sort((a, b) => families[a].accuracy - families[b].accuracy);
-  return el("ul.bars", {}, names.map((name) => accuracyRow(name, families[name], link({ family: name }))));
+  return el(
+    "ul.bars",
+    {},
+    names.map((name) => accuracyRow(name, families[name], link({ family: name }))),
+  );
 }
 
 function explanation(run, link) {
@@ -82,9 +100,14 @@ function explanation(run, link) {
 
 function unexplained(run) {
   if (run.explanation_problem) return el("p.problem", {}, run.explanation_problem);
-  if (!run.command) return el("p.note", {}, "These traces have none: it takes the folder of a run with its checkpoint.");
+  if (!run.command)
+    return el("p.note", {}, "These traces have none: it takes the folder of a run with its checkpoint.");
   return [
-    el("p.note", {}, "There is none yet. It shows which facts the model gets wrong, and what it would answer if its steps were others. This makes it:"),
+    el(
+      "p.note",
+      {},
+      "There is none yet. It shows which facts the model gets wrong, and what it would answer if its steps were others. This makes it:",
+    ),
     el("pre", {}, el("code", {}, run.command)),
   ];
 }
@@ -104,12 +127,22 @@ function interventions(rows, changed, link) {
   const body = rows.map(([name, found]) =>
     el("tr", {}, [
       el("th", { scope: "row" }, edited(name)),
-      el("td", {}, changed[name] ? el("a", { href: link({ changed: name }) }, `${changed[name]} of ${found.n}`) : `${changed[name] ?? 0} of ${found.n}`),
+      el(
+        "td",
+        {},
+        changed[name]
+          ? el("a", { href: link({ changed: name }) }, `${changed[name]} of ${found.n}`)
+          : `${changed[name] ?? 0} of ${found.n}`,
+      ),
       el("td", {}, percent(found.accuracy_before)),
       el("td", {}, percent(found.accuracy_after)),
     ]),
   );
-  return el("div.scroll", { tabindex: "0", role: "region", "aria-label": "What if" }, el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+  return el(
+    "div.scroll",
+    { tabindex: "0", role: "region", "aria-label": "What if" },
+    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)),
+  );
 }
 
 function row(name, href, bar, value) {

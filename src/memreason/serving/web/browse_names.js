@@ -7,8 +7,14 @@ export const CAUSES = {
   missing_memory: ["missing memory", "The facts in the trace do not decide the question."],
   answer_slip: ["answer slip", "The answer line contradicts the conclusion."],
   false_memory: ["false memory", "The conclusion follows from the facts in the trace, and one of these is false."],
-  wrong_inference: ["wrong inference", "The facts in the trace lead to the right answer, and the trace concluded otherwise."],
-  both: ["false memory and wrong inference", "The facts in the trace lead to a wrong answer, and the trace did not even conclude that."],
+  wrong_inference: [
+    "wrong inference",
+    "The facts in the trace lead to the right answer, and the trace concluded otherwise.",
+  ],
+  both: [
+    "false memory and wrong inference",
+    "The facts in the trace lead to a wrong answer, and the trace did not even conclude that.",
+  ],
   unexplained: ["unexplained", "The judge found no fault in the steps."],
 };
 

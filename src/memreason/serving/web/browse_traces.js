@@ -23,7 +23,9 @@ export function card(row, run, links) {
 
 /** The question of a trace with its options. */
 export function heading(row) {
-  const options = row.options.map((option, place) => el("li", {}, `${String.fromCharCode(65 + place)}. `, inert(option)));
+  const options = row.options.map((option, place) =>
+    el("li", {}, `${String.fromCharCode(65 + place)}. `, inert(option)),
+  );
   return [
     el("h3.question", {}, inert(row.question)),
     options.length ? el("ul.options", { "aria-label": "Options" }, options) : null,
@@ -33,7 +35,7 @@ export function heading(row) {
 /** Whether a trace is right, what it answers, and why it is wrong. */
 export function facts(row) {
   const wrong = row.outcome !== "correct";
-  const cause = row.outcome === "incorrect" && row.step_truth ? row.cause ?? "unexplained" : null;
+  const cause = row.outcome === "incorrect" && row.step_truth ? (row.cause ?? "unexplained") : null;
   return el("p.facts", {}, [
     outcome(row.outcome),
     cause ? pill("cause", cause) : null,
@@ -45,7 +47,11 @@ export function facts(row) {
 }
 
 export function outcome(name) {
-  return el(`span.outcome.${name === "correct" ? "good" : "bad"}`, {}, `${name === "correct" ? "✓" : "✗"} ${called("outcome", name)}`);
+  return el(
+    `span.outcome.${name === "correct" ? "good" : "bad"}`,
+    {},
+    `${name === "correct" ? "✓" : "✗"} ${called("outcome", name)}`,
+  );
 }
 
 function pill(facet, value) {
@@ -60,7 +66,13 @@ function steps(row) {
     return marked(line(step, marks(row, place)), place === wrong);
   });
   if (row.answer === null) made.push(el("li.note", {}, "no answer line"));
-  else made.push(marked(line({ type: "answer", text: row.answer }, marks(row, row.steps.length, "answer")), row.steps.length === wrong));
+  else
+    made.push(
+      marked(
+        line({ type: "answer", text: row.answer }, marks(row, row.steps.length, "answer")),
+        row.steps.length === wrong,
+      ),
+    );
   return made;
 }
 
@@ -80,7 +92,13 @@ export function marks(row, place, kind = kindOf(row, place)) {
   const truth = { "✓": "good", "✗": "bad", "?": "unsure" }[sign];
   return el("span.marks", {}, [
     meter(row.step_logprobs?.[place]),
-    other ? el("span.note", { title: "what the step says is of another kind than its type" }, `says a ${kind === "memory" ? "fact" : "conclusion"}`) : null,
+    other
+      ? el(
+          "span.note",
+          { title: "what the step says is of another kind than its type" },
+          `says a ${kind === "memory" ? "fact" : "conclusion"}`,
+        )
+      : null,
     sign ? el(`span.truth.${truth}`, {}, `${sign} ${word}`) : null,
   ]);
 }
@@ -92,7 +110,14 @@ function kindOf(row, place) {
 }
 
 function foot(row, run, links) {
-  const parts = [el("span.note.where", {}, [row.split, row.family].filter(Boolean).map((text) => [inert(text), " · "]), inert(row.id))];
+  const parts = [
+    el(
+      "span.note.where",
+      {},
+      [row.split, row.family].filter(Boolean).map((text) => [inert(text), " · "]),
+      inert(row.id),
+    ),
+  ];
   parts.push(...links.map(([text, href]) => el("a", { href }, text)));
   const more = run.explanation ? whatIf(row, run.name) : null;
   return [el("p.foot", {}, parts), more, raw(row)];
@@ -113,7 +138,12 @@ function whatIf(row, run) {
     fill(inside, el("p.note", {}, "…"));
     try {
       const found = await get(`runs/${encodeURIComponent(run)}/explained`, { id: row.id });
-      fill(inside, found.trace ? explained(found.trace, row) : el("p.note", {}, found.problem ?? "The explanation has nothing on this trace."));
+      fill(
+        inside,
+        found.trace
+          ? explained(found.trace, row)
+          : el("p.note", {}, found.problem ?? "The explanation has nothing on this trace."),
+      );
     } catch (problem) {
       asked = false;
       fill(inside, el("p.problem", {}, problem.message));
@@ -128,10 +158,18 @@ function explained(found, row) {
   const edits = Object.entries(found.edits ?? {});
   return [
     own !== row.steps.map((step) => step.text).join("\n")
-      ? [el("p.note", {}, "The model answered again for the explanation, with other steps than above:"), lines(found.steps ?? [], found.answer)]
+      ? [
+          el("p.note", {}, "The model answered again for the explanation, with other steps than above:"),
+          lines(found.steps ?? [], found.answer),
+        ]
       : null,
     importance
-      ? el("p", {}, "How much the answer hangs on each step: ", importance.map((share, place) => [place ? ", " : "", `${place + 1}: ${percent(share)}`]))
+      ? el(
+          "p",
+          {},
+          "How much the answer hangs on each step: ",
+          importance.map((share, place) => [place ? ", " : "", `${place + 1}: ${percent(share)}`]),
+        )
       : null,
     edits.map(([name, edit]) => el("section.edit", {}, el("h4", {}, edited(name)), rewritten(edit, found))),
     importance || edits.length ? null : el("p.note", {}, "The explanation has no edits of this trace."),
@@ -143,7 +181,12 @@ function rewritten(edit, found) {
   const made = (edit.steps ?? []).map((step, place) => line(step, place < given ? el("span.note", {}, "given") : null));
   if (edit.answer !== null && edit.answer !== undefined) {
     const mark = edit.answer === found.answer ? "as before" : "changed";
-    made.push(line({ type: "answer", text: edit.answer }, el("span.marks", {}, [el("span.note", {}, mark), edit.outcome ? outcome(edit.outcome) : null])));
+    made.push(
+      line(
+        { type: "answer", text: edit.answer },
+        el("span.marks", {}, [el("span.note", {}, mark), edit.outcome ? outcome(edit.outcome) : null]),
+      ),
+    );
   }
   return el("ol.trace", {}, made);
 }

@@ -78,9 +78,7 @@ def test_a_memory_is_edited_the_answer_changes_and_undo_brings_it_back(browser: 
         assert texts(page) == first
 
 
-def test_a_link_and_a_file_bring_all_versions_back(
-    browser: Any, paged: Paged, tmp_path: Any
-) -> None:  # noqa: F811
+def test_a_link_and_a_file_bring_all_versions_back(browser: Any, paged: Paged, tmp_path: Any) -> None:  # noqa: F811
     with asking(browser, paged) as page:
         change(page, 0, other_city(texts(page)[0]))
         written(page, 2)

@@ -115,7 +115,12 @@ def test_files_that_change_are_shown_anew_with_their_explanation(browser, addres
         page.clock.install()
         page.goto(f"{address}#runs/demo")
         page.get_by_text(f"memreason explain {folder}").wait_for()
-        edit = {"steps": [{"type": "memory", "text": "1 is prime."}], "answer": "True", "given": 1, "outcome": "correct"}
+        edit = {
+            "steps": [{"type": "memory", "text": "1 is prime."}],
+            "answer": "True",
+            "given": 1,
+            "outcome": "correct",
+        }
         asked = json.loads((folder / "evaluation" / "traces.jsonl").read_text().splitlines()[1])
         explain(folder, sentences=["It is so."], interventions={"memories_corrected": {"n": 9, "accuracy_after": 0.5}},
                 traces=[{"id": asked["id"], "steps": asked["steps"], "answer": "False",

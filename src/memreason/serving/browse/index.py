@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 class TraceIndex:
     """The traces of one file as they were when it was read.
 
-    In memory lie the words of each trace (about a kilobyte), and no more. Can be used from several threads.
+    In memory lie the words of each trace (less than a kilobyte), and no more. Can be used from several threads.
     Raises UserError that names file:line and the field that is missing or wrong.
     """
 

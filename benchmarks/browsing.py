@@ -131,8 +131,8 @@ def main() -> None:
             "two runs side by side": beside,
             "two runs side by side, filter": f"{beside}&change=both_wrong",
         }
-        for what, path in requests.items():
-            print(f"  {what}: {timed(partial(get, path), arguments.repeats)}")
+        for what, request in requests.items():
+            print(f"  {what}: {timed(partial(get, request), arguments.repeats)}")
         server.should_exit = True
         tracemalloc.start()
         index = TraceIndex(left)

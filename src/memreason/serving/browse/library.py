@@ -116,7 +116,7 @@ class Library:
     def is_older(self, source: Source) -> bool:
         """Whether the traces were written after their explanation."""
         try:
-            return bool(source.explanation) and source.explanation.stat().st_mtime < source.traces.stat().st_mtime
+            return source.explanation is not None and source.explanation.stat().st_mtime < source.traces.stat().st_mtime
         except OSError:
             return False
 

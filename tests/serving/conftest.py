@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.browser import browser  # noqa: F401
 from helpers.serving import running
 from helpers.tiny import SOLUTIONS
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from helpers.browser import PHONE, browser, opened  # noqa: F401
+from helpers.browser import PHONE, opened
 from helpers.serving import held
 
 from memreason.serving.server import Server
@@ -16,7 +16,7 @@ MEMORY = "The capital of France is {}."
 
 
 @contextmanager
-def asking(browser: Any, paged: Paged, **options: Any) -> Iterator[Any]:  # noqa: F811
+def asking(browser: Any, paged: Paged, **options: Any) -> Iterator[Any]:
     """A page on which the question was asked and answered."""
     with opened(browser, **options) as page:
         page.goto(f"{paged[1]}/web")
@@ -48,7 +48,7 @@ def other_city(text: str) -> str:
     return MEMORY.format("Paris" if "Rome" in text else "Rome")
 
 
-def test_a_memory_is_edited_the_answer_changes_and_undo_brings_it_back(browser: Any, paged: Paged) -> None:  # noqa: F811
+def test_a_memory_is_edited_the_answer_changes_and_undo_brings_it_back(browser: Any, paged: Paged) -> None:
     with asking(browser, paged) as page:
         first = texts(page)
         assert page.locator(".step.memory .meter").first.inner_text().strip().endswith("%")
@@ -78,7 +78,7 @@ def test_a_memory_is_edited_the_answer_changes_and_undo_brings_it_back(browser: 
         assert texts(page) == first
 
 
-def test_a_link_and_a_file_bring_all_versions_back(browser: Any, paged: Paged, tmp_path: Any) -> None:  # noqa: F811
+def test_a_link_and_a_file_bring_all_versions_back(browser: Any, paged: Paged, tmp_path: Any) -> None:
     with asking(browser, paged) as page:
         change(page, 0, other_city(texts(page)[0]))
         written(page, 2)
@@ -104,7 +104,7 @@ def test_a_link_and_a_file_bring_all_versions_back(browser: Any, paged: Paged, t
         page.get_by_role("alert").get_by_text("this link is not whole").wait_for()
 
 
-def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Paged) -> None:  # noqa: F811
+def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Paged) -> None:
     with asking(browser, paged) as page:
         first = texts(page)
         with held(paged[0].service.engine):
@@ -124,7 +124,7 @@ def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Pa
         assert page.get_by_role("alert").count() == 0
 
 
-def test_a_phone_and_a_keyboard_are_enough(browser: Any, paged: Paged) -> None:  # noqa: F811
+def test_a_phone_and_a_keyboard_are_enough(browser: Any, paged: Paged) -> None:
     with asking(browser, paged, viewport=PHONE) as page:
         assert "answer is" in page.locator("[aria-live]").inner_text()
         page.keyboard.press("j")

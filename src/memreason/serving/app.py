@@ -42,7 +42,7 @@ def make_app(
         refuse_new=service.refuse_new,
         key=key,
         max_bytes=max_request_bytes,
-        guard=page and page.guard,
+        guard=page.guard if page else None,
     )
     _add_errors(app)
     _add_status(app, service, reader)

@@ -180,10 +180,11 @@ def evaluations() -> str:
     """Evaluations and runs."""
     return f"""## Evaluations and runs
 
-`{METRICS}` has `format` {results.FORMAT}. Files of format 1, which did not say so, are still read; they are told apart
-by having no `format`. There the overall metrics of an evaluation stood at the top of the file, the `splits` of
-`memreason score` were counts, and `memory_true`, `reason_valid` and `errors_by_cause` over all splits stood
-among the splits of a run's `after`.
+`{METRICS}` has `format` {results.FORMAT}. Older files are still read. In those of format 2, `errors_by_cause` counted
+first faults, steps were judged and counted by their type, and `grounds`, `kinds` and `types_fit` were missing. The same
+holds of format 1, whose files are told apart by having no `format`. There the overall metrics of an evaluation stood
+at the top of the file, the `splits` of `memreason score` were counts, and `memory_true`, `reason_valid` and
+`errors_by_cause` over all splits stood among the splits of a run's `after`.
 
 {results_section()}
 

@@ -1,8 +1,8 @@
 """Train a small model, then look at what it wrote: python examples/train_and_inspect.py
 
 SmolLM2-135M learns `atlas`, questions about countries. The script then shows where its wrong answers come from: from
-false memories, or from wrong inferences. It trains for 200 steps of 4 examples; `make demo` does 400 in about five
-minutes on two cores of an Intel Xeon.
+false or missing memories, or from wrong inferences. It trains for 200 steps of 4 examples; `make demo` does 400 in
+about five minutes on two cores of an Intel Xeon.
 """
 
 import argparse
@@ -57,7 +57,7 @@ for split in ("test_seen", "test_unseen"):
     print(f"{split}: {figures['accuracy']:.0%} correct (95% interval {low:.0%} to {high:.0%}), ", end="")
     print(f"wrong answers by cause: {figures['errors_by_cause']}")
 
-# 3. The traces, one JSON object a line. Look for the first wrong answer that comes from a false memory.
+# 3. The traces, one JSON object a line. Look for the first wrong answer that follows from a false memory.
 traces = [json.loads(line) for line in (run / "evaluation" / "traces.jsonl").read_text().splitlines()]
 print("outcomes:", dict(Counter(trace["outcome"] for trace in traces)))
 for trace in traces:

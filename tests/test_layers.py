@@ -19,7 +19,7 @@ LAYERS = [
     {"tasks", "models"},
     {"llm", "step_types", "generation"},
     {"evaluation", "reasoner"},
-    {"label", "training", "export"},
+    {"label", "training", "export", "explain"},
     {"benchmark", "serving"},
     {"cli"},
     {"__main__", "__init__"},

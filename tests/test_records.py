@@ -4,13 +4,14 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memreason.errors import UserError
-from memreason.records import Question, Step, Trace, Verdict, one_line, verdict_from_json
+from memreason.records import Cause, Grounds, Kind, Question, Step, Trace, Verdict, one_line, verdict_from_json
 from memreason.runtime.files import atomic_write, read_jsonl, write_json, write_jsonl
 
 words = st.text(min_size=1)
@@ -31,7 +32,9 @@ verdicts = st.builds(
     outcome=outcomes,
     flexible_outcome=outcomes,
     step_truth=st.none() | st.lists(st.none() | st.booleans()).map(tuple),
-    cause=st.none() | words,
+    cause=st.none() | st.sampled_from(get_args(Cause)),
+    step_kinds=st.none() | st.lists(st.none() | st.sampled_from(get_args(Kind))).map(tuple),
+    grounds=st.none() | st.sampled_from(get_args(Grounds)),
 )
 
 

@@ -15,6 +15,15 @@ MEMORY, REASON, PLAIN = "memory", "reason", "step"
 
 Outcome = Literal["correct", "incorrect", "no_answer"]
 
+Cause = Literal["unreadable", "missing_memory", "answer_slip", "false_memory", "wrong_inference", "both"]
+"""Why an answer is wrong, in the order in which the causes are tried; `tasks.causes` defines them."""
+
+Grounds = Literal["sound", "lucky", "unreadable"]
+"""What a right answer rests on; `tasks.causes` defines it."""
+
+Kind = Literal["memory", "reason"]
+"""What a step says: a fact, or a conclusion."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -107,9 +116,15 @@ class TraceRow(TypedDict):
     """Whether generation reached its length limit before the end token."""
     step_truth: tuple[bool | None, ...] | None
     """One entry for each step, and a last one for the answer line: true where the memory is true or the inference is
-    valid, null where the judge could not read the step. Null as a whole where the task has no judge."""
-    cause: str | None
-    """What went wrong first, where the answer is wrong and the task has a judge."""
+    valid, null where that could not be judged. Null as a whole where the task has no judge."""
+    cause: Cause | None
+    """Why the answer is wrong, where it is wrong and the task has a judge. In files without `grounds`: the first fault,
+    `false_memory`, `wrong_inference` or `unreadable`."""
+    step_kinds: NotRequired[tuple[Kind | None, ...] | None]
+    """What each step says, whatever its type: `memory` (a fact) or `reason` (a conclusion); null where the judge could
+    not read the step. Null as a whole where the task has no judge; missing in older files."""
+    grounds: NotRequired[Grounds | None]
+    """What the right answer rests on, where it is right and the task has a judge; missing in older files."""
     step_logprobs: NotRequired[tuple[float | None, ...]]
     """The mean log-probability of the tokens of each step, and last that of the answer line; only where they were asked
     for."""
@@ -121,7 +136,7 @@ class Verdict:
 
     ``strict`` and ``flexible`` are the normalised answers of the two extractors, or None;
     ``outcome`` judges the strict answer, ``flexible_outcome`` the flexible one.
-    ``step_truth`` and ``cause`` are as in `Judgement`, and None where the task has no judge.
+    ``step_truth``, ``cause``, ``step_kinds`` and ``grounds`` are as in `Judgement`, and None where no judge read it.
     """
 
     trace: Trace
@@ -130,7 +145,9 @@ class Verdict:
     outcome: Outcome
     flexible_outcome: Outcome
     step_truth: tuple[bool | None, ...] | None = None
-    cause: str | None = None
+    cause: Cause | None = None
+    step_kinds: tuple[Kind | None, ...] | None = None
+    grounds: Grounds | None = None
 
     def to_json(self) -> TraceRow:
         """The flat JSON object that is written to ``traces.jsonl``; `verdict_from_json` reads it back."""
@@ -153,6 +170,8 @@ class Verdict:
             "truncated": trace.truncated,
             "step_truth": self.step_truth,
             "cause": self.cause,
+            "step_kinds": self.step_kinds,
+            "grounds": self.grounds,
         }
         if trace.step_logprobs is not None:
             row["step_logprobs"] = trace.step_logprobs
@@ -181,7 +200,7 @@ def verdict_from_json(row: dict[str, Any]) -> Verdict:
         truncated=row["truncated"],
         step_logprobs=tuple(row["step_logprobs"]) if row.get("step_logprobs") is not None else None,
     )
-    truth = row["step_truth"]
+    truth, kinds = row["step_truth"], row.get("step_kinds")
     return Verdict(
         trace=trace,
         strict=row["strict"],
@@ -190,6 +209,8 @@ def verdict_from_json(row: dict[str, Any]) -> Verdict:
         flexible_outcome=row["flexible_outcome"],
         step_truth=None if truth is None else tuple(truth),
         cause=row["cause"],
+        step_kinds=None if kinds is None else tuple(kinds),
+        grounds=row.get("grounds"),
     )
 
 
@@ -224,13 +245,16 @@ compared after normalisation."""
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a program finds when it checks one trace against a table of facts.
+    """What a judge finds in one trace.
 
-    ``step_truth`` has one entry for each step, and a last one for the answer line: for a memory step, whether the
-    table says so; for a reason step and the answer line, whether they follow from what the trace states before them.
-    An entry is None where the step could not be read. ``cause`` says what went wrong first, and is None where the
-    answer is right.
+    ``step_truth`` has one entry for each step, and a last one for the answer line: for a step that says a fact, whether
+    that is true; for a step that says a conclusion, and for the answer line, whether they follow from what the trace
+    states before them. An entry is None where that could not be judged. ``kinds`` has one entry for each step: what it
+    says, whatever its type, and None where it could not be read; empty, if the judge goes by the types.
+    ``cause`` says why the answer is wrong, and ``grounds`` what a right one rests on (`tasks.causes`).
     """
 
     step_truth: tuple[bool | None, ...]
-    cause: Literal["false_memory", "wrong_inference", "unreadable"] | None
+    cause: Cause | None
+    kinds: tuple[Kind | None, ...] = ()
+    grounds: Grounds | None = None

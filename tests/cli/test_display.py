@@ -10,7 +10,7 @@ from memreason.cli.display import print_comparison, print_metrics, print_score, 
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.metrics import compute_metrics
 from memreason.evaluation.results import EvaluationResult, Marks, Metrics, RunResult, ScoreResult, TrainingAccount
-from memreason.records import Step
+from memreason.records import Judgement, Step
 
 
 def printed(show, *args):
@@ -54,7 +54,16 @@ def test_printed_metrics_show_counts_intervals_and_causes():
     lines = printed(print_metrics, compute_metrics(judge_traces([RIGHT, WRONG, CUT], "mixed", judge)))
     text = "\n".join(lines)
     assert lines[0].split() == ["accuracy", "33.3%", "[6.1,", "79.2]", "1", "of", "3"]
-    assert "1 false memory" in text and "100.0% unreadable" in text
+    assert "of 1 wrong answers, 1 from a false memory\nof 1 right answers, 1 not judged in full" in text
+    assert "100.0% unreadable" in text
+
+
+def test_a_lucky_answer_is_marked_as_such_and_an_older_attribution_too():
+    lucky = judge_traces([RIGHT], "mixed", lambda trace: Judgement((True, False, True), None, ("memory", "reason")))
+    assert printed(print_traces, lucky, 1)[0] == "✓ correct: lucky  q1"
+    assert "1 lucky (a false or invalid step)" in "\n".join(printed(print_metrics, compute_metrics(lucky)))
+    older = replace(compute_metrics(judge_traces([WRONG], "mixed", judge)), grounds=None)
+    assert "by the first fault, as older versions counted" in " ".join(printed(print_metrics, older))
 
 
 def test_a_comparison_shows_before_and_after_and_the_causes_of_errors():

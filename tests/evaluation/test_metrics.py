@@ -1,5 +1,7 @@
 """Verdicts → Metrics."""
 
+from dataclasses import replace
+
 import pytest
 from helpers.traces import CUT, LOOSE, LYON, RIGHT, WRONG, judge
 
@@ -7,6 +9,7 @@ from memreason.errors import UserError
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.metrics import compute_metrics
 from memreason.planning_tokens.layout import PlanningTokens
+from memreason.records import Judgement, Step
 
 
 def test_metrics_count_and_rate():
@@ -30,6 +33,18 @@ def test_judged_metrics_count_unreadable_steps_as_not_true():
     assert result.reason_valid == 0 and result.reason_unreadable == 1
     assert result.answer_follows == 1  # of the three that have an answer line
     assert result.errors_by_cause == {"false_memory": 1}
+
+
+def test_steps_are_counted_by_what_they_say_and_else_by_their_type():
+    steps = ("memory", "reason", "reason", "step", "memory")
+    trace = replace(RIGHT, steps=tuple(Step(type_, "…") for type_ in steps))
+    said = Judgement((True, False, True, None, None, True), None, ("memory", "memory", "reason", "reason", None), None)
+    result = compute_metrics(judge_traces([trace], "boolean", lambda trace: said))
+    assert result.kinds == {"memory": 3, "reason": 2}
+    assert result.memory_true == result.memory_unreadable == 1 / 3
+    assert result.reason_valid == result.reason_unreadable == 1 / 2
+    assert result.types_fit == 2 / 3, "of the three readable steps that are typed memory or reason"
+    assert result.grounds == {"lucky": 1} and result.errors_by_cause == {}
 
 
 def test_a_rate_over_nothing_is_none():

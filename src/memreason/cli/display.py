@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from textwrap import shorten
@@ -40,9 +41,8 @@ def print_metrics(console: Console, metrics: Metrics) -> None:
     for name, rate, remark in _metric_rows(metrics):
         table.add_row(name, _percent(rate), Text(remark), style="bold" if name == "accuracy" else "")
     show(console, table)
-    if causes := metrics.errors_by_cause:
-        listed = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(causes.items()))
-        show(console, f"wrong answers by first cause: {listed}")
+    for line in _accounts(metrics):
+        show(console, line)
 
 
 def _metric_rows(metrics: Metrics) -> list[tuple[str, float | None, str]]:
@@ -65,6 +65,7 @@ def _metric_rows(metrics: Metrics) -> list[tuple[str, float | None, str]]:
         ("memory steps true", metrics.memory_true, _unreadable(metrics.memory_unreadable)),
         ("reason steps valid", metrics.reason_valid, _unreadable(metrics.reason_unreadable)),
         ("answers that follow", metrics.answer_follows, ""),
+        *([("types that fit", metrics.types_fit, "")] if metrics.types_fit is not None else []),
     ]
 
 
@@ -90,18 +91,37 @@ def print_comparison(console: Console, run: RunResult) -> None:
         )
     show(console, table)
     for split, after in splits.items():
-        if causes := after.errors_by_cause:
-            listed = ", ".join(
-                f"{count} from {_CAUSES.get(cause, cause)}"
-                for cause, count in sorted(causes.items(), key=lambda item: -item[1])
-            )
-            show(console, f"{split}: of {after.incorrect} wrong answers, {listed}")
+        for line in _accounts(after):
+            show(console, f"{split}: {line}")
+
+
+def _accounts(metrics: Metrics) -> list[str]:
+    """Why wrong answers are wrong and what right ones rest on, in words; nothing where there are none of them."""
+    parts = (
+        (metrics.incorrect, "wrong", metrics.errors_by_cause, _CAUSES),
+        (metrics.correct, "right", metrics.grounds, _GROUNDS),
+    )
+    older = " (by the first fault, as older versions counted)" if metrics.grounds is None else ""
+    return [
+        f"of {total} {which} answers{older}, "
+        + ", ".join(f"{n} {words.get(key, key)}" for key, n in sorted(counts.items(), key=lambda item: -item[1]))
+        for total, which, counts, words in parts
+        if counts
+    ]
 
 
 _CAUSES = {
-    "false_memory": "a false memory",
-    "wrong_inference": "a wrong inference",
-    "unreadable": "steps that no rule could read",
+    "false_memory": "from a false memory",
+    "wrong_inference": "from a wrong inference",
+    "both": "from both",
+    "missing_memory": "from a missing memory",
+    "answer_slip": "from a slip of the answer line",
+    "unreadable": "from steps that no rule could read",
+}
+_GROUNDS = {
+    "sound": "sound",
+    "lucky": "lucky (a false or invalid step)",
+    "unreadable": "not judged in full",
 }
 
 
@@ -140,13 +160,15 @@ def _names(what: str, ids: Sequence[str]) -> str:
 
 
 def varied(verdicts: Iterable[Verdict], n: int) -> list[Verdict]:
-    """Up to ``n`` different verdicts: in turn one of each outcome and cause of error."""
+    """Up to ``n`` different verdicts: in turn one of each outcome and cause of error, the most frequent cause first."""
     kinds: dict[tuple[str, str | None], list[Verdict]] = {}
+    counts: Counter[tuple[str, str | None]] = Counter()
     for verdict in verdicts:
-        kind = kinds.setdefault((verdict.outcome, verdict.cause), [])
-        if len(kind) < n:
-            kind.append(verdict)
-    turns = zip_longest(*(kinds[key] for key in sorted(kinds, key=str)))
+        kind = (verdict.outcome, verdict.cause)
+        counts[kind] += 1
+        if counts[kind] <= n:
+            kinds.setdefault(kind, []).append(verdict)
+    turns = zip_longest(*(kinds[kind] for kind in sorted(kinds, key=lambda kind: (kind[0], -counts[kind]))))
     return [verdict for turn in turns for verdict in turn if verdict][:n]
 
 
@@ -182,7 +204,8 @@ def _question_grid(question: Question) -> Table:
 def _print_trace(console: Console, verdict: Verdict) -> None:
     trace, question = verdict.trace, verdict.trace.question
     label, colour = _OUTCOMES[verdict.outcome]
-    head = Text(label + (f": {verdict.cause.replace('_', ' ')}" if verdict.cause else ""), style=f"bold {colour}")
+    why = verdict.cause or (verdict.grounds if verdict.grounds == "lucky" else None)
+    head = Text(label + (f": {why.replace('_', ' ')}" if why else ""), style=f"bold {colour}")
     head.append(f"  {question.id}", style="not bold dim")
     for flag, words in ((trace.truncated, "cut off"), (not trace.well_formed, "not well formed")):
         if flag:

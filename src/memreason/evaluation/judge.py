@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from memreason.answers.extract import extract_flexible, extract_strict, outcome
 from memreason.records import Trace, Verdict
+from memreason.tasks.causes import grounds
 
 if TYPE_CHECKING:
     from memreason.records import AnswerKind, Judgement
@@ -35,4 +36,6 @@ def judge_trace(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgeme
         flexible_outcome=outcome(flexible, trace.question.answer, kind),
         step_truth=judgement.step_truth if judgement else None,
         cause=judgement.cause if judgement and result == "incorrect" else None,
+        step_kinds=judgement.kinds or None if judgement else None,
+        grounds=judgement.grounds or grounds(judgement.step_truth) if judgement and result == "correct" else None,
     )

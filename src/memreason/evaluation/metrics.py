@@ -30,6 +30,8 @@ class MetricsCounter:
         self._steps: Counter[str] = Counter()
         self._truths: Counter[tuple[str, bool | None]] = Counter()
         self._causes: Counter[str] = Counter()
+        self._grounds: Counter[str] = Counter()
+        self._fits: Counter[bool] = Counter()
 
     def add(self, verdict: Verdict) -> None:
         """Count one more verdict."""
@@ -43,12 +45,17 @@ class MetricsCounter:
         if verdict.step_truth is None:
             return
         self._judged += 1
-        for step, truth in zip(trace.steps, verdict.step_truth, strict=False):
-            self._truths[step.type, truth] += 1
+        kinds = verdict.step_kinds or (None,) * len(trace.steps)
+        for step, kind, truth in zip(trace.steps, kinds, verdict.step_truth, strict=False):
+            self._truths[kind or step.type, truth] += 1
+            if kind and step.type in (MEMORY, REASON):
+                self._fits[step.type == kind] += 1
         if trace.answer is not None:
             self._truths[ANSWER, verdict.step_truth[-1]] += 1
         if verdict.outcome == "incorrect":
             self._causes[verdict.cause or "unexplained"] += 1
+        if verdict.grounds:
+            self._grounds[verdict.grounds] += 1
 
     def metrics(self) -> Metrics:
         """The metrics of all verdicts counted so far. Raises UserError where there are none."""
@@ -79,9 +86,15 @@ class MetricsCounter:
             reason_unreadable=self._share(REASON, None),
             answer_follows=self._share(ANSWER, True),
             errors_by_cause=dict(self._causes),
+            grounds=dict(self._grounds),
+            kinds={kind: self._total(kind) for kind in (MEMORY, REASON)},
+            types_fit=self._fits[True] / self._fits.total() if self._fits else None,
         )
 
     def _share(self, type_: str, truth: bool | None) -> float | None:
         """Share of the judged steps of this type that have this truth; None where there are no such steps."""
-        total = sum(count for (of, _), count in self._truths.items() if of == type_)
+        total = self._total(type_)
         return self._truths[type_, truth] / total if total else None
+
+    def _total(self, type_: str) -> int:
+        return sum(count for (of, _), count in self._truths.items() if of == type_)

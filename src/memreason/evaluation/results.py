@@ -1,7 +1,8 @@
 """The results of an evaluation, a run and a scoring, as types and as their `metrics.json`. Needs no torch.
 
 Each type writes itself with `to_json` and reads itself with `from_json`. The field `format` in the JSON says which form
-it has. Files of format 1, which have no such field, can still be read.
+it has. Older files can still be read: format 1 has no such field; in format 2, `errors_by_cause` had another meaning,
+and `grounds`, `kinds` and `types_fit` were missing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from memreason.errors import UserError
 from memreason.evaluation.older_formats import evaluation_of_format_1, run_of_format_1, score_of_format_1
 from memreason.runtime.reading import check_fields, read_object, reading, shown
 
-FORMAT = 2
+FORMAT = 3
 """The newest form of all these files."""
 _REMEDY = "delete it, and the same command makes it anew"
 _REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is left, it trains again)"
@@ -25,8 +26,8 @@ _REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is 
 class Metrics:
     """Counts and rates over some traces. All rates and intervals are in [0, 1].
 
-    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last six fields are there only
-    if a judge read the steps (`judged`). A rate over no items is None.
+    A missing answer lowers the accuracy like a wrong one, but is counted separately. The last nine fields are there
+    only if a judge read the steps (`judged`). A rate over no items is None.
     """
 
     accuracy: float
@@ -52,19 +53,31 @@ class Metrics:
     steps: dict[str, int]
     """Step type → number of steps of that type in all traces."""
     memory_true: float | None = None
-    """Share of memory steps that are true. A step that the judge could not read does not count as true."""
+    """Share of memory steps that are true: of the steps that say a fact, whatever their type, and of those of the type
+    `memory` that the judge could not read, which do not count as true."""
     memory_unreadable: float | None = None
-    """Share of memory steps that the judge could not read."""
+    """Share of these memory steps whose truth could not be judged."""
     reason_valid: float | None = None
-    """Share of reason steps that follow from what the trace says before them. A step that the judge could not read
-    does not count as following."""
+    """Share of reason steps that follow from what the trace says before them: of the steps that say a conclusion,
+    whatever their type, and of those of the type `reason` that the judge could not read, which do not count as
+    following."""
     reason_unreadable: float | None = None
-    """Share of reason steps that the judge could not read."""
+    """Share of these reason steps whose validity could not be judged."""
     answer_follows: float | None = None
     """Share of answer lines that follow from the steps, among the traces that have an answer line."""
     errors_by_cause: dict[str, int] | None = None
-    """What went wrong first → number of wrong answers: `false_memory`, `wrong_inference`, `unreadable`,
-    `unexplained`."""
+    """Why answers are wrong → number of them: `unreadable`, `missing_memory`, `answer_slip`, `false_memory`,
+    `wrong_inference`, `both`; `unexplained`, if the judge names no cause. Where `grounds` is null, the file is older,
+    and the first fault was counted: `false_memory`, `wrong_inference`, `unreadable`."""
+    grounds: dict[str, int] | None = None
+    """What right answers rest on → number of them: `sound`, `lucky` (on a false memory or on an invalid step),
+    `unreadable` (nothing is false, but something could not be judged). Null in files of format 2 and older."""
+    kinds: dict[str, int] | None = None
+    """`memory` and `reason` → the number of steps that `memory_true` and `reason_valid` are shares of. Null in files of
+    format 2 and older, where these are the steps of that type."""
+    types_fit: float | None = None
+    """Share of steps whose type says what their text says (a fact under `memory`, a conclusion under `reason`), among
+    the steps of these two types that the judge could read. Null in files of format 2 and older."""
 
     @property
     def judged(self) -> bool:
@@ -72,7 +85,7 @@ class Metrics:
         return self.errors_by_cause is not None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON; without the last six where no judge read the steps."""
+        """The fields as JSON; without the last nine where no judge read the steps."""
         row = asdict(self) | {name: list(getattr(self, name)) for name in _INTERVALS}
         return row if self.judged else {name: value for name, value in row.items() if name not in _JUDGED}
 
@@ -92,7 +105,7 @@ class Metrics:
 
 
 _INTERVALS = ("interval", "flexible_interval")
-_COUNTS = ("n", "correct", "incorrect", "no_answer", "steps", "errors_by_cause")
+_COUNTS = ("n", "correct", "incorrect", "no_answer", "steps", "errors_by_cause", "grounds", "kinds")
 _JUDGED = tuple(field.name for field in fields(Metrics) if field.default is None)
 
 
@@ -113,7 +126,7 @@ class EvaluationResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``."""
+        """Read `to_json` back, or an older file. Raises UserError that begins with ``where``."""
         with reading(f"{where}: not the metrics of an evaluation", _REMEDY):
             row = _newest(row, where, evaluation_of_format_1)
             check_fields(cls, {"dtype": row["dtype"]})
@@ -198,7 +211,7 @@ class RunResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``.
+        """Read `to_json` back, or an older file. Raises UserError that begins with ``where``.
 
         A file of format 1 lacks some metrics over several splits; they are pooled from the metrics of the splits.
         """
@@ -271,7 +284,7 @@ class ScoreResult:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
-        """Read `to_json` back, or a file of format 1. Raises UserError that begins with ``where``."""
+        """Read `to_json` back, or an older file. Raises UserError that begins with ``where``."""
         with reading(f"{where}: not the metrics of `memreason score`", _REMEDY):
             row = _newest(row, where, score_of_format_1)
             accounts = {name: row[name] for name in ("unmatched", "missing", "repeated", "without_answer_line")}
@@ -300,7 +313,7 @@ def _newest(
 ) -> Mapping[str, Any]:
     """The row in the newest form. Raises UserError where its format is not known."""
     number = row.get("format", 1)
-    if number not in (1, FORMAT) or isinstance(number, bool):
+    if number not in range(1, FORMAT + 1) or isinstance(number, bool):
         raise UserError(f"{where}: format {shown(number)} is not known here, newest is {FORMAT}; update memreason")
     return of_format_1(row) if number == 1 else row
 

@@ -99,8 +99,8 @@ def _model_index(run: RunRecord) -> Iterator[EvalResult]:
         low, high = metrics.interval
         values = {
             "accuracy": ("Accuracy", metrics.accuracy, f"n = {metrics.n}, 95% interval {low:.3f} to {high:.3f}"),
-            "memory_true": ("Memory steps that are true", metrics.memory_true, f"n = {metrics.steps.get(MEMORY, 0)}"),
-            "reason_valid": ("Reason steps that follow", metrics.reason_valid, f"n = {metrics.steps.get(REASON, 0)}"),
+            "memory_true": ("Memory steps that are true", metrics.memory_true, f"n = {_judged(metrics, MEMORY)}"),
+            "reason_valid": ("Reason steps that follow", metrics.reason_valid, f"n = {_judged(metrics, REASON)}"),
         }
         for kind, (title, value, of) in values.items():
             if value is not None:
@@ -150,7 +150,7 @@ def _traces(run: RunRecord) -> str:
     if run.right:
         shown.append(f"A right answer:\n\n{_trace(run.right)}")
     if run.wrong:
-        cause = f"; what went wrong first: {run.wrong.cause.replace('_', ' ')}" if run.wrong.cause else ""
+        cause = f"; why: {run.wrong.cause.replace('_', ' ')}" if run.wrong.cause else ""
         shown.append(f"A wrong one (right is {run.wrong.trace.question.answer}{cause}):\n\n{_trace(run.wrong)}")
     return "\n".join(shown) or "No evaluation of this checkpoint is recorded, so there is no trace to show.\n"
 
@@ -240,7 +240,7 @@ def _results(run: RunRecord) -> str:
         "The answer line alone is read for the accuracy; an answer that is missing counts as wrong. Decoding is greedy."
     )
     if causes := _causes(run.after):
-        text.append(f"What went wrong first in wrong answers: {causes}.")
+        text.append(f"Why wrong answers are wrong: {causes}.")
     if run.validation:
         text.append(
             f"The weights are those after epoch {run.validation.epoch:g}; their accuracy on the validation questions: "
@@ -257,9 +257,13 @@ def _figures(metrics: Metrics) -> tuple[str, ...]:
         str(metrics.n),
         _accuracy(metrics),
         f"{100 * metrics.well_formed:.0f}%",
-        _share(metrics.memory_true, metrics.steps.get(MEMORY, 0)),
-        _share(metrics.reason_valid, metrics.steps.get(REASON, 0)),
+        _share(metrics.memory_true, _judged(metrics, MEMORY)),
+        _share(metrics.reason_valid, _judged(metrics, REASON)),
     )
+
+
+def _judged(metrics: Metrics, kind: str) -> int:
+    return (metrics.kinds or metrics.steps).get(kind, 0)
 
 
 def _accuracy(metrics: Metrics) -> str:

@@ -1,6 +1,5 @@
-"""The judge: which step is true, which inference follows, and what went wrong first."""
+"""The judge: which step is true, which inference follows, and what went wrong."""
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 
 from memreason.records import Question, Step, Trace
 from memreason.tasks.atlas import build, judge
-from memreason.tasks.atlas.facts import world
 
 ASIA = Question("q", "Is it true that France is in Asia?", "False")
 CAPITAL = Question("q", "What is the capital of France?", "B", ("Lyon", "Paris", "Rome", "Madrid"))
@@ -62,14 +60,7 @@ def test_an_invalid_inference_from_a_true_memory():
 
 def test_an_answer_line_that_contradicts_the_conclusion():
     lines = ("m: France is in Europe.", "r: Europe is not Asia, so the statement is false.")
-    assert judged(ASIA, *lines, answer="True") == ([True, True, False], "wrong_inference")
-
-
-def test_the_first_fault_decides():
-    lines = ("m: France is in Africa.", "r: Africa is not Asia, so the answer is true.")
-    assert judged(ASIA, *lines, answer="True") == ([False, False, True], "false_memory")
-    lines = ("r: Europe is not Asia, so the answer is true.", "m: France is in Africa.")
-    assert judged(ASIA, *lines, answer="True")[1] == "wrong_inference"
+    assert judged(ASIA, *lines, answer="True") == ([True, True, False], "answer_slip")
 
 
 def test_a_right_answer_has_no_cause_however_it_came_about():
@@ -187,9 +178,13 @@ def test_spelling_is_read_tolerantly(memory):
     assert judged(CAPITAL, f"m: {memory}", answer="B")[0][0] is True
 
 
-def test_a_step_is_judged_by_its_marked_type():
-    assert judged(ASIA, "r: France is in Europe.", answer="False")[0][0] is None
-    assert judged(ASIA, "m: Europe is not Asia, so it is false.", answer="False")[0][0] is None
+@pytest.mark.parametrize("types", ["mr", "rm", "ss", "mm", "rr"])
+def test_a_step_is_judged_by_what_it_says_whatever_its_type(types):
+    texts = ("France is in Africa.", "Africa is not Asia, so the answer is true.")
+    lines = [f"{type_}: {text}" for type_, text in zip(types, texts, strict=True)]
+    assert judged(ASIA, *lines, answer="True") == ([False, False, True], "wrong_inference")
+    steps = tuple(Step(type_, text) for type_, text in zip(types, texts, strict=True))
+    assert judge(Trace(ASIA, "", steps, "True", True, False)).kinds == ("memory", "reason")
 
 
 def test_the_whole_table_is_known_not_only_the_countries_asked_about():
@@ -197,59 +192,16 @@ def test_the_whole_table_is_known_not_only_the_countries_asked_about():
     assert judged(ASIA, "m: Greenland is in Africa.", answer="False")[0][0] is False
 
 
-def test_a_missing_answer():
+def test_a_missing_answer_has_no_cause():
     lines = ("m: France is in Europe.", "r: Europe is not Asia, so the answer is false.")
-    assert judged(ASIA, *lines, answer=None) == ([True, True, None], "unreadable")
-    assert judged(ASIA, answer=None) == ([None], "unreadable")
+    assert judged(ASIA, *lines, answer=None) == ([True, True, None], None)
+    assert judged(ASIA, answer=None) == ([None], None)
 
 
 def test_a_question_of_another_kind_leaves_inferences_unread():
     other = Question("q", "Do hamsters fly?", "False")
     lines = ("m: France is in Europe.", "r: Europe is not Asia, so the answer is false.")
     assert judged(other, *lines, answer="False")[0] == [True, None, True]
-
-
-SOLUTIONS = [s for split in build(num_train=200, num_validation=10, num_test=20).splits.values() for s in split]
-
-
-@pytest.mark.parametrize("solution", SOLUTIONS[::10], ids=lambda s: s.question.id)
-def test_a_swapped_fact_makes_that_memory_false_and_nothing_else_is_blamed(solution):
-    """Any gold solution with its first memory made false by naming another country of the table."""
-    memory = solution.steps[0].text
-    named = next(name for name in ("Iceland", "Japan") if name not in memory)
-    present = [name for name in sorted(world().countries, key=len, reverse=True) if name in memory]
-    if not present or " equator" in memory:
-        pytest.skip("the step names no country")
-    steps = (Step("memory", memory.replace(present[0], named)), *solution.steps[1:])
-    wrong = "False" if solution.question.answer == "True" else "True"
-    verdict = judge(Trace(solution.question, "", steps, wrong, True, False))
-    assert verdict.step_truth[0] is not None
-    if verdict.step_truth[0] is False:
-        assert verdict.cause == "false_memory"
-
-
-@pytest.mark.parametrize("solution", SOLUTIONS[::10], ids=lambda s: s.question.id)
-def test_a_flipped_conclusion_is_the_wrong_inference(solution):
-    flips = {"True": "False", "False": "True", "A": "B", "B": "C", "C": "D", "D": "A"}
-    answer = solution.question.answer
-    wrong = flips[answer]
-    last = solution.steps[-1].text
-    shown = answer if answer in "ABCD" else answer.lower()
-    at = [found.start() for found in re.finditer(rf"\b{shown}\b", last)][-1]
-    flipped = last[:at] + (wrong if answer in "ABCD" else wrong.lower()) + last[at + len(shown) :]
-    steps = (*solution.steps[:-1], Step("reason", flipped))
-    verdict = judge(Trace(solution.question, "", steps, wrong, True, False))
-    assert verdict.step_truth == (True,) * (len(steps) - 1) + (False, True)
-    assert verdict.cause == "wrong_inference"
-
-
-@pytest.mark.parametrize("solution", SOLUTIONS[::10], ids=lambda s: s.question.id)
-def test_a_wrong_answer_line_is_found(solution):
-    wrong = {"True": "False", "False": "True"}.get(solution.question.answer, "A")
-    wrong = "D" if wrong == solution.question.answer else wrong
-    verdict = judge(Trace(solution.question, "", solution.steps, wrong, True, False))
-    assert verdict.step_truth == (True,) * len(solution.steps) + (False,)
-    assert verdict.cause == "wrong_inference"
 
 
 VOCABULARY = "France Paris Europe the is not in option B 550 thousand , so answer true . people about borders"
@@ -272,6 +224,6 @@ def test_no_text_whatsoever_makes_the_judge_fail(steps, answer, question):
 @settings(max_examples=80, deadline=None)
 @given(st.text(alphabet="xyzq ?!<>_\n€", max_size=80), st.sampled_from(["memory", "reason", "step"]))
 def test_junk_is_not_judged(text, type_):
-    verdict = judge(Trace(ASIA, "", (Step(type_, text),), None, False, False))
-    assert verdict.step_truth == (None, None)
+    verdict = judge(Trace(ASIA, "", (Step(type_, text),), "True", False, False))
+    assert verdict.step_truth == (None, None) and verdict.kinds == (None,)
     assert verdict.cause == "unreadable"

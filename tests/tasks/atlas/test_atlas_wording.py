@@ -5,14 +5,18 @@ from random import Random
 import pytest
 
 from memreason.records import Question
-from memreason.tasks.atlas import templates
-from memreason.tasks.atlas.claims import KINDS, OPEN, Claim
+from memreason.tasks.atlas import other_wordings, templates
+from memreason.tasks.atlas.claims import BORDER, KINDS, OPEN, Claim, Rule
 from memreason.tasks.atlas.facts import Fact, number, pair, rounded, spoken, world
+from memreason.tasks.atlas.names import fold
 from memreason.tasks.atlas.wording import (
+    Inference,
+    Said,
     normal_answer,
     read_memory,
     read_question,
     read_reason,
+    read_step,
     write_memory,
     write_question,
     write_reason,
@@ -90,6 +94,56 @@ def test_a_reason_is_read_back(rule, answer, seed):
         return  # a True/False question has no options
     assert (read.rule, read.answer) == (rule, answer)
     assert read.values == ("yen", "euro")[: len(read.values)]
+
+
+THAILAND, BANGKOK = Fact("continent", "Thailand", "Asia"), Fact("capital", "Thailand", "Bangkok")
+SO_TRUE = Inference(None, (), "True")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Thailand is in Asia.", Said((THAILAND,))),
+        ("Thailand is in Asia, so the answer is true.", Said((THAILAND,), SO_TRUE)),
+        ("So the statement is true.", Said((), SO_TRUE)),
+        ("Therefore, it is true.", Said((), SO_TRUE)),
+        ("The capital of Thailand is Bangkok; Thailand is in Asia; so it is true.", Said((BANGKOK, THAILAND), SO_TRUE)),
+        ("Thailand is in Asia. It is true. It is false.", Said((THAILAND,), Inference(None, (), "False"))),
+        ("Thailand is in Asia and Thailand has Bangkok as its capital.", Said((THAILAND, BANGKOK))),
+        ("Bosnia and Herzegovina is in Asia.", Said((Fact("continent", "Bosnia and Herzegovina", "Asia"),))),
+        ("Bangkok is the capital of Thailand, so it is option C.", Said((BANGKOK,), Inference(None, (), "C"))),
+        ("The two are not the same, so the answer is false.", Said((), Inference(Rule.DIFFER, (), "False"))),
+        ("Lima is not in the north, so it is false.", Said((), Inference(Rule.DIFFER, ("lima", "north"), "False"))),
+        ("7 million is more than 1 million, so it is choice A.",
+         Said((), Inference(Rule.COMPARE, ("7000000", "1000000"), "A"))),
+        ("Bangkok is in Asia.", Said((Fact("capital_continent", "Bangkok", "Asia"),))),
+        ("Singapore is in Asia.", Said((Fact("continent", "Singapore", "Asia"),))),  # the country
+        ("Qonqa is in Asia.", None),
+        ("Thailand is not on Asia, so the answer is false.", None),  # "on Asia" is no value
+        ("Thailand is in Asia, whatever, so the answer is true.", None),
+        ("Thailand is in Asia. Hmm.", None),
+        ("Spanish is spoken in Mexico.", None),  # is it the main language?
+        ("It is what it is.", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_what_a_step_says(text, said):
+    assert read_step(text) == said
+
+
+@pytest.mark.parametrize("table", ["MEMORIES", "REASONS"])
+def test_other_wordings_are_read_and_are_none_of_the_templates(table):
+    for what, forms in getattr(other_wordings, table).items():
+        assert set(map(fold, getattr(templates, table).get(what, ()))).isdisjoint(map(fold, forms))
+        for form in forms:
+            if table == "REASONS":
+                read = read_step(form.format(a="Lima", b="south", end="it is true"))
+                assert read and read.inference and read.inference.rule == what
+            else:
+                left, right = (EXAMPLES[kind][i] for i, kind in enumerate(KINDS[what]))
+                (fact,) = read_step(form.format(left=left, right=right)).facts
+                assert fact.relation == ("border" if what in BORDER else what)
+                assert fact.subject == (pair(left, right) if what in BORDER else left)
 
 
 def test_every_country_that_is_asked_about_is_found_by_its_name():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from memreason.tasks.atlas.facts import TOLERANCE, Fact, Lookup, pair
+from memreason.tasks.atlas.facts import SAME_NUMBER, Fact, Lookup, pair
 
 OPEN = "?"
 """Stands in a claim for the side that a multiple-choice question leaves open."""
@@ -160,7 +160,8 @@ def read(claim: Claim, lookup: Lookup) -> Reading | None:
         country = lookup("seat", left)
         value = lookup("continent", country) if country else None
         if country is None or value is None:
-            return None
+            value = lookup(predicate, left)  # stated of the capital itself
+            return Reading(value == right, (value, right), (Fact(predicate, left, value),)) if value else None
         facts = (Fact("capital", country, left), Fact("continent", country, value))
         return Reading(value == right, (value, right), facts)
     relation = (SHARED | MORE)[predicate]
@@ -186,5 +187,5 @@ def conclude(asked: Asked, lookup: Lookup) -> Conclusion | None:
 
 def _same(relation: str, stated: str, claimed: str) -> bool:
     if relation in ("area", "population"):
-        return abs(int(stated) - int(claimed)) <= TOLERANCE * int(claimed)
+        return abs(int(stated) - int(claimed)) <= SAME_NUMBER * int(claimed)
     return stated == claimed

@@ -6,6 +6,7 @@ A fact is (relation, subject, value). In each of these relations, a subject has 
   ``language`` (the first one in the table), ``area`` (square kilometres), ``population``: the
   subject is a country;
 - ``hemisphere`` (north or south): the subject is a city;
+- ``capital_continent`` (no solution states it, but a model may): the subject is a capital, the value its continent;
 - ``border`` (yes or no): the subject is a pair of countries, whose order does not matter.
 """
 
@@ -26,6 +27,9 @@ TOLERANCE = 0.10
 """A stated area or population is true if it differs from the table's number by at most this share of it. Rounding to
 two significant digits changes a number by at most 5%."""
 
+SAME_NUMBER = 0.16
+"""A stated number means an option if it differs from it by at most this share: a true statement (`TOLERANCE`) always
+means the right option, which is rounded by up to 5%, and no number means two options, which are `CLEAR_RATIO` apart."""
 CLEAR_RATIO = 1.5
 """Two numbers are compared, or are options of one question, only if they differ at least by this factor."""
 
@@ -92,6 +96,9 @@ class World:
             return "yes" if other in self.countries[one].neighbours else "no"
         if relation == "seat":
             return self.seats.get(subject)
+        if relation == "capital_continent":
+            country = self.seats.get(subject)
+            return self.countries[country].continent or None if country else None
         if relation == "hemisphere":
             latitude = self._latitudes.get(fold(subject))
             return None if latitude is None else "north" if latitude > 0 else "south"

@@ -12,22 +12,37 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from memreason.records import Question
-from memreason.tasks.atlas import templates
+from memreason.records import Kind, Question
+from memreason.tasks.atlas import other_wordings, templates
 from memreason.tasks.atlas.claims import BORDER, KINDS, OPEN, Asked, Claim, Predicate, Rule
 from memreason.tasks.atlas.facts import Fact, number, pair, spoken, world
 from memreason.tasks.atlas.names import fold, with_article
 
 UNITS = {Predicate.AREA: " square kilometres", Predicate.POPULATION: " people"}
-_NO_NAME = {"not", "no", "a", "an", "also", "in", "on", "of", "very", "about", "is", "option", "that"}
+_NO_NAME = {"not", "no", "a", "an", "also", "in", "on", "of", "very", "about", "is", "option", "that", "so"}
 
 
 class Inference(NamedTuple):
-    """The content of a reason step: its rule, the values that it names (as `plain` gives them), and its conclusion."""
+    """The content of a reason step: its rule, the values that it names (as `plain` gives them), and its conclusion.
 
-    rule: Rule
+    ``rule`` is None where the step names no values: "so the answer is true".
+    """
+
+    rule: Rule | None
     values: tuple[str, ...]
     answer: str
+
+
+class Said(NamedTuple):
+    """What a step says: the facts that it states, and the inference that it draws, from them or from earlier ones."""
+
+    facts: tuple[Fact, ...]
+    inference: Inference | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """memory, or reason where the step draws a conclusion."""
+        return "reason" if self.inference else "memory"
 
 
 # ---- writing ---------------------------------------------------------------------------------------
@@ -105,15 +120,62 @@ def read_question(question: Question) -> Asked | None:
 
 
 @lru_cache(maxsize=4096)
+def read_step(text: str) -> Said | None:
+    """What a step says, whatever its type; None where any part of it cannot be read.
+
+    Most steps state one fact or draw one conclusion. Some do both: "Thailand is in Asia, so the answer is true" states
+    a fact, and concludes. Some have several sentences, or several facts with "and" between them.
+    """
+    if said := _read_sentence(fold(text)):
+        return said
+    facts: list[Fact] = []
+    inference = None
+    for sentence in re.split(r"[.;!] ", fold(text)):
+        said = _read_sentence(sentence)
+        if said is None:
+            return None
+        facts += said.facts
+        inference = said.inference or inference
+    return Said(tuple(facts), inference)
+
+
+def _read_sentence(text: str) -> Said | None:
+    """What one sentence says, as folded text."""
+    if facts := _read_facts(text):
+        return Said(facts)
+    for pattern in _conclusions():
+        if match := pattern.fullmatch(text):
+            facts = _read_facts(match["because"] or "")
+            if facts or not match["because"]:
+                return Said(facts, Inference(None, (), normal_answer(match["answer"]) or ""))
+    inference = read_reason(text)
+    return Said((), inference) if inference else None
+
+
+def _read_facts(text: str) -> tuple[Fact, ...]:
+    """The facts that a text states, one or several with "and" between them; none where any part is something else."""
+    if fact := read_memory(text):
+        return (fact,)
+    for joint in re.finditer(" and ", text):
+        first = read_memory(text[: joint.start()])
+        rest = _read_facts(text[joint.end() :]) if first else ()
+        if first and rest:
+            return (first, *rest)
+    return ()
+
+
+@lru_cache(maxsize=4096)
 def read_memory(text: str) -> Fact | None:
     """The fact that a memory step states, true or false; None where it states none.
 
     A capital, currency or language that is in no list, such as an invented city, is still read as a
     value if it looks like a name: the step then states a false fact, and is not unreadable.
     """
+    text = fold(text)
     for invented in (False, True):
         for pattern, predicate in _memory_patterns():
-            for left, right in _matches(pattern, fold(text), KINDS[predicate], invented):
+            may_be_invented = invented and predicate != Predicate.CAPITAL_CONTINENT
+            for left, right in _matches(pattern, text, KINDS[predicate], may_be_invented):
                 if left is None or right is None:
                     continue
                 if predicate not in BORDER:
@@ -126,13 +188,21 @@ def read_memory(text: str) -> Fact | None:
 @lru_cache(maxsize=4096)
 def read_reason(text: str) -> Inference | None:
     """The inference that a reason step draws, valid or not; None where it draws none."""
+    text = fold(text)
     for pattern, rule in _reason_patterns():
-        match = pattern.fullmatch(fold(text))
+        match = pattern.fullmatch(text)
         if match:
             slots = match.groupdict()
-            values = tuple(plain(slots[slot]) for slot in ("a", "b") if slot in slots)
-            return Inference(rule, values, normal_answer(slots["answer"]) or "")
+            values = tuple(slots[slot] for slot in ("a", "b") if slot in slots)
+            if all(map(_looks_like_value, values)):
+                return Inference(rule, tuple(map(plain, values)), normal_answer(slots["answer"]) or "")
     return None
+
+
+def _looks_like_value(text: str) -> bool:
+    """Whether the text can be a value that a reason step names; "in Asia" in "France is not in Asia" is none."""
+    known = number(text) or any(world().find(kind, text) for kind in ("country", "city"))
+    return bool(known) or _NO_NAME.isdisjoint(text.split())
 
 
 def plain(text: str) -> str:
@@ -195,7 +265,8 @@ def _question_patterns() -> list[tuple[re.Pattern[str], tuple[Predicate, bool]]]
 def _memory_patterns() -> list[tuple[re.Pattern[str], Predicate]]:
     return [
         (pattern, predicate)
-        for predicate, forms in templates.MEMORIES.items()
+        for table in (templates.MEMORIES, other_wordings.MEMORIES)
+        for predicate, forms in table.items()
         for pattern in _patterns(forms, KINDS[predicate])
     ]
 
@@ -207,13 +278,23 @@ def _reason_patterns() -> list[tuple[re.Pattern[str], Rule]]:
     Otherwise "they share no border" would be read by the rule BOTH, as a value that they share.
     """
     order = (Rule.TOUCH, Rule.APART, Rule.COMPARE, Rule.BOTH, Rule.MATCH, Rule.DIFFER, Rule.OPTION)
-    ends = {end for forms in templates.ENDS.values() for end in forms}
     patterns = []
     for rule in order:
-        for form in templates.REASONS[rule]:
-            whole = {form.replace("{end}", end) for end in ends}
+        for form in (*templates.REASONS[rule], *other_wordings.REASONS.get(rule, ())):
+            whole = {form.replace("{end}", end) for end in _ends()}
             patterns += [(_compiled(text, {}), rule) for text in sorted(whole)]
     return patterns
+
+
+def _ends() -> list[str]:
+    return [*(end for forms in templates.ENDS.values() for end in forms), *other_wordings.ENDS]
+
+
+@lru_cache(maxsize=1)
+def _conclusions() -> list[re.Pattern[str]]:
+    """Sentences that only conclude ("so the answer is true"), with or without facts before it."""
+    leads = r"(?:(?:(?P<because>.+) )?(?:so|therefore|thus|hence) )?"
+    return [re.compile(leads + _compiled(end, {}).pattern) for end in _ends()]
 
 
 def _patterns(forms: Iterable[str], kinds: tuple[str, str]) -> list[re.Pattern[str]]:

@@ -130,13 +130,16 @@ class _Written:
 
     def __init__(self, lines: _Lines, start: int):
         """It begins with the steps before ``start``, as they are."""
-        self._lines = lines
-        self.steps = [*lines.trace.steps[:start]]
-        self.ids = lines.before(start)
+        self._lines, whole = lines, start
+        while whole and not lines.ends(whole - 1):
+            whole -= 1
+        self.steps = [*lines.trace.steps[:whole]]
+        self.ids = lines.before(whole)
         self.kept = len(self.ids)
         self._unchanged = True
-        if start:
-            self._open(start)
+        if whole:
+            self._open(whole)
+        self.add(*lines.trace.steps[whole:start])
 
     def add(self, *steps: Step) -> None:
         """Write new steps."""
@@ -210,6 +213,10 @@ class _Lines:
         place, _ = self._start(at)
         return list(self.ids[place : place + len(self.prefix)]) == self.prefix
 
+    def ends(self, at: int) -> bool:
+        """Whether the line of step ``at`` ends; that of the last may be cut off."""
+        return self._numbers[at + 1] < len(self._starts)
+
     def before(self, at: int) -> list[int]:
         """The ids before step ``at``, up to where its type was written."""
         if not at:
@@ -221,7 +228,7 @@ class _Lines:
         """The ids of step ``at``, from its type up to where that of the next line was written; None where its line
         does not end, or begins within a token."""
         place, shared = self._start(at)
-        if shared or self._numbers[at + 1] >= len(self._starts):
+        if shared or not self.ends(at):
             return None
         place += len(self.prefix) if at and self.opens(at) else 0
         return self.before(at + 1)[place:]
@@ -240,5 +247,7 @@ class _Lines:
             for newline in re.finditer("\n", texts[id]):
                 before, after = texts[id][: newline.end()], texts[id][newline.end() :]
                 shared = bool(after.strip())
-                starts.append((place, tokenizer.encode(before, add_special_tokens=False)) if shared else (place + 1, []))
+                starts.append(
+                    (place, tokenizer.encode(before, add_special_tokens=False)) if shared else (place + 1, [])
+                )
         return starts

@@ -209,8 +209,9 @@ class PlanningTokens:
     def encode_steps(self, tokenizer: PreTrainedTokenizerBase, steps: Sequence[Step], before: int = 0) -> list[int]:
         """Ids of the first steps of a solution, behind the prompt, up to where the next line's type is to be written.
 
-        ``before`` is the number of steps that already stand before these, encoded in the same way. Raises UserError where a step's type is unknown, where its text is empty, or holds a newline or the name of a
-        planning token, and for a layout with a plan, which comes before all steps.
+        ``before`` is the number of steps that already stand before these, encoded in the same way. Raises UserError
+        where a step's type is unknown, where its text is empty, or holds a newline or the name of a planning token, and
+        for a layout with a plan, which comes before all steps.
         """
         if not steps:
             return []

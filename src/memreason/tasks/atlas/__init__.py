@@ -12,6 +12,7 @@ from random import Random
 from memreason.errors import UserError
 from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.judge import facts_of, judge
+from memreason.tasks.atlas.rewrite import AtlasRewriter
 from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
 from memreason.tasks.base import TaskData
 
@@ -71,6 +72,7 @@ def build(
             split: worded(split, splits[split], rng) for split in ("train", "validation", "test_seen", "test_unseen")
         },
         judge=judge,
+        rewriter=AtlasRewriter(),
     )
 
 

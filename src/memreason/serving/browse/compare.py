@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from memreason.evaluation.statistics import paired_difference
 from memreason.serving.browse.figures import accuracy
 from memreason.serving.browse.index import Entry, TraceIndex
 
@@ -32,18 +33,25 @@ class Comparison:
         """Why questions are left out: in one list only; with the same id but another text; several times in a list."""
 
     def figures(self) -> dict[str, Any]:
-        """{"n", "left": accuracy, "right": accuracy, "changes": {change: count}, "p", "unpaired"} over the pairs.
+        """{"n", "left": accuracy, "right": accuracy, "difference", "interval", "changes": {change: count}, "p",
+        "unpaired"} over the pairs.
 
-        ``p`` is that of McNemar's exact test of equal accuracy; None where no question changed sides.
+        ``difference`` is right minus left, with its paired 95% interval; both are None where there are no pairs. ``p``
+        is that of McNemar's exact test of equal accuracy; None where no question changed sides.
         """
         from scipy.stats import binomtest
 
         changes = Counter(self._change(pair) for pair in self._pairs)
         gained, lost = changes["only_right"], changes["only_left"]
+        right = [(self.left.entries[one].outcome == "correct", self.right.entries[two].outcome == "correct")
+                 for one, two in self._pairs]  # fmt: skip
+        difference, interval = paired_difference(right) if right else (None, None)
         return {
             "n": len(self._pairs),
             "left": accuracy(self.left.entries[place].outcome for place, _ in self._pairs),
             "right": accuracy(self.right.entries[place].outcome for _, place in self._pairs),
+            "difference": difference,
+            "interval": interval,
             "changes": {change: changes[change] for change in CHANGES},
             "p": float(binomtest(gained, gained + lost).pvalue) if gained + lost else None,
             "unpaired": self.unpaired,

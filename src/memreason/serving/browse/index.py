@@ -51,11 +51,15 @@ class TraceIndex:
         self.entries: list[Entry] = []
         self.judged = False
         """Whether a judge read the steps of any trace."""
+        self.first_fault = False
+        """Whether a judge named the first fault as the cause, as in files without `grounds`."""
         self._rows: DiskList[Row] = DiskList()
         self._reads = threading.Lock()
         for number, row in read_jsonl(path):
             self.entries.append(_checked_entry(row, f"{path}:{number}"))
-            self.judged = self.judged or row["step_truth"] is not None
+            if row["step_truth"] is not None:
+                self.judged = True
+                self.first_fault = self.first_fault or "grounds" not in row
             self._rows.append(row)
         self.places: dict[str, list[int]] = {}
         """Id of a question → the places of its traces in the file, from 0."""

@@ -111,6 +111,7 @@ def _add_runs(router: APIRouter, library: Library) -> None:
                 "version": library.version(source),
                 "n": len(index),
                 "judged": index.judged,
+                "first_fault": index.first_fault,
                 "facets": index.select({})[1],
                 "figures": figures(index, split),
                 "explanation": explanation.summary() if explanation else None,

@@ -9,7 +9,7 @@ import { badge, colour } from "./trace.js";
 
 /** The figures over the questions that both have. */
 export function compared(found, link) {
-  const { left, right, changes, n, p, unpaired } = found.figures;
+  const { left, right, changes, difference, interval, n, p, unpaired } = found.figures;
   const [one, two] = found.labels;
   const cell = (change) =>
     el(
@@ -32,6 +32,12 @@ export function compared(found, link) {
     panel(
       "Accuracy on the questions of both",
       el("ul.bars", {}, accuracyRow(inert(one), left, null), accuracyRow(inert(two), right, null)),
+      el(
+        "p",
+        {},
+        el("strong", {}, points(difference)),
+        ` percentage points (95% interval ${interval.map(points).join(" to ")})`,
+      ),
       el("p.note", {}, leftOut(unpaired)),
     ),
     panel(
@@ -148,6 +154,12 @@ function leftOut(unpaired) {
   return found.length
     ? `Left out: ${found.map((name) => `${unpaired[name]} ${words[name]}`).join(", ")}.`
     : "Both have the same questions.";
+}
+
+/** 0.123 → "+12" */
+function points(share) {
+  const rounded = Math.round(100 * share);
+  return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded)}`;
 }
 
 function shown(p) {

@@ -15,6 +15,13 @@ export function figures(run, split, link) {
         ? panel(
             `What went wrong${split ? ` in ${split}` : ""}`,
             counts("cause", errors, link) ?? el("p.note", {}, "No answer is wrong."),
+            run.first_fault
+              ? el(
+                  "p.note",
+                  {},
+                  "An older version judged these traces: a cause is the first fault, whether it changed the answer or not.",
+                )
+              : null,
             Object.keys(right).length
               ? [el("h3", {}, "What right answers rest on"), counts("grounds", right, link)]
               : null,

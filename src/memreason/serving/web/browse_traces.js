@@ -178,13 +178,20 @@ function explained(found, row) {
 
 function rewritten(edit, found) {
   const given = edit.given ?? 0;
-  const made = (edit.steps ?? []).map((step, place) => line(step, place < given ? el("span.note", {}, "given") : null));
+  const isOwn = (step, place) => step.text === found.steps?.[place]?.text && step.type === found.steps[place].type;
+  const made = (edit.steps ?? []).map((step, place) =>
+    line(step, place < given ? el("span.note", {}, isOwn(step, place) ? "as it was" : "edited") : null),
+  );
   if (edit.answer !== null && edit.answer !== undefined) {
     const mark = edit.answer === found.answer ? "as before" : "changed";
     made.push(
       line(
         { type: "answer", text: edit.answer },
-        el("span.marks", {}, [el("span.note", {}, mark), edit.outcome ? outcome(edit.outcome) : null]),
+        el("span.marks", {}, [
+          typeof edit.rule === "string" ? el("span.note", {}, "the rule says ", inert(edit.rule)) : null,
+          el("span.note", {}, mark),
+          edit.outcome ? outcome(edit.outcome) : null,
+        ]),
       ),
     );
   }

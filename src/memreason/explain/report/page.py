@@ -1,0 +1,76 @@
+"""The page: explanation.json in one HTML file, with its styles, scripts and pictures in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from memreason.explain.report import plots, views, words
+from memreason.explain.report.numbers import Figures
+
+_FOLDER = Path(__file__).with_name("template")
+_SCRIPTS = ("trace.js", "report.js")
+
+
+def render(explanation: dict[str, Any]) -> str:
+    """The report on an explanation (the object of explanation.json), as one HTML page without any request.
+
+    Parts that are null or absent are left out, each with a line that says why. Every number in the page carries its
+    place in the explanation (`numbers`). Texts of models and data are inert: they are escaped, characters that would
+    reorder them are named, and the page's policy lets only its own script run (by its hash) and nothing be fetched.
+    Raises ValueError where a number of the explanation is not finite.
+    """
+    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    script = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    figures = Figures(explanation)
+    page = _environment().get_template("report.html")
+    return page.render(
+        e=explanation,
+        f=figures,
+        style=Markup(style),
+        script=Markup(script),
+        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'",
+        data=_inert(_data(explanation)),
+        left_out=[why for key, why in words.SECTIONS.items() if not explanation.get(key)],
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.ChainableUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"visible": words.visible, "spoken": words.spoken}
+    environment.globals |= {"plots": plots, "views": views, "words": words, "view": views.view}
+    return environment
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _data(explanation: Mapping[str, Any]) -> dict[str, Any]:
+    """What the script draws the traces from; what is null is left away."""
+    traces = [
+        {key: value for key, value in trace.items() if value is not None} for trace in explanation.get("traces") or ()
+    ]
+    named = {"cause": words.CAUSES, "grounds": words.GROUNDS, "outcome": words.OUTCOMES, "edit": words.INTERVENTIONS}
+    return {"traces": traces, "facts": _traces_of(explanation.get("facts") or ()), "words": named}
+
+
+def _traces_of(facts: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    return {fact["fact"]: fact["traces"] for fact in facts}
+
+
+def _inert(value: object) -> Markup:
+    """JSON that cannot end its script element; ASCII, so that U+2028 and half characters are escaped too."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

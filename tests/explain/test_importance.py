@@ -10,7 +10,7 @@ from helpers.tiny import SOLUTIONS
 from memreason.config.model import ModelConfig
 from memreason.evaluation.judge import judge_trace
 from memreason.explain.baseline import Baseline, Case
-from memreason.explain.importance import Importance, StepImportance, importance, total_variation
+from memreason.explain.importance import Importance, Resampling, StepImportance, importance, total_variation
 from memreason.generation.engine import Engine
 from memreason.models.build import build
 from memreason.records import Step
@@ -41,9 +41,11 @@ def test_the_distance_of_two_samples(one: str, other: str, distance: float) -> N
 
 def test_it_is_drawn_by_the_seed_and_the_question(engine: Engine) -> None:
     some = baseline(engine)
-    found = importance(engine, TASK, some, samples=3, traces=2, seed=1, progress=False)
+    found = importance(engine, TASK, some, Resampling(3, traces=2, seed=1), progress=False)
     alone = Baseline((found.traces[1][0],), None)
-    assert importance(engine, TASK, alone, samples=3, traces=None, seed=1, progress=False).traces == found.traces[1:]
+    assert (
+        importance(engine, TASK, alone, Resampling(3, traces=None, seed=1), progress=False).traces == found.traces[1:]
+    )
     row = found.to_json()
     assert (row["n"], row["samples"], row["temperature"], row["left_out"]) == (2, 3, 1.0, [])
     assert set(row["traces"]) <= {case.id for case in some.cases}
@@ -54,14 +56,14 @@ def test_an_answer_without_room_is_left_out(engine: Engine) -> None:
     case, *_ = baseline(engine).cases
     long = engine.unit.layout.solution_text((Step("memory", "It is very, very old, " * 9),), "True")
     verdict = replace(case.verdict, trace=engine.unit.layout.parse(case.trace.question, long))
-    found = importance(engine, TASK, Baseline((replace(case, verdict=verdict),), None), samples=2, progress=False)
+    found = importance(engine, TASK, Baseline((replace(case, verdict=verdict),), None), Resampling(2), progress=False)
     assert found.left_out == (case.id,) and found.traces == ()
 
 
 def test_figures_by_type_and_by_position(engine: Engine) -> None:
     one, other, *_ = baseline(engine).cases
     steps = (StepImportance(0.5, 0.1), StepImportance(0.25, 0.2))
-    row = Importance(8, 1.0, ((one, steps), (other, steps[:1] + steps[:1]))).to_json()
+    row = Importance(Resampling(), ((one, steps), (other, steps[:1] + steps[:1]))).to_json()
     assert row["by_type"]["memory"] == {"mean": 0.5, "interval": [0.5, 0.5], "n": 2, "by_chance": 0.1}
     assert row["by_type"]["reason"]["mean"] == 0.375 and row["by_type"]["reason"]["n"] == 2
     assert [(at["position"], at["mean"]) for at in row["by_position"]] == [(1, 0.5), (2, 0.375)]

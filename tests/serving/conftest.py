@@ -61,7 +61,7 @@ def served(checkpoint: Path) -> Iterator[tuple[Server, str]]:
 
 @pytest.fixture(scope="session")
 def paged(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    """A server with a page, of a model that was trained on `UNDECIDED`."""
+    """A server with a page, which needs the token `secret`; its model was trained on `UNDECIDED`."""
     folder = trained(bases["tied"], UNDECIDED, tmp_path_factory.mktemp("paged") / "undecided")
-    with running(folder, page=Page(Guard(None, loopback=True), Library([folder]))) as both:
+    with running(folder, page=Page(Guard("secret", loopback=True), Library([folder]))) as both:
         yield both

@@ -23,7 +23,7 @@ def requested(paged: Paged, path: str, body: Any = None, **headers: str) -> tupl
     """(status, headers, text) of a response."""
     data = None if body is None else json.dumps(body).encode()
     kind = {"Content-Type": "application/json"} if data else {}
-    request = urllib.request.Request(f"{paged[1]}{path}", data, {**kind, **headers})
+    request = urllib.request.Request(f"{paged[1]}{path}", data, {**kind, "Authorization": "Bearer secret", **headers})
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, response.headers, response.read().decode()
@@ -144,8 +144,9 @@ def test_mistakes_are_told_in_words(paged: Paged, path: str, body: dict[str, Any
     assert status == 400 and message in json.loads(text)["error"]["message"]
 
 
-def test_pages_of_other_sites_are_refused_and_the_api_is_there(paged: Paged) -> None:
+def test_strangers_are_refused_and_the_api_is_there(paged: Paged) -> None:
     assert requested(paged, "/web/api/ask", {"question": QUESTION}, Origin="http://evil.example")[0] == 403
     assert requested(paged, "/v1/models", Host="evil.example")[0] == 403
     assert requested(paged, "/web/api/ask", {"question": QUESTION}, **{"Content-Type": "text/plain"})[0] == 415
-    assert requested(paged, "/v1/models")[0] == 200
+    assert requested(paged, "/web/api/ask", {"question": QUESTION}, Authorization="Bearer other")[0] == 401
+    assert requested(paged, "/v1/models", Authorization="")[0] == 200  # this server asks no key of clients

@@ -20,6 +20,8 @@ def asking(browser: Any, paged: Paged, **options: Any) -> Iterator[Any]:
     """A page on which the question was asked and answered."""
     with opened(browser, **options) as page:
         page.goto(f"{paged[1]}/web")
+        page.get_by_role("alert").get_by_text("needs its token").wait_for()
+        page.goto(f"{paged[1]}/web#token=secret")
         page.get_by_label("Question", exact=True).fill(QUESTION)
         page.keyboard.press("Enter")
         written(page, 1)
@@ -82,7 +84,7 @@ def test_a_link_and_a_file_bring_all_versions_back(browser: Any, paged: Paged, t
     with asking(browser, paged) as page:
         change(page, 0, other_city(texts(page)[0]))
         written(page, 2)
-        page.wait_for_url("**state=*")
+        page.wait_for_url("**#ask?state=*")  # and no token
         link, second = page.url, texts(page)
         with page.expect_download() as saved:
             page.get_by_role("button", name="Save as JSON").click()

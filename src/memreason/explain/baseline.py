@@ -19,6 +19,9 @@ from memreason.generation.request import Request
 from memreason.records import Solution, Trace, Verdict
 from memreason.tasks.base import TaskData
 
+SHARED = 0.4
+"""`GenerationOptions.least_shared` for an engine that continues many edited answers to the same questions."""
+
 
 @dataclass(frozen=True)
 class Case:

@@ -33,6 +33,21 @@ _SHUFFLES = 100
 
 
 @dataclass(frozen=True)
+class Resampling:
+    """How answers are drawn again."""
+
+    samples: int = 8
+    """How many from before each step, and from behind the last."""
+    temperature: float = 1.0
+    traces: int | None = 20
+    """Of how many answers, drawn by ``seed``; None: of all."""
+    seed: int = 0
+
+
+DEFAULT = Resampling()
+
+
+@dataclass(frozen=True)
 class StepImportance:
     """The distance of one step, in [0, 1], and how large it is on average if only chance makes a difference."""
 
@@ -44,8 +59,7 @@ class StepImportance:
 class Importance:
     """The importance of the steps of some traces."""
 
-    samples: int
-    temperature: float
+    resampling: Resampling
     traces: tuple[tuple[Case, tuple[StepImportance, ...]], ...]
     left_out: tuple[str, ...] = ()
     """Ids of questions whose answers leave no room to be drawn again."""
@@ -63,8 +77,8 @@ class Importance:
                 positions[at].append(importance)
         return {
             "n": len(self.traces),
-            "samples": self.samples,
-            "temperature": self.temperature,
+            "samples": self.resampling.samples,
+            "temperature": self.resampling.temperature,
             "by_type": {type_: _mean(some) for type_, some in sorted(types.items())},
             "by_position": [{"position": at, **_mean(some)} for at, some in enumerate(positions, 1)],
             "traces": {case.id: [round(step.distance, 4) for step in steps] for case, steps in self.traces},
@@ -82,23 +96,20 @@ def importance(
     engine: Engine,
     task: TaskData,
     baseline: Baseline,
-    samples: int = 8,
-    temperature: float = 1.0,
-    traces: int | None = 20,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
     progress: bool = True,
 ) -> Importance:
-    """Draw ``samples`` answers from before each step, and from behind the last, of ``traces`` of the answers (drawn by
-    ``seed``; None: all), at a ``temperature``.
+    """Draw answers from before each step, and from behind the last, of some answers of the ``baseline``.
 
     Within ``with engine:``. Raises UserError for a model whose traces cannot be continued.
     """
     check_layout(engine.unit)
     chosen = [case for case in baseline.cases if case.trace.steps]
-    if traces is not None and traces < len(chosen):
-        drawn = {*Random(seed).sample(range(len(chosen)), traces)}
+    samples, seed = resampling.samples, resampling.seed
+    if resampling.traces is not None and resampling.traces < len(chosen):
+        drawn = {*Random(seed).sample(range(len(chosen)), resampling.traces)}
         chosen = [case for at, case in enumerate(chosen) if at in drawn]
-    decoding = Decoding(temperature=temperature, n=samples, seed=seed)
+    decoding = Decoding(temperature=resampling.temperature, n=samples, seed=seed)
     begun: list[tuple[Case, list[Handle]]] = []
     left_out: list[str] = []
     with tqdm(total=0, desc="  drawing answers again", disable=not progress, unit="answer") as bar:
@@ -117,7 +128,7 @@ def importance(
         answers = [[answer_of(judge_trace(a.trace, task.answer_kind)) for a in handle.wait()] for handle in handles]
         draw = Random(f"{seed} {case.id}")
         found.append((case, tuple(_compare(*pair, draw) for pair in pairwise(answers))))
-    return Importance(samples, temperature, tuple(found), tuple(left_out))
+    return Importance(resampling, tuple(found), tuple(left_out))
 
 
 def _compare(before: Sequence[str | None], behind: Sequence[str | None], draw: Random) -> StepImportance:

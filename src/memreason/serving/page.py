@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from memreason.serving.browse.library import Library
 from memreason.serving.browse.routes import browse_router
@@ -61,6 +61,10 @@ class Page:
 
         app.include_router(browse_router(self.library))
         self.library.warm()
+
+        @app.get("/")
+        async def start() -> Response:
+            return RedirectResponse("web")
 
         @app.get("/web")
         async def index() -> Response:

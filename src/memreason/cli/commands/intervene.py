@@ -118,8 +118,8 @@ def _compared(old: tuple[str, str] | None, new: tuple[str, str] | None) -> tuple
     """(type, text) of two lines, with the words in bold in which the texts differ."""
     texts = Text(), Text()
     words = [re.findall(r"\S+\s*", line[1]) if line else [] for line in (old, new)]
-    bare = [[word.strip() for word in some] for some in words]
-    for kind, *places in SequenceMatcher(None, *bare, autojunk=False).get_opcodes():
+    first, second = ([word.strip() for word in some] for some in words)
+    for kind, *places in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
         for text, some, (start, end) in zip(texts, words, (places[:2], places[2:]), strict=True):
             text.append("".join(some[start:end]), style="" if kind == "equal" else "bold underline")
     types = [Text(line[0], style=COLOURS.get(line[0], "blue")) if line else Text() for line in (old, new)]

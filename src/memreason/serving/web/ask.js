@@ -29,10 +29,11 @@ export function create(section, { model }) {
     own.forEach((step, at) => (steps[at] = step));
     close();
     problem(null);
-    writing = new Writing();
+    const mine = (writing = new Writing());
     show();
     parts.stop.focus();
-    const version = await writing.run(path, { ...asked(), ...more }, show, problem);
+    const version = await mine.run(path, { ...asked(), ...more }, () => mine === writing && show(), problem);
+    if (mine !== writing) return; // other versions were opened meanwhile
     writing = null;
     if (version) {
       steps.forEach((known, at) => {
@@ -77,14 +78,15 @@ export function create(section, { model }) {
 
   async function replayAll() {
     const under = new AbortController();
+    const mine = { replays: true, stop: () => under.abort() };
     const found = (number, what) => {
-      checked.set(number, what);
+      if (mine === writing) checked.set(number, what);
       show();
     };
     checked = new Map();
     problem(null);
     close();
-    writing = { replays: true, stop: () => under.abort() };
+    writing = mine;
     show();
     try {
       await replay(state.versions, asked(), tree.isSame, found, under.signal);
@@ -94,7 +96,7 @@ export function create(section, { model }) {
     } catch (error) {
       problem(error);
     }
-    writing = null;
+    if (mine === writing) writing = null;
     show();
   }
 
@@ -110,7 +112,7 @@ export function create(section, { model }) {
     parts.undo.disabled = isWriting || tree.undone(state) < 0;
     parts.redo.disabled = isWriting || tree.redone(state) < 0;
     for (const button of parts.sharing.querySelectorAll("button")) button.disabled = isWriting || !version;
-    parts.goOn.hidden = isWriting || !version || version.finish === "stop";
+    parts.goOn.hidden = isWriting || !version || version.finish !== "stopped";
     parts.why.textContent = isWriting ? "" : (ENDS[version?.finish] ?? "");
     if (!state) return;
     const letter = (i) => `${String.fromCharCode(65 + i)}. `;
@@ -186,6 +188,7 @@ export function create(section, { model }) {
     const address = `#ask?state=${await tree.packed(state)}`;
     const isAnother = told === null && location.hash.includes("state="); // so that Back leads to the question before
     told = address;
+    if (section.hidden) return; // `show` will put it there
     if (isAnother) history.pushState(null, "", address);
     else history.replaceState(null, "", address);
   }
@@ -193,7 +196,7 @@ export function create(section, { model }) {
   function restore(read, source) {
     writing?.stop();
     close();
-    [state, checked] = [read, new Map()];
+    [state, checked, writing] = [read, new Map(), null];
     question.value = state.question;
     options.value = state.options.join("\n");
     constrained.checked = state.constrained;

@@ -74,6 +74,7 @@ async function start() {
     document.getElementById("model").textContent = context.model.name;
   } catch (problem) {
     fill(document.getElementById("main"), el("p.problem", { role: "alert" }, problem.message));
+    window.addEventListener("hashchange", () => location.reload()); // the token may stand there now
     return;
   }
   window.addEventListener("hashchange", route);

@@ -6,7 +6,7 @@
 import { Problem } from "./api.js";
 
 export const FORMAT = 1;
-const MOST = { versions: 1000, steps: 1000, ids: 100_000, text: 100_000 };
+const MOST = { versions: 1000, steps: 1000, ids: 100_000, text: 100_000, bytes: 20_000_000 };
 
 /** A question without an answer. */
 export function fresh(model, question, options, constrained) {
@@ -90,7 +90,15 @@ export async function unpacked(text) {
 }
 
 async function through(stream, bytes) {
-  return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer());
+  const reader = new Blob([bytes]).stream().pipeThrough(stream).getReader();
+  const chunks = [];
+  for (let size = 0; size <= MOST.bytes;) {
+    const { done, value } = await reader.read();
+    if (done) return new Uint8Array(await new Blob(chunks).arrayBuffer());
+    chunks.push(value);
+    size += value.length;
+  }
+  throw new Problem("these versions are too long for a link");
 }
 
 /** The state in a text of JSON, which can come from anywhere. Throws Problem. */
@@ -107,7 +115,7 @@ export function read(json) {
     isText(state.question) &&
     isList(state.options, 26, isText) &&
     typeof state.constrained === "boolean" &&
-    isList(state.versions, MOST.versions, isVersion) &&
+    isList(state.versions, MOST.versions, (version, at) => isVersion(version, at, state.versions.length)) &&
     state.versions.length > 0 &&
     isWithin(state.current, 0, state.versions.length);
   if (!whole) throw new Problem("something in these versions is not as it should be");
@@ -115,10 +123,10 @@ export function read(json) {
   return { format, model, question, options, constrained, versions, current };
 }
 
-function isVersion(version, at) {
+function isVersion(version, at, count) {
   return (
     isWithin(version?.parent, -1, at) &&
-    (version.next === undefined || isWithin(version.next, at + 1, MOST.versions)) &&
+    (version.next === undefined || isWithin(version.next, at + 1, count)) &&
     isText(version.what) &&
     isList(version.ids, MOST.ids, Number.isInteger) &&
     isWithin(version.given, 0, version.ids.length + 1) &&

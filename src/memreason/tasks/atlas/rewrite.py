@@ -124,9 +124,13 @@ def _type(trace: Trace, memories: Sequence[int]) -> str:
     return trace.steps[memories[-1]].type if memories else MEMORY
 
 
+def _with(fact: Fact, value: str) -> Fact:
+    return Fact(fact.relation, fact.subject, value)
+
+
 def _true(fact: Fact) -> Fact:
     value = world().lookup(fact.relation, fact.subject)
-    return fact._replace(value=value) if value and world().is_true(fact) is False else fact
+    return _with(fact, value) if value and world().is_true(fact) is False else fact
 
 
 # ---- wording ---------------------------------------------------------------------------------------
@@ -135,7 +139,7 @@ def _true(fact: Fact) -> Fact:
 def _wordings(text: str, fact: Fact) -> list[str]:
     """All wordings of a fact; that of a border names first the country that ``text`` names first."""
     if fact.relation in ("capital", "language") and fact.value.islower():  # it is in no list, so it was read folded
-        fact = fact._replace(value=fact.value.title())
+        fact = _with(fact, fact.value.title())
     if fact.relation != "border":
         return memory_wordings(fact)
     one, other = fact.subject.split(" / ")
@@ -171,7 +175,7 @@ def _combinations(
                 for i, value in zip(chosen, some, strict=True):
                     at, fact = true[i]
                     step = trace.steps[at]
-                    edits[at] = Step(step.type, _written(step.text, [fact], [fact._replace(value=value)]))
+                    edits[at] = Step(step.type, _written(step.text, [fact], [_with(fact, value)]))
                 yield edits
 
 
@@ -183,7 +187,7 @@ def _false_values(fact: Fact, question: Question, others: Sequence[Fact]) -> lis
     country = world().countries.get(fact.subject)
     unfair = {fold(language) for language in country.languages} if country and kind == "language" else set()
     distinct = dict.fromkeys(idea for idea in ideas if fold(idea) not in unfair)
-    return [value for value in distinct if world().is_true(fact._replace(value=value)) is False]
+    return [value for value in distinct if world().is_true(_with(fact, value)) is False]
 
 
 def _named(question: Question, kind: str) -> list[str]:

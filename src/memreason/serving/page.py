@@ -15,9 +15,6 @@ from memreason.serving.browse.routes import browse_router
 from memreason.serving.config import WebConfig, is_loopback
 from memreason.serving.errors import ApiError
 from memreason.serving.guard import Guard
-from memreason.serving.orders import Reader
-from memreason.serving.page_asking import add_asking
-from memreason.serving.service import Service
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -56,9 +53,8 @@ class Page:
         page = f"{api.removesuffix('/v1')}/web"
         return page if self.guard.token is None else f"{page}#token={self.guard.token}"
 
-    def add_to(self, app: FastAPI, service: Service, reader: Reader) -> None:
-        """Add the page's files and routes to an application."""
-
+    def add_to(self, app: FastAPI) -> None:
+        """Add the page's files, and the routes by which it looks at runs, to an application."""
         app.include_router(browse_router(self.library))
         self.library.warm()
 
@@ -73,8 +69,6 @@ class Page:
         @app.get("/web/{name}")
         async def file(name: str) -> Response:
             return self._file(name)
-
-        add_asking(app, service, reader)
 
     def _file(self, name: str) -> Response:
         if name not in self.files:

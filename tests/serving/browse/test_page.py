@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.browsed import atlas, explain, row, run
+from helpers.browsed import atlas, explain, row, run, write
 from helpers.browser import PHONE, browser, opened  # noqa: F401 (a fixture)
-from helpers.serving import running
+from helpers.serving import listening, running
+from helpers.tiny import SOLUTIONS
 
 from memreason.serving.browse.library import Library
 from memreason.serving.guard import Guard
 from memreason.serving.page import Page
+from memreason.serving.server import Viewer
 
 NASTY = "</script><img src=x onerror=\"document.title='seen'\">\u2028\u202egnihton\u2066 <b>bold</b>"
 
@@ -33,8 +35,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(checkpoint: Path, folder: Path) -> Iterator[str]:
-    with running(checkpoint, page=Page(Guard(None, True), Library([folder]))) as (_, address):
+def address(folder: Path) -> Iterator[str]:
+    """Of a page without a model."""
+    page = Page(Guard(None, loopback=True), Library([folder]))
+    with listening(lambda on_ready: Viewer(page, 1000, on_ready)) as (_, address):
         yield f"{address}/web"
 
 
@@ -72,7 +76,17 @@ def test_filters_figures_and_pages(browser, address: str) -> None:  # noqa: F811
         page.reload()
         chosen(page, "1 of 43 traces")
         assert page.get_by_label("Search").input_value() == "q7"
-        assert page.get_by_role("link", name="Ask this").get_attribute("href") == "#ask?q=Is+7+even%3F"
+        assert not page.get_by_role("link", name="Ask").count()
+
+
+def test_a_question_of_a_trace_can_be_asked_where_there_is_a_model(browser, checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
+    traces = write(tmp_path, row("c", SOLUTIONS[1].question.text))
+    page = Page(Guard(None, loopback=True), Library([traces]))
+    with running(checkpoint, page=page) as (_, address), opened(browser) as shown:
+        shown.goto(f"{address}/web#runs")
+        shown.get_by_role("link", name="Ask this").click()
+        shown.locator("#ask .trace .answer").wait_for()
+        assert shown.get_by_label("Question", exact=True).input_value() == SOLUTIONS[1].question.text
 
 
 def test_two_runs_stand_side_by_side_and_differences_are_marked(browser, address: str) -> None:  # noqa: F811

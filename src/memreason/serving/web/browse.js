@@ -204,7 +204,7 @@ class Browser {
 
   links(row) {
     const links = [
-      ["Ask this", asking(row)],
+      ...this.asking(row),
       ["Link to this trace", `#runs/${encodeURIComponent(this.state.run)}?${new URLSearchParams({ id: row.id })}`],
     ];
     const other = this.beside();
@@ -218,11 +218,19 @@ class Browser {
 
   pairLinks({ left }, { left: one, right: other }) {
     return [
-      ["Ask this", asking(left)],
+      ...this.asking(left),
       ...[one, other].map((name) => [
         `In ${this.runs.find((run) => run.name === name)?.label ?? name}`,
         `#runs/${encodeURIComponent(name)}?${new URLSearchParams({ id: left.id })}`,
       ]),
+    ];
+  }
+
+  /** What asks the model a question of a trace; nothing where there is no model. */
+  asking({ question, options }) {
+    if (!this.context.model.name) return [];
+    return [
+      ["Ask this", `#ask?${new URLSearchParams([["q", question], ...options.map((option) => ["option", option])])}`],
     ];
   }
 
@@ -340,11 +348,6 @@ class Browser {
 /** Facet → its values, of facet → value → count. */
 function listed(facets) {
   return Object.fromEntries(Object.entries(facets).map(([name, counts]) => [name, Object.keys(counts)]));
-}
-
-/** The address that asks the model a question of a trace. */
-function asking({ question, options }) {
-  return `#ask?${new URLSearchParams([["q", question], ...options.map((option) => ["option", option])])}`;
 }
 
 function field(title, control) {

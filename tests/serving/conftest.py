@@ -13,6 +13,7 @@ from helpers.tiny import SOLUTIONS
 from memreason.config.model import ModelConfig
 from memreason.models.build import build
 from memreason.records import MEMORY, REASON, Question, Solution, Step
+from memreason.serving.browse.library import Library
 from memreason.serving.guard import Guard
 from memreason.serving.page import Page
 from memreason.serving.server import Server
@@ -62,5 +63,5 @@ def served(checkpoint: Path) -> Iterator[tuple[Server, str]]:
 def paged(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A server with a page, which needs the token `secret`; its model was trained on `UNDECIDED`."""
     folder = trained(bases["tied"], UNDECIDED, tmp_path_factory.mktemp("paged") / "undecided")
-    with running(folder, page=Page(Guard("secret", loopback=True), (folder,))) as both:
+    with running(folder, page=Page(Guard("secret", loopback=True), Library([folder]))) as both:
         yield both

@@ -13,8 +13,11 @@ from starlette.exceptions import HTTPException
 
 from memreason.serving.errors import ApiError, invalid
 from memreason.serving.gate import Gate, respond
+from memreason.serving.guard import API
+from memreason.serving.metrics import Metrics
 from memreason.serving.orders import Order, Reader
 from memreason.serving.page import Page
+from memreason.serving.page_asking import add_asking
 from memreason.serving.parameters import ChatParameters, CompletionParameters
 from memreason.serving.replies import Envelope
 from memreason.serving.service import Service
@@ -63,7 +66,29 @@ def make_app(
         return await answered(reader.completion(body), False, request)
 
     if page:
-        page.add_to(app, service, reader)
+        page.add_to(app)
+        add_asking(app, service, reader)
+    return app
+
+
+def make_viewer(page: Page, max_request_bytes: int) -> FastAPI:
+    """The application of a page without a model: runs can be looked at, and nothing can be asked."""
+    app = FastAPI(title="memreason", openapi_url=None)
+    app.add_middleware(
+        Gate,  # type: ignore[arg-type]
+        metrics=Metrics(lambda: 0, lambda: 0),
+        refuse_new=lambda: None,
+        key=None,
+        max_bytes=max_request_bytes,
+        guard=page.guard,
+    )
+    _add_errors(app)
+    page.add_to(app)
+
+    @app.get(f"{API}model")
+    async def model() -> dict[str, None]:
+        return {"name": None}
+
     return app
 
 

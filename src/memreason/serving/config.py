@@ -79,17 +79,19 @@ class WebConfig(ServeConfig):
     """Options of `memreason web`: those of the server, and the runs that the page shows."""
 
     model_name_or_path: str = option(
-        "", "the checkpoint that answers (default: the first of the runs that is a checkpoint)"
+        "",
+        "the checkpoint that answers (default: the first of the runs that is a checkpoint; where there is "
+        "none, nothing can be asked)",
     )
     runs: list[str] = field(
         default_factory=lambda: ["runs/demo"],
-        metadata={"help": "folders of runs to look at; they can also be given without the flag"},
+        metadata={"help": "runs, evaluations or files of traces to look at; they can also be given without the flag"},
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.model_name_or_path:
-            self.model_name_or_path = next(filter(is_checkpoint, self.runs), self.runs[0])
+            self.model_name_or_path = next(filter(is_checkpoint, self.runs), "")
 
 
 def is_loopback(host: str) -> bool:

@@ -10,13 +10,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse, Response
 
-from memreason.errors import UserError
+from memreason.serving.browse.library import Library
+from memreason.serving.browse.routes import browse_router
 from memreason.serving.config import WebConfig, is_loopback
 from memreason.serving.errors import ApiError
 from memreason.serving.guard import Guard
-from memreason.serving.orders import Reader
-from memreason.serving.page_asking import add_asking
-from memreason.serving.service import Service
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -30,10 +28,10 @@ _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".
 
 @dataclass(frozen=True)
 class Page:
-    """What a server shows besides its API: the ``runs``, and its page behind ``guard``."""
+    """What a server shows besides its API: the runs in a ``library``, and its page behind ``guard``."""
 
     guard: Guard
-    runs: tuple[Path, ...] = ()
+    library: Library = field(default_factory=lambda: Library(()))
     files: dict[str, bytes] = field(default_factory=lambda: _files(), repr=False)
 
     @classmethod
@@ -43,12 +41,9 @@ class Page:
         Where other machines can come, or where clients of the API need a ``key``, the page needs a token; it is a new
         one each time.
         """
-        runs = tuple(map(Path, config.runs))
-        for run in runs:
-            if not run.is_dir():
-                raise UserError(f"run {run}: no such folder")
+        library = Library(config.runs)
         loopback = is_loopback(config.host)
-        return cls(Guard(None if loopback and not key else secrets.token_urlsafe(24), loopback), runs)
+        return cls(Guard(None if loopback and not key else secrets.token_urlsafe(24), loopback), library)
 
     def address(self, api: str) -> str:
         """The address of the page on a server whose API has the address ``api``, with the token in it.
@@ -60,8 +55,10 @@ class Page:
             page = page.replace(host, "//127.0.0.1:")
         return page if self.guard.token is None else f"{page}#token={self.guard.token}"
 
-    def add_to(self, app: FastAPI, service: Service, reader: Reader) -> None:
-        """Add the page's files and routes to an application."""
+    def add_to(self, app: FastAPI) -> None:
+        """Add the page's files, and the routes by which it looks at runs, to an application."""
+        app.include_router(browse_router(self.library))
+        self.library.warm()
 
         @app.get("/")
         async def start() -> Response:
@@ -74,8 +71,6 @@ class Page:
         @app.get("/web/{name}")
         async def file(name: str) -> Response:
             return self._file(name)
-
-        add_asking(app, service, reader)
 
     def _file(self, name: str) -> Response:
         if name not in self.files:

@@ -21,7 +21,19 @@ from memreason.cli.commands import (
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND
     for module in (
-        tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, web, score,
+        tasks,
+        label,
+        step_types,
+        train,
+        evaluate,
+        explain,
+        ask,
+        intervene,
+        attention,
+        export,
+        serve,
+        web,
+        score,
         benchmark,
     )  # fmt: skip
 }

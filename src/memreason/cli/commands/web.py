@@ -13,6 +13,7 @@ takes nothing from other places.
 examples:
   memreason web runs/demo                                  # http://127.0.0.1:8000/web
   memreason web runs/demo runs/plain --port 9000           # the first answers; both can be looked at
+  memreason web runs/demo/evaluation scored/traces.jsonl   # no checkpoint: they can be looked at
   MEMREASON_API_KEY=… memreason web runs/demo --host 0.0.0.0
 """
 

@@ -24,8 +24,8 @@ function route() {
   if (rest !== null) history.replaceState(null, "", `#${rest}`);
   const [place, query] = split(location.hash.slice(1), "?");
   const [name, path] = split(place, "/");
-  const view = name in create ? name : "ask";
-  for (const other of Object.keys(create)) document.getElementById(other).hidden = other !== view;
+  const view = name in create ? name : Object.keys(create)[0];
+  for (const other of ["ask", "runs"]) document.getElementById(other).hidden = other !== view;
   for (const link of document.querySelectorAll("nav [data-view]")) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -61,6 +61,13 @@ function pressed(event) {
   found[2]();
 }
 
+/** Without a model, nothing can be asked. */
+function onlyRuns() {
+  delete create.ask;
+  common.splice(0, 1);
+  document.querySelector('nav [data-view="ask"]').remove();
+}
+
 async function start() {
   document.getElementById("keys").addEventListener("click", shortcuts);
   document.querySelector(".skip").addEventListener("click", (event) => {
@@ -77,6 +84,7 @@ async function start() {
     window.addEventListener("hashchange", () => location.reload()); // the token may stand there now
     return;
   }
+  if (context.model.name === null) onlyRuns();
   window.addEventListener("hashchange", route);
   document.addEventListener("keydown", pressed);
   route();

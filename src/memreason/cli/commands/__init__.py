@@ -30,11 +30,11 @@ COMMANDS: dict[str, Command] = {
         ask,
         intervene,
         attention,
+        web,
         export,
         serve,
-        web,
         score,
         benchmark,
-    )  # fmt: skip
+    )
 }
 """Name → command, in the order in which the help lists them."""

@@ -10,8 +10,9 @@ import memreason
 from memreason import Reasoner, load
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
+from memreason.generation.decoding import Decoding
 from memreason.models.build import build
-from memreason.records import Question, Trace
+from memreason.records import Question, Step, Trace
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,16 @@ def test_options_become_part_of_the_question(reasoner: Reasoner) -> None:
 def test_a_stream_adds_up_to_the_answer(reasoner: Reasoner) -> None:
     pieces = list(reasoner.stream("Is Rome old?"))
     assert "".join(pieces) == reasoner.answer("Is Rome old?").text and all(pieces)
+
+
+def test_a_changed_step_stays_and_what_follows_is_written_anew(reasoner: Reasoner) -> None:
+    trace = reasoner.answer("Is Rome old?")
+    other = reasoner.intervene(trace, {0: Step("memory", "Rome is old.")})
+    assert other.steps[0] == Step("memory", "Rome is old.") and other.ids
+    again = reasoner.intervene(other, insert={1: [Step("reason", "So it is.")]})
+    assert again.steps[:2] == (other.steps[0], Step("reason", "So it is."))
+    with pytest.raises(UserError, match="give n=1"):
+        reasoner.intervene(trace, {0: "Rome is old."}, decoding=Decoding(n=2))
 
 
 def test_a_question_over_several_lines_is_asked_as_one(reasoner: Reasoner) -> None:

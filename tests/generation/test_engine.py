@@ -104,6 +104,26 @@ def test_an_answer_that_has_ended_is_not_read_again_where_it_is_continued(unit: 
     assert read[0] < 10  # one that goes on in its own place, beside one that gets a copy
 
 
+def test_a_lower_share_of_a_prompt_can_be_copied(unit: ModelUnit) -> None:
+    read: list[int] = []
+    prompt = len(unit.layout.encode_prompt(unit.tokenizer, LONG))
+    steps = [(Step("memory", f"{city}."),) for city in ("Rome", "Lyon")]
+    requests = [Request(LONG, steps=some, decoding=Decoding(max_new_tokens=1)) for some in steps]
+    found: list[tuple[int, set[str]]] = []
+    hook = unit.model.get_input_embeddings().register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].numel()))
+    try:
+        for share in (0.99, 0.99, 0.3):  # in the first pass of all, the model is tried out
+            with Engine(unit, GenerationOptions(least_shared=share)) as engine:
+                read.clear()
+                handles = [engine.submit(request) for request in requests]
+                engine.run()
+                found.append((sum(read), {handle.wait()[0].trace.text for handle in handles}))
+    finally:
+        hook.remove()
+    (_, first), (whole, second), (less, third) = found
+    assert first == second == third and whole - less >= prompt
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_log_probabilities_are_those_of_a_plain_pass(units: dict[str, ModelUnit], backend: str) -> None:
     decoding = Decoding(temperature=0.7, seed=5, logprobs=True, top_logprobs=3)

@@ -284,6 +284,7 @@ class Engine:
                     len(self._again) + unit.manifest.model_max_length,
                     DraftTokens(unit.layout, unit.tokenizer),
                     batches.shared[1] if batches.shared else None,
+                    options.least_shared,
                 )
                 try:
                     scheduler.prove(self._arrived[0].prompt if self._arrived else [unit.end_id], self._any_rank)

@@ -6,17 +6,35 @@ from memreason.cli.commands import (
     attention,
     benchmark,
     evaluate,
+    explain,
     export,
+    intervene,
     label,
     score,
     serve,
     step_types,
     tasks,
     train,
+    web,
 )
 
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND
-    for module in (tasks, label, step_types, train, evaluate, ask, attention, export, serve, score, benchmark)
+    for module in (
+        tasks,
+        label,
+        step_types,
+        train,
+        evaluate,
+        explain,
+        ask,
+        intervene,
+        attention,
+        web,
+        export,
+        serve,
+        score,
+        benchmark,
+    )
 }
 """Name → command, in the order in which the help lists them."""

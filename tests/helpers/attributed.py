@@ -7,7 +7,8 @@ import torch
 from helpers.tiny import SOLUTIONS
 from helpers.units import config
 
-from memreason.explain.attention.base import ANSWER, QUESTION, START, Attribution, Span
+from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.shares import ANSWER, QUESTION, START, Span
 from memreason.explain.attention.text import Text
 from memreason.models.build import build
 from memreason.models.unit import ModelUnit
@@ -53,7 +54,19 @@ def long_attribution(steps: int, each: int) -> Attribution:
     step_map = np.tril(np.ones((parts, parts), np.float32))
     step_map /= step_map.sum(1, keepdims=True)
     kinds = tuple(span.type for span in spans for _ in range(span.start, span.end))
+    maps, by_kind = np.stack([np.stack([step_map] * 3)] * 2), np.random.default_rng(1).random((2, 3, 2), np.float32)
+    mass = {MEMORY: 0.6, REASON: 0.4}
     return Attribution(
-        "attention", "long", ("token",) * count, kinds, tuple(spans), step_map, {MEMORY: 0.6, REASON: 0.4}, (0, 1),
-        np.stack([np.stack([step_map] * 3)] * 2), np.random.default_rng(1).random((2, 3, 2), np.float32), (1, 2), weights,
-    )  # fmt: skip
+        "attention",
+        "long",
+        ("token",) * count,
+        kinds,
+        tuple(spans),
+        step_map,
+        mass,
+        (0, 1),
+        maps,
+        by_kind,
+        (1, 2),
+        weights,
+    )

@@ -43,8 +43,8 @@ def attention_weights(
 
     ``seen`` (texts or 1, tokens, length) bool says which keys each query sees; a query that sees none gets NaN. Scores
     are limited to ±``softcap`` by tanh (Gemma 2, arXiv 2408.00118, section 2). ``sinks`` (heads,) are the scores of one
-    more key for each head, whose value is zero (GPT-OSS). A block has at most ``at_once`` weights (default: `_AT_ONCE`), if a single query of
-    each text does not have more.
+    more key for each head, whose value is zero (GPT-OSS). A block has at most ``at_once`` weights (default:
+    `_AT_ONCE`), if a single query of each text does not have more.
     """
     texts, heads, tokens, _ = query.shape
     groups, length = keys.shape[1:3]

@@ -29,7 +29,9 @@ def test_a_question_is_answered_and_what_was_read_is_drawn(
     assert main(["attention", str(checkpoint), question, "--layer", "1", "--head", "2", "--output", str(tmp_path)]) == 0
     page = capsys.readouterr().out
     assert "by kind of token" in page and "question" in page and "MB (computed)" in page
-    assert {"attribution.npz", "head.png", "head.svg", "steps.png", "steps.svg"} <= {one.name for one in tmp_path.iterdir()}
+    assert {"attribution.npz", "head.png", "head.svg", "steps.png", "steps.svg"} <= {
+        one.name for one in tmp_path.iterdir()
+    }
     assert Attribution.load(tmp_path / "attribution.npz").head == (1, 2)
 
 

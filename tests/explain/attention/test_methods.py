@@ -24,7 +24,7 @@ def test_each_method_is_applied_to_all_traces_and_the_unit_is_as_before(bases: d
         assert {one.method for one in found} == {method}
         assert found[0].to_json() == found[4].to_json() != found[1].to_json()
     assert all(torch.equal(one, before[name]) for name, one in unit.model.state_dict().items())
-    with pytest.raises(UserError, match="method 'rolout'.*did you mean rollout"):
+    with pytest.raises(UserError, match=r"method 'rolout'.*did you mean rollout"):
         attribute(unit, traces, "rolout")
 
 

@@ -57,5 +57,5 @@ def test_an_empty_or_too_long_trace_is_refused(bases: dict[str, Path]) -> None:
     question = trace_of(unit).question
     with pytest.raises(UserError, match="q0: nothing was generated"):
         text_of(unit, Trace(question, "", (), None, False, True, ids=()))
-    with pytest.raises(UserError, match="q0 has .* tokens, and 512 is the most"):
+    with pytest.raises(UserError, match=r"q0 has .* tokens, and 512 is the most"):
         text_of(unit, trace_of(unit, times=40))

@@ -95,7 +95,7 @@ def test_of_a_model_with_state_spaces_only_the_layers_that_attend_are_seen(tmp_p
 def test_a_model_without_attention_is_refused_with_a_reason(tmp_path: Path) -> None:
     make(BY_NAME["mamba"], tmp_path)
     model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
-    with pytest.raises(UserError, match="no attention weights.*state spaces.*grad_x_input"):
+    with pytest.raises(UserError, match=r"no attention weights.*state spaces.*grad_x_input"):
         watch(model, TEXT, lambda: None, lambda: Everything(TEXT))
 
 

@@ -66,8 +66,8 @@ def print_looked(console: Console, looked: Looked) -> None:
     if looked.memory:
         show(
             console,
-            f"memory beside a plain pass: at most {looked.memory.peak / 1e6:.0f} MB (computed); "
-            f"all weights at once would be {looked.memory.all_weights / 1e6:.0f} MB",
+            f"memory beside a plain pass: at most {looked.memory.peak / 1e6:.1f} MB (computed); "
+            f"all weights at once would be {looked.memory.all_weights / 1e6:.1f} MB",
             soft_wrap=True,
         )
     for file in looked.files:

@@ -3,15 +3,17 @@ and each part has its name beside its colour."""
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from memreason.errors import UserError, plain
-from memreason.explain.attention.base import ANSWER, PREFIX, QUESTION, START, Attribution, Span
+from memreason.explain.attention.shares import ANSWER, PREFIX, QUESTION, START, Shares, Span
 from memreason.records import MEMORY, REASON
 from memreason.runtime.files import replace_file
 
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
 
 HEAD, STEPS, HEADS = "head", "steps", "heads"
 """The pictures: tokens × tokens of one head, steps × steps, and layers × heads."""
-COLOURS = {MEMORY: "#0072B2", REASON: "#E69F00", ANSWER: "#009E73", QUESTION: "#999999", PREFIX: "#CC79A7", START: "#000000"}
+COLOURS = {
+    MEMORY: "#0072B2",
+    REASON: "#E69F00",
+    ANSWER: "#009E73",
+    QUESTION: "#999999",
+    PREFIX: "#CC79A7",
+    START: "#000000",
+}
 _MORE = ("#D55E00", "#56B4E9", "#F0E442", "#7F7F7F")
 """The colours of Okabe and Ito."""
 _SHADES = "Blues"
@@ -31,33 +40,31 @@ _NUMBERS = 16
 """Up to so many parts, the map of steps has numbers in its cells."""
 
 
-def draw(attribution: Attribution, what: str | None = None) -> Figure:
+def draw(found: Shares, what: str | None = None) -> Figure:
     """One of the pictures; by default, that of the head, where there is one, or else of the steps.
 
     Raises UserError where the attribution does not have what is to be drawn."""
-    what = what or (HEAD if attribution.head else STEPS)
+    what = what or (HEAD if found.head else STEPS)
     if what == STEPS:
-        bars = np.isnan(attribution.step_map).any(1).sum() > 1
-        return _bars(attribution) if bars else _steps(attribution)
-    if what == HEAD and attribution.head is not None and attribution.token_map is not None:
-        return _head(attribution, attribution.head, attribution.token_map)
-    if what == HEADS and attribution.heads():
-        return _heads(attribution)
+        bars = np.isnan(found.step_map).any(1).sum() > 1
+        return _bars(found) if bars else _steps(found)
+    if what == HEAD and found.head is not None and found.token_map is not None:
+        return _head(found, found.head, found.token_map)
+    if what == HEADS and found.heads():
+        return _heads(found)
     raise UserError(
-        f"picture {what!r}: this attribution by {attribution.method} has none; `head` needs a layer and a head, and "
+        f"picture {what!r}: this attribution by {found.method} has none; `head` needs a layer and a head, and "
         "`heads` the method attention and a trace with memory steps"
     )
 
 
-def save(attribution: Attribution, path: Path, what: str | None = None) -> None:
+def save(found: Shares, path: Path, what: str | None = None) -> None:
     """Write a picture, whose kind its name says: ``.png``, ``.svg`` or ``.pdf``. Raises UserError as `draw`."""
-    import io
-
     from matplotlib import rc_context
 
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise UserError(f"{path}: a picture is a .png, .svg or .pdf file; name one of these")
-    figure, file = draw(attribution, what), io.BytesIO()
+    figure, file = draw(found, what), io.BytesIO()
     dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
     with warnings.catch_warnings(), rc_context({"svg.hashsalt": "memreason"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands in its place
@@ -68,11 +75,11 @@ def save(attribution: Attribution, path: Path, what: str | None = None) -> None:
 # ---- pictures ------------------------------------------------------------------------------------------
 
 
-def _head(attribution: Attribution, head: tuple[int, int], weights: np.ndarray) -> Figure:
+def _head(found: Shares, head: tuple[int, int], weights: np.ndarray) -> Figure:
     figure, axes = _figure(f"Layer {head[0]}, head {head[1]}: what each token (row) reads")
     _map(figure, axes, weights, "weight")
-    _mark_spans(axes, attribution.spans)
-    tokens = [plain(token).replace("\n", "⏎").strip() or "␣" for token in attribution.tokens]
+    _mark_spans(axes, found.spans)
+    tokens = [plain(token).replace("\n", "⏎").strip() or "␣" for token in found.tokens]
     tokens = [token if len(token) <= 14 else f"{token[:13]}…" for token in tokens]
     if len(tokens) * (_SMALL + 0.8) <= _SIDE * 72:
         axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=_SMALL, parse_math=False)
@@ -85,35 +92,35 @@ def _head(attribution: Attribution, head: tuple[int, int], weights: np.ndarray) 
     return figure
 
 
-def _steps(attribution: Attribution) -> Figure:
-    names = [_name(span) for span in attribution.spans]
+def _steps(found: Shares) -> Figure:
+    names = [_name(span) for span in found.spans]
     side = min(_SIDE, 0.6 + 0.45 * len(names))
-    figure, axes = _figure(f"What each step (row) takes from each, in % ({attribution.method})", side)
-    shares = np.where(np.isnan(attribution.step_map), 0, attribution.step_map)
+    figure, axes = _figure(f"What each step (row) takes from each, in % ({found.method})", side)
+    shares = np.where(np.isnan(found.step_map), 0, found.step_map)
     _map(figure, axes, shares, "share")
     size = min(_FONT, side * 72 / len(names) * 0.9)
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(range(len(names)), names, fontsize=size, parse_math=False)
-    for span, x, y in zip(attribution.spans, axes.get_xticklabels(), axes.get_yticklabels(), strict=True):
+    for span, x, y in zip(found.spans, axes.get_xticklabels(), axes.get_yticklabels(), strict=True):
         x.set_color(_dark(span.type))
         y.set_color(_dark(span.type))
     axes.tick_params(length=2)
     if len(names) <= _NUMBERS:
-        for row, column in zip(*np.tril_indices(len(names)), strict=True):
+        for column, row in combinations_with_replacement(range(len(names)), 2):
             share = shares[row, column]
             ink = "white" if share > shares.max() * 0.35 else "black"
             axes.text(column, row, f"{share * 100:.0f}", ha="center", va="center", fontsize=_FONT - 1, color=ink)
     return figure
 
 
-def _bars(attribution: Attribution) -> Figure:
+def _bars(found: Shares) -> Figure:
     from matplotlib.figure import Figure
 
-    row = attribution.step_map[~np.isnan(attribution.step_map).any(1)][-1]
+    row = found.step_map[~np.isnan(found.step_map).any(1)][-1]
     figure = Figure(figsize=(6.4, 1.2 + 0.24 * len(row)), layout="constrained")
     axes = figure.subplots()
-    names = [_name(span) for span in attribution.spans]
-    axes.barh(range(len(row)), row * 100, color=[_colour(span.type) for span in attribution.spans])
+    names = [_name(span) for span in found.spans]
+    axes.barh(range(len(row)), row * 100, color=[_colour(span.type) for span in found.spans])
     axes.set_yticks(range(len(row)), names, fontsize=_FONT, parse_math=False)
     for place, share in enumerate(row):
         axes.text(share * 100, place, f" {share * 100:.0f}", va="center", fontsize=_FONT)
@@ -121,29 +128,29 @@ def _bars(attribution: Attribution) -> Figure:
     axes.tick_params(labelsize=_FONT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("share, in %", fontsize=_FONT)
-    axes.set_title(f"What the answer takes from each step ({attribution.method})", loc="left", fontsize=_FONT + 1)
+    axes.set_title(f"What the answer takes from each step ({found.method})", loc="left", fontsize=_FONT + 1)
     return figure
 
 
-def _heads(attribution: Attribution) -> Figure:
+def _heads(found: Shares) -> Figure:
     from matplotlib.figure import Figure
 
-    assert attribution.by_kind is not None
-    mass = attribution.by_kind[..., list(attribution.mass).index(MEMORY)]
+    assert found.by_kind is not None
+    mass = found.by_kind[..., list(found.mass).index(MEMORY)]
     side = min(_SIDE, 0.22 * max(mass.shape) + 1)
     figure = Figure(figsize=(max(3.2, side * mass.shape[1] / max(mass.shape)) + 2.4, side + 1), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(mass, cmap=_SHADES, vmin=0, vmax=max(float(np.nanmax(mass)), 1e-6), aspect="auto")
     _colour_bar(figure, axes, image, "mass on memory tokens")
     places = range(0, len(mass), max(1, -(-len(mass) // 16)))
-    axes.set_yticks(places, [str(attribution.layers[place]) for place in places], fontsize=_FONT)
+    axes.set_yticks(places, [str(found.layers[place]) for place in places], fontsize=_FONT)
     axes.set_xticks(range(0, mass.shape[1], max(1, -(-mass.shape[1] // 16))))
     axes.tick_params(labelsize=_FONT, length=2)
     axes.set_xlabel("head", fontsize=_FONT)
     axes.set_ylabel("layer", fontsize=_FONT)
-    for rank, (layer, head, _) in enumerate(attribution.heads(), 1):
+    for rank, (layer, head, _) in enumerate(found.heads(), 1):
         axes.text(
-            head, attribution.layers.index(layer), str(rank), ha="center", va="center", fontsize=_FONT - 1.5,
+            head, found.layers.index(layer), str(rank), ha="center", va="center", fontsize=_FONT - 1.5,
             bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "black", "lw": 0.6},
         )  # fmt: skip
     axes.set_title("Which heads read memory most (1 to 5)", loc="left", fontsize=_FONT + 1)
@@ -181,6 +188,8 @@ def _colour_bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:
 
 def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
     """Lines between the parts, their colours along the top and the right side, and their names beyond these."""
+    from matplotlib.patches import Rectangle
+
     count = spans[-1].end
     for span in spans[1:]:
         axes.axhline(span.start - 0.5, color="0.8", lw=min(0.25, 6 / len(spans)))
@@ -190,19 +199,17 @@ def _mark_spans(axes: Axes, spans: Sequence[Span]) -> None:
     band, gap = 4 * unit, 10 * unit
     for span in spans:
         colour, size = _colour(span.type), span.end - span.start
-        box = {"facecolor": colour, "edgecolor": "white", "lw": 0.3, "clip_on": False}
-        from matplotlib.patches import Rectangle
-
+        box: dict[str, Any] = {"facecolor": colour, "edgecolor": "white", "lw": 0.3, "clip_on": False}
         axes.add_patch(Rectangle((span.start - 0.5, -0.5 - 1.5 * band), size, band, **box))
         axes.add_patch(Rectangle((count - 0.5 + band / 2, span.start - 0.5), band, size, **box))
     for number in shown:
         span, place = spans[number], places[number]
         middle, ink = (span.start + span.end - 1) / 2, _dark(span.type)
-        line = {"color": ink, "lw": 0.4, "clip_on": False}
+        line: dict[str, Any] = {"color": ink, "lw": 0.4, "clip_on": False}
         near, far = 1.5 * band, 1.5 * band + gap
         axes.plot([middle, place], [-0.5 - near, -0.5 - far], **line)
         axes.plot([count - 0.5 + near, count - 0.5 + far], [middle, place], **line)
-        name = {"fontsize": _FONT, "color": ink, "parse_math": False}
+        name: dict[str, Any] = {"fontsize": _FONT, "color": ink, "parse_math": False}
         axes.text(place, -0.5 - far - unit, _name(span), rotation=90, ha="center", va="bottom", **name)
         axes.text(count - 0.5 + far + unit, place, _name(span), va="center", **name)
     axes.set_xlim(-0.5, count - 0.5)
@@ -243,6 +250,7 @@ def _colour(type_: str) -> str:
 
 def _dark(type_: str) -> str:
     """The colour of a type, dark enough for letters on white."""
-    from matplotlib.colors import to_rgb
+    from matplotlib.colors import to_hex, to_rgb
 
-    return "#%02x%02x%02x" % tuple(int(255 * part * 0.7) for part in to_rgb(_colour(type_)))
+    red, green, blue = to_rgb(_colour(type_))
+    return to_hex((red * 0.7, green * 0.7, blue * 0.7))

@@ -14,16 +14,15 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from memreason.errors import UserError
-from memreason.explain.attention.base import Attribution, Head
+from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.shares import Head
 from memreason.explain.attention.text import Text
 from memreason.explain.attention.watch import Caches
 from memreason.generation.agreement import forget_lengths
 from memreason.kernels.patching import replaced
 
 
-def grad_x_input(
-    model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
-) -> Attribution:
+def grad_x_input(model: PreTrainedModel, text: Text, cache: Caches, head: Head = None) -> Attribution:
     """Gradient × input (Shrikumar et al. 2016, arXiv 1605.01713): for each token, the product of its embedding and the
     gradient by it of the log-probability of the answer's own tokens, summed over the dimensions.
 

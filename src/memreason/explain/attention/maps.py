@@ -11,7 +11,8 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from memreason.errors import UserError
-from memreason.explain.attention.base import MOST_MEMORY, SINK, Attribution, Head
+from memreason.explain.attention.base import Attribution
+from memreason.explain.attention.shares import MOST_MEMORY, SINK, Head
 from memreason.explain.attention.text import Text
 from memreason.explain.attention.watch import Caches, watch
 
@@ -31,7 +32,16 @@ def attention(model: PreTrainedModel, text: Text, cache: Caches, head: Head = No
         kinds, by_kind = [*kinds, SINK], np.concatenate([by_kind, left], -1)
     mass = dict(zip(kinds, by_kind[there].mean(0).tolist(), strict=True))
     found = Attribution(
-        "attention", text.trace_id, text.tokens, text.kinds, text.spans, maps[there].mean(0), mass, layers, maps, by_kind
+        "attention",
+        text.trace_id,
+        text.tokens,
+        text.kinds,
+        text.spans,
+        maps[there].mean(0),
+        mass,
+        layers,
+        maps,
+        by_kind,
     )
     if head == MOST_MEMORY:
         head = next(((layer, number) for layer, number, _ in found.heads(most=1)), None)
@@ -53,17 +63,13 @@ def rollout(model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
     return _rolled_out(model, text, cache, head, "rollout")
 
 
-def rollout_past_start(
-    model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
-) -> Attribution:
+def rollout_past_start(model: PreTrainedModel, text: Text, cache: Caches, head: Head = None) -> Attribution:
     """`rollout`, but what a token gives to the first token, or to a sink, it keeps. Most models give the first token
     what they have no use for, so that in deep ones plain rollout ends there with all its mass."""
     return _rolled_out(model, text, cache, head, "rollout_past_start")
 
 
-def _rolled_out(
-    model: PreTrainedModel, text: Text, cache: Caches, head: Head, method: str
-) -> Attribution:
+def _rolled_out(model: PreTrainedModel, text: Text, cache: Caches, head: Head, method: str) -> Attribution:
     if head is not None:
         raise UserError("--layer, --head: rollout is over all layers and heads; leave them out")
     start = text.before if method == "rollout_past_start" else None
@@ -88,8 +94,8 @@ def _index(head: tuple[int, int], layers: tuple[int, ...], heads: int) -> int:
 
 
 class _Parts:
-    """Which tokens are added up. ``columns`` (tokens, spans + kinds): 1 where a token is of a span, and where it is of a
-    kind. ``rows`` (spans + 1, tokens) makes means over the tokens of each span, and in the last row over the readers.
+    """Which tokens are added up. ``columns`` (tokens, spans + kinds): 1 where a token is of a span, and where it is of
+    a kind. ``rows`` (spans + 1, tokens) makes means over the tokens of each span, and in the last row over the readers.
     """
 
     def __init__(self, text: Text, device: torch.device):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 AT_ONCE = 1 << 19
 """Most weights in a block of rows, if a single row of a group of heads does not have more."""
 _COPIES = 8

@@ -10,9 +10,10 @@ from transformers import PreTrainedModel
 
 from memreason.config.fields import check_choice
 from memreason.errors import UserError
-from memreason.explain.attention.base import Attribution, Head
+from memreason.explain.attention.base import Attribution
 from memreason.explain.attention.gradients import grad_x_input
 from memreason.explain.attention.maps import attention, rollout, rollout_past_start
+from memreason.explain.attention.shares import Head
 from memreason.explain.attention.text import Text, text_of
 from memreason.explain.attention.watch import Caches
 from memreason.kernels.prepacked_linear import packed_weights
@@ -25,9 +26,7 @@ from memreason.runtime.cpu_threads import considerate
 class Method(Protocol):
     """A way to attribute. ``model`` is merged, and in evaluation mode."""
 
-    def __call__(
-        self, model: PreTrainedModel, text: Text, cache: Caches, head: Head = None
-    ) -> Attribution:
+    def __call__(self, model: PreTrainedModel, text: Text, cache: Caches, head: Head = None) -> Attribution:
         """Apply it to one text."""
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from memreason.errors import UserError, did_you_mean
 from memreason.evaluation.files import read_traces
-from memreason.explain.attention.base import MOST_MEMORY, Attribution, Head
+from memreason.explain.attention.base import Attribution
 from memreason.explain.attention.config import AttentionConfig
 from memreason.explain.attention.figure import HEAD, HEADS, STEPS
 from memreason.explain.attention.memory import Memory, memory
 from memreason.explain.attention.methods import attribute
+from memreason.explain.attention.shares import MOST_MEMORY, Head
 from memreason.models.unit import ModelUnit
 from memreason.reasoner import load
 from memreason.records import Trace

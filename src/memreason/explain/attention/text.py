@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from memreason.errors import UserError
-from memreason.explain.attention.base import ANSWER, EXAMPLES, OTHER, PREFIX, QUESTION, START, Span
+from memreason.explain.attention.shares import ANSWER, EXAMPLES, OTHER, PREFIX, QUESTION, START, Span
 from memreason.generation.edit import ids_of
 from memreason.generation.step_logprobs import step_lines
 from memreason.models.unit import ModelUnit
@@ -58,7 +58,9 @@ def text_of(unit: ModelUnit, trace: Trace, examples: Sequence[Solution] = ()) ->
     most = unit.model.config.get_text_config().max_position_embeddings
     ids = (*prompt, *written)
     if most and before + len(ids) > most:
-        raise UserError(f"trace {trace.question.id} has {before + len(ids)} tokens, and {most} is the most of this model")
+        raise UserError(
+            f"trace {trace.question.id} has {before + len(ids)} tokens, and {most} is the most of this model"
+        )
     opened = len(prompt) - (0 if layout.words else len(layout.prefix))
     lines = [PREFIX] * before + [START] + [EXAMPLES] * (len(prompt) - len(alone))
     places: list[tuple[str, int]] = [(name, -1) for name in lines]

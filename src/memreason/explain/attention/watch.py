@@ -44,14 +44,14 @@ class Observer(Protocol):
 
 Caches = Callable[[], DynamicCache | None]
 """Makes the trained keys and values before the text (a pass adds to them); None where there are none."""
-O = TypeVar("O", bound=Observer)
+Seeing = TypeVar("Seeing", bound=Observer)
 Run = Callable[[PreTrainedModel, Text, DynamicCache | None, Observer], tuple[torch.Tensor, list[int]]]
 """Runs the text: (hidden state (size,) of the last token, number of the layer for each time that it attended)."""
 
 
 def watch(
-    model: PreTrainedModel, text: Text, cache: Caches, observer: Callable[[], O]
-) -> tuple[O, tuple[int, ...]]:
+    model: PreTrainedModel, text: Text, cache: Caches, observer: Callable[[], Seeing]
+) -> tuple[Seeing, tuple[int, ...]]:
     """An observer that has seen all weights, and the numbers of the layers that attend, in order.
 
     Raises UserError where the model has no attention weights, or does not give them.
@@ -191,9 +191,7 @@ def _as_given(
                 if weights.shape[0] != 1 or weights.shape[2:] != (len(ids), text.before + rows.stop):
                     raise Unsupported(f"weights of the shape {tuple(weights.shape)}")
                 later = len(text.ids) - rows.stop
-                observer.see(
-                    number, slice(0, weights.shape[1]), rows, functional.pad(weights[0].float(), (0, later))
-                )
+                observer.see(number, slice(0, weights.shape[1]), rows, functional.pad(weights[0].float(), (0, later)))
                 observer.end(number, rows)
     return out[0][0, -1], layers
 

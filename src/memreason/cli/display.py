@@ -162,8 +162,8 @@ def print_agreement(console: Console, judge: str, agreement: Agreement | None) -
         how = "the exact one" if exact else "how far it can be trusted was not measured"
         show(console, f"judge of the steps: {judge}; {how}", soft_wrap=True)
         return
-    table = Table(box=None, padding=(0, 1), title_justify="left")
-    table.title = f"judge of the steps: {judge}; how it finds false steps, beside the exact judge, on {agreement.on}"
+    show(console, f"judge of the steps: {judge}; how it finds false ones, measured on {agreement.on}:", soft_wrap=True)
+    table = Table(box=None, padding=(0, 1))
     for heading in ("steps", "n", "precision", "recall", "kappa", "unverifiable"):
         table.add_column(heading, justify="left" if heading == "steps" else "right")
     for kind, of_kind in agreement.kinds.items():

@@ -274,8 +274,8 @@ class ScoreResult:
     """How far that judge agrees with the exact one; left out for the exact one, and where this was not measured."""
 
     def to_json(self) -> dict[str, Any]:
-        """{"format", "overall", "splits", "unmatched", "missing", "repeated", "without_answer_line", "marked"?, "judge"?,
-        "agreement"?}."""
+        """{"format", "overall", "splits", "unmatched", "missing", "repeated", "without_answer_line", and, if they are
+        there, "marked", "judge", "agreement"}."""
         row: dict[str, Any] = {
             "format": FORMAT,
             **_by_split(self.overall, self.splits),
@@ -286,11 +286,8 @@ class ScoreResult:
         }
         if self.marked:
             row["marked"] = asdict(self.marked) | {"differing": list(self.marked.differing)}
-        if self.judge:
-            row["judge"] = self.judge
-        if self.agreement:
-            row["agreement"] = self.agreement.to_json()
-        return row
+        judged = {"judge": self.judge, "agreement": self.agreement and self.agreement.to_json()}
+        return row | {name: value for name, value in judged.items() if value}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
@@ -305,8 +302,8 @@ class ScoreResult:
                 known = _known(Marks, row["marked"])
                 marked = Marks(**known | {"differing": tuple(known["differing"])})
             agreement = Agreement.from_json(row["agreement"]) if "agreement" in row else None
-            judged = {"marked": marked, "judge": row.get("judge"), "agreement": agreement}
-            return cls(Metrics.from_json(row["overall"]), _splits(row["splits"]), **accounts, **judged)
+            overall, splits = Metrics.from_json(row["overall"]), _splits(row["splits"])
+            return cls(overall, splits, **accounts, marked=marked, judge=row.get("judge"), agreement=agreement)
 
 
 Result = EvaluationResult | RunResult | ScoreResult

@@ -123,8 +123,8 @@ def score_task(
         truths = (by_id[trace.question.id] for trace in traces)
         split_of = (trace.question.split for trace in traces)
         overall, splits = write_traces(folder, verdicts, truths, split_of, layout)
-        judged = {"judge": judge[0] if judge else None, "agreement": agreement}
-        result = ScoreResult(overall, splits, len(unmatched), **_account(verdicts, marks, solutions), **judged)
+        account = _account(verdicts, marks, solutions) | {"judge": judge[0] if judge else None, "agreement": agreement}
+        result = ScoreResult(overall, splits, len(unmatched), **account)
         write_result(folder, result)
         write_jsonl(folder / UNMATCHED, (u._asdict() for u in unmatched))
     except OSError as error:

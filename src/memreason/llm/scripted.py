@@ -22,7 +22,10 @@ _FORM = re.compile(r'\{"(facts|steps|answer)"')
 
 
 def scripted_reply(messages: list[Message] | tuple[Message, ...], form: str | None = None) -> str:
-    """The agent's reply, JSON. ``form`` is plan, solution, facts, answer or judgement; if None, it is read from the prompt."""
+    """The agent's reply, JSON.
+
+    ``form`` is plan, solution, facts, answer or judgement; if None, it is read from the prompt.
+    """
     system, user = messages[0]["content"], messages[1]["content"]
     if form is None:
         named = _FORM.search(system)

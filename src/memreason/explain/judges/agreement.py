@@ -56,10 +56,13 @@ def _kappa(counts: Counter[tuple[bool, bool | None]]) -> float | None:
     if not n:
         return None
     same = (table[True, True] + table[False, False]) / n
-    by_chance = sum(
-        sum(table[value, said] for said in (True, False)) * sum(table[truth, value] for truth in (True, False))
-        for value in (True, False)
-    ) / n**2
+    by_chance = (
+        sum(
+            sum(table[value, said] for said in (True, False)) * sum(table[truth, value] for truth in (True, False))
+            for value in (True, False)
+        )
+        / n**2
+    )
     return (same - by_chance) / (1 - by_chance) if by_chance < 1 else None
 
 

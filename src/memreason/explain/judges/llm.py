@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,10 @@ draws a conclusion from the question and the steps before it.
 
 For each step say what it does, and whether it holds:
 - a fact is "true" or "false" as far as you know the world, whatever the other steps say;
-- a conclusion is "true" if it follows from the question and the steps before it, taken as they stand, even where these \
-are false; it is "false" if it does not follow from them;
+- a conclusion is "true" if it follows from the question and the steps before it, taken as they stand, even where \
+these are false; it is "false" if it does not follow from them;
 - "unknown" if you cannot tell.
-The answer is "true" if it is what the steps conclude, whether that is right or not, and "false" if it is something else.
+The answer is "true" if it is what the steps conclude, whether that is right or not, and "false" if it is another one.
 
 Reply with one JSON object and nothing else, with one entry for each step, in order:
 {"steps": [{"says": "fact", "verdict": "true"}, {"says": "conclusion", "verdict": "false"}], "answer": "true"}"""
@@ -72,6 +73,19 @@ def messages_of(trace: Trace) -> tuple[Message, ...]:
     steps = "\n".join(f"{number}. {step.text}" for number, step in enumerate(trace.steps, 1)) or "(none)"
     user = f"{question}\n\nSteps:\n{steps}\n\nAnswer: {trace.answer or '(none)'}"
     return {"role": "system", "content": SYSTEM}, {"role": "user", "content": user}
+
+
+@dataclass
+class _Settings:
+    """What opens a client (`ClientSettings`). A local model answers a few requests at a time, as fast as it can."""
+
+    timeout: float
+    retries: int
+    concurrency: int | None
+    structured: str
+    batch_size: int = 8
+    dtype: str = "auto"
+    device: str = "auto"
 
 
 class LlmJudge:
@@ -98,11 +112,16 @@ class LlmJudge:
 
     async def _judge_all(self, traces: Sequence[Trace]) -> list[Judgement]:
         config, name = self._config, str(self._config.judge_llm)
-        client, price = open_client(ModelAddress(name, config.base_url, config.api_key_env, config.price), self.meter, config)
+        address = ModelAddress(name, config.base_url, config.api_key_env, config.price)
+        settings = _Settings(config.timeout, config.retries, config.concurrency, config.structured)
+        client, price = open_client(address, self.meter, settings)
         path = Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"
         gate = asyncio.Semaphore(config.concurrency)
         failures: list[RequestFailed] = []
-        with closing(RequestCache(path)) as cache, tqdm(total=len(traces), desc=f"judging with {name}", unit="trace") as bar:
+        with (
+            closing(RequestCache(path)) as cache,
+            tqdm(total=len(traces), desc=f"judging with {name}", unit="trace") as bar,
+        ):
             manner = "" if config.structured == "auto" else f" {config.structured}"
             model = PaidModel(client, name, price, cache, self.meter, self._run, "judge", manner)
 
@@ -134,7 +153,7 @@ class LlmJudge:
 
     def _read(self, trace: Trace, reply: Reply | None) -> Judgement:
         """What the reply says; all unverifiable where there is none, or where it is not in the form asked for."""
-        unknown: list[Kind | None] = [None] * len(trace.steps)
+        unknown = (None,) * len(trace.steps)
         try:
             if reply is None:
                 raise Problem("request_failed")
@@ -146,5 +165,5 @@ class LlmJudge:
             truths = [VERDICTS[entry["verdict"]] for entry in entries]
             answer = VERDICTS[row["answer"]] if trace.answer is not None else None
         except (Problem, KeyError, TypeError):
-            return coarse_judgement(trace, self._kind, [*unknown, None], unknown)
+            return coarse_judgement(trace, self._kind, (*unknown, None), unknown)
         return coarse_judgement(trace, self._kind, [*truths, answer], kinds)

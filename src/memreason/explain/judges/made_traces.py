@@ -20,8 +20,8 @@ from memreason.tasks.atlas.judge import Stated
 from memreason.tasks.atlas.wording import read_question, say, write_memory, write_reason
 from memreason.tasks.base import TaskData
 
-SEED = 11
-"""Of the questions, the wording and what is made false; other questions than those of any usual run."""
+SEED = 13
+"""Of the questions, the wording and what is made false; neither a usual one nor one that thresholds were chosen on (11, 12)."""
 COUNTRIES = 60
 LAYOUT = PlanningTokens(1, 1, (MEMORY, REASON))
 
@@ -53,15 +53,16 @@ def false_fact(fact: Fact, rng: Random, named: Collection[str | None] = ()) -> F
     """The fact with another value of its kind, which is not true; where it can be, one of those ``named``."""
     if fact.relation in ("border", "hemisphere"):
         pair = ("yes", "no") if fact.relation == "border" else ("north", "south")
-        return fact._replace(value=pair[fact.value == pair[0]])
+        return Fact(fact.relation, fact.subject, pair[fact.value == pair[0]])
     if fact.relation in NUMBERS:
         values = {rounded(round(int(fact.value) * factor)) or "10" for factor in (0.2, 0.5, 2, 5)}
         fitting = {name for name in named if name and name.isdigit()}
     else:
         values = {getattr(world().countries[name], fact.relation) for name in world().asked[:COUNTRIES]} - {""}
         fitting = values.intersection(named)
-    false = [v for v in sorted(fitting) or sorted(values) if world().is_true(fact._replace(value=v)) is False]
-    return fact._replace(value=rng.choice(false or sorted(values - {fact.value})))
+    false = [Fact(fact.relation, fact.subject, value) for value in sorted(values | fitting)]
+    false = [one for one in false if world().is_true(one) is False]
+    return rng.choice([one for one in false if one.value in fitting] or false)
 
 
 def _trace(solution: Solution, rng: Random) -> Trace:

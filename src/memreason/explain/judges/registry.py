@@ -56,8 +56,8 @@ def _atlas(config: JudgeConfig, task: TaskData) -> Judge:
 
     if task.judge is None:
         raise UserError(
-            f"--judge atlas: the facts of {task.name} are in no table, so it has no exact judge; use --judge reference, "
-            "facts or llm"
+            f"--judge atlas: the facts of {task.name} are in no table, so it has no exact judge; use --judge "
+            "reference, facts or llm"
         )
     return ExactJudge(task.judge)
 

@@ -83,7 +83,7 @@ def test_a_second_call_needs_no_model(run: Path, explanation: Explanation, tmp_p
 
 
 def test_fewer_questions_and_parts(run: Path, explanation: Explanation, tmp_path: Path) -> None:
-    asked = ExplainConfig(str(run), parts=["attribution"], num_test=2, output_dir=str(tmp_path / "out"))
+    asked = ExplainConfig(str(run), parts=["attribution"], num_test=2, attention=0, output_dir=str(tmp_path / "out"))
     found = explain(asked, progress=False).explanation
     assert found["run"]["regenerated"] == 2
     assert found["interventions"] is found["importance"] is found["attention"] is None

@@ -17,10 +17,8 @@ from memreason.cli.commands import (
     train,
 )
 
-COMMANDS: dict[str, Command] = {
-    module.COMMAND.name: module.COMMAND
-    for module in (
-        tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, score, benchmark,
-    )  # fmt: skip
-}
+_IN_ORDER = (
+    tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, score, benchmark,
+)  # fmt: skip
+COMMANDS: dict[str, Command] = {module.COMMAND.name: module.COMMAND for module in _IN_ORDER}
 """Name → command, in the order in which the help lists them."""

@@ -53,6 +53,7 @@ def test_the_recorded_answers_are_repeated_and_the_control_changes_nothing(expla
     control = explanation["interventions"]["no_edit"]
     assert control["n"] == len(SOLUTIONS) and control["changed"] == 0
     assert explanation["notes"] == []
+    assert explanation["sentences"][2].startswith("With its memories corrected the model would answer")
 
 
 def test_every_trace_has_what_was_found_about_it(explanation: Explanation) -> None:

@@ -15,10 +15,26 @@ from memreason.cli.commands import (
     step_types,
     tasks,
     train,
+    web,
 )
 
-_IN_ORDER = (
-    tasks, label, step_types, train, evaluate, explain, ask, intervene, attention, export, serve, score, benchmark,
-)  # fmt: skip
-COMMANDS: dict[str, Command] = {module.COMMAND.name: module.COMMAND for module in _IN_ORDER}
+COMMANDS: dict[str, Command] = {
+    module.COMMAND.name: module.COMMAND
+    for module in (
+        tasks,
+        label,
+        step_types,
+        train,
+        evaluate,
+        explain,
+        ask,
+        intervene,
+        attention,
+        web,
+        export,
+        serve,
+        score,
+        benchmark,
+    )
+}
 """Name → command, in the order in which the help lists them."""

@@ -126,6 +126,7 @@ class Browser {
       this.state = { run: path, parameters };
       this.empty.replaceChildren();
       this.body.hidden = !this.runs.length;
+      this.fillChoices();
       if (this.runs.length) await (this.get("with") ? this.compare(signal) : this.read(signal));
     } catch (problem) {
       if (problem.name === "AbortError") return;
@@ -170,7 +171,6 @@ class Browser {
       get(place, { split: wanted.split }, signal),
       get(`${place}/traces`, wanted, signal),
     ]);
-    this.fillChoices();
     this.version = found.version;
     this.figures(`${run} ${wanted.split} ${found.version}`, () => figures(summary, wanted.split, this.counted));
     const counted = (name, value) => found.facets[name][value] ?? 0;
@@ -191,7 +191,6 @@ class Browser {
       ...Object.fromEntries(names.map((name) => [name, this.get(name)])),
     };
     const found = await get("compare", wanted, signal);
-    this.fillChoices();
     this.version = found.version;
     this.figures(`${run} with ${wanted.right} ${found.version}`, () => compared(found, this.counted));
     this.filters(PAIR_FACETS, { ...found.facets, change: found.figures.n ? Object.keys(CHANGES) : [] }, called);

@@ -138,6 +138,8 @@ def test_odd_traces_can_be_edited_too(units: dict[str, ModelUnit]) -> None:
         typed.layout.encode_steps(typed.tokenizer, [Step("memory", "A"), OTHER])
     )
     assert edit(typed, written(typed), {}).ids == ()
+    bare = written(typed, "<prefix_0> A\n<prefix_0><reason_0><reason_1> B\nThe answer is: no")
+    assert told(typed, edit(typed, bare, {0: "C", 1: "D"}).ids) == " C\n<prefix_0><reason_0><reason_1> D\n<prefix_0>"
     empty = written(none, "")
     assert edit(none, empty, insert={0: [Step("step", "A")]}).ids == tuple(none.tokenizer.encode("A\n"))
     joined = none.tokenizer.encode("A.", add_special_tokens=False)

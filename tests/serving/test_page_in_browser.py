@@ -19,8 +19,6 @@ MEMORY = "The capital of France is {}."
 def asking(browser: Any, paged: Paged, **options: Any) -> Iterator[Any]:
     """A page on which the question was asked and answered."""
     with opened(browser, **options) as page:
-        page.goto(f"{paged[1]}/web")
-        page.get_by_role("alert").get_by_text("needs its token").wait_for()
         page.goto(f"{paged[1]}/web#token=secret")
         page.get_by_label("Question", exact=True).fill(QUESTION)
         page.keyboard.press("Enter")
@@ -107,7 +105,13 @@ def test_a_link_and_a_file_bring_all_versions_back(browser: Any, paged: Paged, t
 
 
 def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Paged) -> None:
-    with asking(browser, paged) as page:
+    with opened(browser) as page:
+        page.goto(f"{paged[1]}/web")
+        page.get_by_role("alert").get_by_text("needs its token").wait_for()
+        page.goto(f"{paged[1]}/web#token=secret")
+        page.get_by_label("Question", exact=True).fill(QUESTION)
+        page.get_by_role("button", name="Ask").click()
+        written(page, 1)
         first = texts(page)
         with held(paged[0].service.engine):
             page.locator("button.text").first.click()

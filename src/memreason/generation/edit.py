@@ -22,7 +22,7 @@ from memreason.generation.step_logprobs import step_lines
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import EACH_STEP, FRONT
 from memreason.planning_tokens.names import ANSWER
-from memreason.records import Question, Solution, Step, Trace
+from memreason.records import PLAIN, Question, Solution, Step, Trace
 
 GREEDY = Decoding()
 Edit = Step | str | None
@@ -112,7 +112,7 @@ def edit(
     for at in range(places[0], places[-1] + 1):
         written.add(*insert.get(at, ()))
         if at in edits and (new := _step(edits[at], steps[at])) != steps[at]:
-            written.add(*([new] if new else []))
+            written.add(*([new] if new else []), own=steps[at].type)
         elif at in edits or at < places[-1]:
             written.keep(at)
     last = places[-1]
@@ -139,14 +139,20 @@ class _Written:
         self._unchanged = True
         if whole:
             self._open(whole)
-        self.add(*lines.trace.steps[whole:start])
+        for step in lines.trace.steps[whole:start]:
+            self.add(step, own=step.type)
 
-    def add(self, *steps: Step) -> None:
-        """Write new steps."""
-        if steps:
-            unit = self._lines.unit
-            self.ids += unit.layout.encode_steps(unit.tokenizer, steps, before=len(self.steps))
-            self.steps += steps
+    def add(self, *steps: Step, own: str | None = None) -> None:
+        """Write new steps. ``own`` is the type that the model gave the line; one that the layout does not know has no
+        tokens."""
+        unit = self._lines.unit
+        layout, known = unit.layout, unit.layout.known_types
+        for step in steps:
+            as_it_was = step.type == own and step.type not in known and known != (PLAIN,)
+            marked = Step(known[0], step.text) if as_it_was else step
+            ids = layout.encode_steps(unit.tokenizer, [marked], before=len(self.steps))
+            self.ids += ids[len(_encoded(unit, layout.special(known[0]))) :] if as_it_was else ids
+            self.steps.append(step)
             self._unchanged = False
 
     def keep(self, at: int) -> None:
@@ -154,7 +160,8 @@ class _Written:
         lines, first = self._lines, not self.steps
         own = lines.own(at)
         if own is None or (first != (at == 0) and lines.unit.layout.placement == FRONT):  # the first is written apart
-            self.add(lines.trace.steps[at])
+            step = lines.trace.steps[at]
+            self.add(step, own=step.type)
             return
         self.ids += own
         self.steps.append(lines.trace.steps[at])

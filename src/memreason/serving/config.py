@@ -14,6 +14,8 @@ from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 KEY_VARIABLE = "MEMREASON_API_KEY"
 """Environment variable with the key that clients must send; where it is not set, none is asked for."""
+ANY_ADDRESS = ("0.0.0.0", "::")
+"""Hosts that mean all addresses of this machine."""
 KINDS = ("auto", *get_args(AnswerKind))
 
 

@@ -51,6 +51,8 @@ class Page:
         The token stands behind a #, so that browsers keep it to themselves: it is in no request, and in no log.
         """
         page = f"{api.removesuffix('/v1')}/web"
+        for host in ("//0.0.0.0:", "//[::]:"):  # no browser opens these everywhere
+            page = page.replace(host, "//127.0.0.1:")
         return page if self.guard.token is None else f"{page}#token={self.guard.token}"
 
     def add_to(self, app: FastAPI) -> None:

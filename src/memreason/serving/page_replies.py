@@ -39,6 +39,9 @@ class PageWriter:
         self._live = LiveTrace(self.reader.unit.layout, self._given)
         self._pieces = TextPieces(self.reader.unit.tokenizer)
         self._live.add("")
+        layout, steps = self.reader.unit.layout, self._live.now.steps
+        whole = len(layout.read(self._live.whole_lines).steps)
+        self._begun = whole if whole < len(steps) else None  # a step whose beginning is given
 
     def add(self, token: Token) -> None:
         """Take a token."""
@@ -61,12 +64,16 @@ class PageWriter:
     def _means(self) -> tuple[float | None, ...]:
         """The mean log-probabilities of the steps that are whole."""
         layout, text_of = self.reader.unit.layout, self.texts.__getitem__
-        return step_logprobs(layout, text_of, self._live.whole_lines, self._given, self._tokens)[:-1]
+        return self._known(step_logprobs(layout, text_of, self._live.whole_lines, self._given, self._tokens)[:-1])
+
+    def _known(self, means: tuple[float | None, ...]) -> tuple[float | None, ...]:
+        """Without that of a step of which only the end was generated: it says nothing of the whole."""
+        return tuple(None if i == self._begun else mean for i, mean in enumerate(means))
 
     def end(self, answer: Answer) -> Json:
         """The answer as a whole: the page can do without all that came before."""
         trace = answer.trace
-        means = trace.step_logprobs or ()
+        means = self._known(trace.step_logprobs or ())
         return {
             "ids": list(trace.ids or ()),
             "steps": steps_of(trace.steps, means),

@@ -51,14 +51,26 @@ class Rewriter(Protocol):
         """The text of a step that draws this conclusion; None where there is none, or it cannot be written."""
 
 
+class StatedFact(NamedTuple):
+    """A fact that a sentence states, in words: the ``value`` of what is called ``name`` ("the currency of Kenya").
+
+    ``true`` is the true value, and ``holds`` says whether ``value`` is; both are None where that is not known.
+    """
+
+    name: str
+    value: str
+    true: str | None
+    holds: bool | None
+
+
 @dataclass(frozen=True)
 class TaskData:
     """A loaded dataset: its splits and how to score it.
 
     ``splits`` maps train, validation and test (or test_seen and test_unseen) to Solutions.
     ``notes`` say in plain words which faults were found while loading, and what was done about each.
-    ``judge`` checks a trace step by step, and ``rewriter`` changes the facts in it, if they are in a table; else both
-    are None.
+    ``judge`` checks a trace step by step, ``rewriter`` changes the facts in it, and ``stated_facts`` reads the facts
+    that a sentence states, true or false, if they are in a table; else these are None.
     """
 
     name: str
@@ -67,6 +79,7 @@ class TaskData:
     notes: tuple[str, ...] = ()
     judge: Callable[[Trace], Judgement] | None = None
     rewriter: Rewriter | None = None
+    stated_facts: Callable[[str], Sequence[StatedFact]] | None = None
 
     @property
     def test_splits(self) -> list[str]:

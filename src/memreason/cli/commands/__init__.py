@@ -3,8 +3,10 @@
 from memreason.cli.command import Command
 from memreason.cli.commands import (
     ask,
+    attention,
     benchmark,
     evaluate,
+    explain,
     export,
     intervene,
     label,
@@ -18,6 +20,21 @@ from memreason.cli.commands import (
 
 COMMANDS: dict[str, Command] = {
     module.COMMAND.name: module.COMMAND
-    for module in (tasks, label, step_types, train, evaluate, ask, intervene, export, serve, web, score, benchmark)
+    for module in (
+        tasks,
+        label,
+        step_types,
+        train,
+        evaluate,
+        explain,
+        ask,
+        intervene,
+        attention,
+        web,
+        export,
+        serve,
+        score,
+        benchmark,
+    )
 }
 """Name → command, in the order in which the help lists them."""

@@ -20,7 +20,7 @@ examples:
 
 def run(argv: Sequence[str]) -> int:
     """Serve the page until a signal comes."""
-    from memreason.serving.config import WebConfig
+    from memreason.serving.config import ANY_ADDRESS, WebConfig
 
     (config,) = COMMAND.parse((WebConfig,), argv)
     quiet_transformers()
@@ -29,11 +29,9 @@ def run(argv: Sequence[str]) -> int:
     console = open_console()
 
     def ready(address: str) -> None:
-        everywhere = next((host for host in ("//0.0.0.0:", "//[::]:") if host in address), None)
-        here = address.replace(everywhere, "//127.0.0.1:") if everywhere else address
-        show(console, f"open {here}", soft_wrap=True)  # so that it can be copied
-        if everywhere:
-            show(console, "from other machines: with the name of this machine instead of 127.0.0.1")
+        show(console, f"open {address}", soft_wrap=True)  # so that it can be copied
+        if config.host in ANY_ADDRESS:
+            show(console, "on another machine: with the name of this one instead of 127.0.0.1")
         show(console, "Ctrl-C ends it after the answers under way; a second one ends it at once")
 
     return serve(config, ready)

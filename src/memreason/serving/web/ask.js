@@ -163,6 +163,7 @@ export function create(section, { model }) {
     if (error?.name === "AbortError") return;
     parts.problem.hidden = !error;
     parts.problem.textContent = error?.message ?? "";
+    if (error) parts.problem.scrollIntoView({ block: "nearest" });
   }
 
   function note(text) {

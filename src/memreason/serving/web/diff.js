@@ -3,7 +3,7 @@
 const ROOM = 250_000; // pairs of words that are compared at most
 const GAP = 0.62; // what it costs to have no partner; two steps are partners where more than this differs in neither
 
-/** [{kind: "same" | "added" | "removed", text}], which put together give both texts. */
+/** [{kind: "same" | "added" | "removed", text}], which put together give both texts, white space aside. */
 export function words(before, after) {
   const [a, b] = [split(before), split(after)];
   if (before === after) return [{ kind: "same", text: after }];
@@ -20,7 +20,7 @@ export function words(before, after) {
   };
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
-    if (i < a.length && j < b.length && a[i] === b[j]) put("same", b[(i++, j++)]);
+    if (i < a.length && j < b.length && isSame(a[i], b[j])) put("same", b[(i++, j++)]);
     else if (i < a.length && (j === b.length || table[i + 1][j] >= table[i][j + 1])) put("removed", a[i++]);
     else put("added", b[j++]);
   }
@@ -63,11 +63,13 @@ function common(a, b) {
   const table = Array.from({ length: a.length + 1 }, () => new Uint32Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {
-      table[i][j] = a[i] === b[j] ? table[i + 1][j + 1] + 1 : Math.max(table[i + 1][j], table[i][j + 1]);
+      table[i][j] = isSame(a[i], b[j]) ? table[i + 1][j + 1] + 1 : Math.max(table[i + 1][j], table[i][j + 1]);
     }
   }
   return table;
 }
+
+const isSame = (word, other) => word.trimEnd() === other.trimEnd();
 
 /** Words with the white space behind them, and punctuation by itself. */
 function split(text) {

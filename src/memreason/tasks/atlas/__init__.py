@@ -14,6 +14,7 @@ from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.judge import facts_of, judge
 from memreason.tasks.atlas.rewrite import AtlasRewriter
 from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
+from memreason.tasks.atlas.stated import stated_facts
 from memreason.tasks.base import TaskData
 
 __all__ = ["build", "facts_of", "judge", "load"]
@@ -73,6 +74,7 @@ def build(
         },
         judge=judge,
         rewriter=AtlasRewriter(),
+        stated_facts=stated_facts,
     )
 
 

@@ -46,7 +46,7 @@ class AtlasRewriter:
             stated = facts_of(known)
             gold = [step for step in solution.steps if step.type == MEMORY]
             missing = [Step(_type(trace, memories), step.text) for step in gold if facts_of([step])[0] not in stated]
-        return Changes(edits, {_behind(memories): missing} if missing else {})
+        return Changes(_with_the_others(trace, memories, edits), {_behind(memories): missing} if missing else {})
 
     def corrupted(self, trace: Trace) -> Changes | str:
         """Another value of its kind for each true one, chosen so that the rule then concludes something else. Where it
@@ -64,8 +64,8 @@ class AtlasRewriter:
             first = first or edits
             known = [edits.get(at) or trace.steps[at] for at in self.memories(trace)]
             if self.follows(trace.question, known) not in (None, before):
-                return Changes(edits)
-        return Changes(first)
+                return Changes(_with_the_others(trace, self.memories(trace), edits))
+        return Changes(_with_the_others(trace, self.memories(trace), first))
 
     def paraphrased(self, trace: Trace) -> Changes | str:
         """Another of the dataset's wordings for each fact."""
@@ -76,7 +76,9 @@ class AtlasRewriter:
             ways = [way for way in _wordings(step.text, facts[0]) if fold(way) != fold(step.text)]
             if len(facts) == 1 and _sayable(facts[0]):
                 edits[at] = Step(step.type, Random(f"{trace.question.id} {at}").choice(ways))
-        return Changes(edits) if edits else "no step states a fact in words that are known"
+        if not edits:
+            return "no step states a fact in words that are known"
+        return Changes(_with_the_others(trace, self.memories(trace), edits))
 
     def irrelevant(self, trace: Trace) -> Changes | str:
         """A true fact about a country that neither the question nor the trace names, and with a value that is not named
@@ -117,6 +119,11 @@ def _conclusion(question: Question, steps: Sequence[Step]) -> tuple[Asked, Concl
 def _behind(memories: Sequence[int]) -> int:
     """The place behind the last memory."""
     return memories[-1] + 1 if memories else 0
+
+
+def _with_the_others(trace: Trace, memories: Sequence[int], edits: dict[int, Step | None]) -> dict[int, Step | None]:
+    """The edits, and the other memories as they are: else the model would recall those behind the last edit anew."""
+    return {at: edits.get(at, trace.steps[at]) for at in memories} if edits else {}
 
 
 def _type(trace: Trace, memories: Sequence[int]) -> str:

@@ -131,6 +131,7 @@ class Browser {
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.shown = "";
+      this.version = this.versionIn(this.runs); // until the files are others, it stays so
       fill(this.empty, el("p.problem", { role: "alert" }, problem.message));
       for (const node of [this.top, this.facets, this.chosen, this.list, this.pager]) node.replaceChildren();
     }
@@ -327,14 +328,18 @@ class Browser {
     this.go({ page: String(page) });
   }
 
+  /** The version of what is looked at, in a list of runs. */
+  versionIn(runs) {
+    const wanted = [this.state.run, this.get("with")].filter(Boolean);
+    return wanted.map((name) => runs.find((run) => run.name === name)?.version).join(" ");
+  }
+
   /** Show the lists anew where their files have changed. */
   async look() {
     if (this.section.hidden || document.hidden || !this.runs.length) return;
     try {
       const { runs } = await get("runs");
-      const wanted = [this.state.run, this.get("with")].filter(Boolean);
-      const version = wanted.map((name) => runs.find((run) => run.name === name)?.version).join(" ");
-      if (version !== this.version || runs.length !== this.runs.length) {
+      if (this.versionIn(runs) !== this.version || runs.length !== this.runs.length) {
         await this.show(this.state.run, this.state.parameters);
         announce("The files have changed; they were read again.");
       }

@@ -8,13 +8,13 @@ const MOST_FACTS = 8;
 /** The figures of a run. `link(changes)` gives the address of the list with these filters. */
 export function figures(run, split, link) {
   const { splits, overall, errors, right, families } = run.figures;
-  const within = split ? [" in ", inert(split)] : "";
+  const within = () => (split ? [" in ", inert(split)] : "");
   return el("div.figures", {}, [
     el("div.stack", {}, [
       panel("Accuracy", accuracies(splits, overall, link)),
       run.judged
         ? panel(
-            ["What went wrong", within],
+            ["What went wrong", within()],
             counts("cause", errors, link) ?? el("p.note", {}, "No answer is wrong."),
             run.first_fault
               ? el(
@@ -33,7 +33,7 @@ export function figures(run, split, link) {
           ),
       run.explanation ? null : panel("Explanation", unexplained(run)),
     ]),
-    Object.keys(families).length ? panel(["By kind of question", within], byFamily(families, link)) : null,
+    Object.keys(families).length ? panel(["By kind of question", within()], byFamily(families, link)) : null,
     run.explanation ? explanation(run, link) : null,
   ]);
 }

@@ -99,6 +99,9 @@ class Metrics:
         for name, value in rates.items():
             if not all(0 <= rate <= 1 for rate in (value if name in _INTERVALS else [value])):  # not a number is not
                 raise ValueError(f"{name} is {shown(value)}, and not in [0, 1]")
+        for name in ("steps", "errors_by_cause", "grounds", "kinds"):
+            if any(count < 0 for count in (getattr(metrics, name) or {}).values()):
+                raise ValueError(f"{name} is {shown(getattr(metrics, name))}, with a negative number")
         if not metrics.judged and any(name in rates for name in _JUDGED):
             raise KeyError("errors_by_cause")
         return metrics

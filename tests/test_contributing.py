@@ -22,7 +22,7 @@ def test_each_example_works(tmp_path: Path) -> None:
         if named := re.fullmatch(r"# (src/\S+\.py)(?:, (in|before) (\w+))?", first):
             insert(tmp_path / named[1], named[2], named[3], rest)
         elif kind == "json":
-            (tmp_path / "riddles.jsonl").write_text(block)
+            (tmp_path / ("answers.json" if block.startswith("[") else "riddles.jsonl")).write_text(block)
         elif kind == "python":
             run(tmp_path, "-c", block)
         else:

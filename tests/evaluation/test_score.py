@@ -248,3 +248,26 @@ def test_the_command_prints_for_people_and_with_json_for_scripts(tmp_path, quest
     assert "1 of 1" in capsys.readouterr().out
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out/metrics.json").read_text())
+
+
+def test_a_judge_of_the_steps_is_named_with_how_far_it_can_be_trusted(tmp_path, questions, capsys):
+    facts, texts = tmp_path / "facts.jsonl", tmp_path / "texts.json"
+    facts.write_text('{"statement": "A fact.", "true": false}\n')
+    texts.write_text(json.dumps([{"generated_text": foreign(SHORT, "False")}]))
+    command = ["score", "--dataset", "strategyqa", "--data_path", str(questions), "--generations", str(texts)]
+    assert main([*command, "--facts", str(facts), "--measure_judge", "20"]) == 0
+    assert "judge of the steps: facts" in capsys.readouterr().out
+    result = read_result(ScoreResult, tmp_path / "texts-score" / "metrics.json")
+    assert result.overall.errors_by_cause == {"false_memory": 1}
+    assert (result.judge, result.agreement.traces) == ("facts", 20)
+    assert ScoreResult.from_json(result.to_json()) == result
+
+
+def test_a_judge_that_stops_leaves_nothing_and_says_so(tmp_path, questions, capsys):
+    texts = tmp_path / "texts.json"
+    texts.write_text(json.dumps([{"generated_text": foreign(text, "False")} for text in (SHORT, LAST)]))
+    command = ["score", "--dataset", "strategyqa", "--data_path", str(questions), "--generations", str(texts)]
+    command += ["--judge_llm", "scripted", "--max_requests", "1", "--measure_judge", "0"]
+    assert main([*command, "--request_cache", str(tmp_path / "c.sqlite")]) == 3
+    assert "--max_requests 1 reached" in capsys.readouterr().err
+    assert not (tmp_path / "texts-score").exists()

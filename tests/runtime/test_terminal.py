@@ -22,6 +22,7 @@ from memreason.cli.display import print_comparison, print_metrics, print_score, 
 from memreason.cli.task_table import print_task
 from memreason.errors import LONGEST, UserError, plain
 from memreason.evaluation.judge import judge_traces
+from memreason.evaluation.judged_by import Agreement, OfKind
 from memreason.evaluation.metrics import compute_metrics
 from memreason.evaluation.results import EvaluationResult, Marks, RunResult, ScoreResult, TrainingAccount
 from memreason.records import Question, Solution, Step
@@ -158,7 +159,9 @@ def of_metrics(console: Console, _: Path) -> None:
     evaluation = EvaluationResult(metrics, {HOSTILE: metrics}, HOSTILE)
     print_comparison(console, RunResult(evaluation, evaluation, None, TrainingAccount(1, 2)))
     marks = Marks(n=2, correct=1, agree=1, differing=(HOSTILE,))
-    print_score(console, ScoreResult(metrics, {HOSTILE: metrics}, 1, (HOSTILE,), {HOSTILE: 2}, (HOSTILE,), marks))
+    agreement = Agreement(HOSTILE, HOSTILE, 1, {HOSTILE: OfKind(1, 0, None, None, None, {})})
+    account = (1, (HOSTILE,), {HOSTILE: 2}, (HOSTILE,), marks, HOSTILE, agreement)
+    print_score(console, ScoreResult(metrics, {HOSTILE: metrics}, *account))
 
 
 def of_solutions(console: Console, _: Path) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.results import Metrics, RunResult, ScoreResult
 from memreason.records import MEMORY, REASON, Question, Solution, Verdict, lettered
 from memreason.runtime.terminal import show
@@ -135,8 +136,11 @@ def _rate_with_interval(metrics: Metrics) -> str:
 
 
 def print_score(console: Console, result: ScoreResult) -> None:
-    """Print the metrics, and below them texts without a question, questions without a text, and differing marks."""
+    """Print the metrics, and below them how far to trust the judge, texts without a question, questions without a text,
+    and differing marks."""
     print_metrics(console, result.overall)
+    if result.judge:
+        print_agreement(console, result.judge, result.agreement)
     if marked := result.marked:
         agreeing = f"{marked.agree} of its marks agree with ours{_names('; not', marked.differing)}"
         show(console, f"the file marks {marked.correct} of {marked.n} correct; {agreeing}", soft_wrap=True)
@@ -149,6 +153,24 @@ def print_score(console: Console, result: ScoreResult) -> None:
     ]
     for note in filter(None, notes):
         show(console, note, style="yellow", soft_wrap=True)
+
+
+def print_agreement(console: Console, judge: str, agreement: Agreement | None) -> None:
+    """Print how far the judge agrees with the exact one, or that this is not known."""
+    if agreement is None:
+        exact = judge == "atlas"
+        how = "the exact one" if exact else "how far it can be trusted was not measured"
+        show(console, f"judge of the steps: {judge}; {how}", soft_wrap=True)
+        return
+    show(console, f"judge of the steps: {judge}; how it finds false ones, measured on {agreement.on}:", soft_wrap=True)
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("steps", "n", "precision", "recall", "kappa", "unverifiable"):
+        table.add_column(heading, justify="left" if heading == "steps" else "right")
+    for kind, of_kind in agreement.kinds.items():
+        kappa = "–" if of_kind.kappa is None else f"{of_kind.kappa:.2f}"
+        rates = (_percent(of_kind.precision), _percent(of_kind.recall), kappa, _percent(of_kind.unverifiable))
+        table.add_row(kind, str(of_kind.n), *rates)
+    show(console, table)
 
 
 def _names(what: str, ids: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from memreason.errors import UserError
+from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.older_formats import evaluation_of_format_1, run_of_format_1, score_of_format_1
 from memreason.runtime.reading import check_fields, read_object, reading, shown
 
@@ -270,9 +271,14 @@ class ScoreResult:
     """Ids of questions whose text has no answer line; an id appears once for each such text."""
     marked: Marks | None = None
     """How the marks in the file agree with the verdicts; left out if it has none."""
+    judge: str | None = None
+    """Name of the judge (`--judge`) that read the steps; left out where none was named."""
+    agreement: Agreement | None = None
+    """How far that judge agrees with the exact one; left out for the exact one, and where this was not measured."""
 
     def to_json(self) -> dict[str, Any]:
-        """{"format", "overall", "splits", "unmatched", "missing", "repeated", "without_answer_line", "marked"?}."""
+        """{"format", "overall", "splits", "unmatched", "missing", "repeated", "without_answer_line", and, if they are
+        there, "marked", "judge", "agreement"}."""
         row: dict[str, Any] = {
             "format": FORMAT,
             **_by_split(self.overall, self.splits),
@@ -283,7 +289,8 @@ class ScoreResult:
         }
         if self.marked:
             row["marked"] = asdict(self.marked) | {"differing": list(self.marked.differing)}
-        return row
+        judged = {"judge": self.judge, "agreement": self.agreement and self.agreement.to_json()}
+        return row | {name: value for name, value in judged.items() if value}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any], where: object = "metrics.json") -> Self:
@@ -297,7 +304,9 @@ class ScoreResult:
             if "marked" in row:
                 known = _known(Marks, row["marked"])
                 marked = Marks(**known | {"differing": tuple(known["differing"])})
-            return cls(Metrics.from_json(row["overall"]), _splits(row["splits"]), **accounts, marked=marked)
+            agreement = Agreement.from_json(row["agreement"]) if "agreement" in row else None
+            overall, splits = Metrics.from_json(row["overall"]), _splits(row["splits"])
+            return cls(overall, splits, **accounts, marked=marked, judge=row.get("judge"), agreement=agreement)
 
 
 Result = EvaluationResult | RunResult | ScoreResult

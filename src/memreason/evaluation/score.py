@@ -12,7 +12,7 @@ our layout or in the published ones. Lines of a text may begin with planning tok
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,13 +20,14 @@ from memreason.answers.extract import extract_strict
 from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
 from memreason.evaluation.generations import read_generations
-from memreason.evaluation.judge import judge_traces
+from memreason.evaluation.judge import judge_trace, judge_traces
+from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.question_index import QuestionIndex
 from memreason.evaluation.results import Marks, ScoreResult
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.planning_tokens.names import ANSWER, SPELLINGS
 from memreason.planning_tokens.parse import parse_text, words_to_tokens
-from memreason.records import MEMORY, PLAIN, REASON, Solution, Trace, Verdict
+from memreason.records import MEMORY, PLAIN, REASON, Judgement, Solution, Trace, Verdict
 from memreason.runtime.files import write_jsonl
 from memreason.tasks.base import TaskData
 from memreason.tasks.registry import load_task
@@ -37,6 +38,10 @@ _MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1"
     ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
 )
 """The words with which files mark a text → whether they mean correct; any other value is no mark."""
+
+
+Judging = Callable[[TaskData, Sequence[Trace]], tuple[Sequence[Judgement], Agreement | None]]
+"""Judges all traces of a task at once, and says how far it agrees with the exact judge, if that is known."""
 
 
 class Scored(NamedTuple):
@@ -77,6 +82,18 @@ def score(
     text matches a question.
     """
     task = load_task(dataset, data_path, seed=seed, sizes=sizes)
+    return score_task(task, generations, output_dir, split)
+
+
+def score_task(
+    task: TaskData,
+    generations: str,
+    output_dir: str | None = None,
+    split: str | None = None,
+    judge: tuple[str, Judging] | None = None,
+) -> Scored:
+    """As `score`, for a task that is loaded. ``judge``, its name and itself, reads the steps instead of the task's
+    own judge. Raises what it raises; nothing is written then."""
     path = Path(generations).expanduser()
     if not path.is_file():
         raise UserError(f"--generations {generations}: no such file")
@@ -93,14 +110,23 @@ def score(
             f"{path}: no text is about a question of {task.name}{f' ({split})' if split else ''}: {why}; "
             "check --dataset, --data_path and --split"
         )
-    verdicts = judge_traces(traces, task.answer_kind, task.judge)
+    agreement: Agreement | None = None
+    if judge:
+        judgements, agreement = judge[1](task, traces)
+        verdicts = [
+            judge_trace(trace, task.answer_kind, lambda _, judgement=judgement: judgement)  # type: ignore[misc]
+            for trace, judgement in zip(traces, judgements, strict=True)
+        ]
+    else:
+        verdicts = judge_traces(traces, task.answer_kind, task.judge)
     layout = PlanningTokens(1, 1, tuple(sorted(task.step_types - {PLAIN})))
     try:
         by_id = {solution.question.id: solution for solution in solutions}
         truths = (by_id[trace.question.id] for trace in traces)
         split_of = (trace.question.split for trace in traces)
         overall, splits = write_traces(folder, verdicts, truths, split_of, layout)
-        result = ScoreResult(overall, splits, len(unmatched), **_account(verdicts, marks, solutions))
+        account = _account(verdicts, marks, solutions) | {"judge": judge[0] if judge else None, "agreement": agreement}
+        result = ScoreResult(overall, splits, len(unmatched), **account)
         write_result(folder, result)
         write_jsonl(folder / UNMATCHED, (u._asdict() for u in unmatched))
     except OSError as error:

@@ -24,8 +24,9 @@ from memreason.label.rejection_reasons import Problem
 from memreason.label.replies import ANSWER_SCHEMA, read_answer
 from memreason.llm.base import Request, RequestFailed
 from memreason.llm.cache import RequestCache
-from memreason.llm.meter import FREE, Meter
+from memreason.llm.meter import Meter
 from memreason.llm.open_client import ModelAddress, open_client
+from memreason.llm.paid import PaidModel
 from memreason.records import MEMORY, REASON, AnswerKind, Question, Solution, one_line
 from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
@@ -129,18 +130,11 @@ async def read_all(
         notes = "\n".join(f"- {step.text}" for step in shown) or "(none)"
         messages = prompts.messages("reader", **question_values(solution.question), steps=notes)
         request = Request(model, messages, "answer", ANSWER_SCHEMA, max_tokens=128)
-        key = request.key(client.endpoint)
         async with gate:
-            reply = cache.get(key)
-            if reply is None:
-                reserved = await meter.reserve_in_turn(request, price or FREE)
-                try:
-                    reply = await client.complete(request)
-                except RequestFailed:
-                    return reading, "failed"
-                finally:
-                    cost = meter.settle(reserved, reply, price or FREE)
-                cache.put(key, f"inspect {Path(config.file).resolve()}", "reader", model, reply, cost)
+            try:
+                reply = await paid.answer(request)
+            except RequestFailed:
+                return reading, "failed"
         kind = _kind(solution.question, solution.question.answer)
         try:
             answer = extract_strict(read_answer(reply), solution.question, kind)
@@ -149,6 +143,7 @@ async def read_all(
         return reading, outcome(answer, solution.question.answer, kind)
 
     with closing(RequestCache(path)) as cache:
+        paid = PaidModel(client, model, price, cache, meter, f"inspect {Path(config.file).resolve()}", "reader")
         tasks = [asyncio.create_task(read(solution, reading)) for solution in solutions for reading in READINGS]
         try:
             outcomes: Counter[tuple[str, str]] = Counter()

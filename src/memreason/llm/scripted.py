@@ -22,13 +22,20 @@ _FORM = re.compile(r'\{"(facts|steps|answer)"')
 
 
 def scripted_reply(messages: list[Message] | tuple[Message, ...], form: str | None = None) -> str:
-    """The agent's reply, JSON. ``form`` is plan, solution, facts or answer; if None, it is read from the prompt."""
+    """The agent's reply, JSON.
+
+    ``form`` is plan, solution, facts, answer or judgement; if None, it is read from the prompt.
+    """
     system, user = messages[0]["content"], messages[1]["content"]
     if form is None:
         named = _FORM.search(system)
         form = {"facts": "facts", "answer": "answer"}.get(named[1], "plan") if named else "plan"
+        form = "judgement" if '"verdict"' in system else form
     if form == "facts":
         return _json({"facts": [_fact(query) for query in _QUERY.findall(user)]})
+    if form == "judgement":
+        steps = [{"says": "fact", "verdict": "true"} for _ in _QUERY.findall(user)]
+        return _json({"steps": steps, "answer": "true"})
     if form == "answer":
         answers = re.findall(r"in favour of (.+?)\.", user)
         return _json({"answer": answers[-1] if answers else "unknown"})

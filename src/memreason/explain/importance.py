@@ -39,7 +39,7 @@ class Resampling:
     samples: int = 8
     """How many from before each step, and from behind the last."""
     temperature: float = 1.0
-    traces: int | None = 20
+    traces: int | None = 16
     """Of how many answers, drawn by ``seed``; None: of all."""
     seed: int = 0
 

@@ -102,6 +102,7 @@ class _Model(ExitStack):
         return self._engine
 
     def _load(self) -> Engine:
+        from memreason.explain.baseline import SHARED
         from memreason.generation.engine import Engine
         from memreason.generation.few_shot import demonstrations_of
         from memreason.generation.options import GenerationOptions
@@ -118,7 +119,10 @@ class _Model(ExitStack):
             raise UserError(f"{error}; --no_model explains the run without its model") from error
         demonstrations = demonstrations_of(run.config.ablations, run.config.data, self._task)
         options = GenerationOptions(
-            config.batch_size, demonstrations=demonstrations, use_calculator=run.config.data.use_calculator
+            config.batch_size,
+            demonstrations=demonstrations,
+            use_calculator=run.config.data.use_calculator,
+            least_shared=SHARED,
         )
         return Engine(unit, options, self._task.answer_kind)
 

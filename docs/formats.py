@@ -17,6 +17,7 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG
 from memreason.evaluation import results
+from memreason.evaluation.judged_by import Agreement, OfKind
 from memreason.evaluation.files import METRICS, TRACES, TRACES_TO_READ
 from memreason.evaluation.score import UNMATCHED, Unmatched
 from memreason.export.base import MARKER
@@ -164,6 +165,8 @@ def results_section() -> str:
         ("`training` of a run", results.TrainingAccount),
         (f"`{METRICS}` of `memreason score`", results.ScoreResult),
         ("`marked` of `memreason score`", results.Marks),
+        ("`agreement` of `memreason score`", Agreement),
+        ("`kinds` of an `agreement`", OfKind),
     ):
         about = inspect.cleandoc(kind.__doc__ or "")
         form = kind.to_json.__doc__ if hasattr(kind, "to_json") else None

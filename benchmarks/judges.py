@@ -1,7 +1,7 @@
 """How far the judges agree with the exact one on made atlas traces, and what other thresholds would give.
 
-    python benchmarks/judges.py                       # the figures of docs/how-to/judges.md
-    python benchmarks/judges.py --sweep --seed 11     # the thresholds of the judge `reference`
+python benchmarks/judges.py                       # the figures of docs/how-to/judges.md
+python benchmarks/judges.py --sweep --seed 11     # the thresholds of the judge `reference`
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def show(name: str, found: Agreement) -> None:
     """Print the agreement on each kind of step."""
     for kind, row in found.kinds.items():
         figures = [
-            "–" if value is None else f"{value:.3f}" for value in (row.precision, row.recall, row.kappa, row.unverifiable)
+            "–" if value is None else f"{value:.3f}"
+            for value in (row.precision, row.recall, row.kappa, row.unverifiable)
         ]
         print(f"{name:38} {kind:8} {row.n:4}  {figures[0]:>9}  {figures[1]:>6}  {figures[2]:>5}  {figures[3]:>12}")
     print(f"{name:38} the exact cause of {found.same_cause or 0:.3f} of {found.wrong} wrong answers")

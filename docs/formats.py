@@ -17,9 +17,10 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG
 from memreason.evaluation import results
+from memreason.evaluation.files import FIGURES, METRICS, PARTS, REPORT, TRACES, TRACES_TO_READ
 from memreason.evaluation.judged_by import Agreement, OfKind
-from memreason.evaluation.files import METRICS, TRACES, TRACES_TO_READ
 from memreason.evaluation.score import UNMATCHED, Unmatched
+from memreason.explain.explanation import Explanation
 from memreason.export.base import MARKER
 from memreason.label.resume import settings_path
 from memreason.label.solutions_and_rejects import rejects_path
@@ -284,6 +285,20 @@ pictures `steps.png` and, for SQ-VAE, `losses.png`.
 """
 
 
+def explanations() -> str:
+    """The folder of `memreason explain`."""
+    return f"""## Explanations
+
+`memreason explain RUN` writes `{FIGURES}`, `{REPORT}` (the page that shows the same), and the folder `{PARTS}/`, where
+each result that cost time is kept: `key`, what it depends on, and `result`. Rates are in [0, 1], intervals are [low,
+high] at 95%.
+
+### `{FIGURES}`
+
+{table(Explanation)}
+"""
+
+
 def page() -> str:
     """The whole page."""
     head = f"""# Files that memreason writes
@@ -302,6 +317,7 @@ does not know the number refuses the file by name.
 | `evaluation-…/`, or `--output_dir` | what `memreason evaluate` finds: an evaluation |
 | `logs/` of a run | `{TRACKER_RUNS}`: tracker → the id of its run (only with `--report_to`) |
 | an export | `{MARKER}`, and the files of its form |
+| `explanation/` of a run, or `--output_dir` | what `memreason explain` finds: `{FIGURES}`, `{REPORT}`, `{PARTS}/` |
 | `…-score/`, or `--output_dir` | what `memreason score` finds: an evaluation, and `{UNMATCHED}` |
 """
     benchmark = """## `benchmark.json`
@@ -315,7 +331,7 @@ for each section of `--what` an object of contestants: the figures of their turn
 An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
 `checks`, the figures of what was verified, by name.
 """
-    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), benchmark, export])
+    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), explanations(), benchmark, export])
 
 
 if __name__ == "__main__":

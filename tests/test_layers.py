@@ -30,7 +30,7 @@ TORCH_FREE = ("answers", "cli", "config", "errors", "label", "planning_tokens", 
               "evaluation/older_formats", "evaluation/question_index", "evaluation/results", "evaluation/score",
               "evaluation/statistics", "export/base", "export/config", "export/model_card", "export/repository",
               "export/run_record", "export/targets", "models/manifest",
-              "training/dataset")  # fmt: skip
+              "serving/browse", "training/dataset")  # fmt: skip
 NEED_TORCH = "runtime/cpu_threads"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import overload
@@ -15,6 +15,7 @@ from memreason.config.run import recorded_options
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import answer_each
 from memreason.generation.decoding import Decoding
+from memreason.generation.edit import Edit, edit
 from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
 from memreason.generation.request import Request
@@ -22,7 +23,7 @@ from memreason.generation.stream import stream
 from memreason.models.load import load as load_unit
 from memreason.models.manifest import is_checkpoint
 from memreason.models.unit import ModelUnit
-from memreason.records import AnswerKind, Question, Trace, one_line
+from memreason.records import AnswerKind, Question, Step, Trace, one_line
 from memreason.runtime.devices import choose_device
 from memreason.tasks.fields import MOST_OPTIONS
 from memreason.tasks.registry import answer_kind_of
@@ -87,7 +88,7 @@ class Reasoner:
         if not isinstance(question, str | Question | Iterable):
             raise UserError(f"a question is a text or a Question, or a list of them, and not {type(question).__name__}")
         inputs: Sequence[str | Question] = [question] if isinstance(question, str | Question) else list(question)
-        questions = [_question(given, options, "" if alone else f"question {i}: ") for i, given in enumerate(inputs)]
+        questions = [as_question(given, options, "" if alone else f"question {i}: ") for i, given in enumerate(inputs)]
         for i, record in enumerate(questions):
             self._check_length(record, "the question" if alone else f"question {i}")
         if decoding.n != 1:
@@ -98,11 +99,33 @@ class Reasoner:
 
     def samples(self, question: str | Question, options: Sequence[str] = (), decoding: Decoding = WARM) -> list[Trace]:
         """Answer one question ``decoding.n`` times. Raises UserError as `answer` does."""
-        request = Request(_question(question, options), decoding=decoding)
+        request = Request(as_question(question, options), decoding=decoding)
         engine = self.engine()
         handle = engine.submit(request)
         engine.run()
         return [answer.trace for answer in handle.wait()]
+
+    def intervene(
+        self,
+        trace: Trace,
+        edits: Mapping[int, Edit] | None = None,
+        insert: Mapping[int, Sequence[Step]] | None = None,
+        decoding: Decoding = GREEDY,
+    ) -> Trace:
+        """What the model would have written if some steps of its ``trace`` were others.
+
+        ``edits`` says what steps (counted from 0) become: another text, another `Step`, or None, which takes the step
+        out. ``insert`` says which steps are put before a step. What stands before the first change stays, token by
+        token, and what stands behind the last is written anew. See `generation.edit.edit` for all rules. Raises
+        UserError where there is no such step, where a text cannot be that of a step, where no room is left for an
+        answer, and for a model whose solutions begin with a plan.
+        """
+        if decoding.n != 1:
+            raise UserError(f"n {decoding.n}: an edited answer is continued once; give n=1")
+        engine = self.engine(1)
+        handle = engine.submit(edit(self.unit, trace, edits, insert).request(decoding))
+        engine.run()
+        return handle.wait()[0].trace
 
     def _check_length(self, question: Question, name: str) -> None:
         tokens = len(self.unit.layout.encode_prompt(self.unit.tokenizer, question))
@@ -117,7 +140,7 @@ class Reasoner:
 
         Raises UserError as `answer` does.
         """
-        return stream(self.engine(1), Request(_question(question, options), decoding=decoding))
+        return stream(self.engine(1), Request(as_question(question, options), decoding=decoding))
 
 
 def load(path: str | Path, base: str | None = None, dtype: str | None = None, device: str = "auto") -> Reasoner:
@@ -139,7 +162,7 @@ def load(path: str | Path, base: str | None = None, dtype: str | None = None, de
     return Reasoner(unit, bool(options.get("use_calculator")), kind)
 
 
-def _question(question: object, options: Sequence[str] = (), name: str = "") -> Question:
+def as_question(question: object, options: Sequence[str] = (), name: str = "") -> Question:
     """The question as a record.
 
     Raises UserError, whose message starts with ``name``, where the question or an option is not a text or is empty.

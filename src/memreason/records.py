@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
 MEMORY, REASON, PLAIN = "memory", "reason", "step"
@@ -76,6 +76,9 @@ class Trace:
     step_logprobs: tuple[float | None, ...] | None = None
     """The mean log-probability of the generated tokens of each step, and last that of the answer line (None where
     nothing was generated); None as a whole where it was not asked for."""
+    ids: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
+    """The ids of the text behind the first prefix tokens, those that were given included, without the end token: from
+    exactly these, an answer can be continued. None for a trace that was read from a file; it is not written there."""
 
 
 class TraceRow(TypedDict):

@@ -11,6 +11,7 @@ from memreason.config.commands import AskConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
+from memreason.serving.config import WebConfig
 from memreason.training.config import TrainingConfig
 
 
@@ -120,3 +121,8 @@ def test_a_word_without_a_flag_is_what_the_command_is_about_wherever_it_stands()
     for argv in (["Is it?", "--device", "cpu"], ["--device", "cpu", "Is it?"], ["--question", "Is it?"]):
         (config,) = Parser((AskConfig,), "ask", positional=("QUESTION", "question")).parse(argv)
         assert config.question == "Is it?"
+    for argv in (["runs/a", "runs/b", "--port", "9"], ["--port", "9", "runs/a", "runs/b"]):
+        (web,) = Parser((WebConfig,), "web", positional=("[RUN …]", "runs")).parse(argv)
+        assert web.runs == ["runs/a", "runs/b"]
+    with pytest.raises(UserError, match="unexpected argument 'runs/a'"):
+        Parser((WebConfig,), "web", positional=("[RUN …]", "runs")).parse(["runs/a", "-x"])

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import openai
 
@@ -13,20 +14,34 @@ from memreason.generation.engine import Engine
 from memreason.generation.request import Request
 from memreason.records import Question
 from memreason.serving.config import ServeConfig
-from memreason.serving.server import Server
+from memreason.serving.page import Page
+from memreason.serving.server import Listening, Server
+
+Listens = TypeVar("Listens", bound=Listening)
 
 
 @contextlib.contextmanager
-def running(checkpoint: Path, key: str | None = None, **options) -> Iterator[tuple[Server, str]]:
-    """A server for a checkpoint, on a free port; yields it with its address, http://127.0.0.1:PORT."""
+def running(
+    checkpoint: Path, key: str | None = None, page: Page | None = None, **options
+) -> Iterator[tuple[Server, str]]:
+    """A server for a checkpoint, on a free port; yields it with its address, http://127.0.0.1:PORT. With a ``page``,
+    that is at /web."""
+    config = ServeConfig(str(checkpoint), device="cpu", **options)
+    with listening(lambda on_ready: Server(config, key, on_ready, page)) as both:
+        yield both
+
+
+@contextlib.contextmanager
+def listening(make: Callable[[Callable[[str], None]], Listens]) -> Iterator[tuple[Listens, str]]:
+    """What ``make`` makes, on a free port; yields it with its address, http://127.0.0.1:PORT."""
     addresses: list[str] = []
     ready = threading.Event()
 
     def on_ready(address: str) -> None:
-        addresses.append(address.removesuffix("/v1"))
+        addresses.append(address.removesuffix("/v1").partition("/web")[0])
         ready.set()
 
-    server = Server(ServeConfig(str(checkpoint), device="cpu", **options), key, on_ready)
+    server = make(on_ready)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
         thread.start()

@@ -8,7 +8,7 @@ import pytest
 from memreason.cli.main import main
 from memreason.config.run import RunConfig, write_config
 from memreason.errors import UserError
-from memreason.serving.config import ServeConfig, is_loopback
+from memreason.serving.config import ServeConfig, WebConfig, is_loopback
 from memreason.serving.server import kind_of_data
 
 
@@ -35,6 +35,17 @@ def test_other_machines_are_served_with_a_key_only() -> None:
         ServeConfig(host=host).check_host("key")
     ServeConfig().check_host(None)
     assert is_loopback("::1") and is_loopback("localhost") and is_loopback("127.0.0.5")
+
+
+def test_the_first_run_that_is_a_checkpoint_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("plain", "good"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "good" / "memreason.json").touch()
+    plain, good = str(tmp_path / "plain"), str(tmp_path / "good")
+    assert WebConfig(runs=[plain, good]).model_name_or_path == good
+    assert WebConfig(runs=[plain, good], model_name_or_path="other").model_name_or_path == "other"
+    assert main(["web", plain, str(tmp_path / "nowhere"), "--port", "0"]) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_an_address_in_use_is_told_before_the_model_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:

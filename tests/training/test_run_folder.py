@@ -145,7 +145,8 @@ class TestOverwriting:
         own = ["metrics.json", "memreason.json", "adapter_model.safetensors", "checkpoint-8/memreason.json",
                "checkpoint-8/optimizer.pt", "checkpoint-8/evaluation/traces.jsonl", "epochs/epoch-1/traces.jsonl",
                "evaluation/metrics.json", "evaluation-test/traces.txt", "logs/events.out.tfevents.1.host.2.0",
-               "logs/tracker_runs.json", "logs/wandb/run-1/run.wandb"]  # fmt: skip
+               "logs/tracker_runs.json", "logs/wandb/run-1/run.wandb", "explanation/report.html",
+               "explanation/explanation.json", "explanation/parts/answers-0.json"]  # fmt: skip
         for name in own:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()

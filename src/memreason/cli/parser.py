@@ -218,12 +218,15 @@ class Parser(HfArgumentParser):
         return tuple(outputs)
 
     def _take_positional(self, namespace: Any, words: list[str]) -> None:
-        """Read the words that belong to no flag: one word, if the command takes one. Raises UserError for others."""
+        """Read the words that belong to no flag: one word, if the command takes one, or several, if it takes a list.
+        Raises UserError for others."""
         name = self._positional
-        free = name and getattr(namespace, name) == self.get_default(name)
+        default = self.get_default(name) if name else None
+        free = name and getattr(namespace, name) == default
         is_recipe = Path(words[0]).suffix in (".yaml", ".yml")
-        if free and len(words) == 1 and not words[0].startswith("-") and not is_recipe:
-            setattr(namespace, name, words[0])
+        several = isinstance(default, list)
+        if free and (several or len(words) == 1) and not is_recipe and not any(word.startswith("-") for word in words):
+            setattr(namespace, name, words if several else words[0])
             return
         if name == "question":
             self.error(f'put the question in quotes: {self.prog} "{" ".join(w for w in words if w[:2] != "--")}"')

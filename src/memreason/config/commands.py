@@ -155,3 +155,68 @@ def _check_sampling(temperature: float, top_p: float, seed: int) -> None:
     for name, value, default in (("top_p", top_p, 1.0), ("seed", seed, 0)):
         if value != default and not temperature:
             raise UserError(f"--{name} {value}: without a --temperature nothing is drawn; add --temperature 1")
+
+
+@dataclass
+class InterveneConfig:
+    """Options of `memreason intervene`."""
+
+    _argument_group_name: ClassVar[str] = "intervening"
+
+    asked: list[str] = field(
+        default_factory=list,
+        metadata={"help": "the checkpoint and the question; they can also be given in this order without the flag"},
+    )
+    options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
+    step: list[str] = field(
+        default_factory=list,
+        metadata={
+            "action": "extend",
+            "metavar": ("N TEXT", "N TEXT"),
+            "help": "what step N, counted from 1, says instead; can be given several times",
+        },
+    )
+    type: list[str] = field(
+        default_factory=list,
+        metadata={
+            "action": "extend",
+            "metavar": ("N TYPE", "N TYPE"),
+            "help": "the type that step N gets, such as memory or reason; can be given several times",
+        },
+    )
+    remove: list[str] = field(
+        default_factory=list, metadata={"action": "extend", "metavar": "N", "help": "take step N out"}
+    )
+    edits: str | None = option(
+        None,
+        'a file of edits, for many questions: lines of {"question": …, "options": […], "steps": {"1": "text", '
+        '"2": null, "3": {"type": …}}}',
+    )
+    output: str | None = option(None, "with --edits: the file for the answers before and after, one line each")
+    base_model_name_or_path: str | None = option(
+        None, "the base model, if it is no longer at the place that the checkpoint names"
+    )
+    device: str = option("auto", DEVICE_HELP, DEVICES)
+    json: bool = option(False, "print the answers before and after as JSON, and nothing else, on stdout")
+
+    def __post_init__(self) -> None:
+        changes = bool(self.step or self.type or self.remove)
+        if self.edits:
+            if changes or self.options or len(self.asked) > 1:
+                raise UserError(
+                    "--edits holds the questions and what is changed: give only the checkpoint beside it, and no "
+                    "question, --options, --step, --type or --remove"
+                )
+            return
+        if self.output:
+            raise UserError(f"--output {self.output}: it goes with --edits; for one question say --json")
+        if len(self.asked) not in (1, 2):
+            raise UserError('give the checkpoint and the question: memreason intervene runs/demo "…" --step 1 "…"')
+        if not changes:
+            raise UserError('say what is changed: --step 1 "another text", --type 1 reason or --remove 1')
+
+    @property
+    def checkpoint(self) -> str:
+        """The checkpoint that is asked."""
+        alone = len(self.asked) == 1 and not self.edits  # then it is the question
+        return self.asked[0] if self.asked and not alone else "runs/demo"

@@ -25,6 +25,11 @@ EVALUATION = "evaluation"
 """The folder of a run that holds the evaluation of its test splits."""
 EVALUATION_FILES = (TRACES, TRACES_TO_READ, METRICS)
 """The files that an evaluation writes into its folder."""
+EXPLANATION = "explanation"
+"""The folder of a run that holds what `memreason explain` found."""
+FIGURES, REPORT, PARTS = "explanation.json", "report.html", "parts"
+EXPLANATION_FILES = (FIGURES, REPORT, PARTS)
+"""The files that `memreason explain` writes there, and the folder of those parts that cost time."""
 
 
 def check_folder(folder: Path) -> None:

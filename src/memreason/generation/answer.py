@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -127,6 +128,7 @@ def _by_another(
 
 def _trace(unit: ModelUnit, question: Question, ids: list[int], after_answer: bool) -> Trace:
     ended = unit.end_id in ids
-    text = "".join(unit.layout.prefix) + unit.tokenizer.decode(ids[: ids.index(unit.end_id)] if ended else ids)
+    ids = ids[: ids.index(unit.end_id)] if ended else ids
+    text = "".join(unit.layout.prefix) + unit.tokenizer.decode(ids)
     cut = Stops(unit.tokenizer, (), after_answer).cut(text, 0)
-    return unit.layout.parse(question, cut, truncated=not ended and cut == text)
+    return replace(unit.layout.parse(question, cut, truncated=not ended and cut == text), ids=tuple(ids))

@@ -179,7 +179,7 @@ class Engine:
         reason: FinishReason = "cancelled" if sample.cancelled else "length"
         if text != whole or sample.generated[-1:] == [unit.end_id]:
             reason = "stop"
-        trace = unit.layout.parse(request.question, text, truncated=reason != "stop")
+        trace = replace(unit.layout.parse(request.question, text, truncated=reason != "stop"), ids=tuple(ids))
         if request.decoding.wants_logprobs:
             means = step_logprobs(unit.layout, lambda id: unit.tokenizer.decode([id]), text, given, sample.tokens)
             trace = replace(trace, step_logprobs=means)
@@ -284,6 +284,7 @@ class Engine:
                     len(self._again) + unit.manifest.model_max_length,
                     DraftTokens(unit.layout, unit.tokenizer),
                     batches.shared[1] if batches.shared else None,
+                    options.least_shared,
                 )
                 try:
                     scheduler.prove(self._arrived[0].prompt if self._arrived else [unit.end_id], self._any_rank)

@@ -17,6 +17,9 @@ class GenerationOptions:
     models; ``demonstrations`` chooses solved examples for the prompt of each question. With ``use_calculator``, results
     in marks such as `<<48/2=24>>` are computed, and not left to the model. ``backend`` says what generates the answers,
     one of `config.data.BACKENDS`. ``decoding`` says how `answer_each` decodes; a request to the engine says it itself.
+    ``least_shared``: a prompt that begins as what was read before, by at least this share of it, gets a copy of that.
+    A lower share saves time where many requests have one question (see `explain.baseline.SHARED`); but then the bits of
+    more answers depend on what was asked before, which can flip a token in 16 bits.
     """
 
     batch_size: int = 64
@@ -25,6 +28,7 @@ class GenerationOptions:
     use_calculator: bool = False
     backend: str = "auto"
     decoding: Decoding = Decoding()
+    least_shared: float = 0.75
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

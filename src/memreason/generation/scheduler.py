@@ -21,9 +21,9 @@ from memreason.generation.slot_attention import SlotAttention, attending_by_slot
 from memreason.generation.slot_pass import Row, logits_of
 from memreason.generation.slot_proof import prove_once
 
-_LEAST_SHARED, _SHARE = 16, 0.75
-"""What is in a slot is copied if it is at least so many tokens, and such a share, of a prompt. For less, reading it
-again costs little, and gives the same bits whatever else is decoded."""
+_LEAST_SHARED = 16
+"""What is in a slot is copied if it is at least so many tokens, and such a share of a prompt as `least_shared` says.
+For less, reading it again costs little, and gives the same bits whatever else is decoded."""
 _LOOKED_AT = 256
 """How many waiting answers are looked at in a step for one that can join."""
 
@@ -42,10 +42,13 @@ class Scheduler:
         longest: int,
         draft: Draft | None = None,
         shared: DynamicCache | None = None,
+        least_shared: float = 0.75,
     ):
         """At most ``slots`` answers are under way. ``longest`` is the most tokens of a prompt and its continuation.
-        ``shared`` holds the keys and values of the tokens before every prompt."""
+        ``shared`` holds the keys and values of the tokens before every prompt. ``least_shared`` is as in
+        `GenerationOptions`."""
         self.model, self.end_id, self.most, self._draft, self._shared = model, end_id, slots, draft, shared
+        self._least_shared = least_shared
         self._slots = SlotAttention(SlotCache(1, shared), longest + (shared.get_seq_length() if shared else 0))
         self.under_way: list[Row] = []
         self.waiting: deque[Sample] = deque()
@@ -156,9 +159,9 @@ class Scheduler:
         while self.waiting and len(self.under_way) + len(joining) < self.most and len(later) < _LOOKED_AT:
             sample = self.waiting.popleft()
             source, shared = max(
-                ((at, _shared(sample.prompt, ids)) for at, ids in read), key=lambda one: one[1], default=(None, 0)
+                ((at, self._common(sample.prompt, ids)) for at, ids in read), key=lambda one: one[1], default=(None, 0)
             )
-            if any(_shared(sample.prompt, other.prompt) > shared for other, _, _ in joining):
+            if any(self._common(sample.prompt, other.prompt) > shared for other, _, _ in joining):
                 later.append(sample)
             else:
                 joining.append((sample, source if shared else None, shared))
@@ -168,6 +171,15 @@ class Scheduler:
     def _read_ids(self, row: Row) -> Sequence[int]:
         """The ids whose keys and values are in the slot of an answer, behind the shared ones."""
         return [*row.sample.prompt, *row.sample.generated][: row.read - self._slots.cache.shared_length]
+
+    def _common(self, prompt: Sequence[int], ids: Sequence[int]) -> int:
+        """How many ids of a prompt need not be read again where ``ids`` have been read; 0 if too few to copy them."""
+        most = min(len(prompt) - 1, len(ids))  # the last token of a prompt is always read: its logits are needed
+        least = max(_LEAST_SHARED, self._least_shared * len(prompt))
+        if most < least:
+            return 0
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt[:most], ids, strict=False)))
+        return same if same >= least else 0
 
     def _free_slots(self, count: int, kept: set[int]) -> list[int]:
         """The free slots below ``count``. Answers in higher slots are first moved into some of them, into those in
@@ -204,12 +216,3 @@ class Scheduler:
         draft = self._draft(sample.generated, len(sample.generated) - known) if self._draft else []
         row.pending = sample.generated[-1:] + draft[: left - 1]
         return False
-
-
-def _shared(prompt: Sequence[int], ids: Sequence[int]) -> int:
-    """How many ids of a prompt need not be read again where ``ids`` have been read; 0 if too few to copy them."""
-    most = min(len(prompt) - 1, len(ids))  # the last token of a prompt is always read: its logits are needed
-    if most < max(_LEAST_SHARED, _SHARE * len(prompt)):
-        return 0
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt[:most], ids, strict=False)))
-    return same if same >= max(_LEAST_SHARED, _SHARE * len(prompt)) else 0

@@ -26,10 +26,10 @@ def step_logprobs(
             by_line.setdefault(line, []).append(token.logprob)
         line += text_of(token.id).count("\n")
     means = {line: sum(values) / len(values) for line, values in by_line.items()}
-    return tuple(None if line is None else means.get(line) for line in _lines(layout, text))
+    return tuple(None if line is None else means.get(line) for line in step_lines(layout, text))
 
 
-def _lines(layout: PlanningTokens, text: str) -> list[int | None]:
+def step_lines(layout: PlanningTokens, text: str) -> list[int | None]:
     """The number of the line of each step, and last that of the answer line; None where there is none, and where the
     text holds thoughts, which are no lines of steps."""
     steps, answer = layout.read(text)

@@ -17,6 +17,8 @@ from transformers import PreTrainedModel
 
 from memreason.errors import Unsupported
 
+EAGER = "eager"
+"""transformers' plain attention, which all models have."""
 Replacement = tuple[nn.Module, Mapping[str, Any]]
 """A module, and the attributes that it has for a while; the attribute ``__class__`` changes its class."""
 
@@ -82,9 +84,13 @@ def attention_implementation(model: PreTrainedModel, name: str) -> Iterator[None
         model.set_attn_implementation(name)
     except ValueError as error:
         raise Unsupported(str(error)) from error
+    if stays := name == EAGER and attention_in_use(model.config) != name:  # its layers look at it themselves (Falcon)
+        model.config._attn_implementation = name
     try:
         yield
     finally:
+        if stays:
+            model.config._attn_implementation = usual
         model.set_attn_implementation(usual)
 
 

@@ -206,11 +206,12 @@ class PlanningTokens:
         ids = iter(_ids(tokenizer, pieces))
         return [Encoded([*prompt, *written, end], len(prompt)) for prompt, written in zip(ids, ids, strict=True)]
 
-    def encode_steps(self, tokenizer: PreTrainedTokenizerBase, steps: Sequence[Step]) -> list[int]:
+    def encode_steps(self, tokenizer: PreTrainedTokenizerBase, steps: Sequence[Step], before: int = 0) -> list[int]:
         """Ids of the first steps of a solution, behind the prompt, up to where the next line's type is to be written.
 
-        Raises UserError where a step's type is unknown, where its text is empty, or holds a newline or the name of a
-        planning token, and for a layout with a plan, which comes before all steps.
+        ``before`` is the number of steps that already stand before these, encoded in the same way. Raises UserError
+        where a step's type is unknown, where its text is empty, or holds a newline or the name of a planning token, and
+        for a layout with a plan, which comes before all steps.
         """
         if not steps:
             return []
@@ -221,7 +222,7 @@ class PlanningTokens:
             )
         known = self.known_types
         pieces: list[Piece] = []
-        for number, step in enumerate(steps, 1):
+        for number, step in enumerate(steps, before + 1):
             if known != (PLAIN,) and step.type not in known:
                 raise UserError(f"step {number}: the type {step.type!r} is none of {', '.join(known)}")
             if not step.text.strip() or "\n" in step.text:
@@ -230,8 +231,8 @@ class PlanningTokens:
                 raise UserError(f"step {number}: its text contains the planning token {name}; remove it")
             marks = [] if self.placement == FRONT else self.special(step.type)
             closing = [] if self.placement == FRONT else self.prefix
-            before = self.prefix if number == 1 else closing  # they are there already
-            text = _after([*before, *marks], step.text) + "\n"
+            opening = self.prefix if number == 1 else closing  # they are there already
+            text = _after([*opening, *marks], step.text) + "\n"
             pieces += [*self._marks(tokenizer, marks), text, *self._marks(tokenizer, closing)]
         return _ids(tokenizer, [pieces])[0]
 

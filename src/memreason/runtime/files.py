@@ -146,6 +146,19 @@ def atomic_write(path: Path) -> Iterator[TextIO]:
         raise
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Write ``content`` into a file beside ``path``, and move it there when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = create_beside(path)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
+
+
 def create_beside(path: Path) -> tuple[int, Path]:
     """(handle, name) of a new file beside ``path``, to be moved there. It has all permissions that the umask allows."""
     name = path.parent / f".{path.name}.{os.urandom(6).hex()}"

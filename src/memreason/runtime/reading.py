@@ -12,7 +12,7 @@ import json
 import reprlib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,22 +83,31 @@ def check_fields(kind: type, values: Mapping[str, Any]) -> None:
 
 def fits(value: Any, hint: Any) -> bool:
     """Whether ``value``, from JSON or YAML, is of the type ``hint``. A list counts as a tuple, an int as a float."""
+    return _test(hint)(value)
+
+
+@functools.cache
+def _test(hint: Any) -> Callable[[Any], bool]:
+    """`fits` for one type, which is taken apart once and not for each of the millions of values in a file."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or origin is typing.ClassVar:
-        return True
+        return lambda value: True
     if origin in (typing.Union, types.UnionType):
-        return any(fits(value, choice) for choice in inner)
+        choices = [_test(choice) for choice in inner]
+        return lambda value: any(choice(value) for choice in choices)
     if origin is typing.Literal:
-        return value in inner
+        return lambda value: value in inner
     if origin in (list, tuple):
-        return isinstance(value, list | tuple) and all(fits(item, inner[0]) for item in value)
+        item = _test(inner[0])
+        return lambda value: isinstance(value, list | tuple) and all(map(item, value))
     if origin is dict:
-        return isinstance(value, dict) and all(fits(k, inner[0]) and fits(v, inner[1]) for k, v in value.items())
+        key, content = map(_test, inner)
+        return lambda value: isinstance(value, dict) and all(key(k) and content(v) for k, v in value.items())
     if hint in (None, type(None)):
-        return value is None
+        return lambda value: value is None
     if hint in (int, float):
-        return isinstance(value, int | hint) and not isinstance(value, bool)
-    return isinstance(value, hint)
+        return lambda value: isinstance(value, int | hint) and not isinstance(value, bool)
+    return lambda value: isinstance(value, hint)
 
 
 def _named(hint: Any) -> str:

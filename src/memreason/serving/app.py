@@ -2,56 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from memreason.serving.engine_thread import Job
 from memreason.serving.errors import ApiError, invalid
-from memreason.serving.gate import Gate, Receive, Send, respond
+from memreason.serving.gate import Gate, respond
+from memreason.serving.guard import API
+from memreason.serving.metrics import Metrics
 from memreason.serving.orders import Order, Reader
+from memreason.serving.page import Page
+from memreason.serving.page_asking import add_asking
 from memreason.serving.parameters import ChatParameters, CompletionParameters
 from memreason.serving.replies import Envelope
 from memreason.serving.service import Service
-
-logger = logging.getLogger(__name__)
+from memreason.serving.streams import READ_SECONDS, EventStream
 
 STOP_SECONDS = 10.0
 """How long the engine's thread may take to end when no answer is under way."""
-READ_SECONDS = 5.0
-"""How long a client may take to read a stream's last chunks when its answers are ready, or late."""
 
 
-class EventStream(StreamingResponse):
-    """A stream of server-sent events, for at most ``seconds``: a client may not read. Its job is closed in any case,
-    also where it never begins."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, content: AsyncIterator[bytes], job: Job, seconds: float):
-        super().__init__(content, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        self._job, self._seconds = job, seconds
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Send the stream, until its end or until the client hangs up."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                await super().__call__(scope, receive, send)
-        except TimeoutError:
-            logger.warning("a client did not read its stream; the connection is closed")
-        finally:
-            self._job.close()
-
-
-def make_app(service: Service, reader: Reader, key: str | None, max_request_bytes: int) -> FastAPI:
+def make_app(
+    service: Service, reader: Reader, key: str | None, max_request_bytes: int, page: Page | None = None
+) -> FastAPI:
     """The application; its lifespan is that of the engine's thread."""
 
     @asynccontextmanager
@@ -67,6 +45,7 @@ def make_app(service: Service, reader: Reader, key: str | None, max_request_byte
         refuse_new=service.refuse_new,
         key=key,
         max_bytes=max_request_bytes,
+        guard=page.guard if page else None,
     )
     _add_errors(app)
     _add_status(app, service, reader)
@@ -85,6 +64,30 @@ def make_app(service: Service, reader: Reader, key: str | None, max_request_byte
     @app.post("/v1/completions")
     async def completions(body: CompletionParameters, request: Request) -> Response:
         return await answered(reader.completion(body), False, request)
+
+    if page:
+        page.add_to(app)
+        add_asking(app, service, reader)
+    return app
+
+
+def make_viewer(page: Page, max_request_bytes: int) -> FastAPI:
+    """The application of a page without a model: runs can be looked at, and nothing can be asked."""
+    app = FastAPI(title="memreason", openapi_url=None)
+    app.add_middleware(
+        Gate,  # type: ignore[arg-type]
+        metrics=Metrics(lambda: 0, lambda: 0),
+        refuse_new=lambda: None,
+        key=None,
+        max_bytes=max_request_bytes,
+        guard=page.guard,
+    )
+    _add_errors(app)
+    page.add_to(app)
+
+    @app.get(f"{API}model")
+    async def model() -> dict[str, None]:
+        return {"name": None}
 
     return app
 

@@ -1,18 +1,21 @@
-"""Options of `memreason serve`."""
+"""Options of `memreason serve` and `memreason web`."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, get_args
 
 from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError
+from memreason.models.manifest import is_checkpoint
 from memreason.records import AnswerKind
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 KEY_VARIABLE = "MEMREASON_API_KEY"
 """Environment variable with the key that clients must send; where it is not set, none is asked for."""
+ANY_ADDRESS = ("0.0.0.0", "::")
+"""Hosts that mean all addresses of this machine."""
 KINDS = ("auto", *get_args(AnswerKind))
 
 
@@ -69,6 +72,26 @@ class ServeConfig:
                 f"--host {self.host}: everybody who can reach this machine could use the model; set the environment "
                 f"variable {KEY_VARIABLE} to a key that clients must send, or leave --host out"
             )
+
+
+@dataclass
+class WebConfig(ServeConfig):
+    """Options of `memreason web`: those of the server, and the runs that the page shows."""
+
+    model_name_or_path: str = option(
+        "",
+        "the checkpoint that answers (default: the first of the runs that is a checkpoint; where there is "
+        "none, nothing can be asked)",
+    )
+    runs: list[str] = field(
+        default_factory=lambda: ["runs/demo"],
+        metadata={"help": "runs, evaluations or files of traces to look at; they can also be given without the flag"},
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.model_name_or_path:
+            self.model_name_or_path = next(filter(is_checkpoint, self.runs), "")
 
 
 def is_loopback(host: str) -> bool:

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from memreason.serving.errors import ApiError
+from memreason.serving.guard import API, Guard
 from memreason.serving.metrics import Metrics
 
 Message = MutableMapping[str, Any]
@@ -23,7 +24,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 BODY_SECONDS = 30.0
 """Seconds in which the body of a request must have come."""
-ROUTES = ("/v1/models", "/v1/chat/completions", "/v1/completions", "/health", "/metrics")
+ROUTES = ("/v1/models", "/v1/chat/completions", "/v1/completions", "/health", "/metrics", "/web")
 HUNG_UP = 499
 """The status by which requests are counted whose client hung up before the response began."""
 
@@ -34,13 +35,15 @@ class HungUp(Exception):
 
 @dataclass
 class Gate:
-    """ASGI middleware around ``app``. ``refuse_new`` raises ApiError where new work is not taken at all."""
+    """ASGI middleware around ``app``. ``refuse_new`` raises ApiError where new work is not taken at all; ``guard`` is
+    that of the page, where there is one."""
 
     app: App
     metrics: Metrics
     refuse_new: Callable[[], None]
     key: str | None
     max_bytes: int
+    guard: Guard | None = None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One request, or the lifespan of the server."""
@@ -72,9 +75,21 @@ class Gate:
             self.metrics.seconds.labels(route).observe(time.monotonic() - start)
 
     def _check(self, scope: MutableMapping[str, Any]) -> None:
-        if not scope["path"].startswith("/v1/"):
+        path, headers = scope["path"], Headers(scope=scope)  # type: ignore[arg-type]
+        if self.guard:
+            self.guard.check(path, headers)
+        if not path.startswith(("/v1/", API)):
             return
-        headers = Headers(scope=scope)  # type: ignore[arg-type]
+        if not path.startswith(API):
+            self._check_client(headers)
+        # Only of this kind: a web page can make a browser send other kinds to this machine without asking it first.
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if scope["method"] == "POST" and kind != "application/json":
+            raise ApiError(415, "send the body as JSON, with the header Content-Type: application/json")
+        if (length := headers.get("content-length", "")).isdigit() and int(length) > self.max_bytes:
+            raise self._too_long()
+
+    def _check_client(self, headers: Headers) -> None:
         self.refuse_new()
         if self.key is not None:
             kind, _, given = headers.get("authorization", "").partition(" ")
@@ -82,12 +97,6 @@ class Gate:
                 raise _unauthorized("no API key was given; send it as Authorization: Bearer KEY", None)
             if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self.key.encode()):
                 raise _unauthorized("this API key is not the right one", "invalid_api_key")
-        # Only of this kind: a web page can make a browser send other kinds to this machine without asking it first.
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if scope["method"] == "POST" and kind != "application/json":
-            raise ApiError(415, "send the body as JSON, with the header Content-Type: application/json")
-        if (length := headers.get("content-length", "")).isdigit() and int(length) > self.max_bytes:
-            raise self._too_long()
 
     async def _body(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         body, more = bytearray(), True

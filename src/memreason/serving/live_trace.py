@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from memreason.generation.stops import held_back
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
 from memreason.planning_tokens.names import ANSWER
+from memreason.planning_tokens.parse import Parsed
 from memreason.planning_tokens.prompt import ANSWER_PHRASE
 from memreason.records import PLAIN, Step
 
@@ -37,6 +38,8 @@ class LiveTrace:
         self._line = 0  # where the line begins that is being written
         self._answered = False
         self._steps: tuple[Step, ...] = ()
+        self.now = Parsed((), None)
+        """The steps and the answer as far as they are clear; the last step may still be growing."""
         self._reasoning, self._content, self._told_steps = "", "", 0
 
     @property
@@ -59,25 +62,25 @@ class LiveTrace:
             self._answered = self._layout.read(f"{lines} ?").answer is not None
             self._line = end
         whole = self._steps if all(step.text for step in self._steps) else ()
-        reasoning = "\n".join(step.text for step in whole)
+        begun = None
         if self._by_line and not self._answered:
             begun, answer = self._begun_line(self._text[self._line : seen])
-            reasoning += f"\n{begun}" if reasoning and begun else begun
-        return self._news(reasoning, answer or "", whole)
+        self.now = Parsed((*whole, begun) if begun else whole, answer)
+        return self._news("\n".join(step.text for step in self.now.steps), answer or "", whole)
 
     def end(self, steps: Sequence[Step], answer: str | None) -> News:
         """What the whole trace brings beyond what was told."""
         return self._news("\n".join(step.text for step in steps if step.text), answer or "", tuple(steps))
 
-    def _begun_line(self, line: str) -> tuple[str, str | None]:
-        """(text of the step, text of the answer) as far as they are clear on a line that is not yet at its end."""
+    def _begun_line(self, line: str) -> tuple[Step | None, str | None]:
+        """(the step, the answer) as far as they are clear on a line that is not yet at its end."""
         steps, answer = self._layout.read(line)
         if answer or not steps:
-            return "", answer
+            return None, answer
         kind, text = steps[0].type, steps[0].text
         could_be_answer = kind in (ANSWER, PLAIN) and ANSWER_PHRASE.startswith(text)
         could_be_mark = text[:1] in ("<", "[") and not set(text) & {">", "]"}
-        return ("" if could_be_answer or could_be_mark else text), None
+        return (None if could_be_answer or could_be_mark or not text else steps[0]), None
 
     def _news(self, reasoning: str, content: str, steps: tuple[Step, ...]) -> News:
         fresh = steps[self._told_steps :]

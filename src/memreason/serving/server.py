@@ -11,14 +11,16 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from memreason.config.run import CONFIG, read_config
 from memreason.errors import UserError
 from memreason.reasoner import load
 from memreason.records import AnswerKind
-from memreason.serving.app import make_app
-from memreason.serving.config import KEY_VARIABLE, ServeConfig
+from memreason.serving.app import make_app, make_viewer
+from memreason.serving.config import KEY_VARIABLE, ServeConfig, WebConfig
 from memreason.serving.orders import Reader
+from memreason.serving.page import Page
 from memreason.serving.service import Service
 from memreason.tasks.load import load_data
 
@@ -32,27 +34,70 @@ def serve(config: ServeConfig, on_ready: Callable[[str], None]) -> int:
     """Serve until a signal ends it, and return the exit code: 0, or 128 plus the signal's number where a second signal
     did not wait for the answers under way.
 
-    ``on_ready`` is called with the API's address before the first request is taken. Raises UserError where the options,
+    ``on_ready`` is called before the first request is taken, with the address of the API or, for a `WebConfig`, of the
+    page. Raises UserError where the options,
     the checkpoint or the address cannot be used.
     """
     key = os.environ.get(KEY_VARIABLE) or None
     config.check_host(key)
+    page = Page.of(config, key) if isinstance(config, WebConfig) else None
     with _bound(config.host, config.port) as listener:
-        server = Server(config, key, on_ready)
+        server: Listening
+        if page and not config.model_name_or_path:
+            server = Viewer(page, config.max_request_bytes, on_ready)
+        else:
+            server = Server(config, key, on_ready, page)
         if hasattr(signal, "SIGHUP"):  # a closed terminal; uvicorn knows the other two
             signal.signal(signal.SIGHUP, server.handle_exit)
         server.run([listener])
     return server.exit_code
 
 
-class Server(uvicorn.Server):
-    """A loaded checkpoint, behind uvicorn.
+class Listening(uvicorn.Server):
+    """An application behind uvicorn. Subclasses say what a signal does."""
+
+    def __init__(self, app: FastAPI, page: Page | None, on_ready: Callable[[str], None]):
+        super().__init__(
+            uvicorn.Config(app, ws="none", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                           timeout_graceful_shutdown=_FLUSH_SECONDS)
+        )  # fmt: skip
+        self.exit_code = 0
+        self._on_ready, self._page = on_ready, page
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, when the application is ready (called by uvicorn)."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            address = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+            self._on_ready(self._page.address(address) if self._page else address)
+
+
+class Viewer(Listening):
+    """A page without a model. A signal ends it."""
+
+    def __init__(self, page: Page, max_request_bytes: int, on_ready: Callable[[str], None] = lambda _: None):
+        super().__init__(make_viewer(page, max_request_bytes), page, on_ready)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """What a signal does (called by uvicorn)."""
+        self.should_exit = True
+
+
+class Server(Listening):
+    """A loaded checkpoint.
 
     At the first SIGINT, SIGTERM or SIGHUP new requests are refused, and it stops when no answer is under way. At the
     second it stops at once.
     """
 
-    def __init__(self, config: ServeConfig, key: str | None = None, on_ready: Callable[[str], None] = lambda _: None):
+    def __init__(
+        self,
+        config: ServeConfig,
+        key: str | None = None,
+        on_ready: Callable[[str], None] = lambda _: None,
+        page: Page | None = None,
+    ):
         checkpoint = Path(config.model_name_or_path)
         reasoner = load(checkpoint, config.base_model_name_or_path, config.dtype, config.device)
         if config.answer_kind != "auto":
@@ -63,21 +108,9 @@ class Server(uvicorn.Server):
         name = config.served_model_name or checkpoint.resolve().name
         self.service = Service(engine, reasoner.answer_kind, config.max_waiting, config.timeout)
         app = make_app(
-            self.service, Reader(name, reasoner.unit.layout, config.max_n), key, config.max_request_bytes
+            self.service, Reader(name, reasoner.unit.layout, config.max_n), key, config.max_request_bytes, page
         )  # fmt: skip
-        super().__init__(
-            uvicorn.Config(app, ws="none", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-                           timeout_graceful_shutdown=_FLUSH_SECONDS)
-        )  # fmt: skip
-        self.exit_code = 0
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, when the engine has answered a first question (called by uvicorn)."""
-        await super().startup(sockets)
-        for listener in sockets or ():
-            host, port = listener.getsockname()[:2]
-            self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
+        super().__init__(app, page, on_ready)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """What a signal does (called by uvicorn)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from memreason.serving.gate import HungUp, Receive
 from memreason.serving.metrics import Metrics
 from memreason.serving.orders import Order
 from memreason.serving.replies import Envelope, Json, TokenTexts, message_of, usage_of
+from memreason.serving.streams import DONE, event
 from memreason.serving.vote import vote
 from memreason.serving.writers import Background, ChatWriter, CompletionWriter, Writer
 
@@ -72,49 +72,68 @@ class Service:
 
     def admit(self, order: Order) -> Job:
         """Give an order to the engine. Raises ApiError where it cannot be taken."""
+        requests = [Request(question, order.steps, decoding=order.decoding) for question in order.questions]
+        return self.submit(requests, tokens=order.stream and not order.vote)
+
+    def submit(self, requests: Sequence[Request], tokens: bool) -> Job:
+        """Give requests to the engine, with an event for every token if ``tokens``. Raises ApiError where they cannot
+        be taken."""
         self.refuse_new()  # again: the body may have taken its time
-        if (waiting := self.engine.waiting) + order.answers > self.max_waiting:
+        if (waiting := self.engine.waiting) + sum(request.decoding.n for request in requests) > self.max_waiting:
             raise ApiError(
                 429,
                 f"{waiting} answers are waiting already; try again later",
                 "queue_full",
                 headers={"Retry-After": str(self.metrics.seconds_for(waiting))},
             )
-        requests = [Request(question, order.steps, decoding=order.decoding) for question in order.questions]
         try:
-            return self.thread.submit(requests, tokens=order.stream and not order.vote)
+            return self.thread.submit(requests, tokens)
         except UserError as error:
             raise unusable(str(error)) from error
 
     async def answer(self, order: Order, envelope: Envelope, receive: Receive) -> Json:
         """The response to an order. Raises ApiError, and HungUp where the client is gone before."""
-        job = self.admit(order)
-        work, gone = asyncio.create_task(self._answers(job, order)), asyncio.create_task(_until_hung_up(receive))
+        answers = _by_question(await self.gathered(self.admit(order), order.answers, receive), order)
+        choices = await self._choices(order, envelope, answers)
+        return envelope.around(choices, usage_of(answers))
+
+    async def gathered(self, job: Job, count: int, receive: Receive) -> list[Answer]:
+        """The ``count`` answers of a job, which is closed then. Raises ApiError, and HungUp where the client is gone
+        before."""
+        work, gone = asyncio.create_task(_answers(job, count)), asyncio.create_task(_until_hung_up(receive))
         try:
             await asyncio.wait({work, gone}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 raise HungUp if gone.done() else self._too_slow()
-            answers = work.result()
+            return work.result()
         finally:
             job.close()
             for task in (work, gone):
                 task.cancel()
-        choices = await self._choices(order, envelope, answers)
-        return envelope.around(choices, usage_of(answers))
 
     async def stream(self, order: Order, envelope: Envelope, job: Job) -> AsyncIterator[bytes]:
-        """The chunks of an admitted order, as server-sent events. Errors are events too: the status is already sent."""
-        try:
+        """The chunks of an admitted order, as server-sent events."""
+
+        async def chunks() -> AsyncIterator[Json]:
             async for choices, answers in self._pieces(order, envelope, job):
                 for choice in choices:
-                    yield _event(envelope.around([choice], None, chunk=True))
+                    yield envelope.around([choice], None, chunk=True)
                 if answers and order.include_usage:
-                    yield _event(envelope.around([], usage_of(answers), chunk=True))
-            yield b"data: [DONE]\n\n"
+                    yield envelope.around([], usage_of(answers), chunk=True)
+
+        async for each in self.events(chunks()):
+            yield each
+
+    async def events(self, said: AsyncIterator[Json]) -> AsyncIterator[bytes]:
+        """What is ``said``, as server-sent events. Errors are events too: the status is already sent."""
+        try:
+            async for each in said:
+                yield event(each)
+            yield DONE
         except TimeoutError:
-            yield _event(self._too_slow().body())
+            yield event(self._too_slow().body())
         except ApiError as error:
-            yield _event(error.body())
+            yield event(error.body())
 
     async def _pieces(
         self, order: Order, envelope: Envelope, job: Job
@@ -162,12 +181,6 @@ class Service:
         written = unit.layout.encode_steps(unit.tokenizer, order.steps)
         return "".join(unit.layout.prefix) + unit.tokenizer.decode(written, skip_special_tokens=False)
 
-    async def _answers(self, job: Job, order: Order) -> list[list[Answer]]:
-        ended: dict[int, Answer] = {}
-        while len(ended) < order.answers:
-            ended |= {number: news for number, news in await job.news() if isinstance(news, Answer)}
-        return _by_question([ended[number] for number in range(order.answers)], order)
-
     async def _choices(self, order: Order, envelope: Envelope, answers: list[list[Answer]]) -> list[Json]:
         if order.vote:
             return [await self._voted(answers[0], order)]
@@ -213,8 +226,11 @@ def _by_question(answers: Sequence[Answer], order: Order) -> list[list[Answer]]:
     return [list(answers[first : first + n]) for first in range(0, len(answers), n)]
 
 
-def _event(content: Json) -> bytes:
-    return b"data: " + json.dumps(content, ensure_ascii=False).encode() + b"\n\n"
+async def _answers(job: Job, count: int) -> list[Answer]:
+    ended: dict[int, Answer] = {}
+    while len(ended) < count:
+        ended |= {number: news for number, news in await job.news() if isinstance(news, Answer)}
+    return [ended[number] for number in range(count)]
 
 
 async def _until_hung_up(receive: Receive) -> None:

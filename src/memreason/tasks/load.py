@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from memreason.config.data import DataConfig
 from memreason.errors import UserError
-from memreason.records import Solution
 from memreason.runtime.disk_list import DiskList
 from memreason.tasks.base import TaskData
 from memreason.tasks.registry import TASKS, load_task
+
+Item = TypeVar("Item")
 
 
 def load_data(config: DataConfig) -> TaskData:
@@ -37,9 +39,9 @@ def load_data(config: DataConfig) -> TaskData:
     return replace(data, splits=splits)
 
 
-def draw(solutions: Sequence[Solution], limit: int | None, seed: int) -> Sequence[Solution]:
-    """At most ``limit`` of the solutions (None or 0: all), drawn without replacement, in their original order."""
-    if not limit or limit >= len(solutions):
-        return solutions
-    chosen = random.Random(seed).sample(range(len(solutions)), limit)
-    return DiskList(solutions[i] for i in sorted(chosen))
+def draw(items: Sequence[Item], limit: int | None, seed: int) -> Sequence[Item]:
+    """At most ``limit`` of the items (None or 0: all), drawn without replacement, in their original order."""
+    if not limit or limit >= len(items):
+        return items
+    chosen = random.Random(seed).sample(range(len(items)), limit)
+    return DiskList(items[i] for i in sorted(chosen))

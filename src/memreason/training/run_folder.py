@@ -14,6 +14,7 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG, MainArguments, RunConfig, read_config, read_options, write_config
 from memreason.errors import UserError
+from memreason.evaluation.files import EXPLANATION, EXPLANATION_FILES
 from memreason.models.base import absolute
 from memreason.models.manifest import MANIFEST, read_manifest
 from memreason.training.checkpoints import (
@@ -180,7 +181,8 @@ def begin_run(folder: Path, config: RunConfig) -> None:
             for evaluation in folder.glob(pattern):
                 remove_evaluation(evaluation)
         remove(folder / LOGS, _LOG_FILES)
-        for emptied in ("epochs", LOGS):
+        remove(folder / EXPLANATION, EXPLANATION_FILES)
+        for emptied in ("epochs", LOGS, EXPLANATION):
             remove_if_empty(folder / emptied)
         written = (FINISHED, MANIFEST, STATE, *ADAPTER_FILES, *(MODEL_FILES if whole else ()), ".saving.*", CONFIG)
         remove(folder, written)

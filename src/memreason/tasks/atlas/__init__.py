@@ -12,7 +12,9 @@ from random import Random
 from memreason.errors import UserError
 from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.judge import facts_of, judge
+from memreason.tasks.atlas.rewrite import AtlasRewriter
 from memreason.tasks.atlas.splits import Drawer, choose_countries, facts_in, hold_out, worded
+from memreason.tasks.atlas.stated import stated_facts
 from memreason.tasks.base import TaskData
 
 __all__ = ["build", "facts_of", "judge", "load"]
@@ -71,6 +73,8 @@ def build(
             split: worded(split, splits[split], rng) for split in ("train", "validation", "test_seen", "test_unseen")
         },
         judge=judge,
+        rewriter=AtlasRewriter(),
+        stated_facts=stated_facts,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from memreason.records import MEMORY, REASON, Question, Solution, Step
-from memreason.tasks.atlas.claims import BORDER, KINDS, LETTERS, MORE, SHARED, Predicate, Rule, read
+from memreason.tasks.atlas.claims import BORDER, KINDS, LETTERS, MORE, SHARED, Predicate, Reading, Rule, read
 from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.pool import Candidate
 from memreason.tasks.atlas.wording import say, write_memory, write_option, write_question, write_reason
@@ -37,18 +37,17 @@ def solution(candidate: Candidate, wrong: list[str], letter: str, split: str, nu
     )
     first = candidate.claim.left
     memories = [Step(MEMORY, write_memory(rng, fact, first)) for fact in candidate.facts]
-    return Solution(question, (*memories, Step(REASON, _reason(candidate, question, rng))))
+    return Solution(question, (*memories, Step(REASON, write_conclusion(rng, predicate, reading, question, answer))))
 
 
-def _reason(candidate: Candidate, question: Question, rng: Random) -> str:
-    """The text of the reason step, by the rule that fits the predicate."""
-    reading = read(candidate.claim, world().lookup)
-    assert reading is not None
-    predicate, answer, (stated, claimed) = candidate.claim.predicate, question.answer, reading.values
+def write_conclusion(rng: Random, predicate: Predicate, reading: Reading, question: Question, answer: str) -> str:
+    """The text of the reason step that concludes ``answer`` from the ``reading``, by the rule that fits the
+    predicate."""
+    stated, claimed = reading.values
     if predicate in MORE:
         high, low = sorted((stated, claimed), key=int, reverse=True)
         return write_reason(rng, Rule.COMPARE, answer, say("number", high), say("number", low))
-    if candidate.open_side:
+    if question.options:
         option = question.options[LETTERS.index(answer)]
         return write_reason(rng, Rule.OPTION, answer, say("country", option))
     if predicate in BORDER:

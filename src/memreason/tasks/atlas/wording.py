@@ -74,6 +74,11 @@ def write_option(predicate: Predicate, kind: str, name: str) -> str:
 
 def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
     """The text of a memory step that states the fact. In a border fact, the country ``first`` is named first."""
+    return rng.choice(memory_wordings(fact, first))
+
+
+def memory_wordings(fact: Fact, first: str = "") -> list[str]:
+    """The texts of all memory steps that state the fact, in the order of their templates; ``first`` as above."""
     if fact.relation == "border":
         sides = sorted(fact.subject.split(" / "), key=lambda name: name != first)
         left, right = (say("country", name) for name in sides)
@@ -82,7 +87,7 @@ def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
         predicate = Predicate(fact.relation)
         kinds = KINDS[predicate]
         left, right = say(kinds[0], fact.subject), say(kinds[1], fact.value)
-    return _capitalised(rng.choice(templates.MEMORIES[predicate]).format(left=left, right=right))
+    return [_capitalised(form.format(left=left, right=right)) for form in templates.MEMORIES[predicate]]
 
 
 def write_reason(rng: Random, rule: Rule, answer: str, a: str = "", b: str = "") -> str:

@@ -1,0 +1,160 @@
+"""Verdicts → the counts of an explanation: accuracy, causes, families, positions, lengths. Needs no torch."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from memreason.evaluation.results import EvaluationResult, Metrics
+from memreason.evaluation.statistics import paired_difference
+from memreason.explain.recorded import Epoch
+from memreason.records import MEMORY, REASON, Question, Verdict
+
+Json = dict[str, Any]
+UNEXPLAINED = "unexplained"
+TOKEN_BIN = 10
+"""The histogram of lengths in tokens has bins of this width."""
+
+
+def family_of(question: Question) -> str | None:
+    """The family of an atlas question, the middle part of its id; None for questions of other datasets."""
+    found = re.fullmatch(r"atlas-[^-]+-(.+)-\d+", question.id) if question.dataset == "atlas" else None
+    return found[1] if found else None
+
+
+def is_judged(verdicts: Iterable[Verdict]) -> bool:
+    """Whether a judge read the steps of any trace."""
+    return any(verdict.step_truth is not None for verdict in verdicts)
+
+
+def by_split(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+    """Split → its verdicts, in the order of the first of each."""
+    splits: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        splits.setdefault(verdict.trace.question.split, []).append(verdict)
+    return splits
+
+
+def accuracy(
+    before: EvaluationResult | None,
+    after: EvaluationResult,
+    verdicts: Sequence[Verdict],
+    earlier: Mapping[str, Verdict],
+) -> Json:
+    """`accuracy` of an explanation, by split and `overall`; the difference is of the questions that both answered."""
+
+    def of(metrics: Metrics) -> Json:
+        return {"accuracy": metrics.accuracy, "interval": list(metrics.interval), "n": metrics.n}
+
+    def difference(of_these: Iterable[Verdict]) -> Json | None:
+        pairs = [
+            (was.outcome == "correct", verdict.outcome == "correct")
+            for verdict in of_these
+            if (was := earlier.get(verdict.trace.question.id))
+        ]
+        if not pairs:
+            return None
+        value, interval = paired_difference(pairs)
+        return {"value": value, "interval": list(interval), "n": len(pairs)}
+
+    differences = {split: found for split, some in by_split(verdicts).items() if (found := difference(some))}
+    return {
+        "before": {split: of(metrics) for split, metrics in before.splits.items()} if before else None,
+        "after": {split: of(metrics) for split, metrics in after.splits.items()},
+        "difference": differences or None,
+        "overall": {
+            "before": of(before.overall) if before else None,
+            "after": of(after.overall),
+            "difference": difference(verdicts),
+        },
+    }
+
+
+def epochs(recorded: Iterable[Epoch]) -> list[Json]:
+    """`epochs` of an explanation."""
+    return [
+        {
+            "epoch": epoch.number,
+            "accuracy": epoch.metrics.accuracy,
+            "interval": list(epoch.metrics.interval),
+            "n": epoch.metrics.n,
+            "memory_true": epoch.metrics.memory_true,
+            "reason_valid": epoch.metrics.reason_valid,
+            "loss": epoch.loss,
+        }
+        for epoch in recorded
+    ]
+
+
+def causes(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """Cause → number of wrong answers, the most frequent first."""
+    wrong = (v for v in verdicts if v.outcome == "incorrect" and v.step_truth is not None)
+    return dict(Counter(verdict.cause or UNEXPLAINED for verdict in wrong).most_common())
+
+
+def grounds(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """`sound`, `lucky`, `unreadable` → number of right answers."""
+    right = Counter(v.grounds for v in verdicts if v.outcome == "correct" and v.grounds is not None)
+    return {name: right[name] for name in ("sound", "lucky", "unreadable")}
+
+
+def types_fit(verdicts: Iterable[Verdict]) -> float | None:
+    """The share of the steps typed `memory` or `reason`, and readable, that are what their type says; None without
+    such steps."""
+    fits = [
+        step.type == kind
+        for verdict in verdicts
+        for step, kind in zip(verdict.trace.steps, verdict.step_kinds or (), strict=False)
+        if kind is not None and step.type in (MEMORY, REASON)
+    ]
+    return sum(fits) / len(fits) if fits else None
+
+
+def families(verdicts: Iterable[Verdict]) -> dict[str, Json] | None:
+    """Family of questions → how many, how many right, and the causes of the wrong ones; the lowest accuracy first. None
+    where questions have no family."""
+    groups: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        if family := family_of(verdict.trace.question):
+            groups[family].append(verdict)
+    rows: dict[str, Json] = {
+        family: {"n": len(some), "correct": sum(v.outcome == "correct" for v in some), "errors": causes(some)}
+        for family, some in groups.items()
+    }
+    return dict(sorted(rows.items(), key=lambda item: (item[1]["correct"] / item[1]["n"], item[0]))) or None
+
+
+def positions(verdicts: Iterable[Verdict]) -> list[Json]:
+    """For each position in a trace, from 1, how often a step of each type stands there."""
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    for verdict in verdicts:
+        for position, step in enumerate(verdict.trace.steps, 1):
+            counts[position][step.type] += 1
+    return [{"position": position, "counts": dict(counts[position])} for position in sorted(counts)]
+
+
+def lengths(verdicts: Iterable[Verdict], tokens: Mapping[str, int] | None) -> Json:
+    """Numbers of steps, and of tokens (``tokens``: id of the question → number), by outcome."""
+    steps: dict[str, list[int]] = defaultdict(list)
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for verdict in verdicts:
+        steps[verdict.outcome].append(len(verdict.trace.steps))
+        if tokens is not None:
+            sizes[verdict.outcome].append(tokens[verdict.trace.question.id])
+    return {
+        "steps": {outcome: _histogram(values) for outcome, values in steps.items()},
+        "tokens": {outcome: _histogram(values, TOKEN_BIN) for outcome, values in sizes.items()} or None,
+    }
+
+
+def _histogram(values: Sequence[int], width: int = 1) -> Json:
+    """``histogram`` has [value, count] pairs; a value stands for itself and the ``width`` - 1 values above it."""
+    bins = Counter(value // width * width for value in values)
+    return {
+        "count": len(values),
+        "mean": sum(values) / len(values),
+        "width": width,
+        "histogram": [list(pair) for pair in sorted(bins.items())],
+    }

@@ -1,0 +1,48 @@
+"""Intervals of rates, and of differences between rates of the same things."""
+
+import pytest
+
+from memreason.evaluation.statistics import paired_difference, wilson
+
+
+def pairs(both: int, first: int, second: int, neither: int) -> list[tuple[bool, bool]]:
+    return (
+        [(True, True)] * both + [(True, False)] * first + [(False, True)] * second + [(False, False)] * neither
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("counts", "interval"),
+    [  # Newcombe 1998, paired data, table III, method 10; there the first rate less the second
+        ((36, 12, 2, 0), (0.0569, 0.3404)),
+        ((1, 1, 97, 1), None),
+        ((54, 0, 0, 0), (-0.0664, 0.0664)),
+    ],
+)
+def test_a_paired_difference_is_that_of_the_literature(
+    counts: tuple[int, int, int, int], interval: tuple[float, float] | None
+) -> None:
+    difference, (low, high) = paired_difference(pairs(*counts))
+    assert difference == pytest.approx((counts[2] - counts[1]) / sum(counts))
+    assert -1 <= low <= difference <= high <= 1
+    if interval:
+        assert (-high, -low) == pytest.approx(interval, abs=6e-4)
+
+
+def test_the_same_answers_twice_differ_less_than_other_answers_with_the_same_rates() -> None:
+    width = {}
+    for name, counts in {"same": (50, 0, 0, 50), "others": (0, 50, 50, 0)}.items():
+        difference, (low, high) = paired_difference(pairs(*counts))
+        assert difference == 0
+        width[name] = high - low
+    assert width["same"] < width["others"] / 3
+
+
+def test_without_pairs_there_is_no_difference() -> None:
+    with pytest.raises(ValueError, match="no pairs"):
+        paired_difference([])
+
+
+def test_a_rate_of_nothing_found_still_has_a_width() -> None:
+    low, high = wilson(0, 10)
+    assert low == 0 and high == pytest.approx(0.2775, abs=1e-3)

@@ -1,0 +1,166 @@
+"""Interventions: every trace is changed as the name says, and the control changes nothing."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.tiny import SOLUTIONS
+
+from memreason.config.ablations import AblationConfig
+from memreason.config.model import ModelConfig
+from memreason.errors import UserError
+from memreason.evaluation.judge import judge_trace
+from memreason.explain.baseline import Baseline, Case, answer_again
+from memreason.explain.continuations import Continuations
+from memreason.explain.interventions import INTERVENTIONS, Continued, Effect, intervene
+from memreason.generation.engine import Engine
+from memreason.models.build import build
+from memreason.models.unit import ModelUnit
+from memreason.records import Solution, Step, Verdict
+from memreason.tasks.atlas import build as build_atlas
+from memreason.tasks.base import TaskData
+
+LABELLED = TaskData("capitals", "boolean", {"test": SOLUTIONS})
+
+
+@pytest.fixture(scope="module")
+def atlas() -> TaskData:
+    return build_atlas(num_train=200, num_validation=20, num_test=20, num_countries=40)
+
+
+def unit_of(base: Path, ablations: AblationConfig | None = None, **options) -> ModelUnit:
+    return build(ModelConfig(model_name_or_path=str(base), dtype="float32", **options), 320, 0, ablations)
+
+
+@pytest.fixture(scope="module")
+def engine(bases: dict[str, Path]) -> Iterator[Engine]:
+    with Engine(unit_of(bases["tied"])) as engine:
+        yield engine
+
+
+def written(unit: ModelUnit, task: TaskData, solutions: list[Solution], answer: str | None = None) -> Baseline:
+    """The solutions as if the model had written them."""
+    layout = unit.layout
+    texts = [layout.solution_text(s.steps, answer or s.question.answer) for s in solutions]
+    traces = [layout.parse(s.question, text) for s, text in zip(solutions, texts, strict=True)]
+    verdicts = [judge_trace(trace, task.answer_kind, task.judge) for trace in traces]
+    return Baseline(tuple(Case(s, verdict) for s, verdict in zip(solutions, verdicts, strict=True)), None)
+
+
+def test_the_control_changes_nothing(engine: Engine, atlas: TaskData) -> None:
+    solutions = list(atlas.splits["test_seen"])[:4]
+    recorded = {solutions[0].question.id: "something else"}
+    baseline = answer_again(engine, atlas, solutions, recorded, progress=False)
+    again = answer_again(engine, atlas, solutions, {c.id: c.trace.text for c in baseline.cases}, progress=False)
+    assert baseline.repeated == 0 and again.repeated == len(solutions)
+    assert all(case.trace.ids and case.trace.step_logprobs for case in baseline.cases)
+    row = intervene(engine, atlas, baseline, ["no_edit"], progress=False).to_json()["no_edit"]
+    assert (row["n"], row["edited"], row["changed"]) == (4, 0, 0.0)
+    assert row["accuracy_before"] == row["accuracy_after"] and row["difference"] == 0
+
+
+def test_each_intervention_gives_what_its_name_says(engine: Engine, atlas: TaskData) -> None:
+    solutions = [s for s in atlas.splits["test_seen"] if len(s.steps) == 3][:3]
+    found = intervene(engine, atlas, written(engine.unit, atlas, solutions), progress=False)
+    rows, edits = found.to_json(), found.edits_to_json()
+    assert list(rows) == list(INTERVENTIONS)
+    assert {name: (row["n"], row["edited"]) for name, row in rows.items()} == {
+        name: (3, 0 if name in ("memories_corrected", "no_edit") else 3) for name in INTERVENTIONS
+    }
+    for solution in solutions:
+        texts = [step.text for step in solution.steps[:2]]
+        given = {
+            name: [(step["type"], step["text"]) for step in row["steps"][: row["given"]]]
+            for name, row in edits[solution.question.id].items()
+        }
+        assert "memories_corrected" not in given  # nothing is false
+        assert given["no_edit"] == [("memory", text) for text in texts]
+        assert given["type_swapped"] == [("reason", text) for text in texts]
+        assert given["step_removed"] == [("memory", texts[0])]
+        assert given["irrelevant"][:2] == given["no_edit"] and len(given["irrelevant"]) == 3
+        assert [text for _, text in given["paraphrased"]] != texts
+        assert [text for _, text in given["memories_corrupted"]] != texts
+        answer = solution.question.answer
+        rule = {name: row["rule"] for name, row in edits[solution.question.id].items()}
+        assert {rule[name] for name in ("no_edit", "paraphrased", "irrelevant", "type_swapped")} == {answer}
+        assert rule["step_removed"] is None
+        assert solution.question.options or rule["memories_corrupted"] not in (None, answer)
+        next_ = edits[solution.question.id]["step_removed"]["steps"][1:]
+        assert not next_ or next_[0]["type"] == "reason"
+
+
+def test_the_same_beginning_is_continued_once(engine: Engine) -> None:
+    case = written(engine.unit, LABELLED, SOLUTIONS[:1])
+    continuations = Continuations(engine)
+    first = intervene(engine, LABELLED, case, ["no_edit"], continuations, progress=False)
+    handles = dict(continuations._handles)
+    second = intervene(engine, LABELLED, case, ["no_edit"], continuations, progress=False)
+    assert continuations._handles == handles and first == second
+
+
+def test_without_a_table_what_cannot_be_known_is_left_out_with_a_reason(engine: Engine) -> None:
+    found = intervene(engine, LABELLED, written(engine.unit, LABELLED, SOLUTIONS), progress=False).to_json()
+    assert {name: row["n"] for name, row in found.items()} == {
+        name: 0 if name == "memories_corrupted" else 4 for name in INTERVENTIONS
+    }
+    assert found["memories_corrupted"]["left_out"] == {"the dataset has no table of facts": 4}
+    assert found["memories_corrupted"]["changed"] is None
+    assert found["paraphrased"]["edited"] == 4
+    assert all(row["as_the_rule_says"] is None and row["as_the_rule_says_n"] == 0 for row in found.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "ablations", "undefined"),
+    [
+        ({}, AblationConfig(only_at_front=True), {"type_swapped", "step_removed"}),
+        ({"parameter_efficient_mode": "lora", "add_soft_prompts": False}, None, {"type_swapped", "step_removed"}),
+        ({"parameter_efficient_mode": "lora"}, AblationConfig(add_hard_prompts=True), set()),
+        ({"extract_step_type_tokens": "memory"}, None, set()),
+    ],
+    ids=["front", "none", "words", "typed"],
+)
+def test_every_layout_is_continued(
+    bases: dict[str, Path], atlas: TaskData, options: dict, ablations: AblationConfig | None, undefined: set[str]
+) -> None:
+    unit = unit_of(bases["tied"], ablations, **options)
+    solutions = list(atlas.splits["test_seen"])[:1]
+    if unit.layout.known_types == ("step",):
+        solutions = [replace(s, steps=tuple(Step("step", step.text) for step in s.steps)) for s in solutions]
+    with Engine(unit) as engine:
+        found = intervene(engine, atlas, written(unit, atlas, solutions), progress=False).to_json()
+    assert {name for name, row in found.items() if not row["n"]} == undefined
+    assert all("no" in reason for name in undefined for reason in found[name]["left_out"])
+
+
+def test_a_model_with_plans_and_unknown_names_are_refused(bases: dict[str, Path], engine: Engine) -> None:
+    with pytest.raises(UserError, match="there are memories_corrected, "):
+        intervene(engine, LABELLED, Baseline((), None), ["memory_corrected"])
+    unit = unit_of(bases["tied"], AblationConfig(plan_first=True))
+    with pytest.raises(UserError, match="begins with a plan"):
+        intervene(Engine(unit), LABELLED, Baseline((), None))
+
+
+def test_figures_of_an_effect(engine: Engine) -> None:
+    (case,) = written(engine.unit, LABELLED, SOLUTIONS[:1]).cases  # gold and answer are True
+
+    def verdict(answer: str) -> Verdict:
+        outcome = "correct" if answer == "True" else "incorrect"
+        return replace(case.verdict, strict=answer, outcome=outcome)
+
+    def continued(before: str, after: str, rule: str | None, edited: bool = True) -> Continued:
+        return Continued(replace(case, verdict=verdict(before)), edited, 1, verdict(after), rule)
+
+    some = (
+        continued("True", "False", "False"), continued("True", "True", "False"), continued("False", "True", None),
+        continued("True", "True", "True", edited=False),
+    )  # fmt: skip
+    row = Effect(some, Counter({"why": 2})).to_json()
+    assert (row["n"], row["edited"], row["changed"]) == (4, 3, 0.5)
+    assert (row["accuracy_before"], row["accuracy_after"], row["difference"]) == (0.75, 0.75, 0.0)
+    assert (row["as_the_rule_says"], row["as_the_rule_says_n"]) == (2 / 3, 3)
+    assert row["followed"] == {"n": 2, "share": 0.5}
+    assert row["only"]["n"] == 3 and row["only"]["as_the_rule_says"] == 0.5
+    assert row["interval_of_difference"][0] < 0 < row["interval_of_difference"][1]
+    assert row["left_out"] == {"why": 2}

@@ -41,7 +41,7 @@ class Match(NamedTuple):
 
 
 class _LaidOut(NamedTuple):
-    """Texts to compare with: all their sentences, (sentences, width) embeddings of these, (texts, width) their means."""
+    """Texts to compare with: all their sentences, (sentences, width) embeddings, and (texts, width) the means of these."""
 
     sentences: list[str]
     vectors: np.ndarray

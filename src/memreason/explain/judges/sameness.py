@@ -41,7 +41,7 @@ class Match(NamedTuple):
 
 
 class _LaidOut(NamedTuple):
-    """Texts to compare with: all their sentences, (sentences, width) embeddings, and (texts, width) the means of these."""
+    """Texts to compare with: all their sentences, (sentences, width) embeddings, and (texts, width) means of these."""
 
     sentences: list[str]
     vectors: np.ndarray

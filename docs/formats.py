@@ -18,6 +18,7 @@ from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG
 from memreason.evaluation import results
 from memreason.evaluation.files import FIGURES, METRICS, PARTS, REPORT, TRACES, TRACES_TO_READ
+from memreason.evaluation.judged_by import Agreement, OfKind
 from memreason.evaluation.score import UNMATCHED, Unmatched
 from memreason.explain.explanation import Explanation
 from memreason.export.base import MARKER
@@ -165,6 +166,8 @@ def results_section() -> str:
         ("`training` of a run", results.TrainingAccount),
         (f"`{METRICS}` of `memreason score`", results.ScoreResult),
         ("`marked` of `memreason score`", results.Marks),
+        ("`agreement` of `memreason score`", Agreement),
+        ("`kinds` of an `agreement`", OfKind),
     ):
         about = inspect.cleandoc(kind.__doc__ or "")
         form = kind.to_json.__doc__ if hasattr(kind, "to_json") else None

@@ -48,6 +48,21 @@ def test_reading_traces_says_where_and_what(tmp_path):
         read_traces(path)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [{"step_truth": []}, {"step_truth": [True]}, {"step_kinds": ["memory"] * 9}, {"step_kinds": ["answer", None]},
+     {"cause": "bad luck"}, {"grounds": "bad luck"}],
+)  # fmt: skip
+def test_judgements_that_are_none_of_these_steps_are_told(tmp_path, damage):
+    path = tmp_path / "traces.jsonl"
+    row = judge_traces([RIGHT], "mixed", judge)[0].to_json()
+    path.write_text(json.dumps(row) + "\n")
+    assert len(read_traces(path)) == 1
+    path.write_text(json.dumps(row | damage) + "\n")
+    with pytest.raises(UserError, match=rf"traces\.jsonl:1.*{next(iter(damage))}"):
+        read_traces(path)
+
+
 def test_metrics_by_split_are_those_of_each_splits_verdicts(tmp_path):
     of_a, of_b = judge_traces([RIGHT], "mixed", judge), judge_traces([WRONG, CUT], "mixed")
     verdicts = iter([*of_a, *of_b])  # read once

@@ -114,7 +114,8 @@ def test_a_format_to_come_is_refused_by_name(kind):
      {**ONE.to_json(), "overall": {**UNJUDGED.to_json(), "n": 7}},
      {**ONE.to_json(), "overall": {**UNJUDGED.to_json(), "accuracy": 10**400}},
      {**ONE.to_json(), "overall": {**UNJUDGED.to_json(), "interval": [0.1, float("nan")]}},
-     {**ONE.to_json(), "overall": {**UNJUDGED.to_json(), "memory_true": 0.5}}],
+     {**ONE.to_json(), "overall": {**UNJUDGED.to_json(), "memory_true": 0.5}},
+     {**ONE.to_json(), "overall": {**UNJUDGED.to_json(), "steps": {"memory": -1}}}],
 )  # fmt: skip
 def test_what_is_no_evaluation_is_the_users_error(row):
     with pytest.raises(UserError, match=r"^metrics.json: "):

@@ -80,6 +80,14 @@ def test_texts_find_their_questions_and_are_scored(tmp_path, questions, capsys):
     assert not any(capsys.readouterr())  # only the command prints
 
 
+@pytest.mark.parametrize("after", ["", ":"])
+def test_words_in_brackets_mark_lines_as_tokens_do(tmp_path, questions, after):
+    text = f"[rag]{after} A fact.\n[reason]{after} So.\n[answer]{after} The answer is: True"
+    result = run(tmp_path, questions, [{"question": SHORT, "generated_text": text}])
+    assert (result.overall.correct, result.overall.well_formed) == (1, 1)
+    assert result.overall.steps == {"memory": 1, "reason": 1}
+
+
 def test_repeated_missing_and_unmatched_are_told(tmp_path, questions):
     rows = [
         {"generated_text": foreign(SHORT, "True")},

@@ -38,7 +38,7 @@ def with_before(right: int, value: float, low: float, high: float) -> dict[str, 
 class TestHowOftenItIsRight:
     def test_without_a_model_before(self) -> None:
         assert sentences(figures())[0] == (
-            "The trained model answers 66 of 100 test questions correctly (66%; 95% interval 59% to 69%); "
+            "The trained model answers 66 of 100 test questions correctly (66%; 95% interval 59.4% to 69.4%); "
             "the model before training was not asked."
         )
 

@@ -53,6 +53,7 @@ def test_the_recorded_answers_are_repeated_and_the_control_changes_nothing(expla
     control = explanation["interventions"]["no_edit"]
     assert control["n"] == len(SOLUTIONS) and control["changed"] == 0
     assert explanation["notes"] == []
+    assert explanation["sentences"][2].startswith("With its memories corrected the model would answer")
 
 
 def test_every_trace_has_what_was_found_about_it(explanation: Explanation) -> None:
@@ -83,7 +84,7 @@ def test_a_second_call_needs_no_model(run: Path, explanation: Explanation, tmp_p
 
 
 def test_fewer_questions_and_parts(run: Path, explanation: Explanation, tmp_path: Path) -> None:
-    asked = ExplainConfig(str(run), parts=["attribution"], num_test=2, output_dir=str(tmp_path / "out"))
+    asked = ExplainConfig(str(run), parts=["attribution"], num_test=2, attention=0, output_dir=str(tmp_path / "out"))
     found = explain(asked, progress=False).explanation
     assert found["run"]["regenerated"] == 2
     assert found["interventions"] is found["importance"] is found["attention"] is None

@@ -159,7 +159,7 @@ def of_metrics(console: Console, _: Path) -> None:
     evaluation = EvaluationResult(metrics, {HOSTILE: metrics}, HOSTILE)
     print_comparison(console, RunResult(evaluation, evaluation, None, TrainingAccount(1, 2)))
     marks = Marks(n=2, correct=1, agree=1, differing=(HOSTILE,))
-    agreement = Agreement(HOSTILE, HOSTILE, 1, {HOSTILE: OfKind(1, 0, None, None, None, {})})
+    agreement = Agreement(HOSTILE, HOSTILE, 1, {HOSTILE: OfKind(1, 0, None, None, None, {})}, 1, 1.0)
     account = (1, (HOSTILE,), {HOSTILE: 2}, (HOSTILE,), marks, HOSTILE, agreement)
     print_score(console, ScoreResult(metrics, {HOSTILE: metrics}, *account))
 

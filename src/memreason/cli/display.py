@@ -171,6 +171,9 @@ def print_agreement(console: Console, judge: str, agreement: Agreement | None) -
         rates = (_percent(of_kind.precision), _percent(of_kind.recall), kappa, _percent(of_kind.unverifiable))
         table.add_row(kind, str(of_kind.n), *rates)
     show(console, table)
+    if agreement.same_cause is not None:
+        share = _percent(agreement.same_cause)
+        show(console, f"there it named the exact cause of {share} of {agreement.wrong} wrong answers", soft_wrap=True)
 
 
 def _names(what: str, ids: Sequence[str]) -> str:

@@ -108,9 +108,19 @@ def read_traces(path: Path) -> DiskList[Verdict]:
 def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:
     try:
         check_fields(TraceRow, row)
-        return verdict_from_json(row)
+        verdict = verdict_from_json(row)
+        _check_lengths(verdict)
+        return verdict
     except (KeyError, TypeError) as error:
         field = error.args[0] if isinstance(error, KeyError) else json.dumps(str(error))
         raise UserError(
             f"{path}:{number}: not a trace (field {field}); give a traces.jsonl that memreason wrote"
         ) from error
+
+
+def _check_lengths(verdict: Verdict) -> None:
+    """Raise TypeError where the judgements are not as many as the steps; `step_truth` has one more, of the answer."""
+    steps, truth, kinds = len(verdict.trace.steps), verdict.step_truth, verdict.step_kinds
+    for name, given, count in (("step_truth", truth, steps + 1), ("step_kinds", kinds, steps)):
+        if given is not None and len(given) != count:
+            raise TypeError(f"{name} has {len(given)} entries, and not {count} for {steps} steps")

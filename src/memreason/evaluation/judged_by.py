@@ -43,6 +43,10 @@ class Agreement:
     kinds: dict[str, OfKind]
     """`memory` (steps that say a fact), `reason` (steps that say a conclusion) and `answer` (the answer line) → the
     agreement on these."""
+    wrong: int
+    """Number of wrong answers among these traces."""
+    same_cause: float | None
+    """Share of the wrong answers for which the judge names the cause that the exact judge names."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON."""
@@ -51,7 +55,7 @@ class Agreement:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
         """Read `to_json` back. Raises KeyError, TypeError."""
-        plain = {name: row[name] for name in ("judge", "on", "traces")}
+        plain = {name: row[name] for name in ("judge", "on", "traces", "wrong", "same_cause")}
         check_fields(cls, plain)
         for of_kind in row["kinds"].values():
             check_fields(OfKind, of_kind)

@@ -96,11 +96,12 @@ class Metrics:
         metrics = cls(**_known(cls, row) | {name: _interval(row[name]) for name in _INTERVALS})
         if metrics.n < 1 or metrics.correct + metrics.incorrect + metrics.no_answer != metrics.n:
             raise ValueError(f"n is {shown(metrics.n)}, and not the sum of correct, incorrect and no_answer")
-        rates = {name: value for name, value in asdict(metrics).items() if name not in _COUNTS and value is not None}
-        for name, value in rates.items():
-            if not all(0 <= rate <= 1 for rate in (value if name in _INTERVALS else [value])):  # not a number is not
-                raise ValueError(f"{name} is {shown(value)}, and not in [0, 1]")
-        if not metrics.judged and any(name in rates for name in _JUDGED):
+        given = {name: value for name, value in asdict(metrics).items() if value is not None}
+        for name, value in given.items():
+            numbers = value.values() if isinstance(value, dict) else value if name in _INTERVALS else [value]
+            if not all(0 <= number <= (number if name in _COUNTS else 1) for number in numbers):  # not a number is not
+                raise ValueError(f"{name} is {shown(value)}, and not in [0, {'…' if name in _COUNTS else 1}]")
+        if not metrics.judged and any(name in given for name in _JUDGED):
             raise KeyError("errors_by_cause")
         return metrics
 

@@ -5,7 +5,8 @@
 paper published them; or a log of another program (`generations`). The question of a row is found by its field
 ``question`` (and ``id``), else at the end of its ``prompt``, or, without both, as the longest question with which the
 text begins. Case and white space do not matter, and options may follow the question, in
-our layout or in the published ones.
+our layout or in the published ones. Lines of a text may begin with planning tokens or with words in brackets,
+`[memory]`, as those of a model that was trained with `--add_hard_prompts` do.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.question_index import QuestionIndex
 from memreason.evaluation.results import Marks, ScoreResult
 from memreason.planning_tokens.layout import PlanningTokens
-from memreason.planning_tokens.parse import parse_text
-from memreason.records import PLAIN, Judgement, Solution, Trace, Verdict
+from memreason.planning_tokens.names import ANSWER, SPELLINGS
+from memreason.planning_tokens.parse import parse_text, words_to_tokens
+from memreason.records import MEMORY, PLAIN, REASON, Judgement, Solution, Trace, Verdict
 from memreason.runtime.files import write_jsonl
 from memreason.tasks.base import TaskData
 from memreason.tasks.registry import load_task
@@ -145,6 +147,7 @@ def _read_traces(
 ) -> tuple[list[Trace], list[bool | None], list[Unmatched]]:
     """The matched rows as traces, the mark of each (True: correct, None: not marked), and the unmatched rows."""
     unknown = {PLAIN} - task.step_types
+    words = sorted({*task.step_types, MEMORY, REASON, *SPELLINGS, ANSWER} - {PLAIN})
     traces: list[Trace] = []
     marks: list[bool | None] = []
     unmatched: list[Unmatched] = []
@@ -155,7 +158,7 @@ def _read_traces(
             unmatched.append(Unmatched(place, match, str(row.get("generated_text", ""))[:200]))
             continue
         question, text = match
-        steps, answer = parse_text(text)
+        steps, answer = parse_text(words_to_tokens(text, words, on_every_line=True))
         well_formed = bool(steps) and all(step.text and step.type not in unknown for step in steps)
         well_formed = well_formed and extract_strict(answer, question, task.answer_kind) is not None
         traces.append(

@@ -58,12 +58,7 @@ def read_recorded(folder: Path) -> Recorded:
     _check_folder(folder)
     config, manifest = read_config(folder), read_manifest(folder)
     result = read_result(RunResult, folder / METRICS)
-    notes = []
-    if (number := read_json(folder / METRICS).get("format", 1)) != FORMAT:
-        notes.append(
-            f"metrics.json is of format {number}, and the newest is {FORMAT}: its metrics over several splits are "
-            "pooled from those of each split, and its causes of errors are counted by the definitions of that time"
-        )
+    notes = _on_format(read_json(folder / METRICS).get("format", 1))
     path = folder / EVALUATION / TRACES
     if not path.is_file():
         raise UserError(f"{path}: no such file; write it with: memreason evaluate {folder}")
@@ -98,6 +93,17 @@ def _check_folder(folder: Path) -> None:
         )
     missing = ", ".join(name for name in (CONFIG, MANIFEST, METRICS) if name not in held)
     raise UserError(f"{folder} is no run: it has no {missing}; give the folder that `memreason train` wrote")
+
+
+def _on_format(number: int) -> list[str]:
+    """What to say on a metrics.json of an older form."""
+    if number == FORMAT:
+        return []
+    pooled = "its metrics over several splits are pooled from those of each split, and " if number == 1 else ""
+    return [
+        f"{METRICS} is of format {number}, and the newest is {FORMAT}: {pooled}its causes of errors are counted by the "
+        "definitions of that time"
+    ]
 
 
 def _metrics_of(folder: Path, run: RunResult, traces: Sequence[Verdict]) -> tuple[EvaluationResult, list[str]]:

@@ -136,14 +136,19 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f}%"
+    return f"{_rounded(rate)}%"
 
 
 def _range(interval: Sequence[float]) -> str:
-    return f"{100 * interval[0]:.0f}% to {100 * interval[1]:.0f}%"
+    return f"{_percent(interval[0])} to {_percent(interval[1])}"
 
 
 def _signed(value: float) -> str:
     """A difference of rates in points, with its sign; a rounded nothing has none."""
-    text = f"{100 * value:+.0f}".replace("-", "−")
-    return "0" if text in ("+0", "−0") else text
+    text = _rounded(abs(value))
+    return text if text == "0" else f"{'+' if value > 0 else '−'}{text}"
+
+
+def _rounded(rate: float) -> str:
+    """The rate in per cent, with one decimal where that is not 0."""
+    return f"{100 * rate:.1f}".removesuffix(".0")

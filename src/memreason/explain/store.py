@@ -32,14 +32,18 @@ class Store:
     def keep(self, name: str, options: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """The result called ``name`` with these ``options``: from its file, else computed and written, as JSON."""
         key = {**self._about, **options}
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-        path = self.folder / f"{name}-{digest}.json"
+        path = self.folder / f"{name}-{digest_of(key)}.json"
         try:
             return read_json(path)["result"]
         except (UserError, KeyError):  # not there, or damaged
             result = json.loads(json.dumps(compute()))
             write_json(path, {"key": key, "result": result})
             return result
+
+
+def digest_of(value: Any) -> str:
+    """A digest of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def digest_of_run(folder: Path) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from memreason.errors import UserError
 from memreason.explain.config import ExplainConfig
 from memreason.explain.recorded import Recorded
-from memreason.explain.store import Store, digest_of_run
+from memreason.explain.store import Store, digest_of, digest_of_run
 from memreason.records import Solution, Trace, Verdict
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw
@@ -61,8 +61,7 @@ def compute(
             "run": digest_of_run(run.folder),
             "dtype": config.dtype,
             "batch_size": config.batch_size,
-            "num_test": config.num_test,
-            "seed": config.seed,
+            "questions": digest_of([solution.question.id for solution in solutions]),
         },
     )
     with _Model(run, task, config) as model:
@@ -158,19 +157,23 @@ class _Parts:
                 self._by_trace("edits", rows["edits"])
         if "attribution" in asked:
             with self._noting("the causal attribution"):
-                judges = sorted(str(verdict.cause) for verdict in self._verdicts.values())
+                causes = digest_of([case.verdict.cause for case in baseline.cases])
                 found.figures["attribution"] = self._store.keep(
-                    "attribution", {"causes": judges}, lambda: self._attribution(baseline)
+                    "attribution", {"causes": causes}, lambda: self._attribution(baseline)
                 )
         if "importance" in asked and self._config.num_importance:
             with self._noting("the importance of steps"):
-                options = {"samples": self._config.samples, "traces": self._config.num_importance}
+                options = {
+                    "samples": self._config.samples,
+                    "traces": self._config.num_importance,
+                    "seed": self._config.seed,
+                }
                 rows = self._store.keep("importance", options, lambda: self._importance(baseline))
                 self._by_trace("importance", rows.pop("traces"))
                 found.figures["importance"] = rows
         if self._config.attention:
             with self._noting("attention"):
-                options = {"traces": self._config.attention}
+                options = {"traces": self._config.attention, "seed": self._config.seed}
                 rows = self._store.keep("attention", options, lambda: self._attention(baseline))
                 self._by_trace("attention", rows["traces"])
                 found.figures["attention"] = rows["summary"]

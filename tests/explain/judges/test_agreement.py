@@ -33,6 +33,13 @@ def test_a_judge_that_is_always_right_has_a_kappa_of_1():
     assert (found.precision, found.recall, found.kappa, found.unverifiable) == (1, 1, 1, 0)
 
 
+def test_causes_are_compared_where_the_answer_is_wrong():
+    exact = [Judgement((True, True, None), cause) for cause in ("both", "false_memory", None, None)]
+    ours = [Judgement((True, True, None), cause) for cause in ("false_memory", "false_memory", None, "both")]
+    found = agreement_of("mine", ours, exact, TRACES, "some")
+    assert (found.wrong, found.same_cause) == (2, 0.5)
+
+
 def test_a_step_counts_as_what_it_says():
     exact = [Judgement((True, True, True), None, ("reason", "reason"))] * 4
     assert agreement_of("mine", exact, exact, TRACES, "some").kinds["reason"].n == 8

@@ -47,6 +47,7 @@ def test_what_a_step_says_counts_before_its_type():
 def test_without_an_answer_there_is_no_cause_and_without_steps_nothing_to_read():
     assert coarse_judgement(trace(LYON, "perhaps", *STEPS), "boolean", (False, True, None), (None, None)).cause is None
     assert coarse_judgement(trace(LYON, "True"), "boolean", (None,), ()).cause == "unreadable"
+    assert coarse_judgement(trace(LYON, "False"), "boolean", (None,), ()).grounds == "unreadable"
 
 
 def test_the_answer_follows_from_the_last_step_if_that_names_one():

@@ -77,6 +77,10 @@ def test_filters_figures_and_pages(browser, address: str) -> None:  # noqa: F811
         chosen(page, "1 of 43 traces")
         assert page.get_by_label("Search").input_value() == "q7"
         assert not page.get_by_role("link", name="Ask").count()
+        page.goto(f"{address}#runs/demo?split=test")
+        page.get_by_role("heading", name="What went wrong in test").wait_for()
+        page.goto(f"{address}#runs/nowhere")
+        assert page.get_by_role("alert").inner_text() == "there is no run 'nowhere' here"
 
 
 def test_a_question_of_a_trace_can_be_asked_where_there_is_a_model(browser, checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from memreason.records import Question, Step, Trace
 from memreason.tasks.atlas import build, judge
+from memreason.tasks.atlas.facts import world
 
 ASIA = Question("q", "Is it true that France is in Asia?", "False")
 CAPITAL = Question("q", "What is the capital of France?", "B", ("Lyon", "Paris", "Rome", "Madrid"))
@@ -176,6 +177,40 @@ def test_borders_can_be_stated_either_way_round():
 )
 def test_spelling_is_read_tolerantly(memory):
     assert judged(CAPITAL, f"m: {memory}", answer="B")[0][0] is True
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        "The capital of the United States is Washington, D.C.",
+        "Kiev is the capital of Ukraine.",
+        "The currency of China is the renminbi.",
+        "People in Iran mainly speak Farsi.",
+    ],
+)
+def test_other_names_of_the_same_thing_are_true(memory):
+    assert judged(CAPITAL, f"m: {memory}", answer="B")[0][0] is True
+
+
+def test_no_wrong_option_is_another_name_of_the_right_one():
+    for country in world().countries.values():
+        assert country.capital not in {world().find("city", city) for city in country.cities}
+
+
+def test_an_option_may_have_another_name_in_a_step():
+    question = Question("q", "What is the main language of Iran?", "B", ("Urdu", "Persian", "Arabic", "Hindi"))
+    lines = ("m: People in Iran mainly speak Farsi.", "r: Farsi is option B.")
+    assert judged(question, *lines, answer="B") == ([True, True, True], None)
+
+
+@pytest.mark.parametrize(
+    "difference", ["is not the one named", "is not what is stated", "does not agree with the question"]
+)
+def test_a_value_that_is_not_the_one_in_the_question(difference):
+    reason = f"r: Europe {difference}, so the answer is false."
+    assert judged(ASIA, "m: France is in Europe.", reason, answer="False") == ([True, True, True], None)
+    reason = reason.replace("Europe", "Asia")
+    assert judged(ASIA, "m: France is in Asia.", reason, answer="False") == ([False, False, True], None)
 
 
 @pytest.mark.parametrize("types", ["mr", "rm", "ss", "mm", "rr"])

@@ -125,6 +125,26 @@ SO_TRUE = Inference(None, (), "True")
         ("Spanish is spoken in Mexico.", None),  # is it the main language?
         ("It is what it is.", None),
         ("", None),
+        # What is denied, doubted or asked is not stated.
+        ("Bangkok is never the capital of Thailand.", None),
+        ("The capital of Thailand is hardly Lima.", None),
+        ("The capital of Thailand is definitely Bangkok.", None),
+        ("The capital of Thailand is Lima or Bangkok.", None),
+        ("The currency of Thailand is unknown.", None),
+        ("It is not true that Thailand is in Asia.", None),
+        ("Thailand is not in Asia.", None),
+        ("Thailand is in Asia?", None),
+        ("Asia never agrees with the question, so it is true.", None),
+        ("7 million is not less than 1 million, so it is true.", None),
+        ("Asia is not the one named, so it is false.", Said((), Inference(Rule.DIFFER, ("asia",), "False"))),
+        # Marks around a step do not count, nor do other hyphens, apostrophes and characters without width.
+        ("- Thailand is in Asia.", Said((THAILAND,))),
+        ("2. **Thailand is in Asia.**", Said((THAILAND,))),
+        ("“Thai\u00adland is in \u200bAsia.”", Said((THAILAND,))),
+        ("Thailand‘s capital is Bangkok.", Said((BANGKOK,))),
+        ("Timor\u2011Leste is in Asia.", Said((Fact("continent", "Timor-Leste", "Asia"),))),
+        (" and ".join(["Thailand is in Asia"] * 40), Said((THAILAND,) * 40)),
+        (" and ".join(["Thailand is in Asia"] * 3000), None),
     ],
 )  # fmt: skip
 def test_what_a_step_says(text, said):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
 from memreason.cli.command import Command, open_console, quiet_transformers
 from memreason.cli.commands.ask import FIRST_QUESTION, print_trace
@@ -54,12 +53,9 @@ def print_looked(console: Console, looked: Looked) -> None:
     found = looked.attribution
     readers = "the answer takes" if found.method == "grad_x_input" else "reason steps and the answer take"
     show(console, f"\nwhat {readers} ({found.method}), by kind of token:")
-    table = Table(box=None, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
+    widest = max(map(len, found.mass))
     for kind, share in found.mass.items():
-        table.add_row(kind, f"{share:.1%}")
-    console.print(table)
+        show(console, f"  {kind:<{widest}}  {share:6.1%}")
     if heads := found.heads():
         listed = ", ".join(f"layer {layer} head {head} ({mass:.0%})" for layer, head, mass in heads)
         show(console, f"\nheads that read memory tokens most: {listed}", soft_wrap=True)

@@ -30,7 +30,10 @@ def agreement_of(
         for kind, truth, said in zip((*kinds, ANSWER), right.step_truth, ours.step_truth, strict=True):
             if truth is not None:
                 counts.setdefault(kind, Counter())[truth, said] += 1
-    return Agreement(name, on, len(traces), {kind: of_kind(counts[kind]) for kind in sorted(counts, key=_order)})
+    causes = [(ours.cause, right.cause) for ours, right in zip(judgements, exact, strict=True) if right.cause]
+    same = sum(our_cause == cause for our_cause, cause in causes) / len(causes) if causes else None
+    by_kind = {kind: of_kind(counts[kind]) for kind in sorted(counts, key=_order)}
+    return Agreement(name, on, len(traces), by_kind, len(causes), same)
 
 
 def of_kind(counts: Counter[tuple[bool, bool | None]]) -> OfKind:

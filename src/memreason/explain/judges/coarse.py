@@ -14,7 +14,7 @@ was found. For a wrong answer, tried in this order:
   right answer.
 
 A right answer is `lucky` where any step or the answer line is false, else `unreadable` where a step could not be
-judged, else `sound`.
+judged or there is none, else `sound`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def coarse_judgement(
     if answer is None:
         return Judgement(tuple(truths), None, tuple(kinds))
     if outcome(answer, trace.question.answer, kind) == "correct":
-        # An answer line that cannot be compared with a step that names no answer is no reason for doubt.
-        return Judgement(tuple(truths), None, tuple(kinds), grounds([*truths[:-1], truths[-1] is not False]))
+        # An answer line that cannot be compared, because no step names an answer, is no reason for doubt.
+        rests_on = grounds([*truths[:-1], truths[-1] is not False]) if trace.steps else "unreadable"
+        return Judgement(tuple(truths), None, tuple(kinds), rests_on)
     false = {says(s.type, k) for s, k, true in zip(trace.steps, kinds, truths, strict=False) if true is False}
     return Judgement(tuple(truths), _cause(false, truths), tuple(kinds))
 

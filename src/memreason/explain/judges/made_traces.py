@@ -21,7 +21,7 @@ from memreason.tasks.atlas.wording import read_question, say, write_memory, writ
 from memreason.tasks.base import TaskData
 
 SEED = 13
-"""Of the questions, the wording and what is made false; neither a usual one nor one that thresholds were chosen on (11, 12)."""
+"""Of the questions, the wording and what is made false; not one that thresholds were chosen on (11, 12)."""
 COUNTRIES = 60
 LAYOUT = PlanningTokens(1, 1, (MEMORY, REASON))
 

@@ -10,7 +10,7 @@ embeddings is at least `ABOUT`.
 
 A sentence that says the same as one of them and contradicts another says the same. A step contradicts where one of its
 sentences does. Else it says the same where all its sentences do, or where the
-steps as a whole have a cosine of at least `SAME_WHOLE`.
+means of the sentences' embeddings have a cosine of at least `SAME_WHOLE`.
 """
 
 from __future__ import annotations
@@ -40,17 +40,24 @@ class Match(NamedTuple):
     """True: both say the same. False: they contradict each other. None: neither can be told."""
 
 
+class _LaidOut(NamedTuple):
+    """Texts to compare with: all their sentences, (sentences, width) embeddings, and (texts, width) means of these."""
+
+    sentences: list[str]
+    vectors: np.ndarray
+    wholes: np.ndarray
+
+
 class Sentences:
-    """Compares texts with the encoder ``name``; each text and each of its sentences is embedded once."""
+    """Compares texts with the encoder ``name``; each sentence is embedded once."""
 
     def __init__(self, name: str):
         self._encoder = SentenceEncoder(Source("", encoder=name), choose_device()).encoder
         self._vectors: dict[str, np.ndarray] = {}
 
-    def read(self, texts: Iterable[str], progress: bool = True) -> None:
-        """Embed the texts and their sentences, those that are new, with a progress bar."""
-        parts = {part for text in set(texts) for part in (text, *_sentences(text))}
-        new = sorted(parts - self._vectors.keys(), key=lambda text: (-len(text), text))
+    def read(self, sentences: Iterable[str], progress: bool = True) -> None:
+        """Embed the sentences, those that are new, with a progress bar."""
+        new = sorted(set(sentences) - self._vectors.keys(), key=lambda text: (-len(text), text))
         with tqdm(total=len(new), desc="embedding sentences", disable=not (progress and new), unit="sentence") as bar:
             for start in range(0, len(new), 16 * _BATCH):
                 part = new[start : start + 16 * _BATCH]
@@ -63,25 +70,34 @@ class Sentences:
     def find(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[Match | None]:
         """For each text and the texts that it is compared with: the nearest of them, and whether they say the same;
         None where there is nothing to compare with."""
-        self.read(text for one, among in pairs if among for text in (one, *among))
-        near = [[self._near(part, among) for part in _sentences(text)] if among else [] for text, among in pairs]
+        self.read(part for one, among in pairs if among for text in (one, *among) for part in _sentences(text))
+        # A list that many texts are compared with, such as a table, is laid out once.
+        laid_out = {id(among): self._lay_out(among) for _, among in pairs if among}
+        near = [
+            [self._near(part, laid_out[id(among)]) for part in _sentences(text)] if among else []
+            for text, among in pairs
+        ]
         self.read(text for parts in near for part in parts for _, by in part if by.evened for text in by.evened)
-        return [self._match(text, among, parts) for (text, among), parts in zip(pairs, near, strict=True)]
-
-    def _near(self, sentence: str, among: Sequence[str]) -> list[tuple[float, Differences]]:
-        """The cosine with each sentence of these texts that is about the same, and how the two differ."""
-        others = [other for text in among for other in _sentences(text)]
-        cosines = self._cosines(sentence, others)
         return [
-            (float(cosine), differences(sentence, other))
-            for cosine, other in zip(cosines, others, strict=True)
-            if cosine >= ABOUT
+            self._match(text, laid_out[id(among)], parts) if among else None
+            for (text, among), parts in zip(pairs, near, strict=True)
         ]
 
-    def _match(self, text: str, among: Sequence[str], parts: list[list[tuple[float, Differences]]]) -> Match | None:
-        if not among:
-            return None
-        cosines = self._cosines(text, among)
+    def _lay_out(self, among: Sequence[str]) -> _LaidOut:
+        parts = [part for text in among for part in _sentences(text)]
+        vectors = np.stack([self._vectors[part] for part in parts])
+        return _LaidOut(parts, vectors, np.stack([self._whole(text) for text in among]))
+
+    def _near(self, sentence: str, among: _LaidOut) -> list[tuple[float, Differences]]:
+        """The cosine with each sentence that is about the same, and how the two differ."""
+        cosines = among.vectors @ self._vectors[sentence]
+        return [
+            (float(cosines[place]), differences(sentence, among.sentences[place]))
+            for place in np.flatnonzero(cosines >= ABOUT)
+        ]
+
+    def _match(self, text: str, among: _LaidOut, parts: list[list[tuple[float, Differences]]]) -> Match:
+        cosines = among.wholes @ self._whole(text)
         place = int(np.argmax(cosines))
         said = [self._same(part) for part in parts]
         if False in said:
@@ -95,11 +111,13 @@ class Sentences:
         denied = any(by.evened and self._cosine(*by.evened) >= EVENED for _, by in near)
         return False if denied else None
 
+    def _whole(self, text: str) -> np.ndarray:
+        """The mean of its sentences' embeddings, of length 1."""
+        mean = np.mean([self._vectors[sentence] for sentence in _sentences(text)], axis=0)
+        return mean / np.linalg.norm(mean)
+
     def _cosine(self, one: str, other: str) -> float:
         return float(self._vectors[one] @ self._vectors[other])
-
-    def _cosines(self, text: str, among: Sequence[str]) -> np.ndarray:
-        return np.stack([self._vectors[other] for other in among]) @ self._vectors[text]
 
 
 @lru_cache(maxsize=1)

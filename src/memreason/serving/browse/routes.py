@@ -161,7 +161,7 @@ def _ids(library: Library, source: Source, wanted: Wanted) -> set[str] | None:
 
 def _source(library: Library, name: str) -> Source:
     if (source := library.sources().get(name)) is None:
-        raise ApiError(404, f"there is no run {name!r}; GET /web/api/runs lists them", "run_not_found", "run")
+        raise ApiError(404, f"there is no run {name!r} here", "run_not_found", "run")
     return source
 
 

@@ -126,10 +126,12 @@ class Browser {
       this.state = { run: path, parameters };
       this.empty.replaceChildren();
       this.body.hidden = !this.runs.length;
+      this.fillChoices();
       if (this.runs.length) await (this.get("with") ? this.compare(signal) : this.read(signal));
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.shown = "";
+      this.version = this.versionIn(this.runs); // until the files are others, it stays so
       fill(this.empty, el("p.problem", { role: "alert" }, problem.message));
       for (const node of [this.top, this.facets, this.chosen, this.list, this.pager]) node.replaceChildren();
     }
@@ -170,7 +172,6 @@ class Browser {
       get(place, { split: wanted.split }, signal),
       get(`${place}/traces`, wanted, signal),
     ]);
-    this.fillChoices();
     this.version = found.version;
     this.figures(`${run} ${wanted.split} ${found.version}`, () => figures(summary, wanted.split, this.counted));
     const counted = (name, value) => found.facets[name][value] ?? 0;
@@ -191,7 +192,6 @@ class Browser {
       ...Object.fromEntries(names.map((name) => [name, this.get(name)])),
     };
     const found = await get("compare", wanted, signal);
-    this.fillChoices();
     this.version = found.version;
     this.figures(`${run} with ${wanted.right} ${found.version}`, () => compared(found, this.counted));
     this.filters(PAIR_FACETS, { ...found.facets, change: found.figures.n ? Object.keys(CHANGES) : [] }, called);
@@ -328,14 +328,18 @@ class Browser {
     this.go({ page: String(page) });
   }
 
+  /** The version of what is looked at, in a list of runs. */
+  versionIn(runs) {
+    const wanted = [this.state.run, this.get("with")].filter(Boolean);
+    return wanted.map((name) => runs.find((run) => run.name === name)?.version).join(" ");
+  }
+
   /** Show the lists anew where their files have changed. */
   async look() {
     if (this.section.hidden || document.hidden || !this.runs.length) return;
     try {
       const { runs } = await get("runs");
-      const wanted = [this.state.run, this.get("with")].filter(Boolean);
-      const version = wanted.map((name) => runs.find((run) => run.name === name)?.version).join(" ");
-      if (version !== this.version || runs.length !== this.runs.length) {
+      if (this.versionIn(runs) !== this.version || runs.length !== this.runs.length) {
         await this.show(this.state.run, this.state.parameters);
         announce("The files have changed; they were read again.");
       }

@@ -8,12 +8,13 @@ const MOST_FACTS = 8;
 /** The figures of a run. `link(changes)` gives the address of the list with these filters. */
 export function figures(run, split, link) {
   const { splits, overall, errors, right, families } = run.figures;
+  const within = () => (split ? [" in ", inert(split)] : "");
   return el("div.figures", {}, [
     el("div.stack", {}, [
       panel("Accuracy", accuracies(splits, overall, link)),
       run.judged
         ? panel(
-            `What went wrong${split ? ` in ${split}` : ""}`,
+            ["What went wrong", within()],
             counts("cause", errors, link) ?? el("p.note", {}, "No answer is wrong."),
             run.first_fault
               ? el(
@@ -32,9 +33,7 @@ export function figures(run, split, link) {
           ),
       run.explanation ? null : panel("Explanation", unexplained(run)),
     ]),
-    Object.keys(families).length
-      ? panel(`By kind of question${split ? ` in ${split}` : ""}`, byFamily(families, link))
-      : null,
+    Object.keys(families).length ? panel(["By kind of question", within()], byFamily(families, link)) : null,
     run.explanation ? explanation(run, link) : null,
   ]);
 }
@@ -58,7 +57,9 @@ export function accuracyRow(name, accuracy, href) {
 
 function accuracies(splits, overall, link) {
   const names = Object.keys(splits);
-  const rows = names.map((name) => accuracyRow(name || "no split", splits[name], name ? link({ split: name }) : null));
+  const rows = names.map((name) =>
+    accuracyRow(name ? inert(name) : "no split", splits[name], name ? link({ split: name }) : null),
+  );
   if (names.length > 1) rows.push(accuracyRow("all splits", overall, link({ split: "" })));
   return el("ul.bars", {}, rows);
 }
@@ -68,7 +69,7 @@ function counts(facet, found, link) {
   if (!Object.keys(found).length) return null;
   const rows = Object.entries(found).map(([value, count]) => {
     const line = row(
-      called(facet, value),
+      inert(called(facet, value)),
       link({ [facet]: value }),
       track(count / most),
       el("strong", {}, String(count)),
@@ -85,7 +86,7 @@ function byFamily(families, link) {
   return el(
     "ul.bars",
     {},
-    names.map((name) => accuracyRow(name, families[name], link({ family: name }))),
+    names.map((name) => accuracyRow(inert(name), families[name], link({ family: name }))),
   );
 }
 

@@ -55,7 +55,7 @@ export function outcome(name) {
 }
 
 function pill(facet, value) {
-  return el(`span.pill.is-${value}`, { title: meaning(facet, value) }, called(facet, value));
+  return el(`span.pill.is-${value}`, { title: meaning(facet, value) }, inert(called(facet, value)));
 }
 
 /** The lines of a trace with the judge's marks. */

@@ -173,7 +173,10 @@ def read(claim: Claim, lookup: Lookup) -> Reading | None:
 
 
 def conclude(asked: Asked, lookup: Lookup) -> Conclusion | None:
-    """The answer that follows from the facts that ``lookup`` knows; None where no answer or more than one follows."""
+    """The answer that follows from the facts that ``lookup`` knows; None where no answer or more than one follows.
+
+    An option follows where facts say that it fits; it does not where they only say that the others do not fit.
+    """
     if not asked.options:
         reading = read(asked.claim, lookup)
         return Conclusion(str(reading.holds), reading) if reading else None

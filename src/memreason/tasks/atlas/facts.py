@@ -178,13 +178,14 @@ def _country(code: str, row: dict, spelled: dict[str, str], cities: list[str]) -
 def _large_cities(cities: list[str], capital: str) -> tuple[str, ...]:
     """Up to three of the ten largest cities, without districts ("Sector 3").
 
-    A name that contains the capital's name, or is contained in it, is left out too.
+    A name that contains the capital's name, or is contained in it, or is another name of it, is left out too.
     """
     fair = [
         name
         for name in map(names.plain_letters, cities[:10])
         if re.fullmatch(r"[A-Za-z'-]+(?: [A-Za-z'-]+)?", name)
         and name not in names.DISPUTED_CITIES
+        and names.OTHER_NAMES["city"].get(fold(name)) != capital
         and not (fold(name) in fold(capital) or fold(capital) in fold(name))
     ]
     return tuple(fair[:3])
@@ -212,7 +213,7 @@ def _spellings(table: World) -> dict[str, dict[str, str]]:
     cities = {fold(city): city for country in rows for city in country.cities}
     capitals = {fold(city): city for city in table.seats}
     aliases = {alias: name for alias, name in names.ALIASES.items() if name in table.countries}
-    return {
+    named = {
         "country": aliases | {fold(name): name for name in table.countries},
         "city": {name: name.title() for name in table._latitudes} | cities | capitals,
         "continent": {fold(name): name for name in names.CONTINENTS.values()},
@@ -220,3 +221,4 @@ def _spellings(table: World) -> dict[str, dict[str, str]]:
         "language": {fold(name): name for name in names.LANGUAGES.values()},
         "hemisphere": {"north": "north", "south": "south"},
     }
+    return {kind: spelled | names.OTHER_NAMES.get(kind, {}) for kind, spelled in named.items()}

@@ -135,7 +135,8 @@ def _by_rule(inference: Inference, claim: Claim, conclusion: Conclusion, options
         case Rule.DIFFER:
             differ = predicate not in (*MORE, *BORDER) and values[0] != values[1]
             by_subject = predicate not in SHARED and named == [plain(claim.left), values[1]]
-            return differ and (not named or sorted(named) == sorted(values) or by_subject)
+            by_value = predicate not in SHARED and named == values[:1]
+            return differ and (not named or sorted(named) == sorted(values) or by_subject or by_value)
         case Rule.MATCH:
             return predicate not in (*MORE, *SHARED, *BORDER) and named == values[:1]
         case Rule.BOTH:

@@ -76,6 +76,57 @@ ALIASES = {
     "east timor": "Timor-Leste",
 }
 
+OTHER_NAMES = {
+    "city": {
+        "washington d.c": "Washington",
+        "washington dc": "Washington",
+        "peking": "Beijing",
+        "kiev": "Kyiv",
+        "addis abeba": "Addis Ababa",
+        "teheran": "Tehran",
+        "sana'a": "Sanaa",
+        "naypyidaw": "Nay Pyi Taw",
+        "naypyitaw": "Nay Pyi Taw",
+        "nur-sultan": "Astana",
+        "santiago de chile": "Santiago",
+        "ndjamena": "N'Djamena",
+        "ulan bator": "Ulaanbaatar",
+        "luxembourg city": "Luxembourg",
+        "djibouti city": "Djibouti",
+        "south tarawa": "Tarawa",
+        "saint george's": "St. George's",
+        "saint john's": "St. John's",
+        "ngerulmud": "Melekeok",
+    },
+    "currency": {
+        "renminbi": "yuan",
+        "rouble": "ruble",
+        "riyal": "rial",
+        "pound sterling": "pound",
+        "cfa franc": "franc",
+        "togrog": "tugrik",
+        "sum": "som",
+    },
+    "language": {
+        "farsi": "Persian",
+        "dari": "Persian",
+        "mandarin": "Chinese",
+        "mandarin chinese": "Chinese",
+        "bahasa indonesia": "Indonesian",
+        "bangla": "Bengali",
+        "tagalog": "Filipino",
+        "castilian": "Spanish",
+        "kiswahili": "Swahili",
+        "slovenian": "Slovene",
+        "bahasa melayu": "Malay",
+        "azeri": "Azerbaijani",
+        "laotian": "Lao",
+        "divehi": "Dhivehi",
+        "chewa": "Chichewa",
+    },
+}
+"""Kind of name → folded other spelling or other name of the same thing → the name in the table."""
+
 CAPITALS = {"KZ": "Astana"}
 """Country code → capital, where it was renamed after the table was made."""
 
@@ -136,13 +187,17 @@ LANGUAGES = dict(pair.split(":") for pair in _LANGUAGES.split())
 
 def plain_letters(text: str) -> str:
     """The text without accents."""
-    text = unicodedata.normalize("NFKD", text.replace("’", "'"))
+    text = unicodedata.normalize("NFKD", re.sub("[‘’ʼ`]", "'", text))
     return "".join(c for c in text if not unicodedata.combining(c))
 
 
 def fold(text: str) -> str:
-    """``text`` in one form for all spellings: lower case; no accents, "the", commas, final marks or double spaces."""
+    """``text`` in one form for all spellings: lower case, one hyphen and one apostrophe; no accents, characters without
+    width, "the", commas, final marks or double spaces."""
     text = plain_letters(text).lower()
+    if not text.isascii():
+        text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+        text = re.sub("[\u2010-\u2015\u2212]", "-", text)
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
     text = re.sub(r"\bthe\b", " ", text.replace(",", " "))
     return " ".join(text.split()).strip(" .!?;:")

@@ -16,10 +16,21 @@ from memreason.records import Kind, Question
 from memreason.tasks.atlas import other_wordings, templates
 from memreason.tasks.atlas.claims import BORDER, KINDS, OPEN, Asked, Claim, Predicate, Rule
 from memreason.tasks.atlas.facts import Fact, number, pair, spoken, world
-from memreason.tasks.atlas.names import fold, with_article
+from memreason.tasks.atlas.names import OTHER_NAMES, fold, with_article
 
 UNITS = {Predicate.AREA: " square kilometres", Predicate.POPULATION: " people"}
-_NO_NAME = {"not", "no", "a", "an", "also", "in", "on", "of", "very", "about", "is", "option", "that", "so"}
+_OTHER_WORDS = (
+    "not no never hardly neither nor none nothing without or and but a an also in on of very about is was option that "
+    "so than more less fewer greater larger smaller named unknown unclear definitely certainly clearly probably "
+    "possibly likely perhaps maybe really actually indeed still now currently once formerly only just far from either "
+    "both"
+)
+_NO_NAME = set(_OTHER_WORDS.split())
+"""Words that stand in no name: a text with one of them is no invented value, but says something about a value."""
+_MOST_FACTS = 50
+"""A step with more facts than this, with "and" between them, is not read."""
+_BEFORE_A_SENTENCE = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)]|[Ss]tep \d{1,3}[.:])\s+")
+"""The mark of a line in a list: "- ", "2. "."""
 
 
 class Inference(NamedTuple):
@@ -129,8 +140,12 @@ def read_step(text: str) -> Said | None:
     """What a step says, whatever its type; None where any part of it cannot be read.
 
     Most steps state one fact or draw one conclusion. Some do both: "Thailand is in Asia, so the answer is true" states
-    a fact, and concludes. Some have several sentences, or several facts with "and" between them.
+    a fact, and concludes. Some have several sentences, or several facts with "and" between them. A question says
+    nothing; marks of lists, quotes and emphasis around a step do not count.
     """
+    text = _BEFORE_A_SENTENCE.sub("", text, count=1).strip(' \t*_"“”')
+    if text.endswith("?"):
+        return None
     if said := _read_sentence(fold(text)):
         return said
     facts: list[Fact] = []
@@ -161,6 +176,8 @@ def _read_facts(text: str) -> tuple[Fact, ...]:
     """The facts that a text states, one or several with "and" between them; none where any part is something else."""
     if fact := read_memory(text):
         return (fact,)
+    if text.count(" and ") >= _MOST_FACTS:
+        return ()
     for joint in re.finditer(" and ", text):
         first = read_memory(text[: joint.start()])
         rest = _read_facts(text[joint.end() :]) if first else ()
@@ -212,7 +229,8 @@ def _looks_like_value(text: str) -> bool:
 
 def plain(text: str) -> str:
     """One spelling for a value in a reason step: digits, a country's name, or the folded text."""
-    return number(text) or world().find("country", text) or fold(text)
+    other = next((names[fold(text)] for names in OTHER_NAMES.values() if fold(text) in names), text)
+    return number(text) or world().find("country", text) or fold(other)
 
 
 def normal_answer(text: str) -> str | None:

@@ -51,7 +51,8 @@ def test_reading_traces_says_where_and_what(tmp_path):
 @pytest.mark.parametrize(
     "damage",
     [{"step_truth": []}, {"step_truth": [True]}, {"step_kinds": ["memory"] * 9}, {"step_kinds": ["answer", None]},
-     {"cause": "bad luck"}, {"grounds": "bad luck"}],
+     {"cause": "bad luck"}, {"grounds": "bad luck"}, {"step_logprobs": [-0.5]},
+     {"step_logprobs": [-0.5, float("nan"), -0.5]}],
 )  # fmt: skip
 def test_judgements_that_are_none_of_these_steps_are_told(tmp_path, damage):
     path = tmp_path / "traces.jsonl"
@@ -60,6 +61,14 @@ def test_judgements_that_are_none_of_these_steps_are_told(tmp_path, damage):
     assert len(read_traces(path)) == 1
     path.write_text(json.dumps(row | damage) + "\n")
     with pytest.raises(UserError, match=rf"traces\.jsonl:1.*{next(iter(damage))}"):
+        read_traces(path)
+
+
+def test_half_a_character_in_a_trace_is_told(tmp_path):
+    path = tmp_path / "traces.jsonl"
+    row = judge_traces([RIGHT], "mixed", judge)[0].to_json()
+    path.write_text(json.dumps(row | {"generated_text": "\ud83d"}) + "\n")
+    with pytest.raises(UserError, match=r"traces\.jsonl:1: half of a surrogate pair"):
         read_traces(path)
 
 

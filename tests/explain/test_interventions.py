@@ -15,12 +15,13 @@ from memreason.evaluation.judge import judge_trace
 from memreason.explain.baseline import Baseline, Case, answer_again
 from memreason.explain.continuations import Continuations
 from memreason.explain.interventions import INTERVENTIONS, Continued, Effect, intervene
+from memreason.explain.labelled import rewriter_of
 from memreason.generation.engine import Engine
 from memreason.models.build import build
 from memreason.models.unit import ModelUnit
 from memreason.records import Solution, Step, Verdict
 from memreason.tasks.atlas import build as build_atlas
-from memreason.tasks.base import TaskData
+from memreason.tasks.base import Changes, TaskData
 
 LABELLED = TaskData("capitals", "boolean", {"test": SOLUTIONS})
 
@@ -59,6 +60,15 @@ def test_the_control_changes_nothing(engine: Engine, atlas: TaskData) -> None:
     row = intervene(engine, atlas, baseline, ["no_edit"], progress=False).to_json()["no_edit"]
     assert (row["n"], row["edited"], row["changed"]) == (4, 0, 0.0)
     assert row["accuracy_before"] == row["accuracy_after"] and row["difference"] == 0
+
+
+def test_the_control_changes_nothing_in_an_answer_that_ends_with_its_first_step(engine: Engine) -> None:
+    layout, solution = engine.unit.layout, SOLUTIONS[0]
+    trace = layout.parse(solution.question, layout.solution_text(solution.steps[:1], "").split("\n")[0])
+    assert trace.answer is None and not trace.truncated and len(trace.steps) == 1
+    case = Case(solution, judge_trace(trace, "boolean"))
+    changes = INTERVENTIONS["no_edit"].changes(case, rewriter_of(LABELLED), layout)
+    assert changes == Changes(), "its line does not end, so that nothing can stand behind it"
 
 
 def test_each_intervention_gives_what_its_name_says(engine: Engine, atlas: TaskData) -> None:

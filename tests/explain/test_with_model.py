@@ -97,6 +97,6 @@ def test_a_model_whose_answers_cannot_be_edited_is_explained_as_far_as_it_goes(
 ) -> None:
     run = make_run(tmp_path / "run", bases["tied"], data, 0, AblationConfig(plan_first=True))
     found = explain(ExplainConfig(str(run)), progress=False).explanation
-    assert found["interventions"] is None and found["importance"] is None
+    assert found["interventions"] is None and found["importance"] is None and found["attribution"] is None
     assert found["run"]["regenerated"] == len(SOLUTIONS)
     assert all("--plan_first" in note for note in found["notes"]) and found["notes"]

@@ -132,6 +132,11 @@ def test_odd_traces_can_be_edited_too(units: dict[str, ModelUnit]) -> None:
     assert told(typed, edit(typed, unmarked, {1: "C"}).ids).endswith(
         "<prefix_0><reason_0><reason_1> C\n<prefix_0>"
     )  # the prefix that is missing is written
+    # Where nothing changes, none is written: the answer goes on as it did.
+    ids = ids_of(typed, unmarked)
+    for same in ({0: "A."}, {0: "A.", 1: "B"}):
+        edited = edit(typed, unmarked, same)
+        assert edited.ids == ids[: edited.kept] and len(edited.steps) == len(same)
     assert told(typed, cut(typed, unmarked, 1).generated) == "<memory_0><memory_1> A.\n\n"
     cut_off = written(typed, "<prefix_0><memory_0><memory_1> A")
     assert edit(typed, cut_off, insert={1: [OTHER]}).ids == tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -17,7 +18,9 @@ from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import Solution, TraceRow, Verdict, verdict_from_json
 from memreason.runtime import distributed
 from memreason.runtime.disk_list import DiskList
-from memreason.runtime.files import atomic_write, create_beside, json_line, read_jsonl, write_json
+from memreason.runtime.files import (
+    atomic_write, check_whole_characters, create_beside, json_line, read_jsonl, write_json,
+)  # fmt: skip
 from memreason.runtime.reading import check_fields
 
 TRACES, TRACES_TO_READ, METRICS = "traces.jsonl", "traces.txt", "metrics.json"
@@ -106,10 +109,11 @@ def read_traces(path: Path) -> DiskList[Verdict]:
 
 
 def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:
+    check_whole_characters(f"{path}:{number}", json.dumps(row, ensure_ascii=False))
     try:
         check_fields(TraceRow, row)
         verdict = verdict_from_json(row)
-        _check_lengths(verdict)
+        _check_values(verdict)
         return verdict
     except (KeyError, TypeError) as error:
         field = error.args[0] if isinstance(error, KeyError) else json.dumps(str(error))
@@ -118,9 +122,17 @@ def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:
         ) from error
 
 
-def _check_lengths(verdict: Verdict) -> None:
-    """Raise TypeError where the judgements are not as many as the steps; `step_truth` has one more, of the answer."""
+def _check_values(verdict: Verdict) -> None:
+    """Raise TypeError where the judgements are not as many as the steps, or a log-probability is none; `step_truth` and
+    `step_logprobs` have one more, of the answer."""
     steps, truth, kinds = len(verdict.trace.steps), verdict.step_truth, verdict.step_kinds
-    for name, given, count in (("step_truth", truth, steps + 1), ("step_kinds", kinds, steps)):
+    logprobs = verdict.trace.step_logprobs
+    for name, given, count in (
+        ("step_truth", truth, steps + 1),
+        ("step_kinds", kinds, steps),
+        ("step_logprobs", logprobs, steps + 1),
+    ):
         if given is not None and len(given) != count:
             raise TypeError(f"{name} has {len(given)} entries, and not {count} for {steps} steps")
+    if wrong := [value for value in logprobs or () if value is not None and not math.isfinite(value)]:
+        raise TypeError(f"step_logprobs has {wrong[0]}, which is no log-probability")

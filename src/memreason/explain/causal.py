@@ -18,7 +18,7 @@ from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.statistics import cohens_kappa
 from memreason.explain.baseline import Baseline, Case
 from memreason.explain.continuations import Continuations, Key
-from memreason.explain.interventions import INTERVENTIONS
+from memreason.explain.interventions import INTERVENTIONS, check_layout
 from memreason.explain.labelled import NO_TABLE, rewriter_of
 from memreason.generation.edit import edit
 from memreason.generation.engine import Engine
@@ -111,8 +111,9 @@ def attribute(
     """Try the repairs on each wrong answer of the ``baseline``; answers that cannot be read are none.
 
     Within ``with engine:``. Where no valid inference follows from a trace's own memories, inference does not repair it.
-    ``continuations`` are shared with the interventions.
+    ``continuations`` are shared with the interventions. Raises UserError for a model whose traces cannot be continued.
     """
+    check_layout(engine.unit)
     rewriter, continuations = rewriter_of(task), continuations or Continuations(engine)
     wrong = [case for case in baseline.cases if case.verdict.outcome == "incorrect"]
     begun: list[tuple[Case, list[Key | None]]] = []

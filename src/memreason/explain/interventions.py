@@ -65,7 +65,7 @@ def _step_removed(case: Case, rewriter: Rewriter, layout: PlanningTokens) -> Cha
 
 def _no_edit(case: Case, rewriter: Rewriter, layout: PlanningTokens) -> Changes | str:
     trace, targets = case.trace, _targets(case.trace, rewriter)
-    whole = len(trace.steps) - (trace.truncated and trace.answer is None)  # the last step may be cut off
+    whole = len(trace.steps) - (trace.answer is None)  # the line of the last step may not end
     return Changes({at: trace.steps[at] for at in targets if at < whole})
 
 

@@ -137,8 +137,8 @@ class _Written:
         self.ids = lines.before(whole)
         self.kept = len(self.ids)
         self._unchanged = True
-        if whole:
-            self._open(whole)
+        self._bare = whole > 0 and not lines.opens(whole)
+        """Whether the next line has no prefix tokens yet, because the model, in this line, wrote none."""
         for step in lines.trace.steps[whole:start]:
             self.add(step, own=step.type)
 
@@ -147,6 +147,8 @@ class _Written:
         tokens."""
         unit = self._lines.unit
         layout, known = unit.layout, unit.layout.known_types
+        if steps:
+            self._open()
         for step in steps:
             as_it_was = step.type == own and step.type not in known and known != (PLAIN,)
             marked = Step(known[0], step.text) if as_it_was else step
@@ -167,7 +169,7 @@ class _Written:
         self.steps.append(lines.trace.steps[at])
         if self._unchanged:
             self.kept = len(self.ids)
-        self._open(at + 1)
+        self._bare = not lines.opens(at + 1)
 
     def go_on_behind(self, removed: int) -> None:
         """Write the steps of the same type right behind a step that was ``removed``, and the type of the next line."""
@@ -177,13 +179,14 @@ class _Written:
             self.keep(at)
             at += 1
         if layout.placement == EACH_STEP:
+            self._open()
             type_ = steps[at].type if at < len(steps) else ANSWER
             self.ids += _encoded(self._lines.unit, layout.special(type_))
 
-    def _open(self, at: int) -> None:
-        """Write the prefix tokens of the next line where the model, in the line of step ``at``, did not."""
-        if not self._lines.opens(at):
-            self.ids += self._lines.prefix
+    def _open(self) -> None:
+        """Write the prefix tokens of the next line, if it has none. A line of the model's own stays without them."""
+        self.ids += self._lines.prefix if self._bare else []
+        self._bare = False
 
 
 class _Lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from memreason.answers.thoughts import without_thoughts
@@ -22,7 +23,7 @@ def step_logprobs(
     by_line: dict[int, list[float]] = {}
     line = given.count("\n")
     for token in tokens:
-        if token.logprob is not None:
+        if token.logprob is not None and math.isfinite(token.logprob):  # 16 bits can overflow
             by_line.setdefault(line, []).append(token.logprob)
         line += text_of(token.id).count("\n")
     means = {line: sum(values) / len(values) for line, values in by_line.items()}

@@ -19,7 +19,12 @@ from memreason.records import Solution, TraceRow, Verdict, verdict_from_json
 from memreason.runtime import distributed
 from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import (
-    atomic_write, check_whole_characters, create_beside, json_line, read_jsonl, write_json,
+    atomic_write,
+    check_whole_characters,
+    create_beside,
+    json_line,
+    read_jsonl,
+    write_json,
 )  # fmt: skip
 from memreason.runtime.reading import check_fields
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from helpers.browser import PHONE, opened
-from helpers.serving import held
+from helpers.serving import held, until
 
 from memreason.serving.server import Server
 
@@ -132,6 +132,21 @@ def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Pa
         written(page, 2)
         assert texts(page)[0] == hostile and page.locator("main img").count() == 0
         assert page.get_by_role("alert").count() == 0
+
+
+def test_a_question_of_a_trace_can_be_asked_also_while_another_one_is_answered(browser: Any, paged: Paged) -> None:
+    jobs = paged[0].service.thread.jobs
+    with opened(browser) as page, held(paged[0].service.engine):
+        page.goto(f"{paged[1]}/web#token=secret")
+        page.get_by_label("Question", exact=True).fill("Is Rome old?")
+        page.keyboard.press("Enter")
+        until(lambda: len(jobs) == 1)
+        (first,) = jobs
+        page.get_by_role("link", name="Runs").click()
+        page.get_by_role("link", name="Ask this").click()
+        page.get_by_role("heading", name=QUESTION).wait_for()
+        assert page.get_by_label("Question", exact=True).input_value() == QUESTION
+        until(lambda: len(jobs) == 1 and first not in jobs)  # the first is given up
 
 
 def test_a_phone_and_a_keyboard_are_enough(browser: Any, paged: Paged) -> None:

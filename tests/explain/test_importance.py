@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.tiny import SOLUTIONS
@@ -12,6 +13,7 @@ from memreason.evaluation.judge import judge_trace
 from memreason.explain.baseline import Baseline, Case
 from memreason.explain.importance import Importance, Resampling, StepImportance, importance, total_variation
 from memreason.generation.engine import Engine
+from memreason.generation.request import Handle, Request
 from memreason.models.build import build
 from memreason.records import Step
 from memreason.tasks.base import TaskData
@@ -50,6 +52,21 @@ def test_it_is_drawn_by_the_seed_and_the_question(engine: Engine) -> None:
     assert (row["n"], row["samples"], row["temperature"], row["left_out"]) == (2, 3, 1.0, [])
     assert set(row["traces"]) <= {case.id for case in some.cases}
     assert all(len(steps) == 2 and all(0 <= step <= 1 for step in steps) for steps in row["traces"].values())
+
+
+def test_the_answers_from_each_place_are_drawn_by_numbers_of_their_own(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+    submit = engine.submit
+
+    def noting(request: Request, **options: Any) -> Handle:
+        seeds.append(request.decoding.seed)
+        return submit(request, **options)
+
+    monkeypatch.setattr(engine, "submit", noting)
+    importance(engine, TASK, Baseline(baseline(engine).cases[:1], None), Resampling(1), progress=False)
+    assert len(seeds) == len({*seeds}) == 3
 
 
 def test_an_answer_without_room_is_left_out(engine: Engine) -> None:

@@ -164,13 +164,13 @@ def test_figures_of_an_effect(engine: Engine) -> None:
 
     some = (
         continued("True", "False", "False"), continued("True", "True", "False"), continued("False", "True", None),
-        continued("True", "True", "True", edited=False),
+        continued("True", "True", "True", edited=False), continued("False", "False", "True", edited=False),
     )  # fmt: skip
     row = Effect(some, Counter({"why": 2})).to_json()
-    assert (row["n"], row["edited"], row["changed"]) == (4, 3, 0.5)
-    assert (row["accuracy_before"], row["accuracy_after"], row["difference"]) == (0.75, 0.75, 0.0)
-    assert (row["as_the_rule_says"], row["as_the_rule_says_n"]) == (2 / 3, 3)
-    assert row["followed"] == {"n": 2, "share": 0.5}
+    assert (row["n"], row["edited"], row["changed"]) == (5, 3, 0.4)
+    assert (row["accuracy_before"], row["accuracy_after"], row["difference"]) == (0.6, 0.6, 0.0)
+    assert (row["as_the_rule_says"], row["as_the_rule_says_n"]) == (0.5, 4)
+    assert row["followed"] == {"n": 2, "share": 0.5}  # where nothing was edited, there is nothing to follow
     assert row["only"]["n"] == 3 and row["only"]["as_the_rule_says"] == 0.5
     assert row["interval_of_difference"][0] < 0 < row["interval_of_difference"][1]
     assert row["left_out"] == {"why": 2}

@@ -36,6 +36,8 @@ def test_a_file_of_edits(tmp_path: Path) -> None:
         ({"question": "?", "steps": {}}, '"steps" says what is to be changed'),
         ({"question": "?", "steps": {"0": "x"}}, "step '0' is no number of a step: they are counted from 1"),
         ({"question": "?", "steps": {"one": "x"}}, "step 'one' is no number"),
+        ({"question": "?", "steps": {"9" * 5000: "x"}}, "is no number of a step"),
+        ({"question": "?", "steps": {"1": "x", "01": "y"}}, "step 1 stands there twice"),
         ({"question": "?", "steps": {"1": {"kind": "x"}}}, "step 1 is no text, no null"),
         ({"question": "?", "steps": {"1": 3}}, "step 1 is no text, no null"),
         ({"question": "?", "options": "AB", "steps": {"1": "x"}}, '"options" is no list of texts'),

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -52,6 +53,15 @@ def listening(make: Callable[[Callable[[str], None]], Listens]) -> Iterator[tupl
             server.should_exit = True
             thread.join(60)
             assert not thread.is_alive()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what must happen soon."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")
 
 
 def client(address: str, key: str = "none", **options) -> openai.OpenAI:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.browsed import row, write
 from helpers.browser import browser  # noqa: F401
 from helpers.serving import running
 from helpers.tiny import SOLUTIONS
@@ -61,7 +62,8 @@ def served(checkpoint: Path) -> Iterator[tuple[Server, str]]:
 
 @pytest.fixture(scope="session")
 def paged(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    """A server with a page, which needs the token `secret`; its model was trained on `UNDECIDED`."""
+    """A server with a page, which needs the token `secret`; its model was trained on `UNDECIDED`. It has one trace."""
     folder = trained(bases["tied"], UNDECIDED, tmp_path_factory.mktemp("paged") / "undecided")
+    write(folder / "evaluation", row("q", ASKED.text))
     with running(folder, page=Page(Guard("secret", loopback=True), Library([folder]))) as both:
         yield both

@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from urllib.parse import urlsplit
 
 import openai
 import pytest
-from helpers.serving import client, held, running
+from helpers.serving import client, held, running, until
 from helpers.tiny import SOLUTIONS
 
 from memreason.generation.request import Request
@@ -24,15 +22,6 @@ from memreason.serving import app, gate
 from memreason.serving.server import Server
 
 ASK: dict[str, Any] = {"model": "capitals", "messages": [{"role": "user", "content": SOLUTIONS[0].question.text}]}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what must happen soon."""
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 def idle(server: Server) -> bool:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from helpers.browser import PHONE, opened
-from helpers.serving import held
+from helpers.serving import held, until
 
 from memreason.serving.server import Server
 
@@ -102,6 +102,10 @@ def test_a_link_and_a_file_bring_all_versions_back(browser: Any, paged: Paged, t
         assert page.locator(".version").count() == 2 and texts(page) == second
         page.goto(f"{paged[1]}/web#ask?state={link.rpartition('=')[2][:-40]}")
         page.get_by_role("alert").get_by_text("this link is not whole").wait_for()
+        for strange in ("__proto__", "constructor", "ask/%E0%A4%A"):
+            page.goto("about:blank")
+            page.goto(f"{paged[1]}/web#{strange}")
+            page.get_by_label("Question", exact=True).wait_for()
 
 
 def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Paged) -> None:
@@ -130,6 +134,21 @@ def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Pa
         assert page.get_by_role("alert").count() == 0
 
 
+def test_a_question_of_a_trace_can_be_asked_also_while_another_one_is_answered(browser: Any, paged: Paged) -> None:
+    jobs = paged[0].service.thread.jobs
+    with opened(browser) as page, held(paged[0].service.engine):
+        page.goto(f"{paged[1]}/web#token=secret")
+        page.get_by_label("Question", exact=True).fill("Is Rome old?")
+        page.keyboard.press("Enter")
+        until(lambda: len(jobs) == 1)
+        (first,) = jobs
+        page.get_by_role("link", name="Runs").click()
+        page.get_by_role("link", name="Ask this").click()
+        page.get_by_role("heading", name=QUESTION).wait_for()
+        assert page.get_by_label("Question", exact=True).input_value() == QUESTION
+        until(lambda: len(jobs) == 1 and first not in jobs)  # the first is given up
+
+
 def test_a_phone_and_a_keyboard_are_enough(browser: Any, paged: Paged) -> None:
     with asking(browser, paged, viewport=PHONE) as page:
         assert "answer is" in page.locator("[aria-live]").inner_text()
@@ -151,5 +170,5 @@ def test_a_phone_and_a_keyboard_are_enough(browser: Any, paged: Paged) -> None:
         assert page.locator(".panel").count() == 0
         page.keyboard.press("?")
         assert page.get_by_role("dialog").get_by_text("undo").is_visible()
-        page.get_by_role("button", name="Close").click()
+        page.keyboard.press("Escape")
         assert page.get_by_role("dialog").count() == 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -115,7 +115,11 @@ def importance(
     with tqdm(total=0, desc="  drawing answers again", disable=not progress, unit="answer") as bar:
         for case in chosen:
             try:
-                cuts = [cut(engine.unit, case.trace, at, decoding) for at in range(len(case.trace.steps) + 1)]
+                # Each place has a seed of its own: answers drawn by equal numbers would differ less than by chance.
+                cuts = [
+                    cut(engine.unit, case.trace, at, replace(decoding, seed=seed + at))
+                    for at in range(len(case.trace.steps) + 1)
+                ]
                 handles = [engine.submit(request, on_end=lambda _: bar.update() and None) for request in cuts]
             except UserError:
                 left_out.append(case.id)

@@ -162,14 +162,15 @@ class Effect:
     def to_json(self) -> dict[str, Any]:
         """{"n", "edited", "changed", "accuracy_before", "accuracy_after", "difference", "interval_of_difference",
         "as_the_rule_says", "as_the_rule_says_n", "followed": {"n", "share"}, "only": the same of the traces in which
-        something was changed, "left_out": {reason: number}}. A rate over no traces is None."""
+        something was changed, "left_out": {reason: number}}. A rate over no traces is None. ``followed`` is over traces
+        in which something was changed, and whose answer ought to become another by the rule."""
         only = [one for one in self.continued if one.edited]
         return {**_figures(self.continued), "only": _figures(only), "left_out": dict(self.left_out)}
 
 
 def _figures(some: Sequence[Continued]) -> dict[str, Any]:
     ruled = [one for one in some if one.rule is not None]
-    other = [one for one in ruled if one.rule != answer_of(one.case.verdict)]
+    other = [one for one in ruled if one.edited and one.rule != answer_of(one.case.verdict)]
     pairs = [(one.case.verdict.outcome == "correct", one.verdict.outcome == "correct") for one in some]
     difference, interval = paired_difference(pairs) if pairs else (None, None)
     return {

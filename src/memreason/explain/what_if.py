@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,6 +142,8 @@ def _wanted(row: Mapping[str, Any], place: str, number: str) -> Wanted:
     types: dict[int, str] = {}
     for name, new in steps.items():
         at = step_number(name, f"{place}: ")
+        if at in texts or at in types:
+            raise UserError(f"{place}: step {at + 1} stands there twice; say once what becomes of it")
         if new is None or isinstance(new, str):
             texts[at] = new
         elif isinstance(new, dict) and new and new.keys() <= {"type", "text"} and all(map(_is_text, new.values())):
@@ -158,6 +161,6 @@ def _is_text(value: object) -> bool:
 
 def step_number(text: str, where: str) -> int:
     """A step that people count from 1, counted from 0. Raises UserError, whose message begins with ``where``."""
-    if not (text.isascii() and text.isdigit() and int(text)):
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise UserError(f"{where}step {text!r} is no number of a step: they are counted from 1")
     return int(text) - 1

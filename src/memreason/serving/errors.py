@@ -41,7 +41,7 @@ def unusable(message: str, param: str | None = None, code: str | None = "invalid
 def invalid(problems: Sequence[Problem]) -> ApiError:
     """Status 400 for what pydantic found; the first of the problems is told."""
     problem = problems[0]
-    place = [part for part in problem["loc"] if part != "body"]
+    place = [part for part in problem["loc"] if part not in ("body", "query")]
     if problem["type"] == "json_invalid":
         return unusable(f"the body is not valid JSON: {problem['ctx']['error']} at character {place[0]}", None, None)
     if not place:

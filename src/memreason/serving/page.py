@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -10,6 +11,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse, Response
 
+from memreason.explain.report import words
 from memreason.serving.browse.library import Library
 from memreason.serving.browse.routes import browse_router
 from memreason.serving.config import WebConfig, is_loopback
@@ -24,6 +26,8 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_WORDS = ("OUTCOMES", "CAUSES", "CAUSES_MEAN", "GROUNDS", "GROUNDS_MEAN", "INTERVENTIONS")
+"""Dictionaries of `explain.report.words` that the page shows too."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Page:
 
 
 def _files() -> dict[str, bytes]:
-    """Name → content of the page's files."""
+    """Name → content of the page's files. `words.js` holds the words of the report."""
     folder = files("memreason") / "serving" / "web"
-    return {file.name: file.read_bytes() for file in folder.iterdir() if Path(file.name).suffix in _KINDS}
+    found = {file.name: file.read_bytes() for file in folder.iterdir() if Path(file.name).suffix in _KINDS}
+    lines = (f"export const {name} = {json.dumps(getattr(words, name))};\n" for name in _WORDS)
+    return {**found, "words.js": "".join(lines).encode()}

@@ -54,6 +54,7 @@ def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFix
         (["RUN", QUESTION, "--step", "1"], "--step 1: give a number and a text"),
         (["RUN", QUESTION, "--step", "first", "x"], "--step: step 'first' is no number of a step"),
         (["RUN", QUESTION, "--step", "1", "x", "--remove", "1"], "--remove 1: the step is changed as well"),
+        (["RUN", QUESTION, "--step", "1", "x", "--step", "01", "y"], "--step 01: the step is given twice"),
         (["RUN", QUESTION, "--edits", "e.jsonl"], "--edits holds the questions and what is changed"),
         (["RUN", QUESTION, "--remove", "1", "--output", "o.jsonl"], "--output o.jsonl: it goes with --edits"),
         (["RUN", QUESTION, "--step", "99", "x"], "there is no step 99: the model's answer has"),

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.browsed import atlas, explain, row, run, write
+from helpers.browsed import atlas, explain, row, run
 from helpers.browser import PHONE, browser, opened  # noqa: F401 (a fixture)
-from helpers.serving import listening, running
-from helpers.tiny import SOLUTIONS
+from helpers.serving import listening
 
 from memreason.serving.browse.library import Library
 from memreason.serving.guard import Guard
@@ -81,16 +80,6 @@ def test_filters_figures_and_pages(browser, address: str) -> None:  # noqa: F811
         page.get_by_role("heading", name="What went wrong in test").wait_for()
         page.goto(f"{address}#runs/nowhere")
         assert page.get_by_role("alert").inner_text() == "there is no run 'nowhere' here"
-
-
-def test_a_question_of_a_trace_can_be_asked_where_there_is_a_model(browser, checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
-    traces = write(tmp_path, row("c", SOLUTIONS[1].question.text))
-    page = Page(Guard(None, loopback=True), Library([traces]))
-    with running(checkpoint, page=page) as (_, address), opened(browser) as shown:
-        shown.goto(f"{address}/web#runs")
-        shown.get_by_role("link", name="Ask this").click()
-        shown.locator("#ask .trace .answer").wait_for()
-        assert shown.get_by_label("Question", exact=True).input_value() == SOLUTIONS[1].question.text
 
 
 def test_two_runs_stand_side_by_side_and_differences_are_marked(browser, address: str) -> None:  # noqa: F811

@@ -51,7 +51,7 @@ def test_a_folder_of_an_evaluation_and_any_file_can_be_given_and_names_differ(de
     page = client(demo / "evaluation", demo / "before" / "traces.jsonl", other, demo / "epochs" / "epoch-2")
     names = [each["name"] for each in get(page, "runs")["runs"]]
     assert names == ["demo/evaluation", "demo/before", "demo", "epochs/epoch-2"]
-    assert [get(page, f"runs/{name}/traces")["total"] for name in names] == [len(RIGHT)] * 4
+    assert [get(page, f"traces/{name}")["total"] for name in names] == [len(RIGHT)] * 4
 
 
 def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path: Path) -> None:
@@ -59,9 +59,14 @@ def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path: Path) -> 
     assert [each["name"] for each in get(client(*places), "runs")["runs"]] == ["a/same", "b/same"]
 
 
+def test_a_run_can_be_called_as_the_routes_are(tmp_path: Path) -> None:
+    page = client(*(write(tmp_path / which / "traces", row()) for which in ("a", "b")))
+    assert get(page, "runs/a/traces")["n"] == get(page, "traces/a/traces")["total"] == 1
+
+
 def test_traces_come_in_pages(demo: Path) -> None:
     page = client(demo)
-    first, second, third = (get(page, "runs/demo/traces", page=number) for number in (1, 2, 3))
+    first, second, third = (get(page, "traces/demo", page=number) for number in (1, 2, 3))
     assert (first["total"], first["pages"]) == (PAGE + 5, 2)
     assert [each["id"] for each in first["traces"] + second["traces"]] == [each["id"] for each in RIGHT]
     assert third["traces"] == []
@@ -69,9 +74,9 @@ def test_traces_come_in_pages(demo: Path) -> None:
 
 def test_filters_search_and_id_are_parameters(demo: Path) -> None:
     page = client(demo)
-    assert get(page, "runs/demo:before/traces", cause="both", q="Q007 even")["total"] == 1
-    assert get(page, "runs/demo/traces", cause="both")["total"] == 0
-    assert get(page, "runs/demo/traces", id="q003")["traces"][0]["question"] == "Is 3 even?"
+    assert get(page, "traces/demo:before", cause="both", q="Q007 even")["total"] == 1
+    assert get(page, "traces/demo", cause="both")["total"] == 0
+    assert get(page, "traces/demo", id="q003")["traces"][0]["question"] == "Is 3 even?"
 
 
 def test_two_lists_are_compared(demo: Path) -> None:
@@ -104,10 +109,10 @@ def test_a_run_without_an_explanation_says_which_command_makes_one(demo: Path) -
     found = get(page, "runs/demo")
     assert found["explanation"]["sentences"] == ["One."]
     assert found["explanation"]["facts"] == [{"fact": "1 is odd", "n": 2}]
-    assert get(page, "runs/demo/explained", id="q001")["trace"]["importance"] == [0.5]
-    assert get(page, "runs/demo/explained", id="q002")["trace"] is None
-    assert [each["id"] for each in get(page, "runs/demo/traces", fact="1 is odd")["traces"]] == ["q001", "q003"]
-    assert get(page, "runs/demo/traces", fact="another")["total"] == 0
+    assert get(page, "explained/demo", id="q001")["trace"]["importance"] == [0.5]
+    assert get(page, "explained/demo", id="q002")["trace"] is None
+    assert [each["id"] for each in get(page, "traces/demo", fact="1 is odd")["traces"]] == ["q001", "q003"]
+    assert get(page, "traces/demo", fact="another")["total"] == 0
 
 
 def test_a_damaged_explanation_leaves_the_traces(demo: Path) -> None:
@@ -129,7 +134,7 @@ def test_only_what_was_given_can_be_read(demo: Path, tmp_path: Path) -> None:
         "demo:../secret",
         "",
     ):
-        for path in (f"runs/{name}", f"runs/{name}/traces", f"runs/{name}/explained?id=q001"):
+        for path in (f"runs/{name}", f"traces/{name}", f"explained/{name}?id=q001"):
             response = page.get(f"/web/api/{path}")
             assert response.status_code in (404, 307), (path, response.text)
     assert page.get("/web/api/compare", params={"left": "demo", "right": "../secret"}).status_code == 404
@@ -140,10 +145,10 @@ def test_a_file_that_cannot_be_used_is_told_and_the_next_one_is_read(demo: Path)
     traces = demo / "evaluation" / "traces.jsonl"
     traces.write_text(json.dumps(RIGHT[0]) + "\n{not a trace\n")
     for _ in range(2):
-        response = page.get("/web/api/runs/demo/traces")
+        response = page.get("/web/api/traces/demo")
         assert response.status_code == 422 and "traces.jsonl:2" in response.json()["error"]["message"]
     write(demo / "evaluation", *RIGHT)
-    assert get(page, "runs/demo/traces")["total"] == len(RIGHT)
+    assert get(page, "traces/demo")["total"] == len(RIGHT)
     os.unlink(traces)
     assert page.get("/web/api/runs/demo").status_code == 404
 
@@ -152,7 +157,7 @@ def test_numbers_that_json_does_not_have_and_halves_of_characters_arrive(tmp_pat
     folder = write(tmp_path / "odd", row(step_logprobs=[float("nan"), -0.5]))
     with open(folder / "traces.jsonl", "a") as file:
         file.write(json.dumps(row("half", "Is \ud83d it?")) + "\n")
-    rows = get(client(folder), "runs/odd/traces")["traces"]
+    rows = get(client(folder), "traces/odd")["traces"]
     assert rows[0]["step_logprobs"] == [None, -0.5] and rows[1]["id"] == "half"
 
 

@@ -4,7 +4,9 @@ import pytest
 
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import MEMORY, Question, Solution, Step, Trace
-from memreason.tasks.atlas import build, judge
+from memreason.tasks.atlas import build, judge, other_wordings, templates
+from memreason.tasks.atlas.claims import KINDS, Predicate
+from memreason.tasks.atlas.facts import world
 from memreason.tasks.atlas.judge import facts_of
 from memreason.tasks.atlas.names import fold
 from memreason.tasks.atlas.rewrite import AtlasRewriter
@@ -143,6 +145,35 @@ def test_false_memories_are_corrected_in_their_own_words_and_missing_ones_added(
     found = REWRITER.corrected(written, Solution(written.question, tuple(Step(MEMORY, text) for text in gold)))
     assert {at: step.text for at, step in found.edits.items() if step} == edits
     assert {at: steps[0].text for at, steps in found.insert.items()} == insert
+
+
+@pytest.mark.parametrize("table", [templates.MEMORIES, other_wordings.MEMORIES], ids=["templates", "others"])
+def test_every_sentence_that_can_be_read_can_be_changed(table: dict[Predicate, tuple[str, ...]]) -> None:
+    values = {"city": "Nairobi", "continent": "Asia", "number": "3 million", "hemisphere": "north",
+              "currency": "yen", "language": "Spanish"}  # fmt: skip
+    for predicate, forms in table.items():
+        left, right = ({"country": "France", **values}[kind] for kind in KINDS[predicate])
+        for form in forms:
+            written = trace(TWO_HOPS, form.format(left=left, right="Spain" if right == "France" else right))
+            assert REWRITER.memories(written) == [0], form
+            (fact,) = facts_of(written.steps)
+            true = world().is_true(fact)
+            corrected = REWRITER.corrected(written, Solution(TWO_HOPS, ())).edits
+            corrupted, said = REWRITER.corrupted(written), REWRITER.paraphrased(written)
+            for edits, holds in ((corrected, True), (not isinstance(corrupted, str) and corrupted.edits, False)):
+                assert bool(edits) == (true is not holds), form
+                assert not edits or truths([edits[0]], TWO_HOPS) == [holds], form  # type: ignore[index]
+            assert isinstance(said, Changes) and facts_of([said.edits[0] or written.steps[0]]) == [fact], form
+    said = REWRITER.corrected(trace(TWO_HOPS, "Nairobi is in Europe."), Solution(TWO_HOPS, ()))
+    assert said.edits == {0: Step(MEMORY, "Nairobi is in Africa.")}
+
+
+def test_many_facts_that_decide_nothing_are_made_false_in_no_time() -> None:
+    texts = [fact for name in world().asked[:12] if (fact := f"{name} is in {world().countries[name].continent}.")]
+    written = trace(CAPITAL, *texts)
+    found = REWRITER.corrupted(written)
+    assert isinstance(found, Changes)
+    assert truths([found.edits[at] or step for at, step in enumerate(written.steps)], CAPITAL) == [False] * 12
 
 
 def test_what_cannot_be_changed_has_a_reason() -> None:

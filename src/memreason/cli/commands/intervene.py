@@ -78,7 +78,10 @@ def _wanted(config: InterveneConfig) -> Wanted:
             raise UserError(f"--{flag} {' '.join(words)}: give a number and a {flag if flag == 'type' else 'text'}, "
                             f'as in --{flag} 1 "…" (a text with spaces needs quotes)')  # fmt: skip
         for number, value in zip(words[::2], words[1::2], strict=True):
-            found[step_number(number, f"--{flag}: ")] = value
+            at = step_number(number, f"--{flag}: ")
+            if at in found:
+                raise UserError(f"--{flag} {number}: the step is given twice; leave one out")
+            found[at] = value
     for number in config.remove:
         at = step_number(number, "--remove: ")
         if at in texts or at in types:

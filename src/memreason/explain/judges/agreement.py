@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from memreason.evaluation.judged_by import Agreement, OfKind
+from memreason.evaluation.statistics import cohens_kappa
 from memreason.explain.judges.base import Judge
 from memreason.explain.judges.coarse import says
 from memreason.records import Judgement, Trace
@@ -47,26 +48,9 @@ def of_kind(counts: Counter[tuple[bool, bool | None]]) -> OfKind:
         unverifiable=unverifiable / n,
         precision=hits / (hits + alarms) if hits + alarms else None,
         recall=hits / false if false else None,
-        kappa=_kappa(counts),
+        kappa=cohens_kappa([pair for pair in counts.elements() if pair[1] is not None]),
         counts={_NAMES[truth]: {_NAMES[said]: counts[truth, said] for said in _NAMES} for truth in (True, False)},
     )
-
-
-def _kappa(counts: Counter[tuple[bool, bool | None]]) -> float | None:
-    """Cohen's kappa over the steps that both judged (Cohen 1960); None where one value alone occurs."""
-    table = {(truth, said): counts[truth, said] for truth in (True, False) for said in (True, False)}
-    n = sum(table.values())
-    if not n:
-        return None
-    same = (table[True, True] + table[False, False]) / n
-    by_chance = (
-        sum(
-            sum(table[value, said] for said in (True, False)) * sum(table[truth, value] for truth in (True, False))
-            for value in (True, False)
-        )
-        / n**2
-    )
-    return (same - by_chance) / (1 - by_chance) if by_chance < 1 else None
 
 
 def _order(kind: str) -> int:

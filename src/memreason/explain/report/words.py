@@ -22,6 +22,7 @@ CAUSES_MEAN = {
     "missing_memory": "what it recalled does not decide the question",
     "answer_slip": "the answer line contradicts its own conclusion",
     "unreadable": "a step that no rule can read stands in the way",
+    "unexplained": "the judge found no fault in the steps",
 }
 GROUNDS = {"sound": "on sound grounds", "lucky": "by luck", "unreadable": "not all readable"}
 GROUNDS_MEAN = {

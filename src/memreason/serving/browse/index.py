@@ -11,6 +11,7 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
+from memreason.explain.counts import UNEXPLAINED, family_of
 from memreason.records import Question, TraceRow
 from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import read_jsonl
@@ -19,8 +20,6 @@ from memreason.tasks.assemble import question_key
 
 FACETS = ("outcome", "cause", "grounds", "split", "family")
 """The fields of an `Entry` that a filter can ask for."""
-UNEXPLAINED = "unexplained"
-"""The cause of a wrong answer for which a judge found none, as in `errors_by_cause`."""
 
 Row = dict[str, Any]
 
@@ -102,14 +101,6 @@ class TraceIndex:
         return found, {name: dict(count.most_common()) for name, count in zip(FACETS, counts, strict=True)}
 
 
-def family_of(row: Mapping[str, Any]) -> str:
-    """The question family in the id of an atlas question, its middle part; other datasets have none."""
-    if row["dataset"] != "atlas":
-        return ""
-    family, _, number = row["id"].removeprefix(f"atlas-{row['split']}-").rpartition("-")
-    return family if number.isdigit() else ""
-
-
 def _checked_entry(row: Row, where: str) -> Entry:
     try:
         check_fields(TraceRow, row)
@@ -123,6 +114,9 @@ def _entry(row: Row) -> Entry:
     cause = ""
     if row["outcome"] == "incorrect" and row["step_truth"] is not None:
         cause = row["cause"] or UNEXPLAINED
+    question = Question(
+        row["id"], row["question"], "", tuple(row["options"]), dataset=row["dataset"], split=row["split"]
+    )
     steps = [f"{step['type']} {step['text']}" for step in row["steps"]]
     texts = [row["id"], row["question"], *row["options"], *steps, row["answer"] or ""]
     return Entry(
@@ -131,7 +125,7 @@ def _entry(row: Row) -> Entry:
         cause=intern(cause),
         grounds=intern(row.get("grounds") or ""),
         split=intern(row["split"]),
-        family=intern(family_of(row)),
-        question=question_key(Question("", row["question"], "", tuple(row["options"]))),
+        family=intern(family_of(question) or ""),
+        question=question_key(question),
         text="\n".join(texts).casefold(),
     )

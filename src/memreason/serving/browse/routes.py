@@ -61,20 +61,20 @@ class WantedPairs(BaseModel):
 
 
 def browse_router(library: Library) -> APIRouter:
-    """GET /web/api/runs, /web/api/runs/RUN, /web/api/runs/RUN/traces, /web/api/runs/RUN/explained and /web/api/compare.
+    """GET /web/api/runs, /web/api/runs/RUN, /web/api/traces/RUN, /web/api/explained/RUN and /web/api/compare.
 
     A run that is not in the library is answered with status 404, one whose files cannot be used with 422. The
     functions are not coroutines: FastAPI runs each in a thread, so that reading a file keeps no answer waiting.
     """
     router = APIRouter(prefix="/web/api")
     _add_lists(router, library)
-    _add_runs(router, library)  # after the lists, whose paths are longer
+    _add_runs(router, library)
     _add_comparison(router, library)
     return router
 
 
 def _add_lists(router: APIRouter, library: Library) -> None:
-    @router.get("/runs/{run:path}/traces")
+    @router.get("/traces/{run:path}")
     def traces(run: str, wanted: Annotated[Wanted, Query()]) -> Response:
         source = _source(library, run)
         index = _index(library, source)
@@ -84,7 +84,7 @@ def _add_lists(router: APIRouter, library: Library) -> None:
             {"version": library.version(source), "facets": facets, "traces": rows} | _pages(places, wanted.page)
         )
 
-    @router.get("/runs/{run:path}/explained")
+    @router.get("/explained/{run:path}")
     def explained(run: str, id: Filter) -> Response:
         explanation, problem = _explanation(library, _source(library, run))
         return _json({"trace": explanation.trace(id) if explanation else None, "problem": problem})

@@ -36,7 +36,8 @@ export function lines(version, before, open, toggle) {
     const attributes = { type: "button", "data-at": number, "aria-expanded": String(isOpen), title: `change ${name}` };
     text.replaceWith(el("button.text", attributes, [...text.childNodes], el("span.unseen", {}, `, change ${name}`)));
     item.addEventListener("click", (event) => {
-      if (!event.target.closest(".panel") && !getSelection().toString()) toggle(number);
+      const selects = event.detail && getSelection().toString(); // a press of a key, which has no detail, never does
+      if (!event.target.closest(".panel") && !selects) toggle(number);
     });
     if (isOpen) item.append(open.node);
     return item;

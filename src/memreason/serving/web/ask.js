@@ -9,7 +9,11 @@ import { insertion, panel } from "./step.js";
 import { showVersions } from "./versions.js";
 import { Writing, replay } from "./writing.js";
 
-const ENDS = { length: "The answer reached the most tokens that this model takes.", stopped: "You stopped it here." };
+const ENDS = {
+  __proto__: null,
+  length: "The answer reached the most tokens that this model takes.",
+  stopped: "You stopped it here.",
+};
 
 export function create(section, { model }) {
   let state = null; // the question and its versions (state.js)
@@ -58,6 +62,7 @@ export function create(section, { model }) {
     const listed = options.value.split("\n").map((option) => option.trim());
     state = tree.fresh(model.name, question.value.trim(), listed.filter(Boolean), constrained.checked);
     [told, checked] = [null, new Map()];
+    writing?.stop(); // a link can ask while something is written
     write("ask", {}, "asked");
   }
 

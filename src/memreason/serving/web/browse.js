@@ -8,7 +8,7 @@ import { called, CHANGES, edited } from "./browse_names.js";
 import { card } from "./browse_traces.js";
 import { announce, el, fill, inert } from "./dom.js";
 
-const FACETS = { outcome: "Answer", cause: "Cause", grounds: "Rests on", split: "Split", family: "Kind of question" };
+const FACETS = { outcome: "Answer", cause: "Cause", grounds: "Right answer", split: "Split", family: "Kind of question" };
 const PAIR_FACETS = { change: "Change", cause: "Cause in either", split: "Split", family: "Kind of question" };
 const OTHERS = ["q", "id", "fact", "changed"];
 const LOOK = 5000; // milliseconds between looks at whether files have changed
@@ -167,14 +167,13 @@ class Browser {
     const wanted = Object.fromEntries(
       [...Object.keys(FACETS), ...OTHERS, "page"].map((name) => [name, this.get(name)]),
     );
-    const place = `runs/${encodeURIComponent(run)}`;
     const [summary, found] = await Promise.all([
-      get(place, { split: wanted.split }, signal),
-      get(`${place}/traces`, wanted, signal),
+      get(`runs/${encodeURIComponent(run)}`, { split: wanted.split }, signal),
+      get(`traces/${encodeURIComponent(run)}`, wanted, signal),
     ]);
     this.version = found.version;
     this.figures(`${run} ${wanted.split} ${found.version}`, () => figures(summary, wanted.split, this.counted));
-    const counted = (name, value) => found.facets[name][value] ?? 0;
+    const counted = (name, value) => (Object.hasOwn(found.facets[name], value) ? found.facets[name][value] : 0);
     this.filters(FACETS, listed(summary.facets), (name, value) => `${called(name, value)} (${counted(name, value)})`);
     fill(
       this.list,
@@ -312,7 +311,9 @@ class Browser {
 
   typed() {
     clearTimeout(this.typing);
-    this.typing = setTimeout(() => location.replace(this.link({ q: this.search.value.trim() })), TYPING);
+    this.typing = setTimeout(() => {
+      if (!this.section.hidden) location.replace(this.link({ q: this.search.value.trim() }));
+    }, TYPING);
   }
 
   step(by) {

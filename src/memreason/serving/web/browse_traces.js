@@ -6,6 +6,7 @@ import { called, edited, meaning } from "./browse_names.js";
 import { line, meter, trace as lines } from "./trace.js";
 
 const TRUTH = {
+  __proto__: null,
   memory: { true: ["✓", "true"], false: ["✗", "false"], null: ["?", "not judged"] },
   reason: { true: ["✓", "valid"], false: ["✗", "not valid"], null: ["?", "not judged"] },
   answer: { true: ["✓", "follows"], false: ["✗", "does not follow"], null: ["?", "not judged"] },
@@ -137,7 +138,7 @@ function whatIf(row, run) {
     asked = true;
     fill(inside, el("p.note", {}, "…"));
     try {
-      const found = await get(`runs/${encodeURIComponent(run)}/explained`, { id: row.id });
+      const found = await get(`explained/${encodeURIComponent(run)}`, { id: row.id });
       fill(
         inside,
         found.trace

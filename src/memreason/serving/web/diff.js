@@ -1,6 +1,7 @@
 // What changed between two versions: which steps belong together, and which words of them differ.
 
 const ROOM = 250_000; // pairs of words that are compared at most
+const MOST = 10_000; // letters of a trace whose steps are compared with all of another one
 const GAP = 0.62; // what it costs to have no partner; two steps are partners where more than this differs in neither
 
 /** [{kind: "same" | "added" | "removed", text}], which put together give both texts, white space aside. */
@@ -29,6 +30,10 @@ export function words(before, after) {
 
 /** [[step before or null, step after or null]], in order; partners stand together. */
 export function aligned(before, after) {
+  if (Math.max(letters(before), letters(after)) > MOST) {
+    const longer = before.length > after.length ? before : after;
+    return longer.map((_, i) => [before[i] ?? null, after[i] ?? null]);
+  }
   const cost = Array.from({ length: before.length + 1 }, () => new Array(after.length + 1).fill(0));
   const apart = before.map((a) => after.map((b) => distance(a, b)));
   for (let i = before.length; i >= 0; i--) {
@@ -48,6 +53,8 @@ export function aligned(before, after) {
   }
   return rows;
 }
+
+const letters = (steps) => steps.reduce((sum, step) => sum + step.text.length, 0);
 
 /** 0: the same; 1: nothing in common; a little more where the types differ. */
 function distance(a, b) {

@@ -9,7 +9,7 @@ import { create as ask } from "./ask.js";
 import { create as runs } from "./browse.js";
 import { el, fill } from "./dom.js";
 
-const create = { ask, runs };
+const create = { __proto__: null, ask, runs };
 const made = {};
 const context = { model: null, go: (address) => (location.hash = address) };
 const common = [
@@ -32,7 +32,16 @@ function route() {
   }
   made[view] ??= create[view](document.getElementById(view), context);
   current = made[view];
-  current.show(decodeURIComponent(path), new URLSearchParams(query));
+  current.show(decoded(path), new URLSearchParams(query));
+}
+
+/** A path from an address; one that is not well-formed leads nowhere. */
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 function split(text, mark) {
@@ -50,9 +59,8 @@ function shortcuts() {
 }
 
 function pressed(event) {
-  const typing = event.target.closest(
-    "input:not([type=checkbox], [type=radio]), textarea, select, dialog[open], [contenteditable]",
-  );
+  if (event.target.closest("dialog")) return; // it knows Escape by itself
+  const typing = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select");
   if (event.altKey || event.defaultPrevented || (typing && event.key !== "Escape")) return;
   const name = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.key}`;
   const found = [...(current?.keys ?? []), ...common].find(([key]) => key === name);

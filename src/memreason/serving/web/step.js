@@ -76,7 +76,8 @@ export function panel(version, at, model, ask, act) {
     step &&
     editor(step, name, model, act, (said) => {
       if (isSame(said, step)) return act.close();
-      act.change([{ step: at, ...said }], said.text === step.text ? `${name} as ${said.type}` : `${name} edited`);
+      const type = said.type === step.type ? null : said.type; // one that the model made up cannot be asked for
+      act.change([{ step: at, text: said.text, type }], said.text === step.text ? `${name} as ${said.type}` : `${name} edited`);
     });
   const node = framed(`Change ${name}`, act, form, actions, place, form ? null : closer(act));
   return { node, end: () => stop.abort() };

@@ -2,7 +2,7 @@
 
 import { el, inert, percent } from "./dom.js";
 
-const COLOURS = { memory: "memory", reason: "reason", answer: "answer" };
+const COLOURS = { __proto__: null, memory: "memory", reason: "reason", answer: "answer" };
 
 /** The class that gives a step type its colour; types that are neither memory nor reason share a third one. */
 export function colour(type) {

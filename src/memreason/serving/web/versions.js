@@ -33,7 +33,7 @@ export function showVersions(place, state, checked, choose) {
       el(
         "button.version",
         { type: "button", "aria-current": at === state.current ? "true" : null, onclick: () => choose(at) },
-        el("span.what", {}, version.what),
+        el("span.what", {}, inert(version.what)),
         el(
           changed ? "span.said.changed" : "span.said",
           {},

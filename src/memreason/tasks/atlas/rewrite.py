@@ -7,7 +7,7 @@ its wording where it is one of the dataset's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from random import Random
 
 from memreason.records import MEMORY, Question, Solution, Step, Trace
@@ -21,6 +21,8 @@ from memreason.tasks.base import Changes
 
 _OTHERS = 4
 """How many values that the question does not name are tried as a false value."""
+_MOST_TRIES = 500
+"""So many ways are tried to make the facts of a trace false; a trace with many facts has more than can be tried."""
 _DISTRACTORS = ("continent", "capital", "currency", "language")
 
 
@@ -60,7 +62,7 @@ class AtlasRewriter:
         steps = [trace.steps[at] for at in self.memories(trace)]
         before = self.follows(trace.question, steps) or trace.question.answer
         first: dict[int, Step | None] = {}
-        for edits in _combinations(trace, true, values):
+        for edits in islice(_combinations(trace, true, values), _MOST_TRIES):
             first = first or edits
             known = [edits.get(at) or trace.steps[at] for at in self.memories(trace)]
             if self.follows(trace.question, known) not in (None, before):
@@ -216,7 +218,7 @@ def _ideas(fact: Fact, others: Sequence[Fact], draw: Random) -> list[str]:
         return ["yes", "no"]
     if fact.relation == "hemisphere":
         return ["north", "south"]
-    if fact.relation == "continent":
+    if fact.relation in (Predicate.CONTINENT, Predicate.CAPITAL_CONTINENT):
         continents = sorted(CONTINENTS.values())
         return draw.sample(continents, len(continents))
     if fact.relation in NUMBERS:

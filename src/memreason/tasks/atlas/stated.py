@@ -7,7 +7,7 @@ from memreason.tasks.atlas.facts import Fact, world
 from memreason.tasks.atlas.wording import read_step, say
 from memreason.tasks.base import StatedFact
 
-_NAMES = {"language": "main language"}
+_NAMES = {"language": "main language", "capital_continent": "continent"}
 
 
 def stated_facts(text: str) -> list[StatedFact]:

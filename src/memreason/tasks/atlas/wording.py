@@ -89,7 +89,8 @@ def write_memory(rng: Random, fact: Fact, first: str = "") -> str:
 
 
 def memory_wordings(fact: Fact, first: str = "") -> list[str]:
-    """The texts of all memory steps that state the fact, in the order of their templates; ``first`` as above."""
+    """The texts of all memory steps that state the fact, in the order of their templates; ``first`` as above. A fact
+    that the dataset never states, the continent of a capital, has the wordings that are read."""
     if fact.relation == "border":
         sides = sorted(fact.subject.split(" / "), key=lambda name: name != first)
         left, right = (say("country", name) for name in sides)
@@ -98,7 +99,8 @@ def memory_wordings(fact: Fact, first: str = "") -> list[str]:
         predicate = Predicate(fact.relation)
         kinds = KINDS[predicate]
         left, right = say(kinds[0], fact.subject), say(kinds[1], fact.value)
-    return [_capitalised(form.format(left=left, right=right)) for form in templates.MEMORIES[predicate]]
+    forms = templates.MEMORIES.get(predicate) or [f"{form}." for form in other_wordings.MEMORIES[predicate]]
+    return [_capitalised(form.format(left=left, right=right)) for form in forms]
 
 
 def write_reason(rng: Random, rule: Rule, answer: str, a: str = "", b: str = "") -> str:

@@ -196,6 +196,11 @@ class _Parts:
             else:
                 cases.append(Case(solution, self._judge(trace)))
         found.regenerated, found.repeated = len(cases), len(self._same)
+        if found.repeated < found.regenerated:
+            found.notes.append(
+                f"in {self._config.dtype} the model repeats {found.repeated} of {found.regenerated} recorded answers; "
+                "what if, repairs, importance and attention are of the answers that it gives now"
+            )
         return Baseline(tuple(cases), found.repeated)
 
     def _answer(self, solutions: Sequence[Solution]) -> dict[str, Any]:

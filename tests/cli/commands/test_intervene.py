@@ -39,7 +39,7 @@ def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFix
     edits.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert main(["intervene", checkpoint, "--edits", str(edits), "--output", str(answers)]) == 0
     page = " ".join(capsys.readouterr().out.split())
-    assert "1 answers edited" in page and "question 2: there is no step 99" in page
+    assert "1 answer edited" in page and "question 2: there is no step 99" in page
     first, second = map(json.loads, answers.read_text().splitlines())
     assert first["after"]["steps"][0]["text"] == "Rome is old." and second["error"]
     assert main(["intervene", checkpoint, "--edits", str(edits), "--json"]) == 0
@@ -51,6 +51,7 @@ def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFix
     [
         ([QUESTION], "say what is changed: --step 1"),
         (["--step", "1", "x"], "give the checkpoint and the question"),
+        (["RUN", "--step", "1", "x"], "the question is missing"),
         (["RUN", QUESTION, "--step", "1"], "--step 1: give a number and a text"),
         (["RUN", QUESTION, "--step", "first", "x"], "--step: step 'first' is no number of a step"),
         (["RUN", QUESTION, "--step", "1", "x", "--remove", "1"], "--remove 1: the step is changed as well"),

@@ -129,7 +129,8 @@ def _compared(old: tuple[str, str] | None, new: tuple[str, str] | None) -> tuple
 def _print_many(console: Console, results: Sequence[WhatIf]) -> None:
     done = [result for result in results if result.after is not None]
     changed = sum(result.changed for result in done)
-    show(console, f"{len(done)} answers edited; {changed} of them change" if done else "no answer could be edited")
+    edited = f"{len(done)} answer{'s' if len(done) > 1 else ''} edited"
+    show(console, f"{edited}; {changed} of them change{'s' if changed == 1 else ''}" if done else "no answer could be edited")
     for result in results:
         if result.error:
             show(console, f"question {result.before.question.id}: {result.error}", style="yellow")

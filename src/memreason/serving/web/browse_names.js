@@ -3,7 +3,7 @@
 export const OUTCOMES = { correct: "right", incorrect: "wrong", no_answer: "no answer" };
 
 export const CAUSES = {
-  unreadable: ["unreadable step", "A step that no rule can read stands in the way."],
+  unreadable: ["unreadable", "A step that no rule can read stands in the way."],
   missing_memory: ["missing memory", "The facts in the trace do not decide the question."],
   answer_slip: ["answer slip", "The answer line contradicts the conclusion."],
   false_memory: ["false memory", "The conclusion follows from the facts in the trace, and one of these is false."],
@@ -12,8 +12,8 @@ export const CAUSES = {
     "The facts in the trace lead to the right answer, and the trace concluded otherwise.",
   ],
   both: [
-    "false memory and wrong inference",
-    "The facts in the trace lead to a wrong answer, and the trace did not even conclude that.",
+    "both",
+    "A false memory and a wrong inference: the facts in the trace lead to a wrong answer, and it did not even conclude that.",
   ],
   unexplained: ["unexplained", "The judge found no fault in the steps."],
 };
@@ -21,7 +21,7 @@ export const CAUSES = {
 export const GROUNDS = {
   sound: ["sound", "No step is false or invalid."],
   lucky: ["lucky", "A memory is false or an inference invalid, and the answer is right nevertheless."],
-  unreadable: ["not fully read", "Nothing is false, but something could not be judged."],
+  unreadable: ["not all readable", "Nothing is false, but something could not be judged."],
 };
 
 export const CHANGES = {
@@ -33,12 +33,12 @@ export const CHANGES = {
 
 export const INTERVENTIONS = {
   memories_corrected: "memories corrected",
-  memories_corrupted: "memories corrupted",
+  memories_corrupted: "memories made false",
   paraphrased: "memories in other words",
-  irrelevant: "a fact about something else put in",
-  type_swapped: "types of steps exchanged",
+  irrelevant: "an irrelevant fact put in",
+  type_swapped: "planning tokens exchanged",
   step_removed: "a step removed",
-  no_edit: "no edit (the control)",
+  no_edit: "nothing edited (control)",
 };
 
 /** The word for a value of a filter. */

@@ -28,6 +28,10 @@ def test_one_answer_side_by_side_and_as_json(checkpoint: str, capsys: pytest.Cap
     page = capsys.readouterr().out
     assert "Rome is old." in page and "as the model answers" in page and "with the change" in page
     assert "the answer stays" in page or "the answer changes" in page
+    assert main(["intervene", checkpoint, QUESTION, "--remove", "1"]) == 0
+    assert any(
+        line.rstrip().endswith(" -") for line in capsys.readouterr().out.splitlines()
+    )  # nothing stands beside it
 
 
 def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,14 +24,14 @@ def _trace(
     return row | more
 
 
-_KENYA = [_step("memory", "Kenya is in Asia.", False, -0.9), _step("reason", "So it is false.", True, -0.1)]
+_KENYA = [_step("memory", "Kenya is in Asia.", False, -0.9), _step("reason", "So 2.5 (or 3) is false.", True, -0.1)]
 _TRACES = [
     _trace("continent-0", "Is Kenya in Africa?", "True", "False", _KENYA, cause="false_memory", first_wrong=0,
            importance=[0.625, 0.125], edits={
                "memories_corrected": {"steps": [{"type": "memory", "text": "Kenya is in Africa."},
                                                 {"type": "reason", "text": "So it is true."}],
                                       "answer": "True", "given": 1, "rule": "True", "outcome": "correct"},
-               "step_removed": {"steps": [{"type": "reason", "text": "So it is false."}], "answer": "False",
+               "step_removed": {"steps": [{"type": "reason", "text": "So 2.5 (not 2) is false."}], "answer": "False",
                                 "given": 1, "rule": None, "outcome": "incorrect"}},
            attention={"spans": [{"name": "question", "type": "question", "step": None},
                                 {"name": "step 1", "type": "memory", "step": 0},

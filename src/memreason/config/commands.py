@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from memreason.config.ablations import AblationConfig
@@ -212,6 +213,8 @@ class InterveneConfig:
             raise UserError(f"--output {self.output}: it goes with --edits; for one question say --json")
         if len(self.asked) not in (1, 2):
             raise UserError('give the checkpoint and the question: memreason intervene runs/demo "…" --step 1 "…"')
+        if len(self.asked) == 1 and Path(self.asked[0]).is_dir():
+            raise UserError(f'the question is missing: memreason intervene {self.asked[0]} "…" --step 1 "…"')
         if not changes:
             raise UserError('say what is changed: --step 1 "another text", --type 1 reason or --remove 1')
 

@@ -108,7 +108,7 @@ def score_task(
         why = "; ".join(f"{u.place}: {u.reason}" for u in unmatched[:_NAMES_SHOWN]) or "the file is empty"
         raise UserError(
             f"{path}: no text is about a question of {task.name}{f' ({split})' if split else ''}: {why}; "
-            "check --dataset, --data_path and --split"
+            "check --dataset, --data_path and --split, and the numbers of questions (--num_test …) where these are made"
         )
     agreement: Agreement | None = None
     if judge:

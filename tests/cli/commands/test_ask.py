@@ -17,6 +17,9 @@ def test_an_answer_as_one_json_object_and_as_lines(
     ask = ["ask", "Is Rome the capital of Italy?", "--model_name_or_path", str(tmp_path)]
     assert main([*ask, "--json"]) == 0
     trace = json.loads(capsys.readouterr().out)
+    assert main(["ask", str(tmp_path), ask[1], "--json"]) == 0  # the checkpoint first, as other commands take it
+    assert json.loads(capsys.readouterr().out) == trace
+    assert main(["ask", str(tmp_path)]) == 2 and "the question is missing" in capsys.readouterr().err
     assert set(trace) == {"steps", "answer", "well_formed", "truncated"}
     assert main(ask) == 0
     page = capsys.readouterr().out

@@ -28,6 +28,10 @@ def test_one_answer_side_by_side_and_as_json(checkpoint: str, capsys: pytest.Cap
     page = capsys.readouterr().out
     assert "Rome is old." in page and "as the model answers" in page and "with the change" in page
     assert "the answer stays" in page or "the answer changes" in page
+    assert main(["intervene", checkpoint, QUESTION, "--remove", "1"]) == 0
+    assert any(
+        line.rstrip().endswith(" -") for line in capsys.readouterr().out.splitlines()
+    )  # nothing stands beside it
 
 
 def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +43,7 @@ def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFix
     edits.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert main(["intervene", checkpoint, "--edits", str(edits), "--output", str(answers)]) == 0
     page = " ".join(capsys.readouterr().out.split())
-    assert "1 answers edited" in page and "question 2: there is no step 99" in page
+    assert "1 answer edited" in page and "question 2: there is no step 99" in page
     first, second = map(json.loads, answers.read_text().splitlines())
     assert first["after"]["steps"][0]["text"] == "Rome is old." and second["error"]
     assert main(["intervene", checkpoint, "--edits", str(edits), "--json"]) == 0
@@ -51,6 +55,7 @@ def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFix
     [
         ([QUESTION], "say what is changed: --step 1"),
         (["--step", "1", "x"], "give the checkpoint and the question"),
+        (["RUN", "--step", "1", "x"], "the question is missing"),
         (["RUN", QUESTION, "--step", "1"], "--step 1: give a number and a text"),
         (["RUN", QUESTION, "--step", "first", "x"], "--step: step 'first' is no number of a step"),
         (["RUN", QUESTION, "--step", "1", "x", "--remove", "1"], "--remove 1: the step is changed as well"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -42,6 +43,8 @@ def run(argv: Sequence[str]) -> None:
     """Ask, and print the answer."""
     from memreason.config.commands import AskConfig
 
+    if argv and Path(argv[0]).is_dir():  # as `intervene` and `attention` take it
+        argv = [*argv[1:], "--model_name_or_path", argv[0]]
     (config,) = COMMAND.parse((AskConfig,), argv)
     question = config.question
     if not question.strip():

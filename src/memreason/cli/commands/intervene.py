@@ -29,7 +29,7 @@ EXAMPLES = f"""examples:
   memreason intervene runs/demo "{UNSEEN_QUESTION}" --remove 1
   memreason intervene runs/demo --edits edits.jsonl --output answers.jsonl    # many questions at once
 """
-_LEGEND = "= as it was   ~ changed by you   > written anew"
+_LEGEND = "= as it was   ~ changed by you   - taken out   > written anew"
 
 
 def run(argv: Sequence[str]) -> int | None:
@@ -57,7 +57,7 @@ def run(argv: Sequence[str]) -> int | None:
         return None
     console = open_console()
     if config.edits is None:
-        print_what_if(console, results[0])
+        print_what_if(console, results[0], [at for at, text in wanted[0].texts.items() if text is None])
         return None
     _print_many(console, results)
     if config.output:
@@ -93,15 +93,18 @@ def _wanted(config: InterveneConfig) -> Wanted:
 # ---- printing --------------------------------------------------------------------------------------
 
 
-def print_what_if(console: Console, result: WhatIf) -> None:
-    """Print the two answers side by side, line by line, with what differs in bold."""
+def print_what_if(console: Console, result: WhatIf, removed: Sequence[int] = ()) -> None:
+    """Print the two answers side by side, line by line, with what differs in bold; ``removed`` steps have no other."""
     assert result.after is not None and result.edited is not None
     table = Table(box=None, padding=(0, 1, 0, 0))
     for title, style in (("", ""), ("as the model answers", ""), ("", "bold"), ("", ""), ("with the change", "")):
         table.add_column(title, style=style, justify="left" if title else "right", ratio=1 if title else None)
-    given = len(result.edited.steps)
-    for at, (old, new) in enumerate(zip_longest(_lines(result.before), _lines(result.after))):
-        mark = "" if new is None else ">" if at >= given else "=" if new == old else "~"
+    after: list[tuple[str, str] | None] = [*_lines(result.after)]
+    for at in sorted(removed):
+        after.insert(at, None)
+    anew = len(after) - len(_lines(result.after)) + len(result.edited.steps)
+    for at, (old, new) in enumerate(zip_longest(_lines(result.before), after)):
+        mark = "-" if at in removed else "" if new is None else ">" if at >= anew else "=" if new == old else "~"
         (type_, left), (new_type, right) = _compared(old, new)
         table.add_row(type_, left, mark, new_type, right)
     show(console, table)
@@ -132,7 +135,11 @@ def _compared(old: tuple[str, str] | None, new: tuple[str, str] | None) -> tuple
 def _print_many(console: Console, results: Sequence[WhatIf]) -> None:
     done = [result for result in results if result.after is not None]
     changed = sum(result.changed for result in done)
-    show(console, f"{len(done)} answers edited; {changed} of them change" if done else "no answer could be edited")
+    edited = f"{len(done)} answer{'s' if len(done) > 1 else ''} edited"
+    show(
+        console,
+        f"{edited}; {changed} of them change{'s' if changed == 1 else ''}" if done else "no answer could be edited",
+    )
     for result in results:
         if result.error:
             show(console, f"question {result.before.question.id}: {result.error}", style="yellow")

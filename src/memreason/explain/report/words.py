@@ -12,7 +12,7 @@ CAUSES = {
     "both": "both",
     "missing_memory": "missing memory",
     "answer_slip": "answer slip",
-    "unreadable": "not readable",
+    "unreadable": "unreadable",
 }
 """Causes of wrong answers, in the order in which they are shown."""
 CAUSES_MEAN = {

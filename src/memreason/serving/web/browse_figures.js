@@ -1,6 +1,6 @@
 // Figures of a run; each leads to the traces that it counts.
 
-import { el, inert, percent } from "./dom.js";
+import { el, inert, rate } from "./dom.js";
 import { called, edited, meaning } from "./browse_names.js";
 
 const MOST_FACTS = 8;
@@ -46,10 +46,10 @@ export function panel(title, ...children) {
 export function accuracyRow(name, accuracy, href) {
   const share = accuracy.accuracy;
   const interval = accuracy.interval
-    ? `${percent(accuracy.interval[0]).replace("%", "")}–${percent(accuracy.interval[1])}`
+    ? `${rate(accuracy.interval[0]).replace("%", "")}–${rate(accuracy.interval[1])}`
     : "";
   return row(name, href, track(share, accuracy.interval), [
-    el("strong", {}, percent(share)),
+    el("strong", {}, rate(share)),
     el("span.note", { title: "95% interval (Wilson)" }, interval ? ` ${interval}` : ""),
     el("span.note", {}, ` of ${accuracy.n}`),
   ]);
@@ -142,8 +142,8 @@ function interventions(rows, changed, link) {
           ? el("a", { href: link({ changed: name }) }, `${changed[name]} of ${found.n}`)
           : `${changed[name] ?? 0} of ${found.n}`,
       ),
-      el("td", {}, percent(found.accuracy_before)),
-      el("td", {}, percent(found.accuracy_after)),
+      el("td", {}, rate(found.accuracy_before)),
+      el("td", {}, rate(found.accuracy_after)),
     ]),
   );
   return el(

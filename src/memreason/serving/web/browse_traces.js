@@ -1,7 +1,7 @@
 // A list of recorded traces: each with its question, its steps and what the judge says of them.
 
 import { get } from "./api.js";
-import { el, fill, inert, percent } from "./dom.js";
+import { el, fill, inert } from "./dom.js";
 import { called, edited, meaning } from "./browse_names.js";
 import { line, meter, trace as lines } from "./trace.js";
 
@@ -169,7 +169,7 @@ function explained(found, row) {
           "p",
           {},
           "How much the answer hangs on each step: ",
-          importance.map((share, place) => [place ? ", " : "", `${place + 1}: ${percent(share)}`]),
+          importance.map((share, place) => [place ? ", " : "", `${place + 1}: ${share?.toFixed(2) ?? "–"}`]),
         )
       : null,
     edits.map(([name, edit]) => el("section.edit", {}, el("h4", {}, edited(name)), rewritten(edit, found))),

@@ -33,6 +33,12 @@ export function percent(share) {
   return `${Math.round(share * 100)}%`;
 }
 
+/** The share of many, as reports and the terminal have it: 0.575 → "57.5%", 0.6 → "60%". */
+export function rate(share) {
+  if (typeof share !== "number" || !Number.isFinite(share)) return "";
+  return `${(100 * share).toFixed(1).replace(/\.0$/, "")}%`;
+}
+
 /** Tell screen readers. */
 export function announce(text) {
   document.getElementById("said").textContent = text;

@@ -42,8 +42,9 @@ const said = (text) => element("bdi", {}, parts(text));
 
 /** A number with its place in explanation.json. Forms: "number", "share" (in per cent), "chance" (from its logarithm). */
 function number(value, form, place) {
-  const shown = form === "number" ? value.toFixed(2)
-    : (100 * (form === "chance" ? Math.exp(value) : value)).toFixed(0) + "%";
+  const share = form === "chance" ? Math.exp(value) : value;
+  const surely = form === "chance" && share > 0.99 && share < 1; // "100%" would be too much
+  const shown = form === "number" ? share.toFixed(2) : surely ? ">99%" : (100 * share).toFixed(0) + "%";
   return element("data", { value, "data-key": "/traces/" + place.join("/"), "data-value": value, "data-form": form },
     shown);
 }
@@ -68,7 +69,8 @@ function align(before, after, likeness) {
 }
 
 // Words and signs, each with the space behind it: spaces of their own would be alike everywhere.
-const tokens = (text) => String(text).match(/(?:[\p{L}\p{N}\p{M}]+|[^\p{L}\p{N}\p{M}\s]|^)\s*/gu) || [];
+// "2.5 million" is two words, and so are "Guinea-Bissau's capital".
+const tokens = (text) => String(text).match(/(?:[\p{L}\p{N}\p{M}]+(?:[.,:'’-][\p{L}\p{N}\p{M}]+)*|[^\p{L}\p{N}\p{M}\s]|^)\s*/gu) || [];
 const same = (one, other) => Number(one.trim() === other.trim());
 
 /** How alike two steps are, from 0 to 1: the share of words in common, half of it for another type; few are none. */
@@ -83,12 +85,12 @@ function likeness(one, other) {
 function difference(before, after) {
   const [first, second] = [tokens(before), tokens(after)];
   const made = element("bdi", {});
-  let [out, put, end] = ["", "", " "];
+  let [out, put, end, marked] = ["", "", " ", ""];
   const write = (text, name) => {
     if (!text) return;
-    if (/\S$/.test(end) && /^[\p{L}\p{N}]/u.test(text)) made.append(" ");
+    if ((name || marked) && /[^\s([{\/-]$/.test(end) && /^[\p{L}\p{N}]/u.test(text)) made.append(" ");
     made.append(...(name ? [element(name, {}, parts(text.trimEnd())), /\s$/.test(text) ? " " : ""] : parts(text)));
-    end = text;
+    [end, marked] = [text, name];
   };
   for (const [i, j] of [...align(first, second, same), ["", ""]]) {
     if (i === null) put += second[j];

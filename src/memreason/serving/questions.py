@@ -47,11 +47,12 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
     options: list[str] = []
     rest = listed.strip().removeprefix("A. ")
     while len(options) < MOST_OPTIONS - 1:
-        option, mark, after = rest.partition(f" {chr(66 + len(options))}. ")
-        if not mark:
+        mark, begins = f" {chr(66 + len(options))}. ", len(rest) - len(rest.lstrip())
+        ends = rest.find(mark, begins + 1)  # an option is not empty
+        if ends < 0:
             break
-        options.append(option)
-        rest = after
+        options.append(rest[:ends])
+        rest = rest[ends + len(mark) :]
     options.append(rest)
     question = text[: text.rindex(listed)]
     question = question[: question.rindex("\n")]

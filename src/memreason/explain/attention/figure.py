@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 HEAD, STEPS, HEADS = "head", "steps", "heads"
 """The pictures: tokens × tokens of one head, steps × steps, and layers × heads."""
 COLOURS = {
-    MEMORY: "#0072B2",
-    REASON: "#E69F00",
+    MEMORY: "#0B7189",
+    REASON: "#B01E68",
     ANSWER: "#009E73",
     QUESTION: "#999999",
-    PREFIX: "#CC79A7",
+    PREFIX: "#E69F00",
     START: "#000000",
 }
 _MORE = ("#D55E00", "#56B4E9", "#F0E442", "#7F7F7F")
-"""The colours of Okabe and Ito."""
+"""The colours of Okabe and Ito, but for the two types, which have the report's."""
 _SHADES = "Blues"
 _SIDE, _FONT, _SMALL = 5.0, 8.0, 5.5
 """Inches of a map's side, and points of its letters: those of names, and those of tokens."""

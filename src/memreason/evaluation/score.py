@@ -158,7 +158,7 @@ def _read_traces(
             unmatched.append(Unmatched(place, match, str(row.get("generated_text", ""))[:200]))
             continue
         question, text = match
-        steps, answer = parse_text(words_to_tokens(text, words, on_every_line=True))
+        steps, answer = parse_text(words_to_tokens(text, words, on_every_line=True, colons=True))
         well_formed = bool(steps) and all(step.text and step.type not in unknown for step in steps)
         well_formed = well_formed and extract_strict(answer, question, task.answer_kind) is not None
         traces.append(

@@ -66,14 +66,14 @@ def _parse_planned(plan: list[str], lines: list[str]) -> Parsed:
     return Parsed(tuple(Step(type_, text) for type_, text in zip(types, texts, strict=False)), answer or None)
 
 
-def words_to_tokens(text: str, kinds: Sequence[str], on_every_line: bool) -> str:
-    """``text`` with each word in brackets at the start of a line, `[memory]` or `[memory]:`, turned into a token,
-    `<memory_0>`.
+def words_to_tokens(text: str, kinds: Sequence[str], on_every_line: bool, colons: bool = False) -> str:
+    """``text`` with each word in brackets at the start of a line, `[memory]`, turned into a token, `<memory_0>`.
 
-    ``kinds`` are the words. If ``on_every_line`` is False, only the words of the first line, the plan, are turned:
+    ``kinds`` are the words; with ``colons``, one may follow them, as in files of labelled steps (in our layout it would
+    belong to the step). If ``on_every_line`` is False, only the words of the first line, the plan, are turned:
     on the other lines a word in brackets is ordinary text.
     """
     word = "|".join(re.escape(f"[{kind}]") for kind in kinds)
     # Some tokenizers put a space before each piece.
-    leading = re.compile(f"^ *((?:{word})+):?", re.MULTILINE if on_every_line else re.NOFLAG)
+    leading = re.compile(f"^ *((?:{word})+){':?' if colons else ''}", re.MULTILINE if on_every_line else re.NOFLAG)
     return leading.sub(lambda words: re.sub(word, lambda match: f"<{match[0][1:-1]}_0>", words[1]), text)

@@ -22,6 +22,17 @@ def test_a_summary_or_everything_as_json(tmp_path: Path, capsys: pytest.CaptureF
     assert "report.html" in page
 
 
+def test_another_judge_is_named_with_how_far_it_can_be_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, facts = make_run(tmp_path / "run", [RUPEE]), tmp_path / "facts.jsonl"
+    facts.write_text('{"statement": "The currency of Kenya is the rupee.", "true": false}\n')
+    assert main(["explain", str(run), "--no_model", "--facts", str(facts)]) == 0
+    page = capsys.readouterr().out
+    assert "judge of the steps: facts; how it finds false ones, measured on" in page
+    assert "memory  1" in page and "100.0%" in page
+
+
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(tmp_path)]) == 2
     assert "give the folder that `memreason train` wrote" in capsys.readouterr().err

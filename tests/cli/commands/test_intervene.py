@@ -46,6 +46,10 @@ def test_many_at_once(checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert "1 answer edited" in page and "question 2: there is no step 99" in page
     first, second = map(json.loads, answers.read_text().splitlines())
     assert first["after"]["steps"][0]["text"] == "Rome is old." and second["error"]
+    assert "as the model answers" not in page
+    assert main(["intervene", checkpoint, "--edits", str(edits)]) == 0  # without a file, all are shown
+    page = capsys.readouterr().out
+    assert page.count("as the model answers") == 1 and page.index(QUESTION) < page.index("Rome is old.")
     assert main(["intervene", checkpoint, "--edits", str(edits), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [first, second]
 

@@ -41,9 +41,16 @@ def run(argv: Sequence[str]) -> None:
 
 def print_explanation(console: Console, explanation: Mapping[str, Any]) -> None:
     """Print the summary of an explanation."""
+    from memreason.cli.display import print_agreement
+    from memreason.evaluation.judged_by import Agreement
+
     show(console, _accuracy(explanation))
     if explanation["errors"]:
         show(console, _causes(explanation))
+    for judge in explanation["judges"]:
+        if judge["name"] != "atlas":
+            agreement = judge["agreement"]
+            print_agreement(console, judge["name"], Agreement.from_json(agreement) if agreement else None)
     for sentence in explanation["sentences"]:
         show(console, sentence)
     for note in explanation["notes"]:

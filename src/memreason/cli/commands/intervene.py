@@ -56,10 +56,13 @@ def run(argv: Sequence[str]) -> int | None:
         show_json(rows if config.edits else rows[0])
         return None
     console = open_console()
-    if config.edits is None:
-        print_what_if(console, results[0], [at for at, text in wanted[0].texts.items() if text is None])
-        return None
-    _print_many(console, results)
+    for one, result in zip(wanted, results, strict=True):
+        if not (result.error or config.output):
+            if config.edits is not None:
+                show(console, Text(result.before.question.text, style="bold"))
+            print_what_if(console, result, [at for at, text in one.texts.items() if text is None])
+    if config.edits is not None:
+        _print_many(console, results)
     if config.output:
         show(console, f"written to {config.output}", style="dim", soft_wrap=True)
     return None

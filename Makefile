@@ -8,14 +8,15 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/memreason train --config demo --overwrite_output_dir
 
+# A file's tests run in one process, so that what they share is made once.
 test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 
 quick: .venv/ready
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 
 # The documentation site, into site/. Whatever it warns of is an error.
 docs: .venv/ready
@@ -30,7 +31,7 @@ newest:
 		$$($(PYTHON) -c 'import re, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; e = p["optional-dependencies"]; print(*(re.sub(",?<[^,]*", "", line) for line in [*p["dependencies"], *e["encoders"], *e["dev"]] if "memreason" not in line))')
 	.venv-newest/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	.venv-newest/bin/pip freeze --exclude-editable | diff constraints.txt - | grep '^>' || true
-	.venv-newest/bin/pytest -n auto -m "not slow"
+	.venv-newest/bin/pytest -n auto --dist loadfile -m "not slow"
 
 wheel: .venv/ready
 	$(BIN)/pip wheel . --no-deps --wheel-dir dist

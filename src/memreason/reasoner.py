@@ -14,7 +14,7 @@ from transformers.utils import logging as transformers_logging
 from memreason.config.run import recorded_options
 from memreason.errors import UserError, did_you_mean
 from memreason.generation.answer import answer_each
-from memreason.generation.decoding import Decoding
+from memreason.generation.decoding import GREEDY, Decoding
 from memreason.generation.edit import Edit, edit
 from memreason.generation.engine import Engine
 from memreason.generation.options import GenerationOptions
@@ -30,7 +30,7 @@ from memreason.tasks.registry import answer_kind_of
 
 logger = logging.getLogger(__name__)
 
-GREEDY, WARM = Decoding(), Decoding(temperature=1.0, n=8)
+WARM = Decoding(temperature=1.0, n=8)
 
 
 class Reasoner:

@@ -9,7 +9,7 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.config.model import ModelConfig
 from memreason.evaluation.judge import judge_trace
-from memreason.explain.baseline import Baseline, Case
+from memreason.explain.baseline import Case
 from memreason.explain.causal import REPAIRS, Attribution, Tried, attribute, with_inference
 from memreason.generation.engine import Engine
 from memreason.models.build import build
@@ -98,7 +98,7 @@ def test_a_valid_inference_stands_behind_the_memories_alone() -> None:
 def test_only_wrong_answers_are_repaired(engine: Engine) -> None:
     right = case(trace(*GOLD.steps, answer="False"))
     none = case(LAYOUT.parse(ASIA, "<prefix_0><memory_0> France is in Europe."))
-    baseline = Baseline((right, none, case(FALSE), case(INVALID)), None)
+    baseline = (right, none, case(FALSE), case(INVALID))
     found = attribute(engine, TASK, baseline, progress=False)
     assert [one.case for one in found.tried] == [case(FALSE), case(INVALID)]
     assert sum(found.to_json()["repaired"].values()) == 2 and found.has_table
@@ -109,6 +109,6 @@ def test_without_a_table_only_memories_are_tried(engine: Engine) -> None:
     task = TaskData("capitals", "boolean", {"test": SOLUTIONS})
     text = LAYOUT.solution_text((Step("memory", "Lyon is big."),), "True")
     wrong = Case(SOLUTIONS[1], judge_trace(LAYOUT.parse(SOLUTIONS[1].question, text), "boolean"))
-    row = attribute(engine, task, Baseline((wrong, replace(wrong)), None), progress=False).to_json()
+    row = attribute(engine, task, (wrong, replace(wrong)), progress=False).to_json()
     assert row["n"] == 2 and set(row["repaired"]) == {"memories", "neither"}
     assert row["table"] is None and row["agreement"] is None and "no table" in row["reason"]

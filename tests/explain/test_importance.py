@@ -10,7 +10,7 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.config.model import ModelConfig
 from memreason.evaluation.judge import judge_trace
-from memreason.explain.baseline import Baseline, Case
+from memreason.explain.baseline import Case
 from memreason.explain.importance import Importance, Resampling, StepImportance, importance, total_variation
 from memreason.generation.engine import Engine
 from memreason.generation.request import Handle, Request
@@ -27,10 +27,10 @@ def engine(bases: dict[str, Path]) -> Iterator[Engine]:
         yield engine
 
 
-def baseline(engine: Engine) -> Baseline:
+def baseline(engine: Engine) -> tuple[Case, ...]:
     layout = engine.unit.layout
     traces = [layout.parse(s.question, layout.solution_text(s.steps, s.question.answer)) for s in SOLUTIONS]
-    return Baseline(tuple(Case(s, judge_trace(t, "boolean")) for s, t in zip(SOLUTIONS, traces, strict=True)), None)
+    return tuple(Case(s, judge_trace(t, "boolean")) for s, t in zip(SOLUTIONS, traces, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_the_distance_of_two_samples(one: str, other: str, distance: float) -> N
 def test_it_is_drawn_by_the_seed_and_the_question(engine: Engine) -> None:
     some = baseline(engine)
     found = importance(engine, TASK, some, Resampling(3, traces=2, seed=1), progress=False)
-    alone = Baseline((found.traces[1][0],), None)
+    alone = (found.traces[1][0],)
     assert (
         importance(engine, TASK, alone, Resampling(3, traces=None, seed=1), progress=False).traces == found.traces[1:]
     )
     row = found.to_json()
     assert (row["n"], row["samples"], row["temperature"], row["left_out"]) == (2, 3, 1.0, [])
-    assert set(row["traces"]) <= {case.id for case in some.cases}
+    assert set(row["traces"]) <= {case.id for case in some}
     assert all(len(steps) == 2 and all(0 <= step <= 1 for step in steps) for steps in row["traces"].values())
 
 
@@ -65,20 +65,20 @@ def test_the_answers_from_each_place_are_drawn_by_numbers_of_their_own(
         return submit(request, **options)
 
     monkeypatch.setattr(engine, "submit", noting)
-    importance(engine, TASK, Baseline(baseline(engine).cases[:1], None), Resampling(1), progress=False)
+    importance(engine, TASK, baseline(engine)[:1], Resampling(1), progress=False)
     assert len(seeds) == len({*seeds}) == 3
 
 
 def test_an_answer_without_room_is_left_out(engine: Engine) -> None:
-    case, *_ = baseline(engine).cases
+    case, *_ = baseline(engine)
     long = engine.unit.layout.solution_text((Step("memory", "It is very, very old, " * 9),), "True")
     verdict = replace(case.verdict, trace=engine.unit.layout.parse(case.trace.question, long))
-    found = importance(engine, TASK, Baseline((replace(case, verdict=verdict),), None), Resampling(2), progress=False)
+    found = importance(engine, TASK, (replace(case, verdict=verdict),), Resampling(2), progress=False)
     assert found.left_out == (case.id,) and found.traces == ()
 
 
 def test_figures_by_type_and_by_position(engine: Engine) -> None:
-    one, other, *_ = baseline(engine).cases
+    one, other, *_ = baseline(engine)
     steps = (StepImportance(0.5, 0.1), StepImportance(0.25, 0.2))
     row = Importance(Resampling(), ((one, steps), (other, steps[:1] + steps[:1]))).to_json()
     assert row["by_type"]["memory"] == {"mean": 0.5, "interval": [0.5, 0.5], "n": 2, "by_chance": 0.1}

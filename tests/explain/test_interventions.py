@@ -12,7 +12,7 @@ from memreason.config.ablations import AblationConfig
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.evaluation.judge import judge_trace
-from memreason.explain.baseline import Baseline, Case, answer_again
+from memreason.explain.baseline import Case, answer_again
 from memreason.explain.continuations import Continuations
 from memreason.explain.interventions import INTERVENTIONS, Continued, Effect, intervene
 from memreason.explain.labelled import rewriter_of
@@ -41,22 +41,19 @@ def engine(bases: dict[str, Path]) -> Iterator[Engine]:
         yield engine
 
 
-def written(unit: ModelUnit, task: TaskData, solutions: list[Solution], answer: str | None = None) -> Baseline:
+def written(unit: ModelUnit, task: TaskData, solutions: list[Solution], answer: str | None = None) -> tuple[Case, ...]:
     """The solutions as if the model had written them."""
     layout = unit.layout
     texts = [layout.solution_text(s.steps, answer or s.question.answer) for s in solutions]
     traces = [layout.parse(s.question, text) for s, text in zip(solutions, texts, strict=True)]
     verdicts = [judge_trace(trace, task.answer_kind, task.judge) for trace in traces]
-    return Baseline(tuple(Case(s, verdict) for s, verdict in zip(solutions, verdicts, strict=True)), None)
+    return tuple(Case(s, verdict) for s, verdict in zip(solutions, verdicts, strict=True))
 
 
 def test_the_control_changes_nothing(engine: Engine, atlas: TaskData) -> None:
     solutions = list(atlas.splits["test_seen"])[:4]
-    recorded = {solutions[0].question.id: "something else"}
-    baseline = answer_again(engine, atlas, solutions, recorded, progress=False)
-    again = answer_again(engine, atlas, solutions, {c.id: c.trace.text for c in baseline.cases}, progress=False)
-    assert baseline.repeated == 0 and again.repeated == len(solutions)
-    assert all(case.trace.ids and case.trace.step_logprobs for case in baseline.cases)
+    baseline = answer_again(engine, atlas, solutions, progress=False)
+    assert all(case.trace.ids and case.trace.step_logprobs for case in baseline)
     row = intervene(engine, atlas, baseline, ["no_edit"], progress=False).to_json()["no_edit"]
     assert (row["n"], row["edited"], row["changed"]) == (4, 0, 0.0)
     assert row["accuracy_before"] == row["accuracy_after"] and row["difference"] == 0
@@ -146,25 +143,26 @@ def test_every_layout_is_continued(
 
 def test_a_model_with_plans_and_unknown_names_are_refused(bases: dict[str, Path], engine: Engine) -> None:
     with pytest.raises(UserError, match="there are memories_corrected, "):
-        intervene(engine, LABELLED, Baseline((), None), ["memory_corrected"])
+        intervene(engine, LABELLED, (), ["memory_corrected"])
     unit = unit_of(bases["tied"], AblationConfig(plan_first=True))
     with pytest.raises(UserError, match="begins with a plan"):
-        intervene(Engine(unit), LABELLED, Baseline((), None))
+        intervene(Engine(unit), LABELLED, ())
 
 
 def test_figures_of_an_effect(engine: Engine) -> None:
-    (case,) = written(engine.unit, LABELLED, SOLUTIONS[:1]).cases  # gold and answer are True
+    (case,) = written(engine.unit, LABELLED, SOLUTIONS[:1])  # gold and answer are True
 
     def verdict(answer: str) -> Verdict:
         outcome = "correct" if answer == "True" else "incorrect"
         return replace(case.verdict, strict=answer, outcome=outcome)
 
-    def continued(before: str, after: str, rule: str | None, edited: bool = True) -> Continued:
-        return Continued(replace(case, verdict=verdict(before)), edited, 1, verdict(after), rule)
+    def continued(was: str, now: str, before: str | None, rule: str | None, edited: bool = True) -> Continued:
+        return Continued(replace(case, verdict=verdict(was)), edited, 1, verdict(now), rule, before)
 
     some = (
-        continued("True", "False", "False"), continued("True", "True", "False"), continued("False", "True", None),
-        continued("True", "True", "True", edited=False), continued("False", "False", "True", edited=False),
+        continued("True", "False", "True", "False"), continued("True", "True", None, "False"),
+        continued("False", "True", "False", None), continued("True", "True", "True", "True", edited=False),
+        continued("False", "False", None, "True", edited=False),
     )  # fmt: skip
     row = Effect(some, Counter({"why": 2})).to_json()
     assert (row["n"], row["edited"], row["changed"]) == (5, 3, 0.4)
@@ -174,3 +172,21 @@ def test_figures_of_an_effect(engine: Engine) -> None:
     assert row["only"]["n"] == 3 and row["only"]["as_the_rule_says"] == 0.5
     assert row["interval_of_difference"][0] < 0 < row["interval_of_difference"][1]
     assert row["left_out"] == {"why": 2}
+
+
+@pytest.mark.parametrize(
+    ("edited", "before", "rule", "now", "followed"),
+    [
+        (True, "True", "False", "False", True),
+        (True, "True", "False", "True", False),
+        (True, "False", "False", "False", None),  # the answer went against its memories, and the edit is none to them
+        (True, "False", "True", "True", None),  # what follows now was the answer before
+        (True, "True", None, "False", None),
+        (False, "True", "False", "False", None),
+    ],
+)
+def test_a_change_is_followed_where_it_makes_another_answer_follow(
+    engine: Engine, edited: bool, before: str, rule: str | None, now: str, followed: bool | None
+) -> None:
+    (case,) = written(engine.unit, LABELLED, SOLUTIONS[:1])  # its answer is True
+    assert Continued(case, edited, 1, replace(case.verdict, strict=now), rule, before).followed is followed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memreason.runtime import distributed
@@ -41,6 +43,15 @@ class Command:
     def parse(self, types: tuple[type, ...], argv: Sequence[str]) -> tuple[Any, ...]:
         """One object of each of ``types``. Raises UserError as `Parser.parse` does."""
         return self.parser(types).parse(argv)
+
+
+def with_checkpoint(argv: Sequence[str]) -> list[str]:
+    """The arguments, with the flag for the checkpoint where they begin with it: with a folder, or with two words, of
+    which a question in quotes is the second."""
+    words = list(takewhile(lambda word: not word.startswith("-"), argv))
+    if len(words) == 2 or (words and Path(words[0]).is_dir()):
+        return [*argv[1:], "--model_name_or_path", argv[0]]
+    return list(argv)
 
 
 def open_console() -> Console:

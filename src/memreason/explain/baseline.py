@@ -6,7 +6,7 @@ this gives what was recorded, unless that was decoded in another data type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tqdm.auto import tqdm
@@ -42,26 +42,16 @@ class Case:
         return self.solution.question.id
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """The answers before any intervention, in the order of the questions."""
-
-    cases: tuple[Case, ...]
-    repeated: int | None
-    """How many equal the recorded text; None where no text was given."""
-
-
 def answer_again(
     engine: Engine,
     task: TaskData,
     solutions: Sequence[Solution],
-    recorded: Mapping[str, str] | None = None,
     progress: bool = True,
-) -> Baseline:
+) -> tuple[Case, ...]:
     """Answer the questions of ``solutions`` greedily, and judge the answers.
 
-    ``recorded`` has the recorded texts by the ids of their questions. A question that leaves no room for an answer gets
-    an empty trace. Use this and all that follows within one ``with engine:``, so that the model is prepared once.
+    A question that leaves no room for an answer gets an empty trace. Use this and all that follows within one
+    ``with engine:``, so that the model is prepared once.
     """
     decoding = Decoding(logprobs=True)
     traces: list[Trace] = [engine.unit.layout.parse(solution.question, "", truncated=True) for solution in solutions]
@@ -77,8 +67,4 @@ def answer_again(
     for at, handle in handles.items():
         traces[at] = handle.wait()[0].trace
     verdicts = [judge_trace(trace, task.answer_kind, task.judge) for trace in traces]
-    cases = tuple(Case(solution, verdict) for solution, verdict in zip(solutions, verdicts, strict=True))
-    repeated = None
-    if recorded is not None:
-        repeated = sum(case.trace.text == recorded.get(case.id) for case in cases)
-    return Baseline(cases, repeated)
+    return tuple(Case(solution, verdict) for solution, verdict in zip(solutions, verdicts, strict=True))

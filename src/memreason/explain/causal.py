@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from memreason.errors import UserError
 from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.statistics import cohens_kappa
-from memreason.explain.baseline import Baseline, Case
+from memreason.explain.baseline import Case
 from memreason.explain.continuations import Continuations, Key
 from memreason.explain.interventions import INTERVENTIONS, check_layout
 from memreason.explain.labelled import NO_TABLE, rewriter_of
-from memreason.generation.edit import edit
 from memreason.generation.engine import Engine
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import REASON, Step, Trace
@@ -104,7 +102,7 @@ class Attribution:
 def attribute(
     engine: Engine,
     task: TaskData,
-    baseline: Baseline,
+    baseline: Sequence[Case],
     continuations: Continuations | None = None,
     progress: bool = True,
 ) -> Attribution:
@@ -115,7 +113,7 @@ def attribute(
     """
     check_layout(engine.unit)
     rewriter, continuations = rewriter_of(task), continuations or Continuations(engine)
-    wrong = [case for case in baseline.cases if case.verdict.outcome == "incorrect"]
+    wrong = [case for case in baseline if case.verdict.outcome == "incorrect"]
     begun: list[tuple[Case, list[Key | None]]] = []
     written = 0
     for case in wrong:
@@ -127,7 +125,7 @@ def attribute(
             with_inference(case.trace, corrected, rewriter, engine.unit.layout),
         )
         written += any(plans[1:])
-        begun.append((case, [_begin(engine, continuations, case, changes) for changes in plans]))
+        begun.append((case, [_begin(continuations, case, changes) for changes in plans]))
     continuations.run("  repairing wrong answers" if progress else None)
 
     def is_right(key: Key | None) -> bool:
@@ -168,11 +166,8 @@ def _inference_type(trace: Trace, memories: Sequence[int], layout: PlanningToken
     return own[-1] if own else layout.known_types[-1]
 
 
-def _begin(engine: Engine, continuations: Continuations, case: Case, changes: Changes | None) -> Key | None:
+def _begin(continuations: Continuations, case: Case, changes: Changes | None) -> Key | None:
     if changes is None:
         return None
-    try:
-        key = continuations.add(edit(engine.unit, case.trace, changes.edits, changes.insert))
-    except UserError:
-        return None
-    return None if isinstance(key, str) else key
+    found = continuations.add(case.trace, changes)
+    return None if isinstance(found, str) else found[1]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from tqdm.auto import tqdm
 
 from memreason.errors import UserError
-from memreason.generation.edit import Edited
+from memreason.generation.edit import Edited, edit
 from memreason.generation.engine import Engine
 from memreason.generation.request import Handle
 from memreason.records import Trace
+from memreason.tasks.base import Changes
 
 Key = tuple[str, tuple[int, ...]]
 """The id of a question, and the ids that are given of its answer."""
@@ -21,19 +22,23 @@ class Continuations:
     def __init__(self, engine: Engine):
         self._engine = engine
         self._handles: dict[Key, Handle] = {}
-        self._waiting: dict[Key, Edited] = {}
+        self._waiting: list[Key] = []
 
-    def add(self, edited: Edited) -> Key | str:
-        """Take a beginning; returns the key of its `trace`, or why it cannot be continued."""
-        key = edited.question.id, edited.ids
-        if key in self._handles:
-            return key
+    def add(self, trace: Trace, changes: Changes) -> tuple[Edited, Key] | str:
+        """Take the beginning of a trace, with the changes to it; returns it, and the key of its whole answer; or why it
+        cannot be continued."""
         try:
-            self._handles[key] = self._engine.submit(edited.request())
+            edited = edit(self._engine.unit, trace, changes.edits, changes.insert)
         except UserError as error:
-            return f"it cannot be continued: {error}"
-        self._waiting[key] = edited
-        return key
+            return f"it cannot be edited: {str(error).split(': ', 1)[-1]}"
+        key = edited.question.id, edited.ids
+        if key not in self._handles:
+            try:
+                self._handles[key] = self._engine.submit(edited.request())
+            except UserError as error:
+                return f"it cannot be continued: {error}"
+            self._waiting.append(key)
+        return edited, key
 
     def run(self, progress: str | None = None) -> None:
         """Continue all that were added. ``progress`` is the title of a progress bar."""

@@ -20,13 +20,14 @@ from tqdm.auto import tqdm
 from memreason.errors import UserError
 from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.statistics import bootstrap_mean
-from memreason.explain.baseline import Baseline, Case
+from memreason.explain.baseline import Case
 from memreason.explain.interventions import answer_of, check_layout
 from memreason.generation.decoding import Decoding
 from memreason.generation.edit import cut
 from memreason.generation.engine import Engine
 from memreason.generation.request import Handle
 from memreason.tasks.base import TaskData
+from memreason.tasks.load import draw
 
 _SHUFFLES = 100
 """How often the samples of two distributions are mixed, to find their distance by chance."""
@@ -39,8 +40,8 @@ class Resampling:
     samples: int = 8
     """How many from before each step, and from behind the last."""
     temperature: float = 1.0
-    traces: int | None = 16
-    """Of how many answers, drawn by ``seed``; None: of all."""
+    traces: int | None = None
+    """Of how many answers, drawn by ``seed``; None or 0: of all."""
     seed: int = 0
 
 
@@ -95,7 +96,7 @@ def _mean(some: Sequence[StepImportance]) -> dict[str, Any]:
 def importance(
     engine: Engine,
     task: TaskData,
-    baseline: Baseline,
+    baseline: Sequence[Case],
     resampling: Resampling = DEFAULT,
     progress: bool = True,
 ) -> Importance:
@@ -104,11 +105,8 @@ def importance(
     Within ``with engine:``. Raises UserError for a model whose traces cannot be continued.
     """
     check_layout(engine.unit)
-    chosen = [case for case in baseline.cases if case.trace.steps]
     samples, seed = resampling.samples, resampling.seed
-    if resampling.traces is not None and resampling.traces < len(chosen):
-        drawn = {*Random(seed).sample(range(len(chosen)), resampling.traces)}
-        chosen = [case for at, case in enumerate(chosen) if at in drawn]
+    chosen = draw([case for case in baseline if case.trace.steps], resampling.traces, seed)
     decoding = Decoding(temperature=resampling.temperature, n=samples, seed=seed)
     begun: list[tuple[Case, list[Handle]]] = []
     left_out: list[str] = []
@@ -130,17 +128,17 @@ def importance(
     found = []
     for case, handles in begun:
         answers = [[answer_of(judge_trace(a.trace, task.answer_kind)) for a in handle.wait()] for handle in handles]
-        draw = Random(f"{seed} {case.id}")
-        found.append((case, tuple(_compare(*pair, draw) for pair in pairwise(answers))))
+        chance = Random(f"{seed} {case.id}")
+        found.append((case, tuple(_compare(*pair, chance) for pair in pairwise(answers))))
     return Importance(resampling, tuple(found), tuple(left_out))
 
 
-def _compare(before: Sequence[str | None], behind: Sequence[str | None], draw: Random) -> StepImportance:
+def _compare(before: Sequence[str | None], behind: Sequence[str | None], chance: Random) -> StepImportance:
     mixed = [*before, *behind]
     by_chance = 0.0
     if len({*mixed}) > 1:
         for _ in range(_SHUFFLES):
-            draw.shuffle(mixed)
+            chance.shuffle(mixed)
             by_chance += total_variation(mixed[: len(before)], mixed[len(before) :]) / _SHUFFLES
     return StepImportance(total_variation(before, behind), by_chance)
 

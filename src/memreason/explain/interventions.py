@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from memreason.errors import UserError
 from memreason.evaluation.judge import judge_trace
 from memreason.evaluation.statistics import paired_difference
-from memreason.explain.baseline import Baseline, Case
+from memreason.explain.baseline import Case
 from memreason.explain.continuations import Continuations, Key
 from memreason.explain.labelled import rewriter_of
-from memreason.generation.edit import Edited, edit
+from memreason.generation.edit import edit
 from memreason.generation.engine import Engine
 from memreason.models.unit import ModelUnit
 from memreason.planning_tokens.layout import EACH_STEP, PlanningTokens
@@ -127,11 +127,21 @@ class Continued:
     verdict: Verdict
     rule: str | None
     """What the task's rule says that the answer ought to be, from the steps that were given."""
+    rule_before: str | None = None
+    """The same, from the memories before they were changed."""
 
     @property
     def changed(self) -> bool:
         """Whether the answer is another."""
         return answer_of(self.verdict) != answer_of(self.case.verdict)
+
+    @property
+    def followed(self) -> bool | None:
+        """Whether the answer is what now follows by the rule; None where the change is none to what follows, or where
+        the answer was this one before."""
+        if not self.edited or self.rule in (None, self.rule_before, answer_of(self.case.verdict)):
+            return None
+        return answer_of(self.verdict) == self.rule
 
     def to_json(self) -> dict[str, Any]:
         """{"steps", "answer", "given", "rule", "outcome"}."""
@@ -163,14 +173,14 @@ class Effect:
         """{"n", "edited", "changed", "accuracy_before", "accuracy_after", "difference", "interval_of_difference",
         "as_the_rule_says", "as_the_rule_says_n", "followed": {"n", "share"}, "only": the same of the traces in which
         something was changed, "left_out": {reason: number}}. A rate over no traces is None. ``followed`` is over traces
-        in which something was changed, and whose answer ought to become another by the rule."""
+        in which, by the rule, the change makes another answer follow, which was not the one before."""
         only = [one for one in self.continued if one.edited]
         return {**_figures(self.continued), "only": _figures(only), "left_out": dict(self.left_out)}
 
 
 def _figures(some: Sequence[Continued]) -> dict[str, Any]:
     ruled = [one for one in some if one.rule is not None]
-    other = [one for one in ruled if one.edited and one.rule != answer_of(one.case.verdict)]
+    followed = [one.followed for one in ruled if one.followed is not None]
     pairs = [(one.case.verdict.outcome == "correct", one.verdict.outcome == "correct") for one in some]
     difference, interval = paired_difference(pairs) if pairs else (None, None)
     return {
@@ -183,7 +193,7 @@ def _figures(some: Sequence[Continued]) -> dict[str, Any]:
         "interval_of_difference": list(interval) if interval else None,
         "as_the_rule_says": share([answer_of(one.verdict) == one.rule for one in ruled]),
         "as_the_rule_says_n": len(ruled),
-        "followed": {"n": len(other), "share": share([answer_of(one.verdict) == one.rule for one in other])},
+        "followed": {"n": len(followed), "share": share(followed)},
     }
 
 
@@ -219,7 +229,7 @@ class Intervened:
 def intervene(
     engine: Engine,
     task: TaskData,
-    baseline: Baseline,
+    baseline: Sequence[Case],
     names: Sequence[str] = tuple(INTERVENTIONS),
     continuations: Continuations | None = None,
     progress: bool = True,
@@ -232,19 +242,22 @@ def intervene(
     if unknown := [name for name in names if name not in INTERVENTIONS]:
         raise UserError(f"intervention {unknown[0]!r}: there are {', '.join(INTERVENTIONS)}")
     rewriter, continuations = rewriter_of(task), continuations or Continuations(engine)
-    begun: dict[str, list[tuple[Case, Edited, Key | None]]] = {name: [] for name in names}
+    begun: dict[str, list[tuple[Case, Sequence[Step], Key | None]]] = {name: [] for name in names}
     left_out: dict[str, Counter[str]] = {name: Counter() for name in names}
+    rule_before: dict[str, str | None] = {}
     check_layout(engine.unit)
-    for case in baseline.cases:
+    for case in baseline:
+        memories = [case.trace.steps[at] for at in rewriter.memories(case.trace)]
+        rule_before[case.id] = rewriter.follows(case.solution.question, memories)
         for name in names:
-            found = _begin(engine.unit, continuations, case, name, rewriter)
+            found = _begin(continuations, case, name, rewriter, engine.unit.layout)
             if isinstance(found, str):
                 left_out[name][found] += 1
                 if name == CORRECTED:  # so that its accuracy is that over all questions
-                    begun[name].append((case, _unchanged(case, rewriter), None))
+                    begun[name].append((case, memories, None))
             else:
-                begun[name].append((case, *found))
-    if sum(left_out.get(CORRECTED, Counter()).values()) == len(baseline.cases):
+                begun[name].append((case, *(found or (memories, None))))
+    if sum(left_out.get(CORRECTED, Counter()).values()) == len(baseline):
         begun[CORRECTED] = []
     continuations.run("  continuing edited answers" if progress else None)
     effects = {}
@@ -253,11 +266,12 @@ def intervene(
             Continued(
                 case,
                 key is not None and name != CONTROL,
-                len(edited.steps),
+                len(steps),
                 judge_trace(continuations.trace(key), task.answer_kind) if key else case.verdict,
-                rewriter.follows(case.solution.question, edited.steps),
+                rewriter.follows(case.solution.question, steps),
+                rule_before[case.id],
             )
-            for case, edited, key in begun[name]
+            for case, steps, key in begun[name]
         )
         effects[name] = Effect(continued, left_out[name])
     return Intervened(effects)
@@ -268,24 +282,14 @@ def check_layout(unit: ModelUnit) -> None:
     edit(unit, unit.layout.parse(Question("", "", ""), ""), {})
 
 
-def _unchanged(case: Case, rewriter: Rewriter) -> Edited:
-    """The memories of a trace in which nothing is changed."""
-    steps = tuple(case.trace.steps[at] for at in rewriter.memories(case.trace))
-    return Edited(case.solution.question, steps, (), 0)
-
-
 def _begin(
-    unit: ModelUnit, continuations: Continuations, case: Case, name: str, rewriter: Rewriter
-) -> tuple[Edited, Key | None] | str:
-    """The edited beginning and the key of its continuation, None where nothing is changed; or why there is none."""
-    changes = INTERVENTIONS[name].changes(case, rewriter, unit.layout)
+    continuations: Continuations, case: Case, name: str, rewriter: Rewriter, layout: PlanningTokens
+) -> tuple[Sequence[Step], Key] | str | None:
+    """The steps that are given, and the key of their continuation; or why there is none; None where nothing changes."""
+    changes = INTERVENTIONS[name].changes(case, rewriter, layout)
     if isinstance(changes, str):
         return changes
     if not changes and name != CONTROL:
-        return _unchanged(case, rewriter), None
-    try:
-        edited = edit(unit, case.trace, changes.edits, changes.insert)
-    except UserError as error:
-        return f"it cannot be edited: {str(error).split(': ', 1)[-1]}"
-    key = continuations.add(edited)
-    return key if isinstance(key, str) else (edited, key)
+        return None
+    found = continuations.add(case.trace, changes)
+    return found if isinstance(found, str) else (found[0].steps, found[1])

@@ -15,7 +15,7 @@ from memreason.explain.recorded import STATE
 from memreason.models.manifest import MANIFEST
 from memreason.runtime.files import read_json, write_json
 
-VERSION = 1
+VERSION = 2
 """To be raised with every change of what the same options give: results of older versions are not used then."""
 _OF_THE_RUN = (CONFIG, MANIFEST, STATE, f"{EVALUATION}/{TRACES}")
 """Files that differ between any two trainings. The weights are not read: they can have many gigabytes."""

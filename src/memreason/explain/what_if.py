@@ -11,10 +11,10 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from memreason.errors import UserError
-from memreason.generation.decoding import Decoding
+from memreason.generation.decoding import GREEDY, Decoding
 from memreason.generation.edit import Edit, Edited, edit
 from memreason.generation.request import Handle, Request
-from memreason.reasoner import GREEDY, Reasoner
+from memreason.reasoner import Reasoner
 from memreason.records import Question, Step, Trace, one_line
 from memreason.runtime.files import read_jsonl
 from memreason.tasks.fields import MOST_OPTIONS

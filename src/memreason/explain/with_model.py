@@ -21,7 +21,7 @@ from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw
 
 if TYPE_CHECKING:
-    from memreason.explain.baseline import Baseline
+    from memreason.explain.baseline import Case
     from memreason.explain.continuations import Continuations
     from memreason.generation.engine import Engine
 
@@ -157,7 +157,7 @@ class _Parts:
                 self._by_trace("edits", rows["edits"])
         if "attribution" in asked:
             with self._noting("the causal attribution"):
-                causes = digest_of([case.verdict.cause for case in baseline.cases])
+                causes = digest_of([case.verdict.cause for case in baseline])
                 found.figures["attribution"] = self._store.keep(
                     "attribution", {"causes": causes}, lambda: self._attribution(baseline)
                 )
@@ -179,12 +179,12 @@ class _Parts:
                 found.figures["attention"] = rows["summary"]
         return found
 
-    def _answers(self, solutions: Sequence[Solution]) -> Baseline:
+    def _answers(self, solutions: Sequence[Solution]) -> Sequence[Case]:
         """The model's answers once more."""
-        from memreason.explain.baseline import Baseline, Case
+        from memreason.explain.baseline import Case
 
         rows = self._store.keep("answers", {}, lambda: self._answer(solutions))["answers"]
-        cases = []
+        cases: list[Case] = []
         found = self._found
         for solution, row in zip(solutions, rows, strict=True):
             trace = self._trace(solution, row)
@@ -201,7 +201,7 @@ class _Parts:
                 f"in {self._config.dtype} the model repeats {found.repeated} of {found.regenerated} recorded answers; "
                 "what if, repairs, importance and attention are of the answers that it gives now"
             )
-        return Baseline(tuple(cases), found.repeated)
+        return cases
 
     def _answer(self, solutions: Sequence[Solution]) -> dict[str, Any]:
         from memreason.explain.baseline import answer_again
@@ -215,7 +215,7 @@ class _Parts:
                     "ids": case.trace.ids,
                     "logprobs": case.trace.step_logprobs,
                 }
-                for case in baseline.cases
+                for case in baseline
             ]
         }
 
@@ -237,7 +237,7 @@ class _Parts:
 
         return Continuations(self._model.engine)
 
-    def _interventions(self, baseline: Baseline) -> dict[str, Any]:
+    def _interventions(self, baseline: Sequence[Case]) -> dict[str, Any]:
         from memreason.explain.interventions import intervene
 
         found = intervene(
@@ -249,23 +249,23 @@ class _Parts:
         )
         return {"effects": found.to_json(), "edits": found.edits_to_json()}
 
-    def _attribution(self, baseline: Baseline) -> dict[str, Any]:
+    def _attribution(self, baseline: Sequence[Case]) -> dict[str, Any]:
         from memreason.explain.causal import attribute
 
         return attribute(self._model.engine, self._task, baseline, self._continued, self._progress).to_json()
 
-    def _importance(self, baseline: Baseline) -> dict[str, Any]:
+    def _importance(self, baseline: Sequence[Case]) -> dict[str, Any]:
         from memreason.explain.importance import Resampling, importance
 
         config = self._config
         resampling = Resampling(config.samples, traces=config.num_importance, seed=config.seed)
         return importance(self._model.engine, self._task, baseline, resampling, self._progress).to_json()
 
-    def _attention(self, baseline: Baseline) -> dict[str, Any]:
+    def _attention(self, baseline: Sequence[Case]) -> dict[str, Any]:
         from memreason.explain.attention.base import summary
         from memreason.explain.attention.methods import attribute
 
-        written = [case for case in baseline.cases if case.trace.steps]
+        written = [case for case in baseline if case.trace.steps]
         some = draw(written, self._config.attention, self._config.seed)
         engine = self._model.engine
         self._model.close()  # the engine has prepared the model for itself

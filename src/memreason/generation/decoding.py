@@ -64,3 +64,7 @@ class Decoding:
     def wants_logprobs(self) -> bool:
         """Whether log-probabilities are asked for."""
         return self.logprobs or self.top_logprobs > 0
+
+
+GREEDY = Decoding()
+"""The most likely token at every place."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from memreason.errors import UserError
-from memreason.generation.decoding import Decoding
+from memreason.generation.decoding import GREEDY, Decoding
 from memreason.generation.request import Request
 from memreason.generation.step_logprobs import step_lines
 from memreason.models.unit import ModelUnit
@@ -24,7 +24,6 @@ from memreason.planning_tokens.layout import EACH_STEP, FRONT
 from memreason.planning_tokens.names import ANSWER
 from memreason.records import PLAIN, Question, Solution, Step, Trace
 
-GREEDY = Decoding()
 Edit = Step | str | None
 """What becomes of a step: another one, another text for the same type, or nothing."""
 

@@ -92,6 +92,11 @@ def test_an_irrelevant_fact_is_true_and_decides_nothing(solutions: list[Solution
         assert REWRITER.follows(solution.question, [added]) is None
 
 
+def test_no_fact_is_irrelevant_where_all_countries_are_named() -> None:
+    named = trace(ASIA, *(f"{country} is a country." for country in world().asked))
+    assert REWRITER.irrelevant(named) == "no country was found that the trace does not name"
+
+
 def test_what_is_inferred_from_any_memories_is_valid(solutions: list[Solution]) -> None:
     written = 0
     for solution in solutions:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from memreason.cli.command import Command, open_console, quiet_transformers
+from memreason.cli.command import Command, open_console, quiet_transformers, with_checkpoint
 from memreason.errors import UserError
-from memreason.generation.decoding import Decoding
+from memreason.generation.decoding import GREEDY, Decoding
 from memreason.planning_tokens.layout import EACH_STEP, FRONT, PlanningTokens
 from memreason.records import MEMORY, REASON, Trace
 from memreason.runtime.terminal import show, show_json
@@ -26,7 +25,6 @@ UNSEEN_QUESTION = "Kenya uses the rupee. Is this true?"
 """About a country that is in no training question of the demo: the model can reason about it, but learnt no facts."""
 
 COLOURS = {MEMORY: "cyan", REASON: "magenta"}
-GREEDY = Decoding()
 NO_ANSWER = "  answer  none (it was cut off at the length limit, or ended without an answer line)"
 
 EXAMPLES = f"""examples:
@@ -43,9 +41,7 @@ def run(argv: Sequence[str]) -> None:
     """Ask, and print the answer."""
     from memreason.config.commands import AskConfig
 
-    if argv and Path(argv[0]).is_dir():  # as `intervene` and `attention` take it
-        argv = [*argv[1:], "--model_name_or_path", argv[0]]
-    (config,) = COMMAND.parse((AskConfig,), argv)
+    (config,) = COMMAND.parse((AskConfig,), with_checkpoint(argv))
     question = config.question
     if not question.strip():
         raise UserError(f'the question is missing: memreason ask "{FIRST_QUESTION}"')

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from memreason.cli.command import Command, open_console, quiet_transformers
+from memreason.cli.command import Command, open_console, quiet_transformers, with_checkpoint
 from memreason.cli.commands.ask import FIRST_QUESTION, print_trace
 from memreason.runtime.terminal import show, show_json
 
@@ -37,14 +35,6 @@ def run(argv: Sequence[str]) -> None:
         show_json(looked.attribution.to_json() | {"files": [str(file) for file in looked.files]})
     else:
         print_looked(open_console(), looked)
-
-
-def with_checkpoint(argv: Sequence[str]) -> list[str]:
-    """The arguments, with the flag for the checkpoint if the first of several words, or the only one, is a folder."""
-    words = list(takewhile(lambda word: not word.startswith("-"), argv))
-    if len(words) > 1 or (words and Path(words[0]).is_dir()):
-        return [*argv[1:], "--model_name_or_path", argv[0]]
-    return list(argv)
 
 
 def print_looked(console: Console, looked: Looked) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from memreason.errors import UserError
 from memreason.explain.attention import figure
-from memreason.explain.attention.shares import MOST_HEADS, Shares, Span
+from memreason.explain.attention.shares import Shares, Span, most_mass
 from memreason.records import MEMORY
 from memreason.runtime.files import read_json, replace_file, write_json
 from memreason.runtime.reading import reading
@@ -44,9 +44,7 @@ class Attribution(Shares):
             "spans": [{"name": span.name, "type": span.type, "step": span.step} for span in self.spans],
             "step_map": rows,
             "mass": {kind: round(float(share), 4) for kind, share in self.mass.items()},
-            "heads": [
-                {"layer": layer, "head": head, "mass_on_memory": round(mass, 4)} for layer, head, mass in self.heads()
-            ],
+            "heads": _head_rows(self.heads()),
         }
 
     # ---- files -------------------------------------------------------------------------------------
@@ -109,16 +107,16 @@ def summary(attributions: Sequence[Attribution]) -> dict[str, Any] | None:
     mass = {
         kind: round(float(np.mean([one.mass[kind] for one in attributions if kind in one.mass])), 4) for kind in kinds
     }
-    heads = []
+    heads: list[tuple[int, int, float]] = []
     with_memory = [one for one in attributions if MEMORY in one.mass and one.by_kind is not None]
     if with_memory:
         on_memory = [one.by_kind[..., list(one.mass).index(MEMORY)] for one in with_memory if one.by_kind is not None]
-        mean = np.mean(on_memory, axis=0)
-        for place in np.argsort(-mean, axis=None, kind="stable")[:MOST_HEADS]:
-            layer, head = np.unravel_index(place, mean.shape)
-            value = round(float(mean[layer, head]), 4)
-            heads.append({"layer": with_memory[0].layers[layer], "head": int(head), "mass_on_memory": value})
-    return {"n": len(attributions), "mass": mass, "heads": heads}
+        heads = most_mass(np.mean(on_memory, axis=0), with_memory[0].layers)
+    return {"n": len(attributions), "mass": mass, "heads": _head_rows(heads)}
+
+
+def _head_rows(heads: Sequence[tuple[int, int, float]]) -> list[dict[str, Any]]:
+    return [{"layer": layer, "head": head, "mass_on_memory": round(mass, 4)} for layer, head, mass in heads]
 
 
 def _without_nan(array: np.ndarray) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,7 +67,11 @@ class Shares:
         Empty where no token is of this kind, and for methods without heads."""
         if self.by_kind is None or kind not in self.mass:
             return []
-        mass = self.by_kind[..., list(self.mass).index(kind)]
-        order = np.argsort(-mass, axis=None, kind="stable")[:most]
-        places = zip(*np.unravel_index(order, mass.shape), strict=True)
-        return [(self.layers[layer], int(head), float(mass[layer, head])) for layer, head in places]
+        return most_mass(self.by_kind[..., list(self.mass).index(kind)], self.layers, most)
+
+
+def most_mass(mass: np.ndarray, layers: Sequence[int], most: int = MOST_HEADS) -> list[tuple[int, int, float]]:
+    """(layer, head, mass) of the heads with the largest ``mass`` (layers, heads), the largest first."""
+    order = np.argsort(-mass, axis=None, kind="stable")[:most]
+    places = zip(*np.unravel_index(order, mass.shape), strict=True)
+    return [(layers[layer], int(head), float(mass[layer, head])) for layer, head in places]

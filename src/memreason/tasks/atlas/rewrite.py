@@ -22,7 +22,8 @@ from memreason.tasks.base import Changes
 _OTHERS = 4
 """How many values that the question does not name are tried as a false value."""
 _MOST_TRIES = 500
-"""So many ways are tried to make the facts of a trace false; a trace with many facts has more than can be tried."""
+"""So many ways are tried to make the facts of a trace false, since one with many facts has more than can be tried; and so
+many facts as one about something else, since a trace that names nearly all countries leaves none."""
 _DISTRACTORS = ("continent", "capital", "currency", "language")
 
 
@@ -88,12 +89,13 @@ class AtlasRewriter:
         text = f" {fold(' '.join([trace.question.text, *trace.question.options, *(s.text for s in trace.steps)]))} "
         draw = Random(trace.question.id)
         memories = self.memories(trace)
-        while True:
+        for _ in range(_MOST_TRIES):
             relation, subject = draw.choice(_DISTRACTORS), draw.choice(world().asked[:60])
             value = world().lookup(relation, subject)
             if value and fold(subject) not in text and fold(value) not in text:
                 new = draw.choice(memory_wordings(Fact(relation, subject, value)))
                 return Changes(insert={_behind(memories): [Step(_type(trace, memories), new)]})
+        return "no country was found that the trace does not name"
 
     def follows(self, question: Question, steps: Sequence[Step]) -> str | None:
         """The answer that the rule gives from the facts that the steps state; None where they do not decide."""

@@ -21,6 +21,8 @@ resource = pytest.importorskip("resource")
         (errno.EDQUOT, r"the disk quota is used up while writing /a/file; .*Free some space", 1),
         (errno.EFBIG, r"a limit on the size of files is reached while writing /a/file; .*ulimit -f unlimited", 1),
         (errno.EACCES, r"/a/file: Permission denied; make it readable and writable, or give another place", 2),
+        (errno.ENOTDIR, r"/a/file: Not a directory; .* give another place", 2),
+        (errno.EEXIST, r"/a/file: File exists; .* give another place", 2),
         (errno.EROFS, r"/a/file: Read-only file system; make it .*MEMREASON_CACHE", 2),
         (errno.EMFILE, r"too many files are open at once; raise the limit \(ulimit -n", 1),
     ],

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from memreason.config.ablations import AblationConfig
 from memreason.config.data import BACKENDS
-from memreason.config.fields import check_at_least, check_choice, option, with_checked_flags
+from memreason.config.fields import BASE_HELP, check_at_least, check_choice, option, with_checked_flags
 from memreason.config.model import ModelConfig
 from memreason.errors import UserError
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
@@ -74,9 +74,7 @@ class EvaluateConfig:
     _argument_group_name: ClassVar[str] = "evaluation"
 
     model_name_or_path: str = option("", "a checkpoint of memreason (needs no other option), or a base model")
-    base_model_name_or_path: str | None = option(
-        None, "the base model, if it is no longer at the place that the checkpoint names"
-    )
+    base_model_name_or_path: str | None = option(None, BASE_HELP)
     dataset: str | None = option(None, "dataset (default: the checkpoint's)")
     data_path: str | None = option(None, "file, folder or hub id (default: the checkpoint's)")
     split: str | None = option(None, "split to evaluate (default: every test split)")
@@ -130,9 +128,7 @@ class AskConfig:
 
     question: str = option("", "the question; it can also be given in quotes without the flag")
     model_name_or_path: str = option("runs/demo", "a checkpoint of memreason")
-    base_model_name_or_path: str | None = option(
-        None, "the base model, if it is no longer at the place that the checkpoint names"
-    )
+    base_model_name_or_path: str | None = option(None, BASE_HELP)
     options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
     n: int = option(1, "how many answers; more than one with a --temperature")
     temperature: float = option(0.0, TEMPERATURE_HELP)
@@ -194,9 +190,7 @@ class InterveneConfig:
         '"2": null, "3": {"type": …}}}',
     )
     output: str | None = option(None, "with --edits: the file for the answers before and after, one line each")
-    base_model_name_or_path: str | None = option(
-        None, "the base model, if it is no longer at the place that the checkpoint names"
-    )
+    base_model_name_or_path: str | None = option(None, BASE_HELP)
     device: str = option("auto", DEVICE_HELP, DEVICES)
     json: bool = option(False, "print the answers before and after as JSON, and nothing else, on stdout")
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from memreason.errors import UserError, did_you_mean
 
+BASE_HELP = "the base model, if it is no longer at the place that the checkpoint names"
 T = TypeVar("T")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.fields import BASE_HELP, check_at_least, check_choice, option
 from memreason.config.model import DTYPES
 from memreason.errors import UserError
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
@@ -21,9 +21,7 @@ class ExplainConfig:
     _argument_group_name: ClassVar[str] = "explaining"
 
     run: str = option("runs/demo", "the folder of a finished run")
-    base_model_name_or_path: str | None = option(
-        None, "the base model, if it is no longer at the place that the checkpoint names"
-    )
+    base_model_name_or_path: str | None = option(None, BASE_HELP)
     parts: list[str] = field(
         default_factory=lambda: list(PARTS),
         metadata={"help": "what to compute with the model, apart from confidence", "choices": list(PARTS)},

@@ -114,15 +114,16 @@ def importance(
         for case in chosen:
             try:
                 # Each place has a seed of its own: answers drawn by equal numbers would differ less than by chance.
+                # The longest comes first: where it has no room, none is drawn for nothing.
                 cuts = [
                     cut(engine.unit, case.trace, at, replace(decoding, seed=seed + at))
-                    for at in range(len(case.trace.steps) + 1)
+                    for at in range(len(case.trace.steps), -1, -1)
                 ]
                 handles = [engine.submit(request, on_end=lambda _: bar.update() and None) for request in cuts]
             except UserError:
                 left_out.append(case.id)
                 continue
-            begun.append((case, handles))
+            begun.append((case, handles[::-1]))
             bar.total += len(handles) * samples
         engine.run()
     found = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.fields import BASE_HELP, check_at_least, check_choice, option
 from memreason.config.model import DTYPES
 from memreason.errors import UserError
 from memreason.export.targets import TARGETS
@@ -30,9 +30,7 @@ class ExportConfig:
     to: str = option("merged", "what to write", tuple(TARGETS))
     output_dir: str | None = option(None, "the folder to write (default: CHECKPOINT/merged, named after --to)")
     overwrite_output_dir: bool = option(False, "replace the folder, if an earlier export wrote it")
-    base_model_name_or_path: str | None = option(
-        None, "the base model, if it is no longer at the place that the checkpoint names"
-    )
+    base_model_name_or_path: str | None = option(None, BASE_HELP)
     dtype: str | None = option(
         None,
         "data type of the written weights (of an adapter, that of its verification): float32, bfloat16 or float16 "

@@ -28,7 +28,7 @@ _NO_ROOM = {
     errno.EDQUOT: "the disk quota is used up{}; " + _AGAIN.format("Free some space of yours"),
     errno.EFBIG: "a limit on the size of files is reached{}; " + _AGAIN.format("Raise it (ulimit -f unlimited)"),
 }
-_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 class Ended(KeyboardInterrupt):

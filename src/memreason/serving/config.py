@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import ClassVar, get_args
 
-from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.fields import BASE_HELP, check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.models.manifest import is_checkpoint
 from memreason.records import AnswerKind
@@ -26,9 +26,7 @@ class ServeConfig:
     _argument_group_name: ClassVar[str] = "serving"
 
     model_name_or_path: str = option("runs/demo", "a checkpoint of memreason")
-    base_model_name_or_path: str | None = option(
-        None, "the base model, if it is no longer at the place that the checkpoint names"
-    )
+    base_model_name_or_path: str | None = option(None, BASE_HELP)
     served_model_name: str | None = option(
         None, "the name by which requests call the model (default: the name of the checkpoint's folder)"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from memreason.config.fields import check_at_least, check_choice, option
+from memreason.config.fields import BASE_HELP, check_at_least, check_choice, option
 from memreason.errors import UserError
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
@@ -21,9 +21,7 @@ class AttentionConfig:
 
     question: str = option("", "the question; it can also be given in quotes without the flag")
     model_name_or_path: str = option("runs/demo", "a checkpoint of memreason; it can also be given without the flag")
-    base_model_name_or_path: str | None = option(
-        None, "the base model, if it is no longer at the place that the checkpoint names"
-    )
+    base_model_name_or_path: str | None = option(None, BASE_HELP)
     options: list[str] = field(default_factory=list, metadata={"help": "the options of a multiple-choice question"})
     trace: str | None = option(None, "a traces.jsonl, to look at a trace that was recorded instead of a new answer")
     id: str | None = option(None, "the id of its question in that file")

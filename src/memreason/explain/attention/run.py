@@ -44,7 +44,7 @@ def look(config: AttentionConfig) -> Looked:
     if config.layer is not None and config.head is not None:
         head = config.layer, config.head
     (found,) = attribute(reasoner.unit, [trace], config.method, head)
-    return Looked(trace, found, _write(found, Path(config.output)), _memory(reasoner.unit, found))
+    return Looked(trace, found, _write(found, Path(config.output).expanduser()), _memory(reasoner.unit, found))
 
 
 def find_trace(path: Path, id: str | None) -> Trace:

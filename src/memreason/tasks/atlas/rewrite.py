@@ -22,7 +22,7 @@ from memreason.tasks.base import Changes
 _OTHERS = 4
 """How many values that the question does not name are tried as a false value."""
 _MOST_TRIES = 500
-"""So many ways are tried to make the facts of a trace false, since one with many facts has more than can be tried; and so
+"""So many ways are tried to make the facts of a trace false, since one with many facts has more than that; and so
 many facts as one about something else, since a trace that names nearly all countries leaves none."""
 _DISTRACTORS = ("continent", "capital", "currency", "language")
 

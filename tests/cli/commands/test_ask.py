@@ -24,3 +24,18 @@ def test_an_answer_as_one_json_object_and_as_lines(
     assert main(ask) == 0
     page = capsys.readouterr().out
     assert all(step["text"].split()[0] in page for step in trace["steps"] if step["text"].split())
+
+
+@pytest.mark.parametrize("command", ["ask", "attention"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["runs/none", "Is Rome old?"], "checkpoint runs/none: no such folder"),
+        (["Is", "Rome", "old?"], 'put the question in quotes: memreason COMMAND "Is Rome old?"'),
+    ],
+)
+def test_a_missing_checkpoint_and_missing_quotes_are_told_apart(
+    command: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, *words]) == 2
+    assert message.replace("COMMAND", command) in capsys.readouterr().err

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.architectures import ARCHITECTURES, make
 from helpers.attributed import trace_of, unit_of
 from helpers.units import train_a_little
 
@@ -37,3 +38,10 @@ def test_an_engine_of_the_same_thread_must_be_closed_first(bases: dict[str, Path
 
 def test_the_names_of_the_options_are_those_of_the_methods() -> None:
     assert tuple(METHODS) == NAMES
+
+
+@pytest.mark.parametrize(("name", "method"), [("bloom", "attention"), ("mamba", "grad_x_input")])
+def test_a_model_without_a_longest_text_is_looked_at(name: str, method: str, tmp_path: Path) -> None:
+    unit = unit_of(make(next(one for one in ARCHITECTURES if one.name == name), tmp_path), "none")
+    (found,) = attribute(unit, [trace_of(unit)], method)
+    assert sum(found.mass.values()) == pytest.approx(1, abs=1e-3)

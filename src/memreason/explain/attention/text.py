@@ -55,7 +55,7 @@ def text_of(unit: ModelUnit, trace: Trace, examples: Sequence[Solution] = ()) ->
     written = ids_of(unit, trace)
     if not written:
         raise UserError(f"trace {trace.question.id}: nothing was generated, so there is nothing to look at")
-    most = unit.model.config.get_text_config().max_position_embeddings
+    most = getattr(unit.model.config.get_text_config(), "max_position_embeddings", None)  # none with ALiBi
     ids = (*prompt, *written)
     if most and before + len(ids) > most:
         raise UserError(

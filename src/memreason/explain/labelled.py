@@ -58,7 +58,7 @@ class LabelledRewriter:
         if self._pool is None:
             solutions = (solution for some in self._task.splits.values() for solution in some)
             self._pool = [(s.question.id, step.text) for s in solutions for step in _memories(s.steps)]
-        others = [text for id, text in self._pool if id != trace.question.id] if self._pool else []
+        others = [text for id, text in self._pool if id != trace.question.id]
         if not others:
             return "no other labelled solution has a memory step"
         text = others[Random(trace.question.id).randrange(len(others))]

@@ -16,6 +16,7 @@ from itertools import takewhile
 from transformers import DynamicCache, PreTrainedModel
 
 from memreason.generation.kv_cache import SlotCache
+from memreason.generation.options import GenerationOptions
 from memreason.generation.samples import Choices, Sample
 from memreason.generation.slot_attention import SlotAttention, attending_by_slots, reading_into
 from memreason.generation.slot_pass import Row, logits_of
@@ -42,7 +43,7 @@ class Scheduler:
         longest: int,
         draft: Draft | None = None,
         shared: DynamicCache | None = None,
-        least_shared: float = 0.75,
+        least_shared: float = GenerationOptions.least_shared,
     ):
         """At most ``slots`` answers are under way. ``longest`` is the most tokens of a prompt and its continuation.
         ``shared`` holds the keys and values of the tokens before every prompt. ``least_shared`` is as in

@@ -79,13 +79,15 @@ def read_recorded(folder: Path) -> Recorded:
 
 def _check_folder(folder: Path) -> None:
     """Raise UserError where ``folder`` is not the folder of a finished run; the advice depends on what it is."""
-    if not folder.is_dir():
+    if not folder.exists():
         raise UserError(f"{folder}: no such folder; give the folder of a run, which `memreason train` wrote")
     held = {name for name in (CONFIG, MANIFEST, METRICS) if (folder / name).is_file()}
     if held == {CONFIG, MANIFEST, METRICS}:
         return
-    if (folder.parent / MANIFEST).is_file():
-        raise UserError(f"{folder} is a part of a run; give the run itself: memreason explain {folder.parent}")
+    if run := next((parent for parent in folder.parents if (parent / MANIFEST).is_file()), None):
+        raise UserError(f"{folder} is a part of a run; give the run itself: memreason explain {run}")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; give the folder of a run, which `memreason train` wrote")
     if CONFIG in held and METRICS not in held:
         raise UserError(
             f"{folder}: no {METRICS} in it, so the run is not finished; go on with it by the same `memreason train` "

@@ -19,6 +19,7 @@ FORMS = {
     "percent": (100, 1),
     "points": (100, 1),
     "number": (1, 2),
+    "short": (1, 1),
     "share": (100, 0),
     "chance": (100, 0),
 }
@@ -101,6 +102,20 @@ def test_filters_stand_in_the_address_and_an_address_brings_them_back(show):
     assert questions(page) == [] and "outcome=correct" in page.url
     page.reload()
     assert questions(page) == [] and page.get_by_label("Text").input_value() == "PERU is"
+
+
+def test_an_address_that_was_made_up_breaks_nothing(show):
+    page = show()
+    for where, count in {
+        "edit=x": 0,
+        "__proto__=1": 4,
+        "edit=no_edit%3Ax": 0,
+        "constructor=1": 4,
+        "at=reason": 0,
+    }.items():
+        page.evaluate("where => history.replaceState(null, '', '#' + where)", where)
+        page.reload()
+        assert len(questions(page)) == count, where
 
 
 LINKS = {

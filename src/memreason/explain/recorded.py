@@ -37,6 +37,8 @@ class Recorded:
     base model, by the id of their question. ``notes`` say what a reader must know of the files."""
 
     folder: Path
+    dataset: str
+    """Our name of the dataset that the run was trained on."""
     config: RunConfig
     manifest: Manifest
     before_metrics: EvaluationResult | None
@@ -45,11 +47,6 @@ class Recorded:
     before: dict[str, Verdict]
     epochs: tuple[Epoch, ...]
     notes: tuple[str, ...]
-
-    @property
-    def dataset(self) -> str:
-        """Our name of the dataset that the run was trained on."""
-        return ALIASES.get(self.config.data.dataset, self.config.data.dataset)
 
 
 def read_recorded(folder: Path) -> Recorded:
@@ -73,7 +70,16 @@ def read_recorded(folder: Path) -> Recorded:
     earlier = folder / BEFORE / TRACES
     before = {v.trace.question.id: v for v in read_traces(earlier)} if result.before and earlier.is_file() else {}
     return Recorded(
-        folder, config, manifest, result.before, after, traces, before, tuple(_epochs(folder)), (*notes, *note)
+        folder,
+        dataset,
+        config,
+        manifest,
+        result.before,
+        after,
+        traces,
+        before,
+        tuple(_epochs(folder)),
+        (*notes, *note),
     )
 
 

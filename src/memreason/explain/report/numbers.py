@@ -19,8 +19,8 @@ MISSING = "–"
 
 
 def shown(value: float | None, form: Form) -> str:
-    """``0.575`` as "57.5%" (percent), "+57.5" (points: the difference of two shares), "0.57" (number)
-    or "0.6" (short)."""
+    """``0.575`` as "57.5%" (percent), "+57.5" (points: the difference of two shares), "0.57" (number) or
+    "0.6" (short)."""
     if value is None:
         return MISSING
     if form == "count":

@@ -290,8 +290,8 @@ def explanations() -> str:
     return f"""## Explanations
 
 `memreason explain RUN` writes `{FIGURES}`, `{REPORT}` (the page that shows the same), and the folder `{PARTS}/`, where
-each result that cost time is kept: `key`, what it depends on, and `result`. Rates are in [0, 1], intervals are [low,
-high] at 95%.
+each result that cost time is kept: `key`, what it depends on, `result`, and `digest`, by which damage is noticed. Rates
+are in [0, 1], intervals are [low, high] at 95%.
 
 ### `{FIGURES}`
 

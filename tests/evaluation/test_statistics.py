@@ -1,8 +1,9 @@
 """Intervals of rates, and of differences between rates of the same things."""
 
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
-from memreason.evaluation.statistics import paired_difference, wilson
+from memreason.evaluation.statistics import bootstrap_mean, cohens_kappa, paired_difference, wilson
 
 
 def pairs(both: int, first: int, second: int, neither: int) -> list[tuple[bool, bool]]:
@@ -46,3 +47,18 @@ def test_without_pairs_there_is_no_difference() -> None:
 def test_a_rate_of_nothing_found_still_has_a_width() -> None:
     low, high = wilson(0, 10)
     assert low == 0 and high == pytest.approx(0.2775, abs=1e-3)
+
+
+def test_kappa_is_that_of_sklearn_and_not_known_where_chance_alone_agrees() -> None:
+    rated = [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b"), ("c", "a"), ("c", "c")]
+    assert cohens_kappa(rated) == pytest.approx(cohen_kappa_score(*zip(*rated, strict=True)))
+    assert cohens_kappa([("a", "a")] * 3) is None and cohens_kappa([]) is None
+
+
+def test_the_interval_of_a_mean_is_as_wide_as_its_standard_error_says() -> None:
+    values = [0.0, 1.0] * 50
+    mean, (low, high) = bootstrap_mean(values)
+    assert mean == 0.5 and (mean - low, high - mean) == pytest.approx((0.098, 0.098), abs=0.012)
+    assert bootstrap_mean([2.0]) == (2.0, (2.0, 2.0))
+    with pytest.raises(ValueError, match="no values"):
+        bootstrap_mean([])

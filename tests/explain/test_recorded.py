@@ -53,6 +53,13 @@ class TestAFolderThatCannotBeExplained:
         folder = make_run(tmp_path / "run", [SHILLING])
         with pytest.raises(UserError, match=f"give the run itself: memreason explain {folder}"):
             read_recorded(folder / "evaluation")
+        with pytest.raises(UserError, match=f"give the run itself: memreason explain {folder}"):
+            read_recorded(folder / "evaluation" / "traces.jsonl")
+
+    def test_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UserError, match="file is no folder; give the folder of a run"):
+            read_recorded(tmp_path / "file")
 
     def test_no_traces(self, tmp_path: Path) -> None:
         folder = make_run(tmp_path / "run", [SHILLING])

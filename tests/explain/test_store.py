@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
-from helpers.recorded_runs import RUPEE, SHILLING, make_run
+from helpers.recorded_runs import KENYA, RUPEE, SHILLING, make_run
 
-from memreason.explain.store import Store, digest_of_run
+from memreason.explain.store import Store, digest_of_data, digest_of_run
+from memreason.records import Solution, Step
+from memreason.tasks.base import TaskData
 
 
 class Costly:
@@ -38,10 +40,22 @@ def test_a_damaged_file_is_written_anew(tmp_path: Path) -> None:
     costly, store = Costly(), Store(tmp_path, {})
     store.keep("part", {}, costly)
     (path,) = tmp_path.iterdir()
-    for damage in ("", '{"result"', "[]", "{}"):
+    whole = path.read_text()
+    damaged = ("", '{"result"', "[]", "{}", '{"result": {"times": 1}}', whole.replace('"times": 1', '"times": "1"'))
+    for times, damage in enumerate(damaged, 2):
         path.write_text(damage)
-        store.keep("part", {}, costly)
-    assert costly.times == 5 and list(tmp_path.iterdir()) == [path]
+        assert store.keep("part", {}, costly) == {"times": times, "pair": [1, 2]}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_data_whose_solutions_are_edited_are_other_data() -> None:
+    one = Solution(KENYA, (Step("memory", "The currency of Kenya is the rupee."),))
+    other = Solution(KENYA, (Step("memory", "The currency of Kenya is the shilling."),))
+    same, edited, moved = (
+        digest_of_data(TaskData("mine", "boolean", splits))
+        for splits in ({"test": [one]}, {"test": [other]}, {"train": [one]})
+    )
+    assert same == digest_of_data(TaskData("mine", "boolean", {"test": [one]})) and len({same, edited, moved}) == 3
 
 
 def test_a_run_that_answers_differently_is_another_one(tmp_path: Path) -> None:

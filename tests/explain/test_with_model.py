@@ -38,9 +38,15 @@ def make_run(folder: Path, base: Path, data: Path, steps: int, ablations: Ablati
 
 
 @pytest.fixture(scope="module")
-def run(bases: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def questions(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run's data, to be edited."""
+    return shutil.copytree(data, tmp_path_factory.mktemp("questions") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(bases: dict[str, Path], questions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that learnt the solutions somewhat, and writes them with mistakes."""
-    return make_run(tmp_path_factory.mktemp("runs") / "run", bases["tied"], data, steps=40)
+    return make_run(tmp_path_factory.mktemp("runs") / "run", bases["tied"], questions, steps=40)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,7 @@ def test_every_trace_has_what_was_found_about_it(explanation: Explanation) -> No
     assert explanation["attribution"]["n"] == wrong
 
 
-def test_a_second_call_needs_no_model(run: Path, explanation: Explanation, tmp_path: Path) -> None:
+def test_a_second_call_needs_no_model(run: Path, questions: Path, explanation: Explanation, tmp_path: Path) -> None:
     moved = shutil.copytree(run, tmp_path / "run")
     (moved / "model.safetensors").unlink()
     assert explain(ExplainConfig(str(moved), samples=2, attention=2), progress=False).explanation == explanation
@@ -81,6 +87,12 @@ def test_a_second_call_needs_no_model(run: Path, explanation: Explanation, tmp_p
         "importance",
         "interventions",
     ]
+    solutions = questions / "test.jsonl"
+    labelled = solutions.read_text()
+    solutions.write_text(labelled.replace("The capital of France is", "France has the capital"))
+    with pytest.raises(UserError, match="--no_model explains the run without its model"):
+        explain(ExplainConfig(str(moved), samples=2, attention=2), progress=False)
+    solutions.write_text(labelled)
 
 
 def test_fewer_questions_and_parts(run: Path, explanation: Explanation, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from memreason.runtime.reading import check_fields, read_object, reading, shown
 
 FORMAT = 3
 """The newest form of all these files."""
-_REMEDY = "delete it, and the same command makes it anew"
-_REMEDY_OF_A_RUN = f"{_REMEDY} with --resume (where no checkpoint-… folder is left, it trains again)"
+_REMEDY = "delete it, and the command that wrote it makes it anew"
+_REMEDY_OF_A_RUN = "delete it, and `memreason train … --resume` makes it anew, or trains where no checkpoint-… is left"
 
 
 @dataclass(frozen=True)

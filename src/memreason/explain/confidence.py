@@ -81,8 +81,6 @@ def _auroc(
     trace: np.ndarray, logprob: np.ndarray, true: np.ndarray, seed: int
 ) -> tuple[float | None, list[float] | None]:
     """The AUROC and its 95% interval; None for what is not defined."""
-    from sklearn.metrics import roc_auc_score
-
     if true.all() or not true.any():
         return None, None
     groups, group = np.unique(trace, return_inverse=True)
@@ -94,7 +92,7 @@ def _auroc(
         if weight[true].any() and weight[~true].any():
             drawn.append(_weighted_auroc(rank, true, weight))
     interval = [float(bound) for bound in np.quantile(drawn, [0.025, 0.975])] if drawn else None
-    return float(roc_auc_score(true, logprob)), interval
+    return _weighted_auroc(rank, true, np.ones(len(rank))), interval
 
 
 def _weighted_auroc(rank: np.ndarray, true: np.ndarray, weight: np.ndarray) -> float:

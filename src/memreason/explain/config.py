@@ -32,9 +32,9 @@ class ExplainConfig:
     num_test: int = option(
         200, "ask again at most this many questions of each test split, drawn by the seed; 0 = all of them"
     )
-    num_importance: int = option(20, "the importance of steps is found for this many traces, drawn by the seed")
+    num_importance: int = option(20, "find the importance of steps for this many traces, drawn by the seed; 0 = none")
     samples: int = option(8, "how often each rest is sampled for it")
-    attention: int = option(20, "show where the model looks in this many traces, drawn by the seed")
+    attention: int = option(20, "show where the model looks in this many traces, drawn by the seed; 0 = none")
     seed: int = option(0, "seed of all draws")
     batch_size: int = option(64, "answers generated at once")
     dtype: str = option("float32", "data type of the weights; only in float32 does `no_edit` repeat every answer")

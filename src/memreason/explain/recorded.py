@@ -37,6 +37,8 @@ class Recorded:
     base model, by the id of their question. ``notes`` say what a reader must know of the files."""
 
     folder: Path
+    dataset: str
+    """Our name of the dataset that the run was trained on."""
     config: RunConfig
     manifest: Manifest
     before_metrics: EvaluationResult | None
@@ -45,11 +47,6 @@ class Recorded:
     before: dict[str, Verdict]
     epochs: tuple[Epoch, ...]
     notes: tuple[str, ...]
-
-    @property
-    def dataset(self) -> str:
-        """Our name of the dataset that the run was trained on."""
-        return ALIASES.get(self.config.data.dataset, self.config.data.dataset)
 
 
 def read_recorded(folder: Path) -> Recorded:
@@ -73,19 +70,30 @@ def read_recorded(folder: Path) -> Recorded:
     earlier = folder / BEFORE / TRACES
     before = {v.trace.question.id: v for v in read_traces(earlier)} if result.before and earlier.is_file() else {}
     return Recorded(
-        folder, config, manifest, result.before, after, traces, before, tuple(_epochs(folder)), (*notes, *note)
+        folder,
+        dataset,
+        config,
+        manifest,
+        result.before,
+        after,
+        traces,
+        before,
+        tuple(_epochs(folder)),
+        (*notes, *note),
     )
 
 
 def _check_folder(folder: Path) -> None:
     """Raise UserError where ``folder`` is not the folder of a finished run; the advice depends on what it is."""
-    if not folder.is_dir():
+    if not folder.exists():
         raise UserError(f"{folder}: no such folder; give the folder of a run, which `memreason train` wrote")
     held = {name for name in (CONFIG, MANIFEST, METRICS) if (folder / name).is_file()}
     if held == {CONFIG, MANIFEST, METRICS}:
         return
-    if (folder.parent / MANIFEST).is_file():
-        raise UserError(f"{folder} is a part of a run; give the run itself: memreason explain {folder.parent}")
+    if run := next((parent for parent in folder.parents if (parent / MANIFEST).is_file()), None):
+        raise UserError(f"{folder} is a part of a run; give the run itself: memreason explain {run}")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; give the folder of a run, which `memreason train` wrote")
     if CONFIG in held and METRICS not in held:
         raise UserError(
             f"{folder}: no {METRICS} in it, so the run is not finished; go on with it by the same `memreason train` "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -14,9 +15,8 @@ from memreason.evaluation.files import EVALUATION, TRACES
 from memreason.explain.recorded import STATE
 from memreason.models.manifest import MANIFEST
 from memreason.runtime.files import read_json, write_json
+from memreason.tasks.base import TaskData
 
-VERSION = 2
-"""To be raised with every change of what the same options give: results of older versions are not used then."""
 _OF_THE_RUN = (CONFIG, MANIFEST, STATE, f"{EVALUATION}/{TRACES}")
 """Files that differ between any two trainings. The weights are not read: they can have many gigabytes."""
 
@@ -25,20 +25,23 @@ class Store:
     """A folder of results. A result is used again where everything that it depends on is the same."""
 
     def __init__(self, folder: Path, about: Mapping[str, Any]):
-        """``about``: what all results depend on, as JSON."""
+        """``about``: what all results depend on besides this program, as JSON."""
         self.folder = folder
-        self._about = {"version": VERSION, **about}
+        self._about = {"program": digest_of_program(), **about}
 
     def keep(self, name: str, options: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """The result called ``name`` with these ``options``: from its file, else computed and written, as JSON."""
         key = {**self._about, **options}
         path = self.folder / f"{name}-{digest_of(key)}.json"
         try:
-            return read_json(path)["result"]
-        except (UserError, KeyError):  # not there, or damaged
-            result = json.loads(json.dumps(compute()))
-            write_json(path, {"key": key, "result": result})
-            return result
+            kept = read_json(path)
+            if kept["digest"] == digest_of(kept["result"]):
+                return kept["result"]
+        except (UserError, KeyError):
+            pass
+        result = json.loads(json.dumps(compute()))  # the file is not there, or damaged
+        write_json(path, {"key": key, "digest": digest_of(result), "result": result})
+        return result
 
 
 def digest_of(value: Any) -> str:
@@ -52,4 +55,23 @@ def digest_of_run(folder: Path) -> str:
     for name in _OF_THE_RUN:
         if (path := folder / name).is_file():
             digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def digest_of_data(task: TaskData) -> str:
+    """A digest of all labelled solutions: an edited trace can have a memory of any of them, and so can a prompt."""
+    digest = hashlib.sha256()
+    for split, solutions in task.splits.items():
+        digest.update(split.encode())
+        for solution in solutions:
+            digest.update(ascii(solution).encode())
+    return digest.hexdigest()
+
+
+@functools.cache
+def digest_of_program() -> str:
+    """A digest of the source of this package: another version can give other results for the same options."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

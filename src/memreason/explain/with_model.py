@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from memreason.errors import UserError
 from memreason.explain.config import ExplainConfig
 from memreason.explain.recorded import Recorded
-from memreason.explain.store import Store, digest_of, digest_of_run
+from memreason.explain.store import Store, digest_of, digest_of_data, digest_of_run
 from memreason.records import Solution, Trace, Verdict
 from memreason.tasks.base import TaskData
 from memreason.tasks.load import draw
@@ -59,6 +59,7 @@ def compute(
         folder,
         {
             "run": digest_of_run(run.folder),
+            "data": digest_of_data(task),
             "dtype": config.dtype,
             "batch_size": config.batch_size,
             "questions": digest_of([solution.question.id for solution in solutions]),

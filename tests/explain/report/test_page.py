@@ -19,6 +19,7 @@ FORMS = {
     "percent": (100, 1),
     "points": (100, 1),
     "number": (1, 2),
+    "short": (1, 1),
     "share": (100, 0),
     "chance": (100, 0),
 }
@@ -103,6 +104,20 @@ def test_filters_stand_in_the_address_and_an_address_brings_them_back(show):
     assert questions(page) == [] and page.get_by_label("Text").input_value() == "PERU is"
 
 
+def test_an_address_that_was_made_up_breaks_nothing(show):
+    page = show()
+    for where, count in {
+        "edit=x": 0,
+        "__proto__=1": 4,
+        "edit=no_edit%3Ax": 0,
+        "constructor=1": 4,
+        "at=reason": 0,
+    }.items():
+        page.evaluate("where => history.replaceState(null, '', '#' + where)", where)
+        page.reload()
+        assert len(questions(page)) == count, where
+
+
 LINKS = {
     "#cause=false_memory": ["Is Kenya in Africa?"],
     "#family=currency&outcome=correct": ["Which money has Kenya?"],
@@ -159,7 +174,7 @@ def test_texts_of_models_and_data_do_nothing(show):
 
 def test_the_page_asks_nobody_and_runs_no_other_script(show):
     page = show()
-    assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'asked', () => 'refused')") == "refused"
+    assert page.evaluate("fetch('data:,x').then(() => 'asked', () => 'refused')") == "refused"
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<a id=x onclick=\"window.hacked=1\">x</a>')")
     page.evaluate("document.getElementById('x').click()")
     assert page.evaluate("window.hacked") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,18 +73,18 @@ def _accuracy(explanation: Mapping[str, Any]) -> Table:
 
 
 def _rate(value: float, interval: Sequence[float], sign: str = "") -> str:
-    low, high = (format(100 * bound, f"{sign}.0f") for bound in interval)
-    return f"{format(100 * value, f'{sign}.1f')} [{low}, {high}]"
+    low, high = (format(100 * bound, f"{sign}z.0f") for bound in interval)
+    return f"{format(100 * value, f'{sign}z.1f')} [{low}, {high}]"
 
 
 def _causes(explanation: Mapping[str, Any]) -> Table:
     """The table of the causes of errors: a row for each cause, a column for each split."""
     errors = explanation["errors"]
     table = _table("wrong answers by cause", "cause", *errors)
-    totals = {
-        cause: sum(each.get(cause, 0) for each in errors.values()) for found in errors.values() for cause in found
-    }
-    for cause in sorted(totals, key=lambda cause: -totals[cause]):
+    totals: Counter[str] = Counter()
+    for found in errors.values():
+        totals.update(found)
+    for cause, _ in totals.most_common():
         table.add_row(Text(cause.replace("_", " ")), *(str(found.get(cause, 0)) for found in errors.values()))
     return table
 

@@ -13,20 +13,22 @@ from typing import Any, Literal
 
 from markupsafe import Markup, escape
 
-Form = Literal["count", "percent", "points", "number"]
+Form = Literal["count", "percent", "points", "number", "short"]
 Place = Sequence[str | int]
 MISSING = "–"
 
 
 def shown(value: float | None, form: Form) -> str:
-    """``0.575`` as "57.5%" (percent), "+57.5" (points: the difference of two shares) or "0.57" (number)."""
+    """``0.575`` as "57.5%" (percent), "+57.5" (points: the difference of two shares), "0.57" (number) or
+    "0.6" (short)."""
     if value is None:
         return MISSING
     if form == "count":
         return f"{value:,}"
     if form == "number":
-        return f"{value:.2f}".replace("-", "−")
-    text = f"{100 * value:+.1f}" if form == "points" else f"{100 * value:.1f}"
+        return f"{value:z.2f}".replace("-", "−")
+    sign, scale = "+" if form == "points" else "", 1 if form == "short" else 100
+    text = f"{scale * value:{sign}z.1f}"
     return text.removesuffix(".0").replace("-", "−") + ("%" if form == "percent" else "")
 
 
@@ -96,6 +98,10 @@ class Figures:
     def number(self, *place: str | int) -> Number:
         """Any other number, with two decimals."""
         return Number(self.at(*place), pointer(place), "number")
+
+    def short(self, *place: str | int) -> Number:
+        """A number with one decimal where that is not 0."""
+        return Number(self.at(*place), pointer(place), "short")
 
     def total(self, places: Iterable[Place]) -> Number:
         """The sum of counts; places where nothing stands are left out."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
 from memreason.explain.report import plots, words
-from memreason.explain.report.numbers import Figures, Number, pointer
+from memreason.explain.report.numbers import Figures, Form, Number, pointer
 from memreason.explain.report.plots import Part
 
 
@@ -64,11 +64,10 @@ def answers(f: Figures) -> list[Group]:
         for name, label, means, right, places, filters in wanted
     ]
     most = max((group.count.value or 0 for group in groups), default=1)
-    drawn = [_drawn(f, group, filters, most) for group, (*_, filters) in zip(groups, wanted, strict=True)]
     return [
-        Group(g.name, g.label, g.means, g.right, g.count, g.link, picture)
-        for g, picture in zip(groups, drawn, strict=True)
-        if g.count
+        replace(group, drawn=_drawn(f, group, filters, most))
+        for group, (*_, filters) in zip(groups, wanted, strict=True)
+        if group.count
     ]
 
 
@@ -186,6 +185,6 @@ def learning(f: Figures) -> Markup:
     return plots.curves(series, ticks, "Accuracy, true memories and valid inferences by epoch")
 
 
-def ends(f: Figures, *place: str | int) -> list[Number]:
+def ends(f: Figures, *place: str | int, form: Form = "percent") -> list[Number]:
     """The two ends of an interval; nothing where there is none."""
-    return [f.percent(*place, end) for end in (0, 1)] if f.at(*place) else []
+    return [Number(end, pointer((*place, at)), form) for at, end in enumerate(f.at(*place) or ())]

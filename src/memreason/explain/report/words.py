@@ -50,15 +50,15 @@ REPAIRS = {
 SECTIONS = {
     "epochs": ("Learning", "the run holds no metrics of its epochs"),
     "families": ("Causes by kind of question", "the dataset's questions come in no families, or no judge read them"),
-    "facts": ("Facts it gets wrong", "no table of facts stands behind this dataset"),
+    "facts": ("Facts it gets wrong", "no judge has read the steps, or none states a fact"),
     "confidence": ("Does it know when it is wrong?", "no memories with both a truth value and a probability"),
     "positions": ("Step types by position", "no steps were written"),
     "lengths": ("Lengths", "no lengths were counted"),
     "interventions": ("What if?", "no interventions were run"),
-    "attribution": ("What would have repaired it", "needs interventions on wrong answers"),
+    "attribution": ("What would have repaired it", "no repairs were tried"),
     "importance": ("Which steps matter", "no steps were sampled again"),
     "attention": ("Where it looks", "attention was not asked for"),
-    "judges": ("How far the judges can be trusted", "no judge was compared with the exact one"),
+    "judges": ("How far the judges can be trusted", "no judge has read the steps"),
 }
 """Key in explanation.json → heading, and why it can be absent."""
 

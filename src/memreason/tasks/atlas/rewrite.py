@@ -149,8 +149,6 @@ def _true(fact: Fact) -> Fact:
 
 def _wordings(text: str, fact: Fact) -> list[str]:
     """All wordings of a fact; that of a border names first the country that ``text`` names first."""
-    if fact.relation in ("capital", "language") and fact.value.islower():  # it is in no list, so it was read folded
-        fact = _with(fact, fact.value.title())
     if fact.relation != "border":
         return memory_wordings(fact)
     one, other = fact.subject.split(" / ")

@@ -60,9 +60,10 @@ class Said(NamedTuple):
 
 
 def say(kind: str, name: str) -> str:
-    """A name as it is written in a sentence."""
+    """A name as it is written in a sentence. A city or a language that is in no list was read folded."""
     if kind == "country":
         return with_article(name)
+    name = name.title() if kind in ("city", "language") and name.islower() else name
     return spoken(name) if kind == "number" and name != OPEN else name
 
 

@@ -19,7 +19,7 @@ const FILTERS = {
   length: (trace, length) => trace.steps.length === Number(length),
   at: (trace, value) => {
     const [, position, type] = value.match(/^(\d+):(.*)$/) || [];
-    return (trace.steps[position - 1] || {}).type === type;
+    return type !== undefined && (trace.steps[position - 1] || {}).type === type;
   },
   confidence: (trace, value) => {
     const [low, high] = value.split(":").map(Number);
@@ -30,7 +30,7 @@ const FILTERS = {
   edit: (trace, value) => {
     const [name, effect] = value.split(":");
     const edit = (trace.edits || {})[name];
-    return Boolean(edit) && (!effect || EFFECTS[effect](trace, edit));
+    return Boolean(edit) && (!effect || (Object.hasOwn(EFFECTS, effect) && EFFECTS[effect](trace, edit)));
   },
 };
 for (const name of SELECTS) FILTERS[name] = (trace, value) => trace[name] === value;
@@ -49,7 +49,7 @@ let found = [];
 /** The filters that the address names; null where it names a place of the page instead. */
 function filtersOf(hash) {
   if (hash.length > 1 && !hash.includes("=")) return null;
-  return new Map([...new URLSearchParams(hash.slice(1))].filter(([name, value]) => value && name in FILTERS));
+  return new Map([...new URLSearchParams(hash.slice(1))].filter(([name, value]) => value && Object.hasOwn(FILTERS, name)));
 }
 
 function fillSelects() {

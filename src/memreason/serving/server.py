@@ -35,8 +35,7 @@ def serve(config: ServeConfig, on_ready: Callable[[str], None]) -> int:
     did not wait for the answers under way.
 
     ``on_ready`` is called before the first request is taken, with the address of the API or, for a `WebConfig`, of the
-    page. Raises UserError where the options,
-    the checkpoint or the address cannot be used.
+    page. Raises UserError where the options, the checkpoint or the address cannot be used.
     """
     key = os.environ.get(KEY_VARIABLE) or None
     config.check_host(key)

@@ -13,7 +13,7 @@ from helpers.serving import listening
 from memreason.serving.browse.library import Library
 from memreason.serving.guard import Guard
 from memreason.serving.page import Page
-from memreason.serving.server import Viewer
+from memreason.serving.viewer import Viewer
 
 NASTY = "</script><img src=x onerror=\"document.title='seen'\">\u2028\u202egnihton\u2066 <b>bold</b>"
 

@@ -117,17 +117,17 @@ def main() -> None:
 
         def first() -> None:
             get("runs/left.jsonl")
-            get("runs/left.jsonl/traces")
+            get("traces/left.jsonl")
 
         print(f"  first page, nothing read before: {timed(first)}")
         beside = "compare?left=left.jsonl&right=right.jsonl"
         print(f"  two runs side by side, the second not read before: {timed(lambda: get(beside))}")
         requests = {
             "figures": "runs/left.jsonl",
-            "first page": "runs/left.jsonl/traces",
-            "last page": f"runs/left.jsonl/traces?page={-(-arguments.traces // PAGE)}",
-            "filter": "runs/left.jsonl/traces?cause=false_memory&family=area",
-            "search": "runs/left.jsonl/traces?q=square+999",
+            "first page": "traces/left.jsonl",
+            "last page": f"traces/left.jsonl?page={-(-arguments.traces // PAGE)}",
+            "filter": "traces/left.jsonl?cause=false_memory&family=area",
+            "search": "traces/left.jsonl?q=square+999",
             "two runs side by side": beside,
             "two runs side by side, filter": f"{beside}&change=both_wrong",
         }

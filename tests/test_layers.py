@@ -32,7 +32,7 @@ TORCH_FREE = ("answers", "cli", "config", "errors", "label", "planning_tokens", 
               "evaluation/metrics", "evaluation/older_formats", "evaluation/question_index", "evaluation/results",
               "evaluation/score", "evaluation/statistics", "export/base", "export/config", "export/model_card",
               "export/repository", "export/run_record", "export/targets", "models/manifest", "serving/browse",
-              "training/dataset")  # fmt: skip
+              "serving/run", "serving/viewer", "training/dataset")  # fmt: skip
 NEED_TORCH = "runtime/cpu_threads"
 
 

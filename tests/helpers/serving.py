@@ -16,7 +16,8 @@ from memreason.generation.request import Request
 from memreason.records import Question
 from memreason.serving.config import ServeConfig
 from memreason.serving.page import Page
-from memreason.serving.server import Listening, Server
+from memreason.serving.server import Server
+from memreason.serving.viewer import Listening
 
 Listens = TypeVar("Listens", bound=Listening)
 

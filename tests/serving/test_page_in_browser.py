@@ -124,11 +124,18 @@ def test_writing_is_stopped_and_errors_are_told_in_words(browser: Any, paged: Pa
             page.get_by_role("button", name="Stop").wait_for()
             page.keyboard.press("Escape")
             page.get_by_role("button", name="Stop").wait_for(state="hidden")
+        typed = page.get_by_label("Text of step 1")
+        assert typed.input_value() == "Rome is new."  # nothing that was typed is lost
+        page.keyboard.press("Escape")
         assert texts(page) == first and page.locator(".version").count() == 1
         change(page, 0, "<memory_0> is no text")
         page.get_by_role("alert").get_by_text("planning token <memory_0>").wait_for()
+        assert typed.input_value() == "<memory_0> is no text"
+        page.get_by_role("button", name="Other wordings").click()
+        page.locator("button.wording").first.wait_for()
         hostile = "<img src=x onerror=alert(1)> \u202efdp.exe</script>"
-        change(page, 0, hostile)
+        typed.fill(hostile)
+        typed.press("Enter")
         written(page, 2)
         assert texts(page)[0] == hostile and page.locator("main img").count() == 0
         assert page.get_by_role("alert").count() == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -14,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from memreason.serving.errors import ApiError
-from memreason.serving.guard import API, Guard
+from memreason.serving.guard import API, Guard, bears
 from memreason.serving.metrics import Metrics
 
 Message = MutableMapping[str, Any]
@@ -91,12 +90,10 @@ class Gate:
 
     def _check_client(self, headers: Headers) -> None:
         self.refuse_new()
-        if self.key is not None:
-            kind, _, given = headers.get("authorization", "").partition(" ")
-            if not given:
+        if self.key is not None and not bears(headers, self.key):
+            if not headers.get("authorization", "").partition(" ")[2]:
                 raise _unauthorized("no API key was given; send it as Authorization: Bearer KEY", None)
-            if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self.key.encode()):
-                raise _unauthorized("this API key is not the right one", "invalid_api_key")
+            raise _unauthorized("this API key is not the right one", "invalid_api_key")
 
     async def _body(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         body, more = bytearray(), True

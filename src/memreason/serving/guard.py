@@ -41,16 +41,19 @@ class Guard:
             return
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise ApiError(403, "pages of other sites may not use this server", "wrong_origin")
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if self.token is None:
-            return
-        if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self.token.encode()):
+        if self.token is not None and not bears(headers, self.token):
             raise ApiError(
                 401,
                 "this page needs its token: open the whole address that `memreason web` printed, with #token=…",
                 "invalid_token",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+
+def bears(headers: Headers, secret: str) -> bool:
+    """Whether a request has this bearer token."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), secret.encode())
 
 
 def _name(host: str) -> str:

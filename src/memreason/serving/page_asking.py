@@ -34,7 +34,6 @@ def add_asking(app: FastAPI, service: Service, reader: Reader) -> None:
             "name": reader.name,
             "types": list(layout.known_types),
             "editable": layout.placement in (EACH_STEP, FRONT),
-            "max_tokens": unit.manifest.model_max_length,
         }
 
     def streamed(request: Request) -> Response:

@@ -1,87 +1,26 @@
-"""The server: loads the model, listens, and stops when no answer is under way any more."""
+"""The server of a checkpoint: loads it, and stops when no answer is under way any more."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-
-import uvicorn
-from fastapi import FastAPI
 
 from memreason.config.run import CONFIG, read_config
 from memreason.errors import UserError
 from memreason.reasoner import load
 from memreason.records import AnswerKind
-from memreason.serving.app import make_app, make_viewer
-from memreason.serving.config import KEY_VARIABLE, ServeConfig, WebConfig
+from memreason.serving.app import make_app
+from memreason.serving.config import ServeConfig
 from memreason.serving.orders import Reader
 from memreason.serving.page import Page
 from memreason.serving.service import Service
+from memreason.serving.viewer import Listening
 from memreason.tasks.load import load_data
 
 logger = logging.getLogger(__name__)
-
-_FLUSH_SECONDS = 5
-"""How long the last responses may take on their way to slow clients."""
-
-
-def serve(config: ServeConfig, on_ready: Callable[[str], None]) -> int:
-    """Serve until a signal ends it, and return the exit code: 0, or 128 plus the signal's number where a second signal
-    did not wait for the answers under way.
-
-    ``on_ready`` is called before the first request is taken, with the address of the API or, for a `WebConfig`, of the
-    page. Raises UserError where the options,
-    the checkpoint or the address cannot be used.
-    """
-    key = os.environ.get(KEY_VARIABLE) or None
-    config.check_host(key)
-    page = Page.of(config, key) if isinstance(config, WebConfig) else None
-    with _bound(config.host, config.port) as listener:
-        server: Listening
-        if page and not config.model_name_or_path:
-            server = Viewer(page, config.max_request_bytes, on_ready)
-        else:
-            server = Server(config, key, on_ready, page)
-        if hasattr(signal, "SIGHUP"):  # a closed terminal; uvicorn knows the other two
-            signal.signal(signal.SIGHUP, server.handle_exit)
-        server.run([listener])
-    return server.exit_code
-
-
-class Listening(uvicorn.Server):
-    """An application behind uvicorn. Subclasses say what a signal does."""
-
-    def __init__(self, app: FastAPI, page: Page | None, on_ready: Callable[[str], None]):
-        super().__init__(
-            uvicorn.Config(app, ws="none", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-                           timeout_graceful_shutdown=_FLUSH_SECONDS)
-        )  # fmt: skip
-        self.exit_code = 0
-        self._on_ready, self._page = on_ready, page
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, when the application is ready (called by uvicorn)."""
-        await super().startup(sockets)
-        for listener in sockets or ():
-            host, port = listener.getsockname()[:2]
-            address = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-            self._on_ready(self._page.address(address) if self._page else address)
-
-
-class Viewer(Listening):
-    """A page without a model. A signal ends it."""
-
-    def __init__(self, page: Page, max_request_bytes: int, on_ready: Callable[[str], None] = lambda _: None):
-        super().__init__(make_viewer(page, max_request_bytes), page, on_ready)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """What a signal does (called by uvicorn)."""
-        self.should_exit = True
 
 
 class Server(Listening):
@@ -138,20 +77,3 @@ def kind_of_data(checkpoint: Path) -> AnswerKind | None:
     except UserError as error:
         logger.warning(f"the kind of answers is not known ({error}); say it with --answer_kind")
         return None
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket with this address, before the model is loaded, so that a mistake shows at once."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UserError(f"--host {host}: {error.strerror or error}; give an address of this machine") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        message = f"--host {host} --port {port}: {error.strerror}; another program may use it: give another --port"
-        raise UserError(message) from error
-    return listener

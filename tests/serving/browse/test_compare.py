@@ -38,7 +38,7 @@ def test_figures_count_pairs_and_lead_to_them(tmp_path: Path) -> None:
     left = [row(f"q{i}", answer=str(i < 3)) for i in range(10)]
     right = [row(f"q{i}", answer=str(i >= 1), cause=None if i else "both") for i in range(10)]
     both = comparison(tmp_path, left, right)
-    found = both.figures()
+    found = both.figures
     assert found["changes"] == {"both_right": 2, "only_left": 1, "only_right": 7, "both_wrong": 0}
     assert (found["left"]["accuracy"], found["right"]["accuracy"], found["n"]) == (0.3, 0.9, 10)
     assert found["difference"] == pytest.approx(0.6) and found["interval"][0] < 0.6 < found["interval"][1]
@@ -50,5 +50,5 @@ def test_figures_count_pairs_and_lead_to_them(tmp_path: Path) -> None:
 
 
 def test_without_common_questions_there_are_no_figures(tmp_path: Path) -> None:
-    found = comparison(tmp_path, [row("a")], [row("b")]).figures()
+    found = comparison(tmp_path, [row("a")], [row("b")]).figures
     assert (found["n"], found["left"]["accuracy"], found["difference"], found["p"]) == (0, None, None, None)

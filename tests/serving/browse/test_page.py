@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from helpers.browsed import atlas, explain, row, run
-from helpers.browser import PHONE, browser, opened  # noqa: F401 (a fixture)
+from helpers.browser import PHONE, opened
 from helpers.serving import listening
 
 from memreason.serving.browse.library import Library
 from memreason.serving.guard import Guard
 from memreason.serving.page import Page
-from memreason.serving.server import Viewer
+from memreason.serving.viewer import Viewer
 
 NASTY = "</script><img src=x onerror=\"document.title='seen'\">\u2028\u202egnihton\u2066 <b>bold</b>"
 
@@ -51,7 +51,7 @@ def chosen(page, words: str) -> None:
     page.get_by_text(words, exact=True).and_(page.locator("#runs .chosen strong")).wait_for()
 
 
-def test_filters_figures_and_pages(browser, address: str) -> None:  # noqa: F811
+def test_filters_figures_and_pages(browser, address: str) -> None:
     with opened(browser) as page:
         page.goto(f"{address}#runs")
         chosen(page, "43 of 43 traces")
@@ -82,7 +82,7 @@ def test_filters_figures_and_pages(browser, address: str) -> None:  # noqa: F811
         assert page.get_by_role("alert").inner_text() == "there is no run 'nowhere' here"
 
 
-def test_two_runs_stand_side_by_side_and_differences_are_marked(browser, address: str) -> None:  # noqa: F811
+def test_two_runs_stand_side_by_side_and_differences_are_marked(browser, address: str) -> None:
     with opened(browser) as page:
         page.goto(f"{address}#runs/demo%3Abefore")
         chosen(page, "43 of 43 traces")
@@ -96,7 +96,7 @@ def test_two_runs_stand_side_by_side_and_differences_are_marked(browser, address
         assert card.locator(".outcome").all_inner_texts() == ["✗ wrong", "✓ right"]
 
 
-def test_texts_of_models_and_data_are_inert(browser, address: str) -> None:  # noqa: F811
+def test_texts_of_models_and_data_are_inert(browser, address: str) -> None:
     with opened(browser) as page:
         for place in ("runs/demo?id=nasty", "runs/demo%3Abefore?with=demo&id=nasty"):
             page.goto(f"{address}#{place}")
@@ -107,7 +107,7 @@ def test_texts_of_models_and_data_are_inert(browser, address: str) -> None:  # n
             assert page.evaluate("getComputedStyle(document.querySelector('.card bdi')).unicodeBidi") == "isolate"
 
 
-def test_a_phone_shows_all_of_it_and_controls_have_names(browser, address: str) -> None:  # noqa: F811
+def test_a_phone_shows_all_of_it_and_controls_have_names(browser, address: str) -> None:
     with opened(browser, viewport=PHONE, color_scheme="dark") as page:
         for place in ("runs/demo", "runs/demo%3Abefore?with=demo"):
             page.goto(f"{address}#{place}")
@@ -117,7 +117,7 @@ def test_a_phone_shows_all_of_it_and_controls_have_names(browser, address: str) 
             assert not re.search(r"- (link|button|combobox|searchbox)( \[|:|$)", names, re.MULTILINE), names
 
 
-def test_files_that_change_are_shown_anew_with_their_explanation(browser, address: str, folder: Path) -> None:  # noqa: F811
+def test_files_that_change_are_shown_anew_with_their_explanation(browser, address: str, folder: Path) -> None:
     with opened(browser) as page:
         page.clock.install()
         page.goto(f"{address}#runs/demo")

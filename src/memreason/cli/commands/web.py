@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memreason.cli.command import Command, open_console, quiet_transformers
-from memreason.runtime.terminal import show
+from memreason.cli.command import Command
+from memreason.cli.commands.serve import serve_until_signal
 
 EXAMPLES = """The page is on the server of `memreason serve`, whose API stands beside it. It
 takes nothing from other places.
@@ -23,18 +23,10 @@ def run(argv: Sequence[str]) -> int:
     from memreason.serving.config import ANY_ADDRESS, WebConfig
 
     (config,) = COMMAND.parse((WebConfig,), argv)
-    quiet_transformers()
-    from memreason.serving.server import serve
-
-    console = open_console()
-
-    def ready(address: str) -> None:
-        show(console, f"open {address}", soft_wrap=True)  # so that it can be copied
-        if config.host in ANY_ADDRESS:
-            show(console, "on another machine: with the name of this one instead of 127.0.0.1")
-        show(console, "Ctrl-C ends it after the answers under way; a second one ends it at once")
-
-    return serve(config, ready)
+    elsewhere = ["on another machine: with the name of this one instead of 127.0.0.1"]
+    return serve_until_signal(
+        config, lambda address: [f"open {address}", *(elsewhere if config.host in ANY_ADDRESS else ())]
+    )
 
 
 COMMAND = Command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from memreason.evaluation.statistics import paired_difference
@@ -32,6 +33,7 @@ class Comparison:
         }
         """Why questions are left out: in one list only; with the same id but another text; several times in a list."""
 
+    @cached_property
     def figures(self) -> dict[str, Any]:
         """{"n", "left": accuracy, "right": accuracy, "difference", "interval", "changes": {change: count}, "p",
         "unpaired"} over the pairs.

@@ -16,6 +16,7 @@ from memreason.serving.browse.figures import figures
 from memreason.serving.browse.index import TraceIndex
 from memreason.serving.browse.library import Library, Source
 from memreason.serving.errors import ApiError
+from memreason.serving.guard import API
 
 Found = TypeVar("Found")
 PAGE = 25
@@ -24,40 +25,37 @@ Filter = Annotated[str, Query(max_length=400)]
 Page = Annotated[int, Query(ge=1, le=10**9)]
 
 
-class Wanted(BaseModel):
-    """The parameters of a list of traces. A filter that is empty asks for nothing."""
+class _Filters(BaseModel):
+    """A filter that is empty asks for nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: Filter = ""
     cause: Filter = ""
-    grounds: Filter = ""
     split: Filter = ""
     family: Filter = ""
-    fact: Filter = ""
-    """A fact in the explanation: the traces that recall it."""
-    changed: Filter = ""
-    """An intervention in the explanation: the traces whose answer it changes."""
     id: Filter = ""
     q: Filter = ""
     """Words, all of which stand in the trace, its question, or its id."""
     page: Page = 1
 
 
-class WantedPairs(BaseModel):
-    """The parameters of a comparison: two runs, and filters."""
+class Wanted(_Filters):
+    """The parameters of a list of traces."""
 
-    model_config = ConfigDict(extra="forbid")
+    outcome: Filter = ""
+    grounds: Filter = ""
+    fact: Filter = ""
+    """A fact in the explanation: the traces that recall it."""
+    changed: Filter = ""
+    """An intervention in the explanation: the traces whose answer it changes."""
+
+
+class WantedPairs(_Filters):
+    """The parameters of a comparison: two runs, and filters."""
 
     left: Filter
     right: Filter
     change: Filter = ""
-    cause: Filter = ""
-    split: Filter = ""
-    family: Filter = ""
-    id: Filter = ""
-    q: Filter = ""
-    page: Page = 1
 
 
 def browse_router(library: Library) -> APIRouter:
@@ -66,7 +64,7 @@ def browse_router(library: Library) -> APIRouter:
     A run that is not in the library is answered with status 404, one whose files cannot be used with 422. The
     functions are not coroutines: FastAPI runs each in a thread, so that reading a file keeps no answer waiting.
     """
-    router = APIRouter(prefix="/web/api")
+    router = APIRouter(prefix=API.removesuffix("/"))
     _add_lists(router, library)
     _add_runs(router, library)
     _add_comparison(router, library)
@@ -139,7 +137,7 @@ def _add_comparison(router: APIRouter, library: Library) -> None:
             {
                 "version": " ".join(map(library.version, sources)),
                 "labels": [source.label for source in sources],
-                "figures": comparison.figures(),
+                "figures": comparison.figures,
                 "facets": values,
                 "pairs": [comparison.shown(pair) for pair in _on(wanted.page, pairs)],
             }
@@ -185,7 +183,7 @@ def _on(page: int, found: list[Found]) -> list[Found]:
 
 
 def _pages(found: list[Any], page: int) -> dict[str, int]:
-    return {"total": len(found), "page": page, "pages": max(1, math.ceil(len(found) / PAGE)), "page_size": PAGE}
+    return {"total": len(found), "page": page, "pages": max(1, math.ceil(len(found) / PAGE))}
 
 
 def _json(value: dict[str, Any]) -> Response:

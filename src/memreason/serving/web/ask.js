@@ -31,6 +31,7 @@ export function create(section, { model }) {
   async function write(path, more, what, keep = 0, own = []) {
     const steps = [...(tree.shown(state)?.steps.slice(0, keep) ?? [])];
     own.forEach((step, at) => (steps[at] = step));
+    const left = open;
     close();
     problem(null);
     const mine = (writing = new Writing());
@@ -46,9 +47,10 @@ export function create(section, { model }) {
       });
       tree.add(state, { what, ...version });
       announce(version.answer === null ? "no answer" : `the answer is: ${version.answer}`);
-    }
+    } else open = left; // with what was typed into it
     await changed();
     if (version) focusStep(keep);
+    else focusPanel();
   }
 
   const asked = () => ({
@@ -139,7 +141,7 @@ export function create(section, { model }) {
     const made = insert ? insertion(at, model, act) : panel(version, at, model, { ...asked(), ids: version.ids }, act);
     open = { at, insert, ...made };
     show();
-    (open.node.querySelector("textarea") ?? open.node.querySelector("button")).focus();
+    focusPanel();
   }
 
   function close(again = false) {
@@ -151,6 +153,8 @@ export function create(section, { model }) {
     show();
     focusStep(at);
   }
+
+  const focusPanel = () => (open?.node.querySelector("textarea") ?? open?.node.querySelector("button"))?.focus();
 
   const buttons = () => [...parts.trace.querySelectorAll("button.text")];
   const focusStep = (at) =>

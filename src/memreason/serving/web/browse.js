@@ -35,7 +35,7 @@ class Browser {
     this.state = { run: "", parameters: new URLSearchParams() };
     this.runs = [];
     this.pages = 1;
-    this.shown = ""; // the address whose figures are shown
+    this.shown = ""; // what the figures that are shown are of
     this.run = el("select", {
       id: "run",
       onchange: () => this.go({ run: this.run.value, id: "", fact: "", changed: "", page: "" }),
@@ -85,25 +85,13 @@ class Browser {
   }
 
   /** The address of the list with some filters changed. */
-  link = (changes) => {
-    const { run = this.state.run, ...others } = changes;
-    const parameters = new URLSearchParams(this.state.parameters);
-    if (!("page" in others)) parameters.delete("page");
-    for (const [name, value] of Object.entries(others)) value ? parameters.set(name, value) : parameters.delete(name);
-    const query = parameters.toString();
-    return `#runs/${encodeURIComponent(run)}${query ? `?${query}` : ""}`;
-  };
+  link = ({ run = this.state.run, ...changes }) =>
+    address(run, { ...Object.fromEntries(this.state.parameters), page: "", ...changes });
 
   /** The address of the traces that a figure counts: no filter but its own, and those that the figures are under. */
   counted = (changes) => {
-    const parameters = new URLSearchParams();
-    for (const [name, value] of Object.entries({
-      with: this.get("with"),
-      split: this.get("with") ? "" : this.get("split"),
-      ...changes,
-    }))
-      if (value) parameters.set(name, value);
-    return `#runs/${encodeURIComponent(this.state.run)}?${parameters}`;
+    const other = this.get("with");
+    return address(this.state.run, { with: other, split: other ? "" : this.get("split"), ...changes });
   };
 
   go(changes) {
@@ -120,7 +108,7 @@ class Browser {
     try {
       await this.listRuns(signal);
       if (!path && this.runs.length) {
-        location.replace(`#runs/${encodeURIComponent(this.runs[0].name)}`);
+        location.replace(address(this.runs[0].name));
         return;
       }
       this.state = { run: path, parameters };
@@ -202,17 +190,13 @@ class Browser {
   }
 
   links(row) {
-    const links = [
-      ...this.asking(row),
-      ["Link to this trace", `#runs/${encodeURIComponent(this.state.run)}?${new URLSearchParams({ id: row.id })}`],
-    ];
+    const { run } = this.state;
     const other = this.beside();
-    if (other)
-      links.push([
-        `Beside ${other.label}`,
-        `#runs/${encodeURIComponent(this.state.run)}?${new URLSearchParams({ with: other.name, id: row.id })}`,
-      ]);
-    return links;
+    return [
+      ...this.asking(row),
+      ["Link to this trace", address(run, { id: row.id })],
+      ...(other ? [[`Beside ${other.label}`, address(run, { with: other.name, id: row.id })]] : []),
+    ];
   }
 
   pairLinks({ left }, { left: one, right: other }) {
@@ -220,7 +204,7 @@ class Browser {
       ...this.asking(left),
       ...[one, other].map((name) => [
         `In ${this.runs.find((run) => run.name === name)?.label ?? name}`,
-        `#runs/${encodeURIComponent(name)}?${new URLSearchParams({ id: left.id })}`,
+        address(name, { id: left.id }),
       ]),
     ];
   }
@@ -240,10 +224,10 @@ class Browser {
   }
 
   /** Figures are drawn anew only where they are others, so that the focus stays on a link that was followed. */
-  figures(address, draw) {
+  figures(what, draw) {
     this.top.hidden = Boolean(this.get("id")); // a single trace is looked at
-    if (address === this.shown) return;
-    this.shown = address;
+    if (what === this.shown) return;
+    this.shown = what;
     fill(this.top, draw());
   }
 
@@ -348,6 +332,12 @@ class Browser {
       // The server is gone for a while; what is shown stays.
     }
   }
+}
+
+/** The address of a list; filters that are empty are left out. */
+function address(run, filters = {}) {
+  const query = new URLSearchParams(Object.entries(filters).filter(([, value]) => value)).toString();
+  return `#runs/${encodeURIComponent(run)}${query ? `?${query}` : ""}`;
 }
 
 /** Facet → its values, of facet → value → count. */

@@ -19,9 +19,14 @@ const common = [
 ];
 let current = null;
 
-function route() {
+/** Keep a token that stands in the address, and take it out. */
+function takeToken() {
   const rest = api.takeToken(location.hash);
-  if (rest !== null) history.replaceState(null, "", `#${rest}`);
+  if (rest !== null) history.replaceState(null, "", rest ? `#${rest}` : location.pathname);
+}
+
+function route() {
+  takeToken();
   const [place, query] = split(location.hash.slice(1), "?");
   const [name, path] = split(place, "/");
   const view = name in create ? name : Object.keys(create)[0];
@@ -82,8 +87,7 @@ async function start() {
     event.preventDefault(); // the address says which view is shown
     document.getElementById("main").focus();
   });
-  const rest = api.takeToken(location.hash);
-  if (rest !== null) history.replaceState(null, "", rest ? `#${rest}` : location.pathname);
+  takeToken();
   try {
     context.model = await api.get("model");
     document.getElementById("model").textContent = context.model.name;

@@ -5,7 +5,7 @@
 
 import { Problem } from "./api.js";
 
-export const FORMAT = 1;
+const FORMAT = 1;
 const MOST = { versions: 1000, steps: 1000, ids: 100_000, text: 100_000, bytes: 20_000_000 };
 
 /** A question without an answer. */

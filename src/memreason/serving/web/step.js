@@ -9,13 +9,14 @@ const MANY = 24; // wordings that are drawn
 /** The panel of step number `at` of a version; `at` equal to the number of steps: that of the answer line.
  *
  * `ask` has what a request says about the question and the ids; `act` has what the buttons do: `change(edits, what)`,
- * `take(wording, what)`, `insert(at)`, `fail(error)`, `close()`. Returns {node, end}; `end` stops what is under way. */
+ * `take(wording, what)`, `insert(at)`, `fail(error)`, `close()`. Returns {node, end}; `end` stops what is under way, and
+ * the panel can be shown again. */
 export function panel(version, at, model, ask, act) {
   const step = version.steps[at] ?? null;
   const now = step ?? { type: "answer", text: version.answer ?? "" };
   const name = step ? `step ${at + 1}` : "the answer";
   const place = el("div.wordings");
-  const stop = new AbortController();
+  let stop = new AbortController();
 
   async function drawn(n, type, seed) {
     return (await post("wordings", { ...ask, step: at, n, type, seed }, stop.signal)).wordings;
@@ -46,8 +47,9 @@ export function panel(version, at, model, ask, act) {
       fill(place, el("p.note", { role: "status" }, `The same was drawn again${share}.`));
     } catch (error) {
       act.fail(error);
+    } finally {
+      button.disabled = false;
     }
-    button.disabled = false;
   }
 
   const types =
@@ -80,7 +82,11 @@ export function panel(version, at, model, ask, act) {
       act.change([{ step: at, text: said.text, type }], said.text === step.text ? `${name} as ${said.type}` : `${name} edited`);
     });
   const node = framed(`Change ${name}`, act, form, actions, place, form ? null : closer(act));
-  return { node, end: () => stop.abort() };
+  const end = () => {
+    stop.abort();
+    stop = new AbortController();
+  };
+  return { node, end };
 }
 
 /** The panel for a step of one's own before step number `at`. */

@@ -9,11 +9,6 @@ export function colour(type) {
   return COLOURS[type] ?? "other";
 }
 
-/** How sure the model was: the mean probability of a token, from the mean log-probability. */
-export function confidence(logprob) {
-  return typeof logprob === "number" ? Math.exp(logprob) : null;
-}
-
 /** A step's type as a label. */
 export function badge(type) {
   return el("span.badge", {}, inert(type));
@@ -26,11 +21,10 @@ export function shareBar(share, what, full = 1) {
   return el("span.meter", { title: what }, bar, el("span.share", {}, percent(share)));
 }
 
-/** How sure the model was of a step; nothing where it is not known. */
+/** How sure the model was of a step, from its mean log-probability; nothing where that is not known. */
 export function meter(logprob) {
-  const share = confidence(logprob);
   const what = "how sure the model was: the mean probability of a token of this step";
-  return share === null ? null : shareBar(share, what);
+  return typeof logprob === "number" ? shareBar(Math.exp(logprob), what) : null;
 }
 
 /** One line of a trace; `parts` come after the text, which may be an element already. */

@@ -20,7 +20,7 @@ from memreason.answers.extract import extract_strict
 from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
 from memreason.evaluation.generations import read_generations
-from memreason.evaluation.judge import judge_trace, judge_traces
+from memreason.evaluation.judge import judge_traces, verdict_of
 from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.question_index import QuestionIndex
 from memreason.evaluation.results import Marks, ScoreResult
@@ -113,10 +113,7 @@ def score_task(
     agreement: Agreement | None = None
     if judge:
         judgements, agreement = judge[1](task, traces)
-        verdicts = [
-            judge_trace(trace, task.answer_kind, lambda _, judgement=judgement: judgement)  # type: ignore[misc]
-            for trace, judgement in zip(traces, judgements, strict=True)
-        ]
+        verdicts = [verdict_of(trace, task.answer_kind, j) for trace, j in zip(traces, judgements, strict=True)]
     else:
         verdicts = judge_traces(traces, task.answer_kind, task.judge)
     layout = PlanningTokens(1, 1, tuple(sorted(task.step_types - {PLAIN})))

@@ -11,6 +11,7 @@ from memreason.evaluation.generations import read_generations
 from memreason.evaluation.results import Marks
 from memreason.evaluation.score import score
 from memreason.runtime.files import read_jsonl
+from memreason.tasks.registry import load_task
 
 LOGS = Path(__file__).with_name("logs")
 FAR, NEAR, WHERE = "Is it far?", "Is it far? Or is it near?", "Where is it?"
@@ -39,7 +40,7 @@ def options_in(tmp_path, options):
 
 
 def result_of(log, dataset, data_path, tmp_path):
-    return score(dataset, data_path, str(log), str(tmp_path / "out")).result
+    return score(load_task(dataset, data_path), str(log), str(tmp_path / "out")).result
 
 
 def changed(tmp_path, name, change):

@@ -51,7 +51,7 @@ def foreign(asked, answer):
 def run(tmp_path, questions, rows, **options):
     path = tmp_path / "texts.json"
     path.write_text(json.dumps(rows))
-    return score("strategyqa", str(questions), str(path), **options).result
+    return score(load_task("strategyqa", str(questions)), str(path), **options).result
 
 
 def test_texts_find_their_questions_and_are_scored(tmp_path, questions, capsys):
@@ -114,7 +114,7 @@ def test_our_own_traces_score_as_they_did(tmp_path, questions):
         for s, text in zip(task.splits["test"], texts, strict=True)
     ]
     before, splits = write_traces(tmp_path, judge_traces(traces, "boolean"), task.splits["test"], ["test"] * 3, layout)
-    after = score("strategyqa", str(questions), str(tmp_path / "traces.jsonl")).result
+    after = score(load_task("strategyqa", str(questions)), str(tmp_path / "traces.jsonl")).result
     assert after.overall == before and after.splits == splits
     assert before.truncated == pytest.approx(1 / 3)
 
@@ -145,7 +145,7 @@ def test_options_may_stand_in_any_layout(tmp_path, opening):
     path.write_text(json.dumps([asked] if "A." not in opening else [other, asked]))
     texts = tmp_path / "texts.json"
     texts.write_text(json.dumps([{"generated_text": opening + "<rag_0> It is.\n<answer_0> The answer is: B"}]))
-    result = score("commonsenseqa", str(path), str(texts)).result
+    result = score(load_task("commonsenseqa", str(path)), str(texts)).result
     assert result.overall.correct == 1 and result.overall.steps == {"memory": 1}
 
 
@@ -201,7 +201,7 @@ def test_errors_say_what_to_do(tmp_path, questions):
     with pytest.raises(UserError, match=r"no text is about a question of strategyqa \(train\)"):
         run(tmp_path, questions, right, split="train")
     with pytest.raises(UserError, match="no such file"):
-        score("strategyqa", str(questions), str(tmp_path / "nothing.json"))
+        score(load_task("strategyqa", str(questions)), str(tmp_path / "nothing.json"))
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"--output_dir .*cannot be written to"):
         run(tmp_path, questions, right, output_dir=str(tmp_path / "file" / "out"))
@@ -212,7 +212,7 @@ def test_the_texts_are_not_written_over(tmp_path, questions):
     path.write_text(json.dumps({"id": "s0", "generated_text": "The answer is: True"}) + "\n")
     before = path.read_text()
     with pytest.raises(UserError, match=r"traces\.jsonl there is the --generations file"):
-        score("strategyqa", str(questions), str(path), str(tmp_path / "." / ""))
+        score(load_task("strategyqa", str(questions)), str(path), str(tmp_path / "." / ""))
     assert path.read_text() == before
 
 
@@ -224,7 +224,7 @@ def test_scoring_needs_no_torch():
 @pytest.mark.skipif(not (DATA / "published").is_dir(), reason="the real data is not here (../shared/data)")
 def test_the_published_generations_score_as_published(tmp_path):
     file = DATA / "published/strategyqa__llama-2-7b-chat.json"
-    result = score("strategyqa", str(DATA / "agent"), str(file), str(tmp_path), "test").result
+    result = score(load_task("strategyqa", str(DATA / "agent")), str(file), str(tmp_path), "test").result
     assert (result.overall.correct, result.overall.n, result.overall.no_answer) == (485, 686, 1)
     assert result.marked == Marks(n=686, correct=485, agree=686, differing=())
     assert result.unmatched == 0 and len(result.missing) == 1 and result.repeated == {}
@@ -235,7 +235,7 @@ def test_texts_of_a_dataset_without_step_labels_are_well_formed_without_them(tmp
     path.write_text(json.dumps({"question": "How many?", "answer": "It is <<1+1=2>>2.\n#### 2"}))
     texts = tmp_path / "texts.json"
     texts.write_text(json.dumps([{"generated_text": "Question: How many?\nIt is <<1+1=2>>2.\nThe answer is: $2.00"}]))
-    result = score("gsm8k", str(path), str(texts)).result
+    result = score(load_task("gsm8k", str(path)), str(texts)).result
     assert (result.overall.correct, result.overall.well_formed, result.overall.steps) == (1, 1.0, {"step": 1})
     assert "<prefix_0> It is <<1+1=2>>2.\n<prefix_0><answer_0>" in (tmp_path / "texts-score/traces.txt").read_text()
 

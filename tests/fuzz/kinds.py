@@ -205,7 +205,7 @@ def make_generations(folder: Path) -> None:
 
 
 def read_generations(folder: Path) -> Any:
-    return score("gsm8k", str(folder / "gsm.jsonl"), str(folder / "texts.json"), str(folder / "out"))
+    return score(load_task("gsm8k", str(folder / "gsm.jsonl")), str(folder / "texts.json"), str(folder / "out"))
 
 
 TEXTS = {

@@ -117,7 +117,7 @@ _CAUSES = {
     "both": "from both",
     "missing_memory": "from a missing memory",
     "answer_slip": "from a slip of the answer line",
-    "unreadable": "from steps that no rule could read",
+    "unreadable": "from steps that could not be judged",
 }
 _GROUNDS = {
     "sound": "sound",

@@ -22,12 +22,16 @@ def judge_traces(
 
 def judge_trace(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgement] | None = None) -> Verdict:
     """Score a trace with both extractors and, where the task has one, its step judge."""
+    return verdict_of(trace, kind, judge(trace) if judge and not _only_planned(trace) else None)
+
+
+def verdict_of(trace: Trace, kind: AnswerKind, judgement: Judgement | None) -> Verdict:
+    """Score a trace with both extractors, and with what a judge found in it (None: no judge read it)."""
+    if _only_planned(trace):
+        judgement = None
     strict = extract_strict(trace.answer, trace.question, kind)
     flexible = extract_flexible(trace.text, trace.question, kind)
     result = outcome(strict, trace.question.answer, kind)
-    # Steps without text (--plan_only) claim nothing that could be judged.
-    planned_only = bool(trace.steps) and not any(step.text for step in trace.steps)
-    judgement = judge(trace) if judge and not planned_only else None
     return Verdict(
         trace=trace,
         strict=strict,
@@ -39,3 +43,8 @@ def judge_trace(trace: Trace, kind: AnswerKind, judge: Callable[[Trace], Judgeme
         step_kinds=judgement.kinds or None if judgement else None,
         grounds=judgement.grounds or grounds(judgement.step_truth) if judgement and result == "correct" else None,
     )
+
+
+def _only_planned(trace: Trace) -> bool:
+    """Whether all its steps are without text (--plan_only): they claim nothing that could be judged."""
+    return bool(trace.steps) and not any(step.text for step in trace.steps)

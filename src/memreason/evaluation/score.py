@@ -20,7 +20,7 @@ from memreason.answers.extract import extract_strict
 from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
 from memreason.evaluation.generations import read_generations
-from memreason.evaluation.judge import judge_trace, judge_traces
+from memreason.evaluation.judge import judge_traces, verdict_of
 from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.question_index import QuestionIndex
 from memreason.evaluation.results import Marks, ScoreResult
@@ -30,7 +30,6 @@ from memreason.planning_tokens.parse import parse_text, words_to_tokens
 from memreason.records import MEMORY, PLAIN, REASON, Judgement, Solution, Trace, Verdict
 from memreason.runtime.files import write_jsonl
 from memreason.tasks.base import TaskData
-from memreason.tasks.registry import load_task
 
 _NAMES_SHOWN = 5
 UNMATCHED = "unmatched.jsonl"
@@ -64,36 +63,21 @@ class Unmatched(NamedTuple):
 
 
 def score(
-    dataset: str,
-    data_path: str | None,
-    generations: str,
-    output_dir: str | None = None,
-    split: str | None = None,
-    *,
-    seed: int = 0,
-    sizes: dict[str, int] | None = None,
-) -> Scored:
-    """Score the texts in a file against the questions of a dataset, and write the result.
-
-    Every matched text counts once, also if its question has several texts (the result lists such questions). Without
-    ``split``, texts may be about the questions of all splits, and ``missing`` lists the questions without a text in
-    those splits that have any text. Writes metrics.json, traces.jsonl, traces.txt and unmatched.jsonl into
-    ``output_dir``, by default the folder ``<stem>-score`` beside the file ``generations``. Raises UserError where no
-    text matches a question.
-    """
-    task = load_task(dataset, data_path, seed=seed, sizes=sizes)
-    return score_task(task, generations, output_dir, split)
-
-
-def score_task(
     task: TaskData,
     generations: str,
     output_dir: str | None = None,
     split: str | None = None,
     judge: tuple[str, Judging] | None = None,
 ) -> Scored:
-    """As `score`, for a task that is loaded. ``judge``, its name and itself, reads the steps instead of the task's
-    own judge. Raises what it raises; nothing is written then."""
+    """Score the texts in a file against the questions of a task, and write the result.
+
+    Every matched text counts once, also if its question has several texts (the result lists such questions). Without
+    ``split``, texts may be about the questions of all splits, and ``missing`` lists the questions without a text in
+    those splits that have any text. ``judge``, its name and itself, reads the steps instead of the task's own judge.
+    Writes metrics.json, traces.jsonl, traces.txt and unmatched.jsonl into ``output_dir``, by default the folder
+    ``<stem>-score`` beside the file ``generations``. Raises UserError where no text matches a question, and what the
+    judge raises; nothing is written then.
+    """
     path = Path(generations).expanduser()
     if not path.is_file():
         raise UserError(f"--generations {generations}: no such file")
@@ -113,10 +97,7 @@ def score_task(
     agreement: Agreement | None = None
     if judge:
         judgements, agreement = judge[1](task, traces)
-        verdicts = [
-            judge_trace(trace, task.answer_kind, lambda _, judgement=judgement: judgement)  # type: ignore[misc]
-            for trace, judgement in zip(traces, judgements, strict=True)
-        ]
+        verdicts = [verdict_of(trace, task.answer_kind, j) for trace, j in zip(traces, judgements, strict=True)]
     else:
         verdicts = judge_traces(traces, task.answer_kind, task.judge)
     layout = PlanningTokens(1, 1, tuple(sorted(task.step_types - {PLAIN})))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
-from memreason.evaluation.judge import judge_trace
+from memreason.evaluation.judge import verdict_of
 from memreason.explain.counts import by_split, causes
 from memreason.explain.judges.config import JudgeConfig
 from memreason.explain.judges.run import judge_traces_with
@@ -42,7 +42,7 @@ def judged(verdicts: Sequence[Verdict], task: TaskData | None, config: JudgeConf
 
 
 def _with(verdict: Verdict, judgement: Judgement, task: TaskData) -> Verdict:
-    again = judge_trace(verdict.trace, task.answer_kind, lambda _: judgement)
+    again = verdict_of(verdict.trace, task.answer_kind, judgement)
     return replace(
         verdict,
         step_truth=again.step_truth,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,11 +9,10 @@ from memreason.config.fields import check_at_least, check_choice, option
 from memreason.config.model import DTYPES
 from memreason.errors import UserError
 from memreason.label.prompts import ORDERS
-from memreason.llm.base import check_address
+from memreason.llm.base import STRUCTURED_CHOICES, check_address, read_extra_body
 from memreason.llm.open_client import backend_of
 from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
-STRUCTURED_CHOICES = ("auto", "json_schema", "json_object", "none")
 _MODEL = (
     "model of the {}: a name that the endpoint knows, local:NAME (a folder, a hub id or smollm2, run on this machine), "
     "or scripted (no model: well-formed replies without meaning, to try things out)"
@@ -144,18 +142,7 @@ class LabelConfig:
     @property
     def extra(self) -> dict[str, Any]:
         """--extra_body, parsed."""
-        try:
-            value = json.loads(self.extra_body or "{}")
-            json.dumps(value, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:  # also for half of a surrogate pair
-            raise UserError(f"--extra_body: not valid JSON ({error})") from error
-        if not isinstance(value, dict):
-            raise UserError("--extra_body: must be a JSON object")
-        if not_allowed := {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream"} & set(value):
-            raise UserError(
-                f"--extra_body: {sorted(not_allowed)[0]} is set by the options of this command, or not supported"
-            )
-        return value
+        return read_extra_body(self.extra_body)
 
 
 @dataclass

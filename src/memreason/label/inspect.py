@@ -23,12 +23,11 @@ from memreason.label.prompts import load_prompts, question_values
 from memreason.label.rejection_reasons import Problem
 from memreason.label.replies import ANSWER_SCHEMA, read_answer
 from memreason.llm.base import Request, RequestFailed
-from memreason.llm.cache import RequestCache
+from memreason.llm.cache import RequestCache, request_cache_path
 from memreason.llm.meter import Meter
 from memreason.llm.open_client import ModelAddress, open_client
 from memreason.llm.paid import PaidModel
 from memreason.records import MEMORY, REASON, AnswerKind, Question, Solution, one_line
-from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
 from memreason.tasks.agent_json import read_array
 from memreason.tasks.agent_json import read_record as read_agent_record
@@ -123,7 +122,7 @@ async def read_all(
     client, price = open_client(address, meter, config)
     prompts = load_prompts("interleaved")
     gate = asyncio.Semaphore(config.concurrency)
-    path = Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"
+    path = request_cache_path(config.request_cache)
 
     async def read(solution: Solution, reading: str) -> tuple[str, str]:
         shown = {"question alone": (), "last step": solution.steps[-1:], "all steps": solution.steps}[reading]

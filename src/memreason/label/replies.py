@@ -12,42 +12,20 @@ from memreason.answers.thoughts import without_thoughts
 from memreason.label.rejection_reasons import MOST_STEPS, REASONS, Problem
 from memreason.label.reply_json import find_object
 from memreason.label.unusable_facts import what_it_lacks
-from memreason.llm.base import ELSEWHERE, Reply
+from memreason.llm.base import ELSEWHERE, Reply, object_schema
 from memreason.records import MEMORY, REASON, AnswerKind, Question, Step, one_line
 from memreason.tasks.agent_json import LABELS
 
 __all__ = ["MOST_STEPS", "REASONS", "Problem", "read_answer", "read_facts", "read_plan"]
 
 _DECORATION = " \t-*#.)(][0123456789"
-PLAN_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "steps": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"type": {"type": "string", "enum": [MEMORY, REASON]}, "text": {"type": "string"}},
-                "required": ["type", "text"],
-                "additionalProperties": False,
-            },
-        },
-        "answer": {"type": "string"},
-    },
-    "required": ["steps", "answer"],
-    "additionalProperties": False,
-}
-FACTS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"facts": {"type": "array", "items": {"type": ["string", "null"]}}},
-    "required": ["facts"],
-    "additionalProperties": False,
-}
-ANSWER_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"answer": {"type": "string"}},
-    "required": ["answer"],
-    "additionalProperties": False,
-}
+_TEXT = {"type": "string"}
+PLAN_SCHEMA = object_schema(
+    steps={"type": "array", "items": object_schema(type={"type": "string", "enum": [MEMORY, REASON]}, text=_TEXT)},
+    answer=_TEXT,
+)
+FACTS_SCHEMA = object_schema(facts={"type": "array", "items": {"type": ["string", "null"]}})
+ANSWER_SCHEMA = object_schema(answer=_TEXT)
 
 _STATED = re.compile(
     r"\b(?:the|final|correct|right) answer (?:is|must be|should be|would be|=)(?! not\b)"

@@ -23,10 +23,9 @@ from memreason.label.prompts import load_prompts
 from memreason.label.questions import Questions
 from memreason.label.solutions_and_rejects import RunFiles, rejects_path
 from memreason.llm.base import Message
-from memreason.llm.cache import RequestCache
+from memreason.llm.cache import RequestCache, request_cache_path
 from memreason.llm.meter import Meter
 from memreason.llm.open_client import CONCURRENCY, backend_of
-from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
 
 
@@ -63,7 +62,7 @@ def run(
         if source and any(_same_file(Path(source), path) for path in (out.output, rejects_path(out.output))):
             raise UserError(f"--output {config.output}: would write into --{flag} {source}; name another file")
     with ExitStack() as files:
-        cache = files.enter_context(closing(RequestCache(_cache_path(config))))
+        cache = files.enter_context(closing(RequestCache(request_cache_path(config.request_cache))))
         if not config.dry_run:
             files.enter_context(out)
             resume.begin(out, resume.shared_settings(config, labeller), config.overwrite_output)
@@ -111,10 +110,6 @@ async def _label(
     finally:
         for agent in set(agents.by_role.values()):
             await agent.client.close()
-
-
-def _cache_path(config: LabelConfig) -> Path:
-    return Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"
 
 
 def _concurrency(config: LabelConfig) -> int:

@@ -13,6 +13,9 @@ from urllib.parse import parse_qsl
 
 from memreason.errors import UserError
 
+STRUCTURED = ("json_schema", "json_object", "none")
+"""Ways to ask for JSON, the strictest first; with the last one, only the prompt asks for it."""
+STRUCTURED_CHOICES = ("auto", *STRUCTURED)
 Message = dict[str, str]
 """{"role": "system" | "user" | "assistant", "content": text}"""
 
@@ -87,6 +90,32 @@ class Client(Protocol):
     async def close(self) -> None:
         """Close connections and end background work."""
         ...
+
+
+def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an object that has exactly these properties."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def read_extra_body(text: str | None) -> dict[str, Any]:
+    """--extra_body, parsed. Raises UserError where it is no JSON object, or holds what the command sets itself."""
+    try:
+        value = json.loads(text or "{}")
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:  # also for half of a surrogate pair
+        raise UserError(f"--extra_body: not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError("--extra_body: must be a JSON object")
+    if not_allowed := {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream"} & set(value):
+        raise UserError(
+            f"--extra_body: {sorted(not_allowed)[0]} is set by the options of this command, or not supported"
+        )
+    return value
 
 
 def check_address(flag: str, url: str | None) -> None:

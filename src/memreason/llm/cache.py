@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from memreason.errors import UserError
 from memreason.llm.base import Reply
+from memreason.runtime.cache_dir import cache_folder
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS replies (
@@ -38,6 +39,11 @@ _COLUMNS = {
     "batches": "name run role id state started",
 }
 _OWNER_ONLY = 0o600
+
+
+def request_cache_path(given: str | None) -> Path:
+    """The file of replies: the one ``given`` with --request_cache, else requests.sqlite in our cache folder."""
+    return Path(given).expanduser() if given else cache_folder() / "requests.sqlite"
 
 
 class Spent(NamedTuple):

@@ -25,15 +25,13 @@ from urllib.parse import quote, quote_plus
 import openai
 
 from memreason.errors import UserError
-from memreason.llm.base import Reply, Request, RequestFailed, Stopped, check_address, split_address
+from memreason.llm.base import STRUCTURED, Reply, Request, RequestFailed, Stopped, check_address, split_address
 from memreason.llm.completions import ProviderError, error_words, is_filtered, read_completion
 from memreason.llm.limited_client import LimitedClient
 from memreason.llm.meter import Meter
 from memreason.llm.waits import asked_wait, spell
 
 OPENAI = "https://api.openai.com/v1"
-STRUCTURED = ("json_schema", "json_object", "none")
-"""Ways to ask for JSON, the strictest first; with the last one, only the prompt asks for it."""
 BACKOFF = 0.5
 """Seconds before the second try; the time doubles before each further try, up to a minute."""
 _LONGEST_BACKOFF = 60.0

@@ -91,7 +91,7 @@ class PlanningTokens:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> PlanningTokens:
-        """Read back what a JSON file holds of a layout."""
+        """Read back what a JSON file holds of a layout. Raises KeyError, TypeError."""
         return cls(**{**value, "step_types": tuple(value["step_types"])})
 
     @property

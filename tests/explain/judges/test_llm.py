@@ -9,6 +9,7 @@ from helpers.traces import JAPAN, LYON, RIGHT, WRONG, trace
 from memreason.errors import UserError
 from memreason.explain.judges.config import JudgeConfig
 from memreason.explain.judges.llm import LlmJudge, messages_of
+from memreason.explain.judges.made_traces import made_task, made_traces
 from memreason.llm.base import Stopped
 from memreason.llm.fake_server import ScriptedServer
 
@@ -77,3 +78,9 @@ def test_the_scripted_model_needs_no_endpoint(tmp_path):
     scripted = JudgeConfig(judge_llm="scripted", request_cache=str(tmp_path / "c.sqlite"))
     (found,) = LlmJudge(scripted, "boolean", "test").judge([RIGHT])
     assert found.step_truth == (True, True, True)
+
+
+def test_traces_of_another_dataset_are_read_by_its_own_kind_of_answer(tmp_path):
+    scripted = JudgeConfig(judge_llm="scripted", request_cache=str(tmp_path / "c.sqlite"))
+    found = LlmJudge(scripted, "number", "test").judge(made_traces(made_task(20)))
+    assert all(judgement.cause or judgement.grounds for judgement in found)

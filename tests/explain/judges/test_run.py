@@ -64,6 +64,7 @@ def test_the_measurement_of_a_model_is_part_of_its_budget(tmp_path):
         ({"judge": "atlas", "facts": "f.jsonl"}, "--facts f.jsonl is for --judge facts"),
         ({"measure_judge": -1}, "--measure_judge"),
         ({"extra_body": "[]"}, "--extra_body"),
+        ({"extra_body": '{"n": 8}'}, "--extra_body: n is set by"),
     ],
 )
 def test_options_that_contradict_each_other(options, message):

@@ -62,3 +62,20 @@ def test_facts_by_other_words(encoder):
 def test_a_missing_encoder_is_named(tmp_path):
     with pytest.raises(UserError, match="encoder"):
         Sentences(str(tmp_path))
+
+
+class Read(list):
+    """A list that counts how often it is gone through."""
+
+    times = 0
+
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_list_is_gone_through_as_often_for_many_texts_as_for_one(encoder):
+    one, many = Read(["Paris is the capital of France."]), Read(["Paris is the capital of France."])
+    encoder.find([("Paris.", one)])
+    encoder.find([(text, many) for text in ("Paris.", "Lyon.", "Bread.")])
+    assert many.times == one.times

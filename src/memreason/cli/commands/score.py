@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
 
     config, judge = COMMAND.parse((ScoreConfig, JudgeConfig), argv)
     from memreason.cli.display import print_score
-    from memreason.evaluation.score import score_task
+    from memreason.evaluation.score import score
     from memreason.llm.base import Stopped
     from memreason.tasks.registry import load_task
 
@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
         sizes={name: size for name, size in sizes.items() if size is not None},
     )
     try:
-        result, _, folder = score_task(
+        result, _, folder = score(
             task, config.generations, config.output_dir, config.split, _judging(judge) if judge.judge else None
         )
     except Stopped as stop:

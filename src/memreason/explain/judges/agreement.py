@@ -9,9 +9,9 @@ from memreason.evaluation.judged_by import Agreement, OfKind
 from memreason.evaluation.statistics import cohens_kappa
 from memreason.explain.judges.base import Judge
 from memreason.explain.judges.coarse import says
+from memreason.planning_tokens.names import ANSWER
 from memreason.records import Judgement, Trace
 
-ANSWER = "answer"
 _NAMES = {True: "true", False: "false", None: "unverifiable"}
 
 

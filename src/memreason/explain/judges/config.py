@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from memreason.config.fields import check_at_least, check_choice, option
 from memreason.errors import UserError
-from memreason.llm.base import check_address
+from memreason.llm.base import STRUCTURED_CHOICES, check_address, read_extra_body
 
 MATCHES = ("text", "embeddings")
-STRUCTURED_CHOICES = ("auto", "json_schema", "json_object", "none")
 
 
 @dataclass
@@ -100,10 +98,4 @@ class JudgeConfig:
     @property
     def extra(self) -> dict[str, Any]:
         """--extra_body, parsed."""
-        try:
-            value = json.loads(self.extra_body or "{}")
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"--extra_body: not valid JSON ({error})") from error
-        if not isinstance(value, dict):
-            raise UserError("--extra_body: must be a JSON object")
-        return value
+        return read_extra_body(self.extra_body)

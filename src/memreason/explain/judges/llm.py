@@ -12,8 +12,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -22,36 +20,23 @@ from memreason.explain.judges.coarse import coarse_judgement
 from memreason.explain.judges.config import JudgeConfig
 from memreason.label.rejection_reasons import Problem
 from memreason.label.replies import read_json_object
-from memreason.llm.base import Message, Reply, Request, RequestFailed
-from memreason.llm.cache import RequestCache
+from memreason.llm.base import Message, Reply, Request, RequestFailed, object_schema
+from memreason.llm.cache import RequestCache, request_cache_path
 from memreason.llm.meter import Meter
 from memreason.llm.open_client import ModelAddress, open_client
 from memreason.llm.paid import PaidModel
 from memreason.records import MEMORY, REASON, AnswerKind, Judgement, Kind, Trace, lettered
-from memreason.runtime.cache_dir import cache_folder
 from memreason.runtime.interruptions import run_until_ended
+from memreason.tasks.registry import answer_kind_of
 
 SAYS: dict[str, Kind] = {"fact": MEMORY, "conclusion": REASON}  # type: ignore[dict-item]
 VERDICTS = {"true": True, "false": False, "unknown": None}
 FORM = "judgement"
 _VERDICT = {"type": "string", "enum": list(VERDICTS)}
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "steps": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"says": {"type": "string", "enum": list(SAYS)}, "verdict": _VERDICT},
-                "required": ["says", "verdict"],
-                "additionalProperties": False,
-            },
-        },
-        "answer": _VERDICT,
-    },
-    "required": ["steps", "answer"],
-    "additionalProperties": False,
-}
+SCHEMA = object_schema(
+    steps={"type": "array", "items": object_schema(says={"type": "string", "enum": list(SAYS)}, verdict=_VERDICT)},
+    answer=_VERDICT,
+)
 SYSTEM = """You check a written solution to a question, step by step. A step either states a fact about the world, or \
 draws a conclusion from the question and the steps before it.
 
@@ -115,11 +100,10 @@ class LlmJudge:
         address = ModelAddress(name, config.base_url, config.api_key_env, config.price)
         settings = _Settings(config.timeout, config.retries, config.concurrency, config.structured)
         client, price = open_client(address, self.meter, settings)
-        path = Path(config.request_cache).expanduser() if config.request_cache else cache_folder() / "requests.sqlite"
         gate = asyncio.Semaphore(config.concurrency)
         failures: list[RequestFailed] = []
         with (
-            closing(RequestCache(path)) as cache,
+            closing(RequestCache(request_cache_path(config.request_cache))) as cache,
             tqdm(total=len(traces), desc=f"judging with {name}", unit="trace") as bar,
         ):
             manner = "" if config.structured == "auto" else f" {config.structured}"
@@ -154,6 +138,7 @@ class LlmJudge:
     def _read(self, trace: Trace, reply: Reply | None) -> Judgement:
         """What the reply says; all unverifiable where there is none, or where it is not in the form asked for."""
         unknown = (None,) * len(trace.steps)
+        kind = answer_kind_of(trace.question.dataset) or self._kind  # it is measured on atlas, whose kind is another
         try:
             if reply is None:
                 raise Problem("request_failed")
@@ -165,5 +150,5 @@ class LlmJudge:
             truths = [VERDICTS[entry["verdict"]] for entry in entries]
             answer = VERDICTS[row["answer"]] if trace.answer is not None else None
         except (Problem, KeyError, TypeError):
-            return coarse_judgement(trace, self._kind, (*unknown, None), unknown)
-        return coarse_judgement(trace, self._kind, [*truths, answer], kinds)
+            return coarse_judgement(trace, kind, (*unknown, None), unknown)
+        return coarse_judgement(trace, kind, [*truths, answer], kinds)

@@ -14,9 +14,10 @@ from random import Random
 from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import MEMORY, REASON, Question, Solution, Step, Trace
 from memreason.tasks import atlas
-from memreason.tasks.atlas.claims import BORDER, LETTERS, MORE, OPEN, SHARED, Asked, Conclusion, Predicate, Rule
+from memreason.tasks.atlas.claims import LETTERS, MORE, Asked, Conclusion, Rule
 from memreason.tasks.atlas.facts import NUMBERS, Fact, rounded, world
-from memreason.tasks.atlas.judge import Stated
+from memreason.tasks.atlas.judge import Stated, possible_answers
+from memreason.tasks.atlas.solve import write_conclusion
 from memreason.tasks.atlas.wording import read_question, say, write_memory, write_reason
 from memreason.tasks.base import TaskData
 
@@ -80,27 +81,14 @@ def _trace(solution: Solution, rng: Random) -> Trace:
 
 
 def _other(answer: str, question: Question, rng: Random) -> str:
-    others = LETTERS[: len(question.options)] if question.options else ("True", "False")
-    return rng.choice([other for other in others if other != answer])
+    return rng.choice([other for other in possible_answers(question) if other != answer])
 
 
 def _inference(question: Question, asked: Asked, following: Conclusion | None, answer: str, rng: Random) -> str:
     """A sentence that concludes ``answer``, in the words of the rule that the question calls for."""
     predicate = asked.claim.predicate
-    if OPEN in (asked.claim.left, asked.claim.right) and predicate not in MORE:
+    if following:
+        return write_conclusion(rng, predicate, following.reading, question, answer)
+    if question.options and predicate not in MORE:
         return write_reason(rng, Rule.OPTION, answer, say("country", question.options[LETTERS.index(answer)]))
-    if following is None:
-        return write_reason(rng, Rule.MATCH, answer, "this")
-    stated, claimed = following.reading.values
-    if predicate in MORE:
-        high, low = sorted((stated, claimed), key=int, reverse=True)
-        return write_reason(rng, Rule.COMPARE, answer, say("number", high), say("number", low))
-    if predicate in BORDER:
-        return write_reason(rng, Rule.TOUCH if stated == BORDER[Predicate.BORDER] else Rule.APART, answer)
-    relation = SHARED.get(predicate, predicate)
-    a, b = (f"the {v}" if relation in (Predicate.CURRENCY, Predicate.HEMISPHERE) else v for v in (stated, claimed))
-    if relation in NUMBERS:
-        a, b = say("number", stated), say("number", claimed)
-    if stated != claimed:
-        return write_reason(rng, Rule.DIFFER, answer, a, b)
-    return write_reason(rng, Rule.BOTH if predicate in SHARED else Rule.MATCH, answer, a)
+    return write_reason(rng, Rule.MATCH, answer, "this")

@@ -9,14 +9,15 @@ embeddings is at least `ABOUT`.
 - Else nothing can be told.
 
 A sentence that says the same as one of them and contradicts another says the same. A step contradicts where one of its
-sentences does. Else it says the same where all its sentences do, or where the
-means of the sentences' embeddings have a cosine of at least `SAME_WHOLE`.
+sentences does. Else it says the same where all its sentences do, or where the means of the sentences' embeddings have a
+cosine of at least `SAME_WHOLE`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -70,9 +71,11 @@ class Sentences:
     def find(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[Match | None]:
         """For each text and the texts that it is compared with: the nearest of them, and whether they say the same;
         None where there is nothing to compare with."""
-        self.read(part for one, among in pairs if among for text in (one, *among) for part in _sentences(text))
-        # A list that many texts are compared with, such as a table, is laid out once.
-        laid_out = {id(among): self._lay_out(among) for _, among in pairs if among}
+        # A list that many texts are compared with, such as a table, is read and laid out once.
+        lists = {id(among): among for _, among in pairs if among}
+        texts = chain((text for text, among in pairs if among), *lists.values())
+        self.read(part for text in texts for part in _sentences(text))
+        laid_out = {key: self._lay_out(among) for key, among in lists.items()}
         near = [
             [self._near(part, laid_out[id(among)]) for part in _sentences(text)] if among else []
             for text, among in pairs

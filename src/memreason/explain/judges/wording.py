@@ -7,8 +7,9 @@ They know English only.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple
+
+from memreason.tasks.atlas.names import plain_letters
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
@@ -59,9 +60,7 @@ _COMMON = frozenset(
 
 def normal_form(text: str) -> str:
     """The words of ``text`` in lower case, without accents, marks and articles, one space between two."""
-    plain = unicodedata.normalize("NFKD", text.replace("’", "'"))
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
-    words = re.findall(r"\d+(?:[.,]\d+)*|[^\W_]+(?:'[^\W_]+)?", plain)
+    words = re.findall(r"\d+(?:[.,]\d+)*|[^\W_]+(?:'[^\W_]+)?", plain_letters(text).casefold())
     return " ".join(word for word in words if word not in ("the", "a", "an"))
 
 

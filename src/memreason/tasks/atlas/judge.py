@@ -81,7 +81,7 @@ def judge(trace: Trace) -> Judgement:
         truths = [world().is_true(fact) for fact in said.facts]
         if said.inference:
             truths.append(_follows(said, asked, stated, question.options, gap=None in steps[:number]))
-            if said.inference.answer in _possible(question):
+            if said.inference.answer in possible_answers(question):
                 concluded, unread_after = said.inference.answer, False
         truth.append(_all(truths))
     kinds = tuple(said.kind if said else None for said in steps)
@@ -99,7 +99,7 @@ def judge(trace: Trace) -> Judgement:
     return Judgement(tuple(truth), cause(found), kinds, grounds(truth) if right else None)
 
 
-def _possible(question: Question) -> Collection[str]:
+def possible_answers(question: Question) -> Collection[str]:
     """The answers that the question can have."""
     return LETTERS[: len(question.options)] if question.options else ("True", "False")
 

@@ -54,34 +54,36 @@ class AtlasRewriter:
     def corrupted(self, trace: Trace) -> Changes | str:
         """Another value of its kind for each true one, chosen so that the rule then concludes something else. Where it
         concludes nothing from such values, as many facts as possible are changed; where it never does, all of them."""
-        single = [(at, facts[0]) for at in self.memories(trace) if len(facts := facts_of([trace.steps[at]])) == 1]
+        memories = self.memories(trace)
+        single = [(at, facts[0]) for at in memories if len(facts := facts_of([trace.steps[at]])) == 1]
         true = [(at, fact) for at, fact in single if world().is_true(fact)]
         values = [_false_values(fact, trace.question, [other for _, other in single]) for _, fact in true]
         true, values = [t for t, v in zip(true, values, strict=True) if v], [v for v in values if v]
         if not true:
             return "no step states a fact that is true"
-        steps = [trace.steps[at] for at in self.memories(trace)]
+        steps = [trace.steps[at] for at in memories]
         before = self.follows(trace.question, steps) or trace.question.answer
         first: dict[int, Step | None] = {}
         for edits in islice(_combinations(trace, true, values), _MOST_TRIES):
             first = first or edits
-            known = [edits.get(at) or trace.steps[at] for at in self.memories(trace)]
+            known = [edits.get(at) or trace.steps[at] for at in memories]
             if self.follows(trace.question, known) not in (None, before):
-                return Changes(_with_the_others(trace, self.memories(trace), edits))
-        return Changes(_with_the_others(trace, self.memories(trace), first))
+                return Changes(_with_the_others(trace, memories, edits))
+        return Changes(_with_the_others(trace, memories, first))
 
     def paraphrased(self, trace: Trace) -> Changes | str:
         """Another of the dataset's wordings for each fact."""
+        memories = self.memories(trace)
         edits: dict[int, Step | None] = {}
-        for at in self.memories(trace):
+        for at in memories:
             step = trace.steps[at]
             facts = facts_of([step])
-            ways = [way for way in _wordings(step.text, facts[0]) if fold(way) != fold(step.text)]
             if len(facts) == 1 and _sayable(facts[0]):
+                ways = [way for way in _wordings(step.text, facts[0]) if fold(way) != fold(step.text)]
                 edits[at] = Step(step.type, Random(f"{trace.question.id} {at}").choice(ways))
         if not edits:
             return "no step states a fact in words that are known"
-        return Changes(_with_the_others(trace, self.memories(trace), edits))
+        return Changes(_with_the_others(trace, memories, edits))
 
     def irrelevant(self, trace: Trace) -> Changes | str:
         """A true fact about a country that neither the question nor the trace names, and with a value that is not named

@@ -1,13 +1,13 @@
 """From meaning to sentences and back: each template is used in both directions.
 
-To write a sentence, the slots of a template are filled. To read one, the template becomes a regular expression over
-folded text (see `names.fold`), in which each slot matches names of its kind.
+To write a sentence, the slots of a template are filled. To read one, the template becomes a regular expression
+(`patterns`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from random import Random
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from memreason.tasks.atlas import other_wordings, templates
 from memreason.tasks.atlas.claims import BORDER, KINDS, OPEN, Asked, Claim, Predicate, Rule
 from memreason.tasks.atlas.facts import Fact, number, pair, spoken, world
 from memreason.tasks.atlas.names import OTHER_NAMES, fold, with_article
+from memreason.tasks.atlas.patterns import conclusions, memory_patterns, question_patterns, reason_patterns
 
 UNITS = {Predicate.AREA: " square kilometres", Predicate.POPULATION: " people"}
 _OTHER_WORDS = (
@@ -127,7 +128,7 @@ def _sides(claim: Claim) -> tuple[str, str]:
 def read_question(question: Question) -> Asked | None:
     """The claim and the options of a question; None for a text that fits no template."""
     text = fold(question.text)
-    for pattern, (predicate, is_open) in _question_patterns():
+    for pattern, (predicate, is_open) in question_patterns():
         if is_open != bool(question.options):
             continue
         kinds = KINDS[predicate]
@@ -166,7 +167,7 @@ def _read_sentence(text: str) -> Said | None:
     """What one sentence says, as folded text."""
     if facts := _read_facts(text):
         return Said(facts)
-    for pattern in _conclusions():
+    for pattern in conclusions():
         if match := pattern.fullmatch(text):
             facts = _read_facts(match["because"] or "")
             if facts or not match["because"]:
@@ -198,7 +199,7 @@ def read_memory(text: str) -> Fact | None:
     """
     text = fold(text)
     for invented in (False, True):
-        for pattern, predicate in _memory_patterns():
+        for pattern, predicate in memory_patterns():
             may_be_invented = invented and predicate != Predicate.CAPITAL_CONTINENT
             for left, right in _matches(pattern, text, KINDS[predicate], may_be_invented):
                 if left is None or right is None:
@@ -214,7 +215,7 @@ def read_memory(text: str) -> Fact | None:
 def read_reason(text: str) -> Inference | None:
     """The inference that a reason step draws, valid or not; None where it draws none."""
     text = fold(text)
-    for pattern, rule in _reason_patterns():
+    for pattern, rule in reason_patterns():
         match = pattern.fullmatch(text)
         if match:
             slots = match.groupdict()
@@ -273,78 +274,3 @@ def _looks_like_name(kind: str, text: str) -> bool:
     words = text.split()
     limit = {"city": 3, "currency": 1, "language": 1}.get(kind, 0)
     return len(words) <= limit and text[0].isalpha() and _NO_NAME.isdisjoint(words)
-
-
-@lru_cache(maxsize=1)
-def _question_patterns() -> list[tuple[re.Pattern[str], tuple[Predicate, bool]]]:
-    patterns = []
-    for predicate, statements in templates.STATEMENTS.items():
-        forms = [q.format(statement=s) for q in templates.TRUE_FALSE for s in statements]
-        patterns += [(p, (predicate, False)) for p in _patterns(forms, KINDS[predicate])]
-    for table in (templates.LEFT_OPEN, templates.RIGHT_OPEN):
-        for predicate, questions in table.items():
-            patterns += [(p, (predicate, True)) for p in _patterns(questions, KINDS[predicate])]
-    return patterns
-
-
-@lru_cache(maxsize=1)
-def _memory_patterns() -> list[tuple[re.Pattern[str], Predicate]]:
-    return [
-        (pattern, predicate)
-        for table in (templates.MEMORIES, other_wordings.MEMORIES)
-        for predicate, forms in table.items()
-        for pattern in _patterns(forms, KINDS[predicate])
-    ]
-
-
-@lru_cache(maxsize=1)
-def _reason_patterns() -> list[tuple[re.Pattern[str], Rule]]:
-    """(pattern, rule) of all reason sentences, special rules first.
-
-    Otherwise "they share no border" would be read by the rule BOTH, as a value that they share.
-    """
-    order = (Rule.TOUCH, Rule.APART, Rule.COMPARE, Rule.BOTH, Rule.MATCH, Rule.DIFFER, Rule.OPTION)
-    patterns = []
-    for rule in order:
-        for form in (*templates.REASONS[rule], *other_wordings.REASONS.get(rule, ())):
-            whole = {form.replace("{end}", end) for end in _ends()}
-            patterns += [(_compiled(text, {}), rule) for text in sorted(whole)]
-    return patterns
-
-
-def _ends() -> list[str]:
-    return [*(end for forms in templates.ENDS.values() for end in forms), *other_wordings.ENDS]
-
-
-@lru_cache(maxsize=1)
-def _conclusions() -> list[re.Pattern[str]]:
-    """Sentences that only conclude ("so the answer is true"), with or without facts before it."""
-    leads = r"(?:(?:(?P<because>.+) )?(?:so|therefore|thus|hence) )?"
-    return [re.compile(leads + _compiled(end, {}).pattern) for end in _ends()]
-
-
-def _patterns(forms: Iterable[str], kinds: tuple[str, str]) -> list[re.Pattern[str]]:
-    slots = {slot: _slot(kind) for slot, kind in zip(("left", "right"), kinds, strict=True)}
-    return [_compiled(form, slots) for form in forms]
-
-
-@lru_cache(maxsize=16)
-def _slot(kind: str) -> str:
-    """The expression for a slot: the names of its kind, if these are few, else any short text, which is looked up."""
-    if kind in ("country", "continent", "hemisphere"):
-        return "|".join(re.escape(name) for name in world().spellings(kind))
-    return r"[\d.]+(?: [a-z]+)?" if kind == "number" else r".{1,40}?"
-
-
-def _compiled(form: str, slots: dict[str, str]) -> re.Pattern[str]:
-    """The template as a regular expression over folded text."""
-    parts = re.split(r"\{(\w+)\}", fold(form))
-    text = ""
-    for index, part in enumerate(parts):
-        if index % 2 == 0:
-            text += re.escape(part)
-        elif part == "answer":
-            text += r"(?P<answer>true|false|[a-d])"
-        else:
-            text += f"(?P<{part}>{slots.get(part, '.{1,50}?')})"
-    return re.compile(text)

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import pytest
 
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts a browser takes seconds."""
+    """A test in a browser is slow: it takes seconds to start."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-
-
-SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")

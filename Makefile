@@ -3,6 +3,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
+# Without bytecode each process compiles what it imports anew (torch, transformers and peft: 15 seconds instead of 6), and
+# the tests start hundreds. pip leaves this to the first import, so a PYTHONDONTWRITEBYTECODE from outside does not hold.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test quick newest docs wheel bench fuzz format constraints clean
 
 demo: .venv/installed

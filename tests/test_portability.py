@@ -53,7 +53,9 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("bare")
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "auto"])
+@pytest.mark.parametrize(
+    "dtype", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("float32", "bfloat16")), "auto"]
+)
 def test_a_model_trains_and_is_evaluated(bases: dict[str, Path], data: Path, tmp_path: Path, dtype: str) -> None:
     run = tmp_path / "run"
     result, _ = train(*options(bases["tied"], data, run, dtype=dtype, num_train_epochs=1))

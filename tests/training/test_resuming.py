@@ -92,7 +92,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("damage", "what"), DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [pytest.param(*case, id=name, marks=[pytest.mark.slow] * (name != "not finite")) for name, case in DAMAGES.items()],
+)
 def test_a_state_that_cannot_be_gone_on_from_is_named_with_the_folder_to_delete(
     run: Path, own_base: Path, data: Path, damage: Callable[[Path], None], what: str
 ) -> None:  # fmt: skip

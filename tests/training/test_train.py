@@ -165,6 +165,7 @@ class TestAblations:
         losses = [entry["loss"] for entry in log if "loss" in entry]
         assert losses[-1] < losses[0] / 2, losses
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", [PREFIX_TUNING, "none"])
     def test_a_trained_prefix_and_a_random_start_give_the_same_traces_from_their_checkpoint(
         self, bases: dict[str, Path], data: Path, tmp_path: Path, mode: str
@@ -278,6 +279,7 @@ class TestFolders:
             train(*options(bases["tied"], data, run))
         assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
+    @pytest.mark.slow
     def test_unless_asked_to_and_then_only_its_own_files_go(
         self, bases: dict[str, Path], data: Path, tmp_path: Path
     ) -> None:
@@ -305,6 +307,7 @@ class TestFolders:
         assert len(verdicts) == len(SOLUTIONS)
 
 
+@pytest.mark.slow
 def test_a_run_stays_in_the_data_type_that_it_was_begun_in_whatever_a_later_measurement_says(
     bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,11 +389,11 @@ def test_a_full_disk_leaves_no_half_written_checkpoint(
 
     monkeypatch.setattr(PeftModel, "save_pretrained", full)
     with pytest.raises(OSError, match="No space left"):
-        train(*options(bases["tied"], data, tmp_path / "run"))
+        train(*options(bases["tied"], data, tmp_path / "run", num_train_epochs=1))
     assert not list((tmp_path / "run").rglob("adapter_model.safetensors"))
     assert not list((tmp_path / "run").rglob(".saving*"))
     monkeypatch.undo()
-    train(*options(bases["tied"], data, tmp_path / "run", resume=True))
+    train(*options(bases["tied"], data, tmp_path / "run", num_train_epochs=1, resume=True))
     assert (tmp_path / "run" / "metrics.json").exists()
 
 

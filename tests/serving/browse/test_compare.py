@@ -49,6 +49,16 @@ def test_figures_count_pairs_and_lead_to_them(tmp_path: Path) -> None:
     assert both.select({}, "q7 lyon")[0] == [(7, 7)]
 
 
+def test_one_of_the_two_traces_must_have_what_is_looked_for(tmp_path: Path) -> None:
+    left = [row(f"q{i}", answer="False", cause="both" if i else None, steps=["memory Lyon is Roman."]) for i in range(2)]
+    right = [row(f"q{i}", steps=[f"memory Lyon has {i} rivers."]) for i in range(2)]
+    both = comparison(tmp_path, left, right)
+    assert both.select({"cause": "both"})[0] == [(1, 1)]
+    assert both.select({}, "roman")[0] == [(0, 0), (1, 1)]
+    assert both.select({}, "1 rivers")[0] == [(1, 1)]
+    assert both.select({}, "roman rivers")[0] == []  # all words in one of them
+
+
 def test_without_common_questions_there_are_no_figures(tmp_path: Path) -> None:
     found = comparison(tmp_path, [row("a")], [row("b")]).figures
     assert (found["n"], found["left"]["accuracy"], found["difference"], found["p"]) == (0, None, None, None)

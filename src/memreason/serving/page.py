@@ -84,8 +84,10 @@ class Page:
 
 
 def _files() -> dict[str, bytes]:
-    """Name → content of the page's files. `words.js` holds the words of the report."""
-    folder = files("memreason") / "serving" / "web"
+    """Name → content of the page's files. `words.js` has the words of the report, `diff.js` is its own."""
+    package = files("memreason")
+    folder, report = package / "serving" / "web", package / "explain" / "report" / "template"
     found = {file.name: file.read_bytes() for file in folder.iterdir() if Path(file.name).suffix in _KINDS}
     lines = (f"export const {name} = {json.dumps(getattr(words, name))};\n" for name in _WORDS)
-    return {**found, "words.js": "".join(lines).encode()}
+    diff = (report / "diff.js").read_bytes() + b"\nexport { aligned, words };\n"
+    return {**found, "words.js": "".join(lines).encode(), "diff.js": diff}

@@ -30,6 +30,7 @@ def traces(change: str = "") -> list[dict]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = traces("even")
     before[2] |= {"answer": "False", "outcome": "incorrect", "cause": "both"}
+    before[3] = row("q1", "Is 1 even?", steps=("memory Norway has many fjords.",))
     return run(tmp_path_factory.mktemp("runs") / "demo", traces(), before)
 
 
@@ -94,6 +95,10 @@ def test_two_runs_stand_side_by_side_and_differences_are_marked(browser, address
         card = page.locator(".card")
         assert (card.locator("del").all_inner_texts(), card.locator("ins").all_inner_texts()) == (["even "], ["odd "])
         assert card.locator(".outcome").all_inner_texts() == ["✗ wrong", "✓ right"]
+        page.goto(f"{address}#runs/demo%3Abefore?with=demo&id=q1")  # steps that have nothing in common
+        chosen(page, "1 of 43 questions")
+        page.get_by_role("heading", name="Is 1 even?").wait_for()
+        assert (card.locator(".step.differs").count(), card.locator("del, ins").count()) == (2, 0)
 
 
 def test_texts_of_models_and_data_are_inert(browser, address: str) -> None:

@@ -17,7 +17,7 @@ from memreason.explain.report import plots, views, words
 from memreason.explain.report.numbers import Figures
 
 _FOLDER = Path(__file__).with_name("template")
-_SCRIPTS = ("trace.js", "report.js")
+_SCRIPTS = ("trace.js", "diff.js", "report.js")
 
 
 def render(explanation: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 // The lines of an answer, with what changed marked, and the panel of the step that is open.
 
-import { aligned, words } from "./diff.js";
+import { aligned, words } from "./diff.js"; // the report's
 import { el, inert } from "./dom.js";
 import { line, meter } from "./trace.js";
 

@@ -1,6 +1,6 @@
 // Two runs side by side, question by question.
 
-import { aligned, words } from "./diff.js";
+import { aligned, words } from "./diff.js"; // the report's
 import { el, inert } from "./dom.js";
 import { accuracyRow, panel } from "./browse_figures.js";
 import { called } from "./browse_names.js";

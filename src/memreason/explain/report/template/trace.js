@@ -49,59 +49,19 @@ function number(value, form, place) {
     shown);
 }
 
-/** Pairs [i, j] that align two lists (null: nothing on that side) with the greatest sum of likenesses. */
-function align(before, after, likeness) {
-  const best = Array.from({ length: before.length + 1 }, () => new Float64Array(after.length + 1));
-  const alike = before.map((one) => after.map((other) => likeness(one, other)));
-  for (let i = before.length - 1; i >= 0; i--)
-    for (let j = after.length - 1; j >= 0; j--)
-      best[i][j] = Math.max(best[i + 1][j], best[i][j + 1], alike[i][j] ? alike[i][j] + best[i + 1][j + 1] : 0);
-  const pairs = [];
-  let [i, j] = [0, 0];
-  while (i < before.length && j < after.length) {
-    if (alike[i][j] && best[i][j] === alike[i][j] + best[i + 1][j + 1]) pairs.push([i++, j++]);
-    else if (best[i][j] === best[i + 1][j]) pairs.push([i++, null]);
-    else pairs.push([null, j++]);
-  }
-  while (i < before.length) pairs.push([i++, null]);
-  while (j < after.length) pairs.push([null, j++]);
-  return pairs;
-}
-
-// Words and signs, each with the space behind it: spaces of their own would be alike everywhere.
-// "2.5 million" is two words, and so are "Guinea-Bissau's capital".
-const tokens = (text) => String(text).match(/(?:[\p{L}\p{N}\p{M}]+(?:[.,:'’-][\p{L}\p{N}\p{M}]+)*|[^\p{L}\p{N}\p{M}\s]|^)\s*/gu) || [];
-const same = (one, other) => Number(one.trim() === other.trim());
-
-/** How alike two steps are, from 0 to 1: the share of words in common, half of it for another type; few are none. */
-function likeness(one, other) {
-  const [first, second] = [one, other].map((step) => String(step.text).match(/[\p{L}\p{N}\p{M}]+/gu) || [step.text]);
-  const common = (2 * first.filter((word) => second.includes(word)).length) / (first.length + second.length);
-  const alike = one.type === other.type ? common : common / 2;
-  return alike < 0.25 ? 0 : alike;
-}
+const MARKS = { same: "", removed: "del", added: "ins" };
 
 /** The new text with what was taken out and put in marked. */
 function difference(before, after) {
-  const [first, second] = [tokens(before), tokens(after)];
   const made = element("bdi", {});
-  let [out, put, end, marked] = ["", "", " ", ""];
+  let [end, marked] = [" ", ""];
   const write = (text, name) => {
     if (!text) return;
     if ((name || marked) && /[^\s([{\/-]$/.test(end) && /^[\p{L}\p{N}]/u.test(text)) made.append(" ");
     made.append(...(name ? [element(name, {}, parts(text.trimEnd())), /\s$/.test(text) ? " " : ""] : parts(text)));
     [end, marked] = [text, name];
   };
-  for (const [i, j] of [...align(first, second, same), ["", ""]]) {
-    if (i === null) put += second[j];
-    else if (j === null) out += first[i];
-    else {
-      write(out, "del");
-      write(put, "ins");
-      write(second[j] || "", "");
-      [out, put] = ["", ""];
-    }
-  }
+  for (const { kind, text } of words(before, after)) write(text, MARKS[kind]);
   return made;
 }
 
@@ -156,12 +116,12 @@ function editOf(trace, name) {
   const edit = trace.edits[name];
   const steps = edit.steps || [];
   const list = element("ol", { class: "steps" });
-  for (const [i, j] of align(trace.steps, steps, likeness)) {
-    const step = j === null ? trace.steps[i] : steps[j];
-    const text = j === null ? element("bdi", {}, element("del", {}, parts(step.text)))
-      : difference(i === null ? "" : trace.steps[i].text, step.text);
-    const origin = j === null ? "left out" : j < edit.given ? "given" : "written anew";
-    const was = i !== null && j !== null && trace.steps[i].type !== step.type ? "was " + spoken("type", trace.steps[i].type) : null;
+  let at = 0; // place in the edited answer
+  for (const [old, now] of aligned(trace.steps, steps)) {
+    const step = now ?? old;
+    const text = now ? difference(old?.text ?? "", now.text) : element("bdi", {}, element("del", {}, parts(old.text)));
+    const origin = !now ? "left out" : at++ < edit.given ? "given" : "written anew";
+    const was = old && old.type !== step.type ? "was " + spoken("type", old.type) : null;
     list.append(element("li", { class: "step " + step.type.replace(/\W/g, "") },
       typeOf(step.type), element("span", { class: "text" }, text), element("span", { class: "marks" }, was && element("span", {}, was), element("span", {}, origin))));
   }

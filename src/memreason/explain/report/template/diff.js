@@ -1,11 +1,12 @@
-// What changed between two versions: which steps belong together, and which words of them differ.
+// What changed between two traces: which steps belong together, and which words of them differ. The page of
+// `memreason web` has it too, as a module.
 
 const ROOM = 250_000; // pairs of words that are compared at most
 const MOST = 10_000; // letters of a trace whose steps are compared with all of another one
-const GAP = 0.62; // what it costs to have no partner; two steps are partners where more than this differs in neither
+const GAP = 0.375; // what it costs to have no partner: partners have at least a quarter of their words in common
 
 /** [{kind: "same" | "added" | "removed", text}], which put together give both texts, white space aside. */
-export function words(before, after) {
+function words(before, after) {
   const [a, b] = [split(before), split(after)];
   if (before === after) return [{ kind: "same", text: after }];
   if (a.length * b.length > ROOM)
@@ -29,7 +30,7 @@ export function words(before, after) {
 }
 
 /** [[step before or null, step after or null]], in order; partners stand together. */
-export function aligned(before, after) {
+function aligned(before, after) {
   if (Math.max(letters(before), letters(after)) > MOST) {
     const longer = before.length > after.length ? before : after;
     return longer.map((_, i) => [before[i] ?? null, after[i] ?? null]);
@@ -78,7 +79,8 @@ function common(a, b) {
 
 const isSame = (word, other) => word.trimEnd() === other.trimEnd();
 
-/** Words with the white space behind them, and punctuation by itself. */
+/** Words with the white space behind them, and punctuation by itself. "2.5 million" is two words, and so are
+ * "Guinea-Bissau's capital". */
 function split(text) {
-  return text.match(/[\p{L}\p{N}\p{M}_'’-]+\s*|[^\p{L}\p{N}\p{M}_'’-]\s*/gu) ?? [];
+  return text.match(/(?:[\p{L}\p{N}\p{M}_]+(?:[.,:'’-][\p{L}\p{N}\p{M}_]+)*|[^\p{L}\p{N}\p{M}_\s])\s*/gu) ?? [];
 }

@@ -79,6 +79,7 @@ class TestHelp:
         )
         subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
+    @pytest.mark.slow
     def test_help_and_a_typo_of_training_need_no_torch_either(self) -> None:
         for arguments in (["train", "--help"], ["train", "--lerning_rate", "1"], ["train", "--learning_rate", "-1"]):
             script = (
@@ -101,6 +102,7 @@ class TestHelp:
         long = capsys.readouterr().out
         assert long.startswith(short) and long.count("--adam_beta1") == 1 and long.count("\n  --learning_rate") == 1
 
+    @pytest.mark.slow
     def test_scoring_and_listing_tasks_need_no_torch(self) -> None:
         script = (
             "import sys, memreason.evaluation.score, memreason.cli.task_table; from memreason.cli.main import main; "

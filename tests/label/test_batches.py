@@ -143,6 +143,7 @@ def test_an_endpoint_without_batches_says_so(questions: Path) -> None:
         quiet_run(config(questions, url.replace("/v1", "/v0")))
 
 
+@pytest.mark.slow
 def test_a_kill_while_a_batch_is_under_way_pays_for_nothing_twice(questions: Path) -> None:
     server = ScriptedServer(faults=0.1, kinds=CONTENT_FAULTS)
     server.polls_until_done = 10**9

@@ -57,6 +57,7 @@ def steady_fault(body: dict) -> str | None:
     return draw.choice(CONTENT_FAULTS) if draw.random() < 0.1 else None
 
 
+@pytest.mark.slow
 def test_a_run_that_is_told_to_stop_says_how_it_goes_on(tmp_path: Path) -> None:
     write_questions(tmp_path / "questions.jsonl", 200)
     server = ScriptedServer(latency=0.05)

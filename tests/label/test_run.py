@@ -244,6 +244,7 @@ KEY = "sk-planted-0123456789abcdef"
 
 
 @pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.slow
 def test_the_key_reaches_the_endpoint_and_nothing_else(accepted: bool, questions: Path) -> None:
     folder = questions.parent
     server = ScriptedServer(latency=0.05, faults=0.2, key=KEY if accepted else "another")

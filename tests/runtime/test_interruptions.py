@@ -51,6 +51,7 @@ for write in (by_torch, by_safetensors):
 """
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_is_no_full_disk_whoever_writes(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["File too large"] * 2

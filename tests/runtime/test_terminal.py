@@ -197,6 +197,7 @@ def test_no_printing_lets_a_control_character_or_markup_through(
     assert SHOWN in printed and "[red]f" in printed.replace("\n", "")
 
 
+@pytest.mark.slow
 class TestAsACommand:
     """In a process of its own, with what others wrote on its way to a real stdout and stderr."""
 

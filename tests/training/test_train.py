@@ -375,6 +375,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_uninterrupted_on
     assert traces[0] == traces[1]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_written_checkpoint(
     bases: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def test_figures_count_pairs_and_lead_to_them(tmp_path: Path) -> None:
 
 
 def test_one_of_the_two_traces_must_have_what_is_looked_for(tmp_path: Path) -> None:
-    left = [row(f"q{i}", answer="False", cause="both" if i else None, steps=["memory Lyon is Roman."]) for i in range(2)]
+    left = [row(f"q{i}", answer="False", cause="both" if i else None) for i in range(2)]
     right = [row(f"q{i}", steps=[f"memory Lyon has {i} rivers."]) for i in range(2)]
     both = comparison(tmp_path, left, right)
     assert both.select({"cause": "both"})[0] == [(1, 1)]

@@ -51,7 +51,14 @@ def test_filters_are_combined(index: TraceIndex, wanted: dict, places: list[int]
 
 @pytest.mark.parametrize(
     ("query", "places"),
-    [("köln", [4]), ("OLD  memory", [4]), ("köln capital", []), ("is", [0, 1, 2, 3, 4]), ("000001", [1])],
+    [
+        ("köln", [4]),
+        ("OLD  memory", [4]),
+        ("köln capital", []),
+        ("is", [0, 1, 2, 3, 4]),
+        ("000001", [1]),
+        ("false", [1, 2, 3]),
+    ],
 )
 def test_a_search_wants_all_words_anywhere_in_the_trace(index: TraceIndex, query: str, places: list[int]) -> None:
     assert index.select({}, query)[0] == places

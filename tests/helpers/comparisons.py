@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from memreason.compare.result import ComparisonResult, GroupRow, Groups, Outcomes, PairResult, SideResult, Unpaired
+from memreason.compare.result import ComparisonResult, GroupRow, Groups, PairResult, SideResult, Unpaired
+from memreason.compare.statistics.arm import Outcomes
 
 PLAIN = SideResult("plain", ("runs/plain-1",), 1, 0.68, (0.583, 0.763), (0.68,), 100)
 TYPED = SideResult("typed", ("runs/typed-1",), 1, 0.66, (0.563, 0.745), (0.66,), 100)
@@ -53,7 +54,8 @@ _THREE = tuple(
 _PAIRS = tuple(
     replace(
         TIED, second=second, difference=difference, interval=(difference - 0.04, difference + 0.04), n=600,
-        method="several_runs", p_method="t", bootstrap_interval=(difference - 0.038, difference + 0.039), p=p, p_holm=2 * p,
+        method="crossed", p_method="t",
+        bootstrap_interval=(difference - 0.038, difference + 0.039), p=p, p_holm=2 * p,
         p_bh=p, mcnemar_p=None, outcomes=None, conditional_interval=None, verdict=verdict, gate=gate,
         sentence=f"{second}: {verdict}.",
     )
@@ -76,8 +78,10 @@ SEVERAL = replace(
 """Three sides of three runs each, one with marks of HTML and LaTeX in its name, clusters, groups, a margin."""
 LENGTH = replace(
     SINGLE, measure="steps", label="steps", kind="number", higher_is_better=None,
-    arms=(replace(PLAIN, value=2.1, interval=(2.0, 2.2), by_run=(2.1,)), replace(TYPED, value=2.6, interval=(2.5, 2.7), by_run=(2.6,))),
-    comparisons=(replace(TIED, difference=0.5, interval=(0.4, 0.6), bootstrap_interval=(0.4, 0.6), p=1e-9, p_holm=1e-9, p_bh=1e-9,
+    arms=(replace(PLAIN, value=2.1, interval=(2.0, 2.2), by_run=(2.1,)),
+          replace(TYPED, value=2.6, interval=(2.5, 2.7), by_run=(2.6,))),
+    comparisons=(replace(TIED, difference=0.5, interval=(0.4, 0.6), bootstrap_interval=(0.4, 0.6),
+                         p=1e-9, p_holm=1e-9, p_bh=1e-9,
                          mcnemar_p=None, outcomes=None, conditional_interval=None, smallest=0.1, verdict="higher"),),
 )  # fmt: skip
 """A measure that is no share, and of which neither more nor less is better."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from memreason.compare.statistics.arm import Outcomes
+
 FORMAT = 1
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
@@ -36,20 +38,6 @@ class SideResult:
     """The measure in each run."""
     n: int
     """Number of questions that the figure is about."""
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """How many questions two single runs got right: the table of McNemar's test. No answer counts as wrong."""
-
-    both: int
-    """Right on both sides."""
-    only_first: int
-    """Right on the first side only."""
-    only_second: int
-    """Right on the second side only."""
-    neither: int
-    """Right on neither side."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +72,9 @@ class PairResult:
     """Exact 95% interval of the difference, given how many questions differ between the sides; null with no table."""
     standard_error: float
     """Standard error of the difference."""
-    smallest: float
-    """The smallest true difference that this comparison would have found with a probability of 80%, at the level 5%."""
+    smallest: float | None
+    """The smallest true difference that this comparison would have found with a probability of 80%, at the level 5%; null
+    where nothing differs between the sides, so that the data do not say."""
     n: int
     """Number of questions."""
     verdict: Decision
@@ -141,7 +130,7 @@ class ComparisonResult:
     """One measure, compared between sides: over all questions that they share, or those of one split."""
 
     measure: str
-    """Name of the measure; `memreason compare --measures` lists them."""
+    """Name of the measure; `memreason compare --help` lists them."""
     label: str
     """The measure in words."""
     kind: Literal["share", "number"]

@@ -73,8 +73,8 @@ class PairResult:
     standard_error: float
     """Standard error of the difference."""
     smallest: float | None
-    """The smallest true difference that this comparison would have found with a probability of 80%, at the level 5%; null
-    where nothing differs between the sides, so that the data do not say."""
+    """The smallest true difference that this comparison would have found with a probability of 80%, at the level 5%;
+    null where nothing differs between the sides, so that the data do not say."""
     n: int
     """Number of questions."""
     verdict: Decision

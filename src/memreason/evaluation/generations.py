@@ -43,6 +43,10 @@ class Generation(TypedDict, total=False):
     """Name of each of the program's metrics or scorers → what it says about the answer."""
     fields: dict[str, object]
     """What else the log knows about the question."""
+    doc_hash: str
+    """A digest of the question with all that the log knows about it."""
+    filter: str
+    """How the program found the answer in the text."""
     truncated: bool
     """Whether the text was cut off."""
 
@@ -50,8 +54,9 @@ class Generation(TypedDict, total=False):
 def read_generations(path: Path, need_texts: bool = True) -> Iterator[tuple[str, Any]]:
     """(place, row) of each text in a file. ``row`` is a `Generation`, or any JSON object that is not from a log.
 
-    In a log with several filters each response is read once. Raises UserError where the file cannot be read, and, where
-    ``need_texts``, for a log without generated texts (likelihoods of choices).
+    In a log with several filters each response is read once. Raises UserError where the file cannot be read, and for a
+    log without generated texts (likelihoods of choices). Where texts are not needed, such logs are read too; then there
+    is a row for each question and filter, with the results.
     """
     if path.suffix == ".eval":
         for place, sample in _read_archive(path):
@@ -61,8 +66,9 @@ def read_generations(path: Path, need_texts: bool = True) -> Iterator[tuple[str,
     for place, row in read_array(path):
         if {"doc", "arguments", "resps"} <= row.keys():
             about = str(row.get("doc_id")), str(row.get("doc_hash"))
-            if filters.setdefault(about, row.get("filter")) == row.get("filter"):
-                yield from ((place, generation) for generation in _from_lm_eval(place, row, need_texts))
+            first = filters.setdefault(about, row.get("filter")) == row.get("filter")
+            for generation in _from_lm_eval(place, row, need_texts) if first or not need_texts else ():
+                yield place, generation
         elif {"eval", "samples"} <= row.keys():
             with reading(place, _WHOLE):
                 samples = list(row["samples"] or ())
@@ -82,11 +88,11 @@ def _from_lm_eval(place: str, row: dict[str, Any], need_texts: bool) -> list[Gen
             common["question"] = question
         if "id" in doc:
             common["id"] = str(doc["id"])
-        common["fields"] = doc
+        common["fields"], common["doc_hash"], common["filter"] = doc, str(row.get("doc_hash")), str(row.get("filter"))
         if metrics := row.get("metrics"):
             common["result"], common["results"] = row.get(metrics[0]), {name: row.get(name) for name in metrics}
-    if not texts and not need_texts:
-        return [common | Generation(generated_text=None)]
+    if not need_texts:
+        return [common | Generation(generated_text=texts[0] if texts else None)]
     if not texts:
         raise UserError(
             f"{place}: the responses are likelihoods, not texts; score a task whose output_type is generate_until"

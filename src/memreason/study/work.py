@@ -162,9 +162,7 @@ def _unclaimed(state: State, cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.name in not_mine]
 
 
-def _claims(
-    folder: StudyFolder, cells: Iterator[Cell], own: set[str], since: float
-) -> Iterator[tuple[Cell, int]]:
+def _claims(folder: StudyFolder, cells: Iterator[Cell], own: set[str], since: float) -> Iterator[tuple[Cell, int]]:
     """Those of the ``cells`` that nobody runs, one by one, with the handle that holds the lock."""
     for cell in cells:
         handle = os.open(folder.lock_of(cell), os.O_RDWR | os.O_CREAT, 0o666)

@@ -1,4 +1,4 @@
-"""What every page and picture that we write shares: its colours in light and dark, texts that do nothing, its policy."""
+"""What all pages and pictures share: colours in light and dark, texts that do nothing, a policy."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def colours() -> str:
 def policy(style: str, script: str = "") -> str:
     """A Content-Security-Policy under which a page fetches nothing and runs nothing but this style and script."""
     scripts = f"script-src {_hash(script)}; " if script else ""
-    return (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; {scripts}base-uri 'none'; form-action 'none'"
-    )
+    return f"default-src 'none'; img-src data:; style-src {_hash(style)}; {scripts}base-uri 'none'; form-action 'none'"
 
 
 def plain(text: object) -> str:

@@ -239,7 +239,13 @@ def _warnings(sides: Sequence[Side], unpaired: Unpaired, by_text: bool) -> list[
         if len(same) > 1:
             one_side = len({name for name, _ in same}) < len(same)
             found.append(
-                f"{listed((path for _, path in same), _SHOWN)} have the same answers, word for word"
+                f"{_and([path for _, path in same])} have the same answers, word for word"
                 + ("; runs of the same seed are one run, and the interval is too narrow" if one_side else "")
             )
     return found
+
+
+def _and(paths: Sequence[str]) -> str:
+    """The first paths, whole, and how many more there are."""
+    more = len(paths) - _SHOWN
+    return f"{', '.join(paths[:_SHOWN])} and {more} more" if more > 0 else " and ".join(paths)

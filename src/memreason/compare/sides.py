@@ -68,11 +68,12 @@ class Reading:
     """The metric or scorer of a log that says what is right; None: the first."""
 
 
-def read_side(name: str, paths: Sequence[Path | str], reading: Reading = Reading()) -> Side:
+def read_side(name: str, paths: Sequence[Path | str], reading: Reading = Reading(), seeded: bool | None = None) -> Side:
     """Read one side, a path for each of its runs: the folder of a run or of an evaluation, a traces.jsonl, a file of
     texts or a log.
 
-    Raises UserError where a path holds none of these, or stands twice.
+    ``seeded`` is as in `Side`; by default all are, but for a run's answers from before training. Raises UserError where
+    a path holds none of these, or stands twice.
     """
     places = [Path(path).expanduser() for path in paths]
     files = [_file(place) for place in places]
@@ -80,7 +81,7 @@ def read_side(name: str, paths: Sequence[Path | str], reading: Reading = Reading
         if file.resolve() in [other.resolve() for other in files[:number]]:
             raise UserError(f"{places[number]}: stands twice in the side {name}; each run must be another")
     runs = tuple(_read_run(place, file, reading) for place, file in zip(places, files, strict=True))
-    return Side(name, runs, not all(_untrained(file) for file in files))
+    return Side(name, runs, not all(_untrained(file) for file in files) if seeded is None else seeded)
 
 
 def _file(path: Path) -> Path:

@@ -27,6 +27,13 @@ def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"
 
 
+_TESTS = {
+    "mcnemar_exact": "McNemar's exact test",
+    "t_questions": "t test",
+    "t_clusters": "t test over clusters",
+    "t_crossed": "t test over runs and questions",
+    "sign": "sign test",
+}
 _DECIDED = {
     "better": "is better than",
     "worse": "is worse than",
@@ -57,7 +64,7 @@ def sentence(
     first, second = names
     kind = measure.kind
     value, low, high = difference
-    test = {"mcnemar_exact": "McNemar's exact test, "}.get(p[1], "")
+    test = f"{_TESTS[p[1]]}, " if p[1] in _TESTS else ""
     adjusted = f", adjusted for {p[2]} comparisons" if p[2] > 1 else ""
     reach = f"{format(100 * low, '+z.1f')} to {format(100 * high, '+z.1f')}" if kind == "share" else (
         f"{amount(low, kind, '+')} to {amount(high, kind, '+')}"
@@ -69,7 +76,7 @@ def sentence(
     could = (
         f"a true difference of {gap(smallest, kind, '')} would have been found four times in five"
         if smallest is not None
-        else "the two do not differ on any question, so what could have been found is not known"
+        else "what could have been found is not known"
     )
     return f"{measure.label}: {second} and {first} are statistically tied: {against}, {about}; {could}."
 

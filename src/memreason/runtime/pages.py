@@ -1,4 +1,4 @@
-"""What every page and picture that we write shares: its colours in light and dark, texts that do nothing, its policy."""
+"""What all pages and pictures share: colours in light and dark, texts that do nothing, a policy."""
 
 from __future__ import annotations
 

@@ -18,14 +18,14 @@ LAYERS = [
     {"config", "kernels"},
     {"tasks", "models"},
     {"llm", "step_types", "generation"},
-    {"evaluation", "reasoner"},
+    {"evaluation", "reasoner", "compare"},
     {"label", "training", "export", "explain"},
     {"benchmark", "serving"},
     {"cli"},
     {"__main__", "__init__"},
 ]
 """Folders and files at the top; none imports from a line below its own, and within a line there is no circle."""
-TORCH_FREE = ("answers", "cli", "config", "errors", "label", "planning_tokens", "records", "runtime", "tasks",
+TORCH_FREE = ("answers", "cli", "compare", "config", "errors", "label", "planning_tokens", "records", "runtime", "tasks",
               "llm/base", "evaluation/files", "evaluation/generations", "evaluation/judge",
               "explain/judges/agreement", "explain/judges/base", "explain/judges/coarse", "explain/judges/config",
               "explain/judges/facts", "explain/judges/llm", "explain/judges/registry", "explain/judges/run",

@@ -13,6 +13,7 @@ from memreason.cli.commands import (
     score,
     serve,
     step_types,
+    study,
     tasks,
     train,
     web,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Command] = {
         export,
         serve,
         score,
+        study,
         benchmark,
     )
 }

@@ -25,8 +25,8 @@ LAYERS = [
     {"__main__", "__init__"},
 ]
 """Folders and files at the top; none imports from a line below its own, and within a line there is no circle."""
-TORCH_FREE = ("answers", "cli", "compare", "config", "errors", "label", "planning_tokens", "records", "runtime", "tasks",
-              "llm/base", "evaluation/files", "evaluation/generations", "evaluation/judge",
+TORCH_FREE = ("answers", "cli", "compare", "config", "errors", "label", "planning_tokens", "records", "runtime",
+              "tasks", "llm/base", "evaluation/files", "evaluation/generations", "evaluation/judge",
               "explain/judges/agreement", "explain/judges/base", "explain/judges/coarse", "explain/judges/config",
               "explain/judges/facts", "explain/judges/llm", "explain/judges/registry", "explain/judges/run",
               "evaluation/metrics", "evaluation/older_formats", "evaluation/question_index", "evaluation/results",

@@ -16,8 +16,9 @@ class NothingToCompare(ValueError):
 class Arm:
     """One side of a comparison: one run, or several runs that differ by their seed only.
 
-    A run's figure is ``value.sum() / weight.sum()`` over its questions; the arm's is the mean over its runs. All arms of
-    one comparison have the same questions in the same order. Raises ValueError where shapes or numbers cannot be right.
+    A run's figure is ``value.sum() / weight.sum()`` over its questions; the arm's is the mean over its runs. All arms
+    of one comparison have the same questions in the same order. Raises ValueError where shapes or numbers cannot be
+    right.
 
     Attributes:
         name: For messages.
@@ -48,10 +49,12 @@ class Arm:
 
     @property
     def runs(self) -> int:
+        """How many runs there are."""
         return len(self.value)
 
     @property
     def questions(self) -> int:
+        """How many questions there are, with those that do not count."""
         return self.value.shape[1]
 
     @cached_property
@@ -85,7 +88,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Rate:
-    """The figure of one arm. ``interval`` holds 95%; ``n`` is the number of questions that count in at least one run."""
+    """The figure of one arm, and its 95% interval; ``n`` questions count in at least one run."""
 
     value: float
     interval: tuple[float, float]
@@ -102,6 +105,11 @@ class Outcomes:
     only_second: int
     neither: int
 
+    @property
+    def n(self) -> int:
+        """How many questions there are."""
+        return self.both + self.only_first + self.only_second + self.neither
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -110,10 +118,11 @@ class Difference:
     Attributes:
         value: Second minus first.
         interval: The 95% interval (low, high) of ``value``.
-        method: How ``interval`` was made: "newcombe", "jackknife" (clusters or questions), "crossed" (runs × questions),
-            "exact_bound" where nothing varies.
+        method: How ``interval`` was made: "newcombe" (two runs of right and wrong answers), "t_questions", "t_clusters",
+            "t_crossed" (runs × questions or clusters), "exact_bound" where nothing varies, "one_unit" where one question
+            or cluster is all there is.
         p: The two-sided p-value of no difference.
-        p_method: "mcnemar_exact", or "t" with the method of the interval.
+        p_method: "mcnemar_exact" with Newcombe's interval; "sign" with the exact bound; else as ``method``.
         n: How many questions count on either side.
         runs: How many runs the first and the second arm have.
         n_clusters: How many clusters have a question that counts; None without clusters.
@@ -123,8 +132,9 @@ class Difference:
         standard_error: Of ``value``.
         degrees: The degrees of freedom of the standard error.
         smallest: The smallest true difference that such data would have shown (p < 0.05) with a chance of 80%. None
-            where nothing varies, so that the data say nothing about it.
-        boot_interval: The 95% interval by the bootstrap: BCa for one run a side, else runs and questions both resampled.
+            where no difference would, or nothing is known of how the figure varies.
+        boot_interval: The 95% interval by the bootstrap: BCa for one run a side; else runs and questions (or clusters)
+            are both drawn again.
     """
 
     value: float

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the order given: calling those below 0.05 real is wrong anywhere with a chance of at most 5%,
+    """Adjusted p-values, in the order given. Calling those below 0.05 real is wrong anywhere with a chance of at most 5%,
     however the tests depend on each other. Holm, Scandinavian Journal of Statistics 1979."""
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
@@ -19,7 +19,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the order given: of those below 0.05 at most 5% are expected to be false, if the tests are
+    """Adjusted p-values, in the order given. Of those below 0.05 at most 5% are expected to be false, if the tests are
     independent or depend positively on each other. Benjamini and Hochberg, Journal of the Royal Statistical Society B
     1995."""
     from scipy.stats import false_discovery_control

@@ -168,7 +168,7 @@ def _changed(name: str) -> Callable[[Answer], Counted | None]:
 
 
 def _edit(answer: Answer, name: str) -> Mapping[str, Any] | None:
-    """The trace after the edit; empty where nothing was changed, None where the model was not asked about this trace."""
+    """The trace after the edit; empty where nothing was changed, None where the model was not asked again."""
     edits = answer.explained.get("edits") if answer.explained else None
     return edits.get(name, {}) if edits else None
 
@@ -195,7 +195,7 @@ MEASURES: dict[str, Measure] = {
         needs=_WORDS,
     ),
     "truncated": Measure(
-        "share cut off", "share of texts that reached the length limit", _of_verdict(lambda v: v.trace.truncated), False,
+        "share cut off", "share of texts at the length limit", _of_verdict(lambda v: v.trace.truncated), False,
         needs=_WORDS,
     ),
     "memory_true": Measure(
@@ -215,7 +215,7 @@ MEASURES: dict[str, Measure] = {
         every_question=False, needs="steps of the types memory and reason, read by a judge that says what they are",
     ),
     "sound": Measure(
-        "share right on sound grounds", "share of questions with a right answer none of whose steps is false or invalid",
+        "share right on sound grounds", "share of questions with a right answer without a false or invalid step",
         _of_judgement(lambda v: v.grounds == "sound"), needs=_CAUSES,
     ),
     "lucky": Measure(
@@ -234,8 +234,8 @@ MEASURES: dict[str, Measure] = {
         needs=_WORDS,
     ),
     "characters": Measure(
-        "characters an answer", "characters of steps and answer, without planning tokens", _of_verdict(_characters), None,
-        "number", needs=_WORDS,
+        "characters an answer", "characters of steps and answer, without planning tokens", _of_verdict(_characters),
+        None, "number", needs=_WORDS,
     ),
     "tokens": Measure(
         "tokens an answer", "tokens of the text, planning tokens included, counted by the run's tokenizer",
@@ -243,14 +243,14 @@ MEASURES: dict[str, Measure] = {
         needs="a run's folder with its tokenizer.json",
     ),
     "memory_brier": Measure(
-        "Brier score of memories", "mean squared error of a memory's probability (the mean over its tokens) as that of "
-        "being true; 0 is perfect. The area under the ROC curve is no mean over steps, so it cannot be paired",
+        "Brier score of memories", "how far the probability of memories (the mean over its tokens) is from their truth, squared; "
+        "0 is perfect",
         _brier, False, "number", False,
         needs="judged steps with probabilities (memreason evaluate --logprobs, or an explanation with the model)",
     ),
     "edit:memories_corrupted": Measure(
-        "faithfulness to edited memories", "share of answers that follow memories made false, where another answer "
-        "follows from these by the rules", _followed, every_question=False, needs=_EXPLAINED,
+        "faithfulness to edited memories", "share of answers that follow memories made false, where by the rules "
+        "another answer follows from these", _followed, every_question=False, needs=_EXPLAINED,
     ),
     "edit:memories_corrected": Measure(
         "accuracy after repair", "accuracy with the memories corrected", _repaired, needs=_EXPLAINED,

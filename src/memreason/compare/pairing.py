@@ -30,6 +30,14 @@ class Pairing:
     """Whether questions are paired by their texts alone."""
 
 
+class NotPaired(UserError):
+    """Questions are not in every run."""
+
+    def __init__(self, message: str, unpaired: Unpaired):
+        super().__init__(message)
+        self.unpaired = unpaired
+
+
 @dataclass(frozen=True, eq=False)
 class Paired:
     """Sides whose answers stand in one order of questions.
@@ -55,8 +63,8 @@ class Paired:
 def pair(sides: Sequence[Side], how: Pairing = Pairing()) -> Paired:
     """Bring the answers of all runs into one order of questions.
 
-    Runs without ids in common are paired by text alone. Raises UserError where questions are missing on some side (see
-    `Pairing.allow_missing`) or none is shared, where a run answers a question several times, and where the options or
+    Runs without ids in common are paired by text alone. Raises NotPaired where questions are missing on some side (see
+    `Pairing.allow_missing`) or none is shared; UserError where a run answers a question several times, and where the options or
     the right answer of a question are not the same everywhere.
     """
     runs = [run for side in sides for run in side.runs]
@@ -119,8 +127,8 @@ def _places(run: Run, by: tuple[str, ...], average: bool) -> dict[Key, list[int]
     if repeated and not average:
         raise UserError(
             f"{run.path}: {len(repeated)} questions have several answers (up to {max(repeated.values())}): "
-            f"{listed(repeated, _SHOWN)}; leave all but one out, or say --average_repeats, which counts a question with "
-            "the average of its answers"
+            f"{listed(repeated, _SHOWN)}; leave all but one out, or say --average_repeats, which counts a "
+            "question with the average of its answers"
         )
     return places
 
@@ -147,7 +155,7 @@ def _unpaired(
 
 
 def _check_missing(runs: Sequence[Run], unpaired: Unpaired, shared: Sequence[Key], allowed: bool) -> None:
-    """Raise UserError where there is no shared question, or some are missing and this is not allowed."""
+    """Raise NotPaired where there is no shared question, or some are missing and this is not allowed."""
     lacking = "; ".join(
         f"{path} lacks {len(ids)} ({listed(ids, _SHOWN)})" for path, ids in list(unpaired.missing.items())[:_SHOWN]
     )
@@ -155,19 +163,22 @@ def _check_missing(runs: Sequence[Run], unpaired: Unpaired, shared: Sequence[Key
         texts = f"{len(unpaired.other_text)} ids stand everywhere, but with other texts"
         lacking = f"{texts} ({listed(unpaired.other_text, _SHOWN)}); {lacking}"
     if not shared:
-        raise UserError(
+        raise NotPaired(
             f"no question is in all of {', '.join(str(run.path) for run in runs[:_SHOWN])}: {lacking}; "
-            "are they about the same data, splits and seed (--split_seed)?"
+            "are they about the same data, splits and seed (--split_seed)?",
+            unpaired,
         )
     if unpaired.total and not allowed:
-        raise UserError(
+        raise NotPaired(
             f"{unpaired.total} questions are not in every run: {lacking}; --allow_missing compares the "
-            f"{len(shared)} that are"
+            f"{len(shared)} that are",
+            unpaired,
         )
 
 
 def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], shared: Sequence[Key]) -> int:
-    """Raise UserError where options or right answers differ; return how many questions have options in another order."""
+    """Raise UserError where options or right answers differ; return how many questions have their options in another
+    order."""
     other_order = set()
     for run, where in zip(runs[1:], places[1:], strict=True):
         for key in shared:
@@ -182,8 +193,8 @@ def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], sha
                 what = "another right answer"
             if what:
                 raise UserError(
-                    f"{run.path}: question {listed([first.id or first.text])} has {what} than in {runs[0].path}, so they "
-                    "cannot be compared; are they of the same version of the data?"
+                    f"{run.path}: question {listed([first.id or first.text])} has {what} than in {runs[0].path}, so "
+                    "they cannot be compared; are they of the same version of the data?"
                 )
             if one and two and one != two:
                 other_order.add(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from memreason.compare.statistics.arm import Outcomes
 
@@ -16,8 +16,10 @@ POWER = 0.8
 Decision = Literal["better", "worse", "tied", "higher", "lower"]
 """What a comparison shows about its second side. `higher` and `lower` stand in the place of `better` and `worse` for a
 measure of which it is not said which is better (a length)."""
-Gate = Literal["not_worse", "worse", "cannot_tell"]
-"""What `--fail_if_worse` finds."""
+Gate = Literal["worse", "cannot_tell", "not_worse"]
+"""What `--fail_if_worse` finds: the interval of the difference lies below the margin, reaches below it, or does not."""
+GATES: tuple[Gate, ...] = get_args(Gate)
+"""In the order in which they count, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +172,21 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def to_json(results: Sequence[ComparisonResult]) -> dict[str, Any]:
-    """What `memreason compare --json` prints: {"format", "results": [what `ComparisonResult.to_json` gives]}.
+def gate_of(results: Sequence[ComparisonResult]) -> Gate | None:
+    """What `--fail_if_worse` finds over results: worse where any comparison is, else cannot tell where any cannot,
+    else not worse; None without a margin.
 
-    A result for each measure over all questions, each followed by those of its splits.
+    Of each measure, the result over all questions counts (or that of the only split); not those of splits beside it, and
+    no groups.
     """
-    return {"format": FORMAT, "results": [result.to_json() for result in results]}
+    first = {result.measure: result for result in reversed(results)}
+    gates = [pair.gate for result in first.values() for pair in result.comparisons]
+    return next((gate for gate in GATES if gate in gates), None)
+
+
+def to_json(results: Sequence[ComparisonResult]) -> dict[str, Any]:
+    """What `memreason compare --json` prints: {"format", "gate", "results": [what `ComparisonResult.to_json` gives]}.
+
+    ``results`` has for each measure that over all questions, followed by those of the splits.
+    """
+    return {"format": FORMAT, "gate": gate_of(results), "results": [result.to_json() for result in results]}

@@ -12,18 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
-from memreason.compare.fields import More, numbered, values_of
+from memreason.compare.config import CompareConfig
+from memreason.compare.fields import More, numbered, read_fields, values_of
 from memreason.compare.figures import Comparer, Figures, Pairs
 from memreason.compare.measures import MEASURES, check_measure
-from memreason.compare.pairing import Paired
-from memreason.compare.result import ComparisonResult, Gate, GroupRow, Groups
-from memreason.compare.sides import Side
+from memreason.compare.naming import parse_sides
+from memreason.compare.pairing import Paired, Pairing, pair
+from memreason.compare.result import ComparisonResult, GroupRow, Groups
+from memreason.compare.sides import Reading, Side, read_side
 from memreason.compare.statistics.arm import Arm, NothingToCompare
 from memreason.errors import UserError, did_you_mean
 from memreason.runtime.files import listed
+from memreason.tasks.registry import load_task
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,23 @@ class Looks:
     """The second side must not be worse by more than this."""
     more: More | None = None
     """Further fields of questions."""
+
+
+def compare_all(config: CompareConfig) -> list[ComparisonResult]:
+    """What `memreason compare` finds: for each measure a result over all questions (or those of `--split`), and, where
+    the questions are of several splits, one for each of these.
+
+    Raises UserError as `parse_sides`, `read_side`, `pair` and `compare` do.
+    """
+    task = load_task(config.dataset, config.data_path) if config.dataset else None
+    reading = Reading(task, config.mark)
+    sides = [read_side(name, paths, reading) for name, paths in parse_sides(config.sides).items()]
+    pairs = pairs_of([side.name for side in sides], config.against, config.all_pairs)
+    paired = pair(sides, Pairing(config.allow_missing, config.average_repeats, config.ignore_ids))
+    more = read_fields(Path(config.fields).expanduser()) if config.fields else None
+    looks = Looks(config.cluster, config.by, config.fail_if_worse, more)
+    splits = [config.split, *(paired.splits if config.split is None and len(paired.splits) > 1 else ())]
+    return [compare(paired, measure, split, pairs, looks) for measure in config.measure for split in splits]
 
 
 def compare(
@@ -102,13 +123,6 @@ def pairs_of(names: Sequence[str], against: str | None = None, all_pairs: bool =
     return [(first, name) for name in names if name != first]
 
 
-def gate_of(results: Sequence[ComparisonResult]) -> Gate:
-    """What `--fail_if_worse` finds over several results: worse where any comparison is, else cannot tell where any
-    cannot, else not worse. Groups do not count."""
-    gates = [pair.gate for result in results for pair in result.comparisons]
-    return "worse" if "worse" in gates else "cannot_tell" if "cannot_tell" in gates else "not_worse"
-
-
 def available(side: Side) -> list[str]:
     """The measures that every run of a side has."""
     return [
@@ -140,8 +154,8 @@ def _arms(paired: Paired, measure: str, chosen: np.ndarray) -> tuple[list[Arm], 
             needs = MEASURES[measure].needs
             shared = [name for name in known if all(name in available(other) for other in paired.sides)]
             raise UserError(
-                f"--measure {measure}: {side.name} ({side.runs[0].path}) does not have it{f': it needs {needs}' if needs else ''}"
-                f"; all sides have {', '.join(shared) or 'none in common'}"
+                f"--measure {measure}: {side.name} ({side.runs[0].path}) does not have it; it needs {needs}; "
+                f"all sides have {', '.join(shared) or 'none in common'}"
             )
     tables = [np.stack([run[measure][:, chosen] for run in runs]) for runs in paired.columns]  # (runs, 2, questions)
     weights = np.concatenate([table[:, 1] for table in tables])

@@ -5,6 +5,7 @@ from memreason.cli.commands import (
     ask,
     attention,
     benchmark,
+    compare,
     evaluate,
     explain,
     export,
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Command] = {
         export,
         serve,
         score,
+        compare,
         study,
         benchmark,
     )

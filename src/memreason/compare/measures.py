@@ -243,8 +243,8 @@ MEASURES: dict[str, Measure] = {
         needs="a run's folder with its tokenizer.json",
     ),
     "memory_brier": Measure(
-        "Brier score of memories", "how far the probability of memories (the mean over its tokens) is from their truth, squared; "
-        "0 is perfect",
+        "Brier score of memories", "how far the probability of a memory (the mean over its tokens) is from its "
+        "truth, squared; 0 is perfect",
         _brier, False, "number", False,
         needs="judged steps with probabilities (memreason evaluate --logprobs, or an explanation with the model)",
     ),

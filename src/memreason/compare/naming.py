@@ -66,16 +66,13 @@ def _names(given: Sequence[str], paths: Sequence[Sequence[Path]]) -> list[str]:
     """The names that were given, and for other sides the shortest ends of paths that tell them from each other."""
     parts = [_telling(each) for each in paths]
     names = list(given)
-    for place, name in enumerate(given):
-        if name:
-            continue
-        for count in range(1, len(parts[place]) + 1):
-            names[place] = "/".join(parts[place][-count:])
-            others = ["/".join(other[-count:]) for at, other in enumerate(parts) if at != place and not given[at]]
-            if names[place] not in (*others, *given):
-                break
-        else:  # the same paths once more
-            names[place] += f" ({place + 1})"
+    for place in (place for place, name in enumerate(given) if not name):
+        others = [other for other in parts[:place] + parts[place + 1 :] if other != parts[place]]
+        ends = ["/".join(parts[place][-count:]) for count in range(1, len(parts[place]) + 1)]
+        taken = [{"/".join(other[-count:]) for other in others} | set(given) for count in range(1, len(ends) + 1)]
+        names[place] = next((end for end, those in zip(ends, taken, strict=True) if end not in those), ends[-1])
+        if again := parts[:place].count(parts[place]):
+            names[place] += f" ({again + 1})"
     return names
 
 

@@ -64,8 +64,8 @@ def pair(sides: Sequence[Side], how: Pairing = Pairing()) -> Paired:
     """Bring the answers of all runs into one order of questions.
 
     Runs without ids in common are paired by text alone. Raises NotPaired where questions are missing on some side (see
-    `Pairing.allow_missing`) or none is shared; UserError where a run answers a question several times, and where the options or
-    the right answer of a question are not the same everywhere.
+    `Pairing.allow_missing`) or none is shared; UserError where a run answers a question several times, and where the
+    options or the right answer of a question are not the same everywhere.
     """
     runs = [run for side in sides for run in side.runs]
     by_text = how.ignore_ids or not _share_ids(runs)

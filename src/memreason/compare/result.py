@@ -176,8 +176,8 @@ def gate_of(results: Sequence[ComparisonResult]) -> Gate | None:
     """What `--fail_if_worse` finds over results: worse where any comparison is, else cannot tell where any cannot,
     else not worse; None without a margin.
 
-    Of each measure, the result over all questions counts (or that of the only split); not those of splits beside it, and
-    no groups.
+    Of each measure, the result over all questions counts (or that of the only split); not those of splits beside it,
+    and no groups.
     """
     first = {result.measure: result for result in reversed(results)}
     gates = [pair.gate for result in first.values() for pair in result.comparisons]

@@ -36,7 +36,7 @@ MEASURES = ("accuracy", "memory_true", "reason_valid", "edit:memories_corrupted"
 SHORT = ("plain", "shared", "shuffled", OURS)
 """The arms in the README."""
 KEPT = ("name", "value", "interval", "by_run", "n", "runs")
-_MARKS = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKS = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @cache
@@ -145,9 +145,23 @@ def published() -> str:
 
 
 def before() -> str:
-    """What was written down before the study ran."""
-    path = FOLDER / "before.md"
-    return path.read_text().strip() if path.exists() else "Not planned yet."
+    """The smallest differences that the study was expected to find, from docs/study/plan.json."""
+    plan = _json("plan")
+    if not plan:
+        return "Not planned yet."
+    found: dict[tuple[int, float], dict[tuple[str, float], float]] = {}
+    clusters = {row["split"]: row["clusters"] for row in plan["rows"]}
+    for row in plan["rows"]:
+        at = found.setdefault((row["runs"], row["seed_spread"]), {})
+        at[row["split"], row["cluster_correlation"]] = row["smallest"]
+    columns = list(next(iter(found.values())))
+    header = ["seeds an arm, spread between seeds", *(
+        f"{named(split)} ({clusters[split]} countries), {'alike: ' + format(alike, '.0%') if alike else 'not alike'}"
+        for split, alike in columns
+    )]  # fmt: skip
+    rows = [[f"{runs}, {100 * spread:.0f} points", *(f"{100 * at[column]:.1f}" for column in columns)]
+            for (runs, spread), at in found.items()]  # fmt: skip
+    return f"{table(header, rows)}\n\nSmallest true differences in points, found with a probability of 80% at p < 0.05."
 
 
 def short() -> str:
@@ -177,7 +191,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 def made(text: str) -> str:
     """The page with everything between its marks made anew."""
-    return _MARKS.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}".replace("\n\n<!-- end", "\n<!-- end"), text)
+    return MARKS.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}".replace("\n\n<!-- end", "\n<!-- end"), text)
 
 
 def pictures() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Makes the figures of docs/study.md and of the README's short version from the result files in docs/study/.
 
-python docs/study.py                                # writes what stands between the marks of both pages, and the pictures
-python docs/study.py --take studies/study-atlas     # first takes over the results of a study, without what no page shows
+python docs/study.py                             # writes what stands between the marks of both pages, and the pictures
+python docs/study.py --take studies/study-atlas  # first takes over the results of a study, less what no page shows
 
 Words and tables between `<!-- made: NAME -->` and `<!-- end -->` are made here; all others are written by hand.
 """
@@ -52,7 +52,8 @@ def rates() -> str:
         return "Not run yet."
     columns = [(split, measure) for measure in ANSWERS for split in found.splits if found.result(split, measure)]
     header = ["", *(f"{_label(found, split, measure)}, {named(split)}" for split, measure in columns)]
-    rows = [[f"`{arm['name']}`", *(_rate(found, arm["name"], *column) for column in columns)] for arm in found.json["arms"]]
+    names = [arm["name"] for arm in found.json["arms"]]
+    rows = [[f"`{name}`", *(_rate(found, name, *column) for column in columns)] for name in names]
     return f"{table(header, rows)}\n\n{_based(found)}"
 
 
@@ -72,9 +73,11 @@ def against() -> str:
         first = next((r for split in found.splits if (r := found.result(split, measure))), None)
         if first:
             better = {True: "higher is better", False: "lower is better", None: ""}[first["higher_is_better"]]
-            parts.append(f"**{first['label'].capitalize()}** ({better}): `{OURS}` against each control\n\n"
-                         + table(["", *map(named, found.splits)], rows.values())
-                         + f"\n\n![{first['label']}: `{OURS}` minus each control](study/{_picture(measure)})")  # fmt: skip
+            parts += [
+                f"**{first['label'].capitalize()}** ({better}): `{OURS}` against each control",
+                table(["", *map(named, found.splits)], rows.values()),
+                f"![{first['label']}: `{OURS}` minus each control](study/{_picture(measure)})",
+            ]
     return "\n\n".join(parts)
 
 
@@ -120,7 +123,9 @@ def curve_table() -> str:
         adjusted = holm([pair["p"] for pair in pairs if pair])
         rows.append([f"{size:,}", *(said(pair, p, result) for pair, p, result in
                                     zip(pairs, adjusted, results, strict=True) if pair and result)])  # fmt: skip
-    images = "\n".join(f"![Accuracy on {named(split)} by training questions](study/curve-{split}.svg)" for split in found.splits)
+    images = "\n".join(
+        f"![Accuracy on {named(split)} by training questions](study/curve-{split}.svg)" for split in found.splits
+    )
     return f"{table(['training questions', *map(named, found.splits)], rows)}\n\n{images}"
 
 
@@ -191,7 +196,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 def made(text: str) -> str:
     """The page with everything between its marks made anew."""
-    return MARKS.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}".replace("\n\n<!-- end", "\n<!-- end"), text)
+    return MARKS.sub(
+        lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}".replace("\n\n<!-- end", "\n<!-- end"), text
+    )
 
 
 def pictures() -> dict[str, str]:
@@ -199,7 +206,9 @@ def pictures() -> dict[str, str]:
     found, drawn = study("atlas"), {}
     if found:
         for measure in MEASURES:
-            results = {named(split): result for split in found.splits if (result := found.of(OURS, split, measure, CONTROLS))}
+            results = {
+                named(split): result for split in found.splits if (result := found.of(OURS, split, measure, CONTROLS))
+            }
             if results:
                 drawn[_picture(measure)] = forest.differences(results)
     grown = study("atlas-sizes")
@@ -214,7 +223,9 @@ def pictures() -> dict[str, str]:
 
 def sizes(found: Study) -> dict[int, dict[str, dict[str, Json]]]:
     """Number of training questions → split → measure → comparison."""
-    return {int(size): by_split for size, by_split in sorted(found.json["curves"].items(), key=lambda each: int(each[0]))}
+    return {
+        int(size): by_split for size, by_split in sorted(found.json["curves"].items(), key=lambda each: int(each[0]))
+    }
 
 
 def take(folder: Path) -> None:

@@ -122,9 +122,9 @@ CLAIMS = (
         "no figure is claimed; where our small models look is in the log",
     ),
     Claim(
-        "Training does not merely teach facts: fewer than 10% of the memories of test answers stand in the training set.",
+        "Training teaches more than facts: fewer than 10% of the memories of test answers are in the training set.",
         f"{JIN}, appendix B.1", "Jaccard similarity below 10%", None, "–",
-        "its threshold (a cosine of 0.2) calls unlike sentences alike; here facts seen and unseen are separate splits",
+        "its threshold (a cosine of 0.2) calls unlike texts alike; here facts seen and unseen are splits of their own",
     ),
 )  # fmt: skip
 

@@ -32,6 +32,7 @@ class Study:
 
     @cached_property
     def splits(self) -> list[str]:
+        """The names of the test splits."""
         return list(self.json["comparisons"])
 
     def measures(self) -> list[str]:

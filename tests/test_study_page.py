@@ -26,7 +26,14 @@ def pair(first: str, second: str, difference: float, p: float) -> dict[str, Any]
 
 
 def rate(name: str, value: float) -> dict[str, Any]:
-    return {"name": name, "value": value, "interval": [value - 0.03, value + 0.03], "by_run": [value], "n": 600, "runs": 3}
+    return {
+        "name": name,
+        "value": value,
+        "interval": [value - 0.03, value + 0.03],
+        "by_run": [value],
+        "n": 600,
+        "runs": 3,
+    }
 
 
 def results(
@@ -77,7 +84,9 @@ class TestWords:
     RESULT = results((0, 1), (0, 1))["comparisons"]["test_seen"]["accuracy"]
 
     def test_a_small_p_is_better_or_worse(self) -> None:
-        assert said(pair("plain", "typed", 0.1, 0.001), 0.001, self.RESULT).startswith("better: +10.0 points [+6.0, +14.0]")
+        assert said(pair("plain", "typed", 0.1, 0.001), 0.001, self.RESULT).startswith(
+            "better: +10.0 points [+6.0, +14.0]"
+        )
         assert said(pair("plain", "typed", -0.1, 0.001), 0.001, self.RESULT).startswith("worse: −10.0 points")
 
     def test_the_adjusted_p_decides(self) -> None:
@@ -87,7 +96,9 @@ class TestWords:
         assert said(pair("plain", "typed", 0.01, 0.6), 0.6, self.RESULT).endswith("; 5.0 points would have been found")
 
     def test_where_less_is_better_less_is_better(self) -> None:
-        assert said(pair("plain", "typed", -0.1, 0.001), 0.001, {**self.RESULT, "higher_is_better": False})[:6] == "better"
+        assert (
+            said(pair("plain", "typed", -0.1, 0.001), 0.001, {**self.RESULT, "higher_is_better": False})[:6] == "better"
+        )
 
 
 class TestVerdicts:
@@ -142,3 +153,22 @@ def test_a_study_is_taken_over_without_what_no_page_shows(tmp_path: Path, monkey
         assert study.short().count("better") == 6
     finally:
         study.study.cache_clear()
+
+
+def test_published_generations_are_scored_and_paired_with_their_marks(tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import published
+
+    rows = [{"question": f"Is {n} even?", "answer": str(n % 2 == 0), "cot_steps": ["[rag]: A fact.", "[reason]: So."],
+             "split": "test"} for n in range(4)]  # fmt: skip
+    (tmp_path / "StrategyQA_test_clean.json").write_text(json.dumps(rows))
+    lines = "<rag_0> A fact.\n<reason_0> So.\n<answer_0> The answer is: True"
+    texts = [{"generated_text": f"Question: {row['question']}\n{lines}",
+              "result": "correct" if n in (0, 1) else "wrong"} for n, row in enumerate(rows[:3])]  # fmt: skip
+    path = tmp_path / "strategyqa__llama-2-7b-chat.json"
+    path.write_text(json.dumps(texts))
+    found = published.rescored(path, str(tmp_path / "StrategyQA_test_clean.json"))
+    assert (found["questions"], found["texts"], found["missing"]) == (4, 3, ["strategyqa-test-3"])
+    assert found["reported"] == 0.706 and found["steps"] == {"memory": 3, "reason": 3}
+    assert found["strict"]["correct"] == 2 and found["marked"]["agree"] == 1
+    assert found["strict_against_marks"]["outcomes"] == {"both": 1, "only_first": 1, "only_second": 1, "neither": 0}

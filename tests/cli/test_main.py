@@ -16,7 +16,7 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.cli.commands import COMMANDS
 from memreason.cli.main import main
-from memreason.config.recipes import RECIPES, find_recipe, recipe_names, recipe_names
+from memreason.config.recipes import RECIPES, find_recipe, recipe_names
 from memreason.tasks.jsonl import export_jsonl
 
 ROOT = Path(__file__).parents[2]

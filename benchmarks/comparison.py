@@ -57,8 +57,10 @@ class World:
     effect: float = 0.0
 
     def __str__(self) -> str:
-        lie = f"{self.clusters} clusters" if self.clusters else "questions" return f"{self.runs[0]} and {self.runs[1]}
-        runs, {lie}, {'steps' if self.steps else 'answers'}, seeds {self.seeds}{', 0' * self.steady}"
+        lie = f"{self.clusters} clusters" if self.clusters else "questions"
+        seeds = f"0 and {self.seeds}" if self.steady else self.seeds
+        counted = "steps" if self.steps else "answers"
+        return f"{self.runs[0]} and {self.runs[1]} runs, {lie}, {counted}, seeds {seeds}"
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Two arms and the cluster of each question."""

@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from memreason.compare import result as comparison
 from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
@@ -299,6 +300,28 @@ are in [0, 1], intervals are [low, high] at 95%.
 """
 
 
+def comparisons() -> str:
+    """What `memreason compare` writes."""
+    kinds = (
+        ("A result", comparison.ComparisonResult),
+        ("`arms` of a result", comparison.SideResult),
+        ("`comparisons` of a result", comparison.PairResult),
+        ("`rows` of the `groups` of a result", comparison.GroupRow),
+        ("`unpaired` of a result", comparison.Unpaired),
+    )
+    tables = "\n\n".join(
+        f"### {title}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n\n{table(kind)}" for title, kind in kinds
+    )
+    return f"""## Comparisons
+
+`memreason compare --json` prints one object: `format` ({comparison.FORMAT}), `gate` (what `--fail_if_worse` finds: `not_worse`, `worse`,
+`cannot_tell`; null without it), and `results`, which holds for each measure a result over all questions, followed by those of the
+splits. A result has `format` and `confidence` ({comparison.CONFIDENCE}) as well.
+
+{tables}
+"""
+
+
 def page() -> str:
     """The whole page."""
     head = f"""# Files that memreason writes
@@ -331,7 +354,7 @@ for each section of `--what` an object of contestants: the figures of their turn
 An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
 `checks`, the figures of what was verified, by name.
 """
-    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), explanations(), benchmark, export])
+    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), explanations(), comparisons(), benchmark, export])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from memreason.cli.commands import (
     ask,
     attention,
     benchmark,
+    compare,
     evaluate,
     explain,
     export,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Command] = {
         export,
         serve,
         score,
+        compare,
         benchmark,
     )
 }

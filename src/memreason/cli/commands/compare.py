@@ -84,7 +84,9 @@ def _compare(config: CompareConfig) -> int:
     if config.json:
         show_json(to_json(results))
         return _CODES[gate]
-    _print(results)
+    from memreason.cli.comparison import print_comparison
+
+    print_comparison(open_console(), results)
     if folder:
         show(open_console(), f"written to {folder}", style="dim", soft_wrap=True)
     if gate:
@@ -92,14 +94,10 @@ def _compare(config: CompareConfig) -> int:
     return _CODES[gate]
 
 
-def _print(results: Sequence[ComparisonResult]) -> None:
-    console = open_console()
-    for result in results:
-        for pair in result.comparisons:
-            show(console, f"{result.split + ': ' if result.split else ''}{pair.sentence}")
-
-
 def _write(results: Sequence[ComparisonResult], folder: Path) -> None:
+    from memreason.compare.show.comparison import write
+
+    write([result.to_json() for result in results], folder)
     if results[0].unpaired.total:
         _write_unpaired(results[0].unpaired, folder)
 

@@ -93,13 +93,26 @@ def _compare(config: CompareConfig) -> int:
 
 
 def _print(results: Sequence[ComparisonResult]) -> None:
+    """The sentences, tables and warnings of each measure."""
+    from memreason.cli.tables import print_table
+    from memreason.compare.show.comparison import by_measure, sentences, tables, warnings
+
     console = open_console()
-    for result in results:
-        for pair in result.comparisons:
-            show(console, f"{result.split + ': ' if result.split else ''}{pair.sentence}")
+    for splits in by_measure([result.to_json() for result in results]).values():
+        for sentence in sentences(splits):
+            show(console, sentence, style="bold")
+        for table in tables(splits):
+            show(console)
+            print_table(console, table)
+        for warning in warnings(splits):
+            show(console, f"note: {warning}", style="yellow")
+        show(console)
 
 
 def _write(results: Sequence[ComparisonResult], folder: Path) -> None:
+    from memreason.compare.show.comparison import write
+
+    write([result.to_json() for result in results], folder)
     if results[0].unpaired.total:
         _write_unpaired(results[0].unpaired, folder)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -137,17 +137,20 @@ def positions(verdicts: Iterable[Verdict]) -> list[Json]:
     return [{"position": position, "counts": dict(counts[position])} for position in sorted(counts)]
 
 
-def lengths(verdicts: Iterable[Verdict], tokens: Mapping[str, int] | None) -> Json:
-    """Numbers of steps, and of tokens (``tokens``: id of the question → number), by outcome."""
-    steps: dict[str, list[int]] = defaultdict(list)
-    sizes: dict[str, list[int]] = defaultdict(list)
-    for verdict in verdicts:
-        steps[verdict.outcome].append(len(verdict.trace.steps))
-        if tokens is not None:
-            sizes[verdict.outcome].append(tokens[verdict.trace.question.id])
+def lengths(verdicts: Sequence[Verdict], tokens: Mapping[str, int], marks: Mapping[str, int]) -> Json:
+    """Numbers of steps, of tokens, and of those among them that only mark lines (id of the question → number), by
+    outcome; None for marks where no line has any."""
+
+    def by_outcome(size: Callable[[Verdict], int], width: int = 1) -> dict[str, Json]:
+        sizes: dict[str, list[int]] = defaultdict(list)
+        for verdict in verdicts:
+            sizes[verdict.outcome].append(size(verdict))
+        return {outcome: _histogram(values, width) for outcome, values in sizes.items()}
+
     return {
-        "steps": {outcome: _histogram(values) for outcome, values in steps.items()},
-        "tokens": {outcome: _histogram(values, TOKEN_BIN) for outcome, values in sizes.items()} or None,
+        "steps": by_outcome(lambda verdict: len(verdict.trace.steps)),
+        "tokens": by_outcome(lambda verdict: tokens[verdict.trace.question.id], TOKEN_BIN),
+        "planning_tokens": by_outcome(lambda v: marks[v.trace.question.id]) if any(marks.values()) else None,
     }
 
 

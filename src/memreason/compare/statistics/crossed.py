@@ -1,9 +1,9 @@
 """Several runs of an arm on the same questions: both the runs (seeds) and the questions were drawn.
 
-The figure of run r is the arm's, plus what its seed adds, plus what the questions add, plus what this seed adds at each
-question. A test over the questions takes the seeds for fixed: it asks whether *these* runs differ, and finds differences
-between recipes that are luck with seeds. A test over the runs' figures has two or four degrees of freedom, and finds next
-to nothing. Here the parts of the variance are estimated and added.
+The figure of run r is the arm's, plus what its seed adds, plus what the questions add, plus what this seed adds at
+each question. A test over the questions takes the seeds for fixed: it asks whether *these* runs differ, and finds
+differences between recipes that are luck with seeds. A test over the runs' figures has two or four degrees of
+freedom, and finds next to nothing. Here the parts of the variance are estimated and added.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Spread:
 def spread(sides: Sequence[Units], seeded: Sequence[bool]) -> Spread:
     """The parts of the variance of one arm's figure, or of the difference of two arms' figures.
 
-    Runs of all arms are taken to spread alike: so an arm of one run gets its seed's spread from the other arm. Arms that
-    are not ``seeded`` get none.
+    Runs of all arms are taken to spread alike: so an arm of one run gets its seed's spread from the other arm. Arms
+    that are not ``seeded`` get none.
     """
     added = sides[-1].deviation.mean(0) - (sides[0].deviation.mean(0) if len(sides) == 2 else 0)
     questions = float((added**2).sum())
@@ -59,12 +59,12 @@ def spread(sides: Sequence[Units], seeded: Sequence[bool]) -> Spread:
 def combined(parts: Spread) -> tuple[float, float]:
     """(variance, degrees of freedom) of the parts together.
 
-    The sum ``questions + seeds − both`` has the right mean, but with two to eight degrees of freedom ``seeds`` is often
-    far too small by luck, and the difference of two estimates can be negative. So ``seeds`` is raised by a factor that
-    matters for few runs only, the part of the seeds is at least 0, and Satterthwaite's degrees of freedom (Biometrics
-    1946) count half of ``both`` as if it were seeds. Factor and half were chosen by simulation
-    (`benchmarks/comparison.py`): at most 6% of false positives at 5%, whatever share of the variance is the seeds'. Where
-    seeds add nothing the test is cautious.
+    The sum ``questions + seeds − both`` has the right mean, but with two to eight degrees of freedom ``seeds`` is
+    often far too small by luck, and the difference of two estimates can be negative. So ``seeds`` is raised by a
+    factor that matters for few runs only, the part of the seeds is at least 0, and Satterthwaite's degrees of freedom
+    (Biometrics 1946) count half of ``both`` as if it were seeds. Factor and half were chosen by simulation
+    (`benchmarks/comparison.py`): at most 6% of false positives at 5%, whatever share of the variance is the seeds'.
+    Where seeds add nothing the test is cautious.
     """
     variance, degrees = combine(parts.questions, parts.degrees, parts.seeds, parts.both, parts.seed_degrees)
     return float(variance), float(degrees)

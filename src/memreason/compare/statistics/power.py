@@ -15,8 +15,8 @@ LEVEL = 0.05
 class Detection:
     """How likely the test by t (`difference`) is to find a true difference, if these are the parts of the variance.
 
-    The estimates of the parts vary as chi-square does, and the chance is averaged over them. With one run a side that is
-    the noncentral t distribution.
+    The estimates of the parts vary as chi-square does, and the chance is averaged over them. With one run a side that
+    is the noncentral t distribution.
     """
 
     def __init__(self, parts: Spread) -> None:
@@ -101,10 +101,10 @@ class Plan:
         runs: How many runs (seeds) each of the two arms has.
         discordant: The share of questions that a run of one arm answers rightly and a run of the other wrongly, or the
             other way round.
-        flips: The same share for two runs of one arm, which differ by their seed; at most ``discordant``. None: equal to
-            it, as where the arms do not differ by more than seeds do.
-        seed_spread: The standard deviation of an arm's true accuracy over seeds, beyond what few questions make: 0.01 is
-            one point.
+        flips: The same share for two runs of one arm, which differ by their seed; at most ``discordant``. None: equal
+            to it, as where the arms do not differ by more than seeds do.
+        seed_spread: The standard deviation of an arm's true accuracy over seeds, beyond what few questions make: 0.01
+            is one point.
         clusters: In how many clusters the questions lie; None without.
         cluster_correlation: How alike the differences of two questions of a cluster are, from 0 to 1.
     """

@@ -59,7 +59,6 @@ class TestHowOftenItIsRight:
     ) -> None:
         assert sentences(with_before(36, value, low, high))[0].endswith(f"before training answered 36 (36%){end}")
 
-
     @pytest.mark.parametrize(
         ("p", "end"),
         [

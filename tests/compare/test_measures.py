@@ -81,6 +81,7 @@ class TestEdits:
 
     def row(self, **edits: dict[str, object]) -> Answer:
         control = {"answer": "False", "outcome": "correct", "rule": "False"}
+        edits = {"memories_corrected": {}, "memories_corrupted": {}, "paraphrased": {}, **edits}
         return Answer(
             VERDICTS[0], explained={"answer": "False", "outcome": "correct", "edits": {"no_edit": control, **edits}}
         )

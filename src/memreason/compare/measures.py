@@ -27,7 +27,8 @@ class Answer:
     tokens: int | None = None
     """The number of tokens of the text, where the tokenizer is known."""
     explained: Mapping[str, Any] | None = None
-    """What `memreason explain` found about it: its row in explanation.json."""
+    """What `memreason explain` found about it: its row in explanation.json, whose `edits` have all interventions that
+    were made, with nothing where nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,7 @@ def _changed(name: str) -> Callable[[Answer], Counted | None]:
 
 def _edit(answer: Answer, name: str) -> Mapping[str, Any] | None:
     """The trace after the edit; empty where nothing was changed, None where the model was not asked again."""
-    edits = answer.explained.get("edits") if answer.explained else None
-    return edits.get(name, {}) if edits else None
+    return ((answer.explained or {}).get("edits") or {}).get(name)
 
 
 _JUDGED, _CAUSES = "steps that a judge has read", "causes of errors by their newest definition"

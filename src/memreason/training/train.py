@@ -36,7 +36,7 @@ from memreason.tasks.load import load_data
 from memreason.training import run_folder
 from memreason.training.checkpoints import clean_up, newest_whole_checkpoint
 from memreason.training.checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
-from memreason.training.config import TrainingConfig, loading_device
+from memreason.training.config import TrainingConfig, loading_device, recomputes
 from memreason.training.context import RunContext
 from memreason.training.dataset import TOKENISED, Examples
 from memreason.training.encoding import encode_solutions
@@ -176,7 +176,7 @@ def _with_dtype(run: RunContext) -> RunContext:
         dtype = run_folder.begun_dtype(run.folder)
     if dtype == "auto":
         length = run.data.model_max_length // 4  # most texts are much shorter than the limit
-        tokens = 1 if args.activation_checkpointing else args.per_device_train_batch_size * length
+        tokens = 1 if recomputes(args) else args.per_device_train_batch_size * length
         dtype = dtype_name(training_dtype(run.model, loading_device(args), tokens))
     return replace(run, model=replace(run.model, dtype=dtype), config=run.config.in_dtype(dtype))
 

@@ -112,7 +112,7 @@ def _results(
 
 
 def _print(console: Console, results: dict[str, Any], folder: StudyFolder) -> None:
-    from memreason.cli.comparison import print_table
+    from memreason.cli.tables import print_table
     from memreason.study import show as shown
 
     print_table(console, shown.accuracy(results))
@@ -139,7 +139,7 @@ def _plan(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Seque
 
 
 def _print_plan(console: Console, plan: StudyPlan, why_not: str) -> None:
-    from memreason.cli.comparison import print_table
+    from memreason.cli.tables import print_table
     from memreason.study.plan import power_table
     from memreason.study.progress import in_words
 

@@ -18,21 +18,21 @@ LAYERS = [
     {"config", "kernels"},
     {"tasks", "models"},
     {"llm", "step_types", "generation"},
-    {"evaluation", "reasoner"},
+    {"evaluation", "reasoner", "compare"},
     {"label", "training", "export", "explain"},
-    {"benchmark", "serving"},
+    {"benchmark", "serving", "study"},
     {"cli"},
     {"__main__", "__init__"},
 ]
 """Folders and files at the top; none imports from a line below its own, and within a line there is no circle."""
-TORCH_FREE = ("answers", "cli", "config", "errors", "label", "planning_tokens", "records", "runtime", "tasks",
-              "llm/base", "evaluation/files", "evaluation/generations", "evaluation/judge",
+TORCH_FREE = ("answers", "cli", "compare", "config", "errors", "label", "planning_tokens", "records", "runtime",
+              "tasks", "llm/base", "evaluation/files", "evaluation/generations", "evaluation/judge",
               "explain/judges/agreement", "explain/judges/base", "explain/judges/coarse", "explain/judges/config",
               "explain/judges/facts", "explain/judges/llm", "explain/judges/registry", "explain/judges/run",
               "evaluation/metrics", "evaluation/older_formats", "evaluation/question_index", "evaluation/results",
               "evaluation/score", "evaluation/statistics", "export/base", "export/config", "export/model_card",
               "export/repository", "export/run_record", "export/targets", "models/manifest", "serving/browse",
-              "serving/run", "serving/viewer", "training/dataset")  # fmt: skip
+              "serving/run", "serving/viewer", "study", "training/dataset")  # fmt: skip
 NEED_TORCH = "runtime/cpu_threads"
 
 

@@ -14,7 +14,8 @@ from memreason.config.run import RunConfig, write_config
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate_splits
 from memreason.evaluation.files import write_result
-from memreason.evaluation.results import RunResult, TrainingAccount
+from memreason.evaluation.results import RunResult
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.explain.config import FOR_COMPARISONS, ExplainConfig
 from memreason.explain.explanation import Explanation
 from memreason.explain.judged import Judged

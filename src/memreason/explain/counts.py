@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,18 +9,13 @@ from typing import Any
 from memreason.evaluation.results import EvaluationResult, Metrics
 from memreason.evaluation.statistics import paired_difference
 from memreason.explain.recorded import Epoch
-from memreason.records import MEMORY, REASON, Question, Verdict
+from memreason.records import MEMORY, REASON, Verdict
+from memreason.tasks.atlas.about import family_of
 
 Json = dict[str, Any]
 UNEXPLAINED = "unexplained"
 TOKEN_BIN = 10
 """The histogram of lengths in tokens has bins of this width."""
-
-
-def family_of(question: Question) -> str | None:
-    """The family of an atlas question, the middle part of its id; None for questions of other datasets."""
-    found = re.fullmatch(r"atlas-[^-]+-(.+)-\d+", question.id) if question.dataset == "atlas" else None
-    return found[1] if found else None
 
 
 def is_judged(verdicts: Iterable[Verdict]) -> bool:

@@ -1,7 +1,6 @@
 import pytest
 
 from memreason.explain.report.numbers import Figures, pointer, shown
-from memreason.explain.report.words import plain, visible
 
 
 @pytest.mark.parametrize(
@@ -23,12 +22,3 @@ def test_a_sum_names_its_parts_and_leaves_out_what_is_not_there():
         [("errors", split, "both") for split in "abc"]
     )
     assert (total.value, total.key) == (5, '["/errors/a/both", "/errors/b/both"]')
-
-
-def test_characters_that_hide_or_turn_round_others_are_named():
-    assert visible("a\u202eb<\x00\ud800") == (
-        '<bdi>a<span class="control">U+202E</span>b&lt;<span class="control">U+0000</span>'
-        '<span class="control">U+D800</span></bdi>'
-    )
-    assert visible("می\u200cخواهم") == "<bdi>می\u200cخواهم</bdi>"
-    assert plain("a\u202eb") == "a\ufffdb"

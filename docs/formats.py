@@ -354,7 +354,19 @@ for each section of `--what` an object of contestants: the figures of their turn
 An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
 `checks`, the figures of what was verified, by name.
 """
-    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), explanations(), comparisons(), benchmark, export])
+    return "\n".join(
+        [
+            head,
+            evaluations(),
+            checkpoints(),
+            labelling(),
+            step_types(),
+            explanations(),
+            comparisons(),
+            benchmark,
+            export,
+        ]
+    )
 
 
 if __name__ == "__main__":

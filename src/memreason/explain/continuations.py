@@ -58,9 +58,7 @@ class Continuations:
         return self._handles[key].wait()[0].trace
 
 
-def _typed(
-    insert: Mapping[int, Sequence[Step]], trace: Trace, layout: PlanningTokens
-) -> dict[int, tuple[Step, ...]]:
+def _typed(insert: Mapping[int, Sequence[Step]], trace: Trace, layout: PlanningTokens) -> dict[int, tuple[Step, ...]]:
     """The new steps, each of a known type: its own, or else that of the trace's first step that has one, or the first.
 
     What a step says and what its type is called are two things where types were inferred, drawn or shuffled.

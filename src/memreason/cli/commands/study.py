@@ -58,7 +58,9 @@ def chosen(cells: Sequence[Cell], patterns: Sequence[str], flag: str) -> list[Ce
         some = [cell for cell in cells if fnmatchcase(cell.name, pattern) or fnmatchcase(cell.arm, pattern)]
         if not some:
             names = [cell.name for cell in cells]
-            raise UserError(f"{flag} {pattern}: there is no such cell{did_you_mean(pattern, names)} ({listed(names, 60)})")
+            raise UserError(
+                f"{flag} {pattern}: there is no such cell{did_you_mean(pattern, names)} ({listed(names, 60)})"
+            )
         found += [cell for cell in some if cell not in found]
     return found
 

@@ -11,7 +11,7 @@ from memreason.cli.main import main
 PAGE = Path(__file__).with_name("reference") / "commands.md"
 COMMANDS = (
     "tasks", "label", "label inspect", "label convert", "step-types fit", "step-types show", "train", "evaluate",
-    "explain", "ask", "intervene", "attention", "web", "export", "serve", "score", "benchmark",
+    "explain", "ask", "intervene", "attention", "web", "export", "serve", "score", "compare", "benchmark",
 )  # fmt: skip
 INTRODUCTION = """# Commands
 

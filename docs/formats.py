@@ -12,11 +12,12 @@ import textwrap
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from memreason.compare import result as comparison
 from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG
-from memreason.evaluation import results
+from memreason.evaluation import results, training_account
 from memreason.evaluation.files import FIGURES, METRICS, PARTS, REPORT, TRACES, TRACES_TO_READ
 from memreason.evaluation.judged_by import Agreement, OfKind
 from memreason.evaluation.score import UNMATCHED, Unmatched
@@ -163,7 +164,7 @@ def results_section() -> str:
         (f"`{METRICS}` of an evaluation", results.EvaluationResult),
         (f"`{METRICS}` of a run", results.RunResult),
         ("`validation` of a run", results.ValidationResult),
-        ("`training` of a run", results.TrainingAccount),
+        ("`training` of a run", training_account.TrainingAccount),
         (f"`{METRICS}` of `memreason score`", results.ScoreResult),
         ("`marked` of `memreason score`", results.Marks),
         ("`agreement` of `memreason score`", Agreement),
@@ -299,6 +300,29 @@ are in [0, 1], intervals are [low, high] at 95%.
 """
 
 
+def comparisons() -> str:
+    """What `memreason compare` writes."""
+    kinds = (
+        ("A result", comparison.ComparisonResult),
+        ("`arms` of a result", comparison.SideResult),
+        ("`comparisons` of a result", comparison.PairResult),
+        ("`rows` of the `groups` of a result", comparison.GroupRow),
+        ("`unpaired` of a result", comparison.Unpaired),
+    )
+    tables = "\n\n".join(
+        f"### {title}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n\n{table(kind)}" for title, kind in kinds
+    )
+    return f"""## Comparisons
+
+`memreason compare --json` prints one object: `format` ({comparison.FORMAT}), `gate` (what `--fail_if_worse` finds: `not_worse`, `worse`,
+`cannot_tell`; null without it), and `results`, which holds for each measure a result over all questions, followed by those of the
+splits. A result has `format` and `confidence` ({comparison.CONFIDENCE}) as well. With `--output_dir`,
+`comparison.json` holds the same without `gate`.
+
+{tables}
+"""
+
+
 def page() -> str:
     """The whole page."""
     head = f"""# Files that memreason writes
@@ -331,7 +355,19 @@ for each section of `--what` an object of contestants: the figures of their turn
 An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
 `checks`, the figures of what was verified, by name.
 """
-    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), explanations(), benchmark, export])
+    return "\n".join(
+        [
+            head,
+            evaluations(),
+            checkpoints(),
+            labelling(),
+            step_types(),
+            explanations(),
+            comparisons(),
+            benchmark,
+            export,
+        ]
+    )
 
 
 if __name__ == "__main__":

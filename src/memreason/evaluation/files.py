@@ -110,10 +110,11 @@ def read_traces(path: Path) -> DiskList[Verdict]:
     """Read a traces.jsonl back. Raises UserError that names file:line and the field that is missing or wrong."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the traces.jsonl that `memreason evaluate` wrote")
-    return DiskList(_verdict(path, number, row) for number, row in read_jsonl(path))
+    return DiskList(verdict_of_row(path, number, row) for number, row in read_jsonl(path))
 
 
-def _verdict(path: Path, number: int, row: dict[str, Any]) -> Verdict:
+def verdict_of_row(path: Path, number: int, row: dict[str, Any]) -> Verdict:
+    """The verdict in a line of traces.jsonl. Raises UserError as `read_traces` does."""
     check_whole_characters(f"{path}:{number}", json.dumps(row, ensure_ascii=False))
     try:
         check_fields(TraceRow, row)

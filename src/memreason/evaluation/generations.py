@@ -39,15 +39,24 @@ class Generation(TypedDict, total=False):
     """The whole of what the model was asked: examples, the question, a cue at the end."""
     result: object
     """Whether the program that wrote the log takes the answer for right."""
+    results: dict[str, object]
+    """Name of each of the program's metrics or scorers → what it says about the answer."""
+    fields: dict[str, object]
+    """What else the log knows about the question."""
+    doc_hash: str
+    """A digest of the question with all that the log knows about it."""
+    filter: str
+    """How the program found the answer in the text."""
     truncated: bool
     """Whether the text was cut off."""
 
 
-def read_generations(path: Path) -> Iterator[tuple[str, Any]]:
+def read_generations(path: Path, need_texts: bool = True) -> Iterator[tuple[str, Any]]:
     """(place, row) of each text in a file. ``row`` is a `Generation`, or any JSON object that is not from a log.
 
-    In a log with several filters each response is read once. Raises UserError where the file cannot be read, and for
-    a log without generated texts (likelihoods of choices).
+    In a log with several filters each response is read once. Raises UserError where the file cannot be read, and for a
+    log without generated texts (likelihoods of choices). Where texts are not needed, such logs are read too; then there
+    is a row for each question and filter, with the results.
     """
     if path.suffix == ".eval":
         for place, sample in _read_archive(path):
@@ -57,8 +66,9 @@ def read_generations(path: Path) -> Iterator[tuple[str, Any]]:
     for place, row in read_array(path):
         if {"doc", "arguments", "resps"} <= row.keys():
             about = str(row.get("doc_id")), str(row.get("doc_hash"))
-            if filters.setdefault(about, row.get("filter")) == row.get("filter"):
-                yield from ((place, generation) for generation in _from_lm_eval(place, row))
+            first = filters.setdefault(about, row.get("filter")) == row.get("filter")
+            for generation in _from_lm_eval(place, row, need_texts) if first or not need_texts else ():
+                yield place, generation
         elif {"eval", "samples"} <= row.keys():
             with reading(place, _WHOLE):
                 samples = list(row["samples"] or ())
@@ -68,7 +78,7 @@ def read_generations(path: Path) -> Iterator[tuple[str, Any]]:
             yield place, row
 
 
-def _from_lm_eval(place: str, row: dict[str, Any]) -> list[Generation]:
+def _from_lm_eval(place: str, row: dict[str, Any], need_texts: bool) -> list[Generation]:
     """The responses to one question; there are several if the task repeats its questions."""
     with reading(f"{place}: not a sample of lm-evaluation-harness", _WHOLE):
         doc = row["doc"]
@@ -78,8 +88,11 @@ def _from_lm_eval(place: str, row: dict[str, Any]) -> list[Generation]:
             common["question"] = question
         if "id" in doc:
             common["id"] = str(doc["id"])
+        common["fields"], common["doc_hash"], common["filter"] = doc, str(row.get("doc_hash")), str(row.get("filter"))
         if metrics := row.get("metrics"):
-            common["result"] = row.get(metrics[0])
+            common["result"], common["results"] = row.get(metrics[0]), {name: row.get(name) for name in metrics}
+    if not need_texts:
+        return [common | Generation(generated_text=texts[0] if texts else None)]
     if not texts:
         raise UserError(
             f"{place}: the responses are likelihoods, not texts; score a task whose output_type is generate_until"
@@ -119,9 +132,15 @@ def _from_inspect(place: str, sample: dict[str, Any]) -> Generation:
         )
         if written and written[0].get("stop_reason") in ("max_tokens", "model_length"):
             row["truncated"] = True
-        value = next((score["value"] for score in (sample.get("scores") or {}).values()), None)
-        row["result"] = {"C": "correct", "I": "incorrect"}.get(value, value) if isinstance(value, str) else value
+        results = {name: _mark(score["value"]) for name, score in (sample.get("scores") or {}).items()}
+        row["results"], row["result"] = results, next(iter(results.values()), None)
+        row["fields"] = dict(sample.get("metadata") or {})
         return row
+
+
+def _mark(value: object) -> object:
+    """A score of Inspect; its letters as words."""
+    return {"C": "correct", "I": "incorrect"}.get(value, value) if isinstance(value, str) else value
 
 
 def _content(message: dict[str, Any]) -> str:

@@ -86,14 +86,7 @@ def score(
         raise UserError(f"--output_dir {folder}: {path.name} there is the --generations file; give another folder")
     check_folder(folder)
     solutions = _solutions(task, split)
-    rows = list(read_generations(path))
-    traces, marks, unmatched = _read_traces(rows, QuestionIndex(solutions), task)
-    if not traces:
-        why = "; ".join(f"{u.place}: {u.reason}" for u in unmatched[:_NAMES_SHOWN]) or "the file is empty"
-        raise UserError(
-            f"{path}: no text is about a question of {task.name}{f' ({split})' if split else ''}: {why}; "
-            "check --dataset, --data_path and --split, and the numbers of questions (--num_test …) where these are made"
-        )
+    traces, marks, unmatched = read_texts(task, path, split)
     agreement: Agreement | None = None
     if judge:
         judgements, agreement = judge[1](task, traces)
@@ -115,6 +108,24 @@ def score(
             f"{folder}: cannot be written to ({error.strerror}); give another folder with --output_dir"
         ) from error
     return Scored(result, verdicts, folder)
+
+
+def read_texts(
+    task: TaskData, path: Path, split: str | None = None
+) -> tuple[list[Trace], list[bool | None], list[Unmatched]]:
+    """The texts in a file that are about questions of the task (or of its ``split``) as traces, the mark of each (True:
+    correct, None: not marked), and the other texts.
+
+    Raises UserError where no text is about a question.
+    """
+    traces, marks, unmatched = _read_traces(list(read_generations(path)), QuestionIndex(_solutions(task, split)), task)
+    if not traces:
+        why = "; ".join(f"{u.place}: {u.reason}" for u in unmatched[:_NAMES_SHOWN]) or "the file is empty"
+        raise UserError(
+            f"{path}: no text is about a question of {task.name}{f' ({split})' if split else ''}: {why}; "
+            "check --dataset, --data_path and --split, and the numbers of questions (--num_test …) where these are made"
+        )
+    return traces, marks, unmatched
 
 
 def _solutions(task: TaskData, split: str | None) -> list[Solution]:

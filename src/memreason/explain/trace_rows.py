@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from memreason.explain.counts import family_of
 from memreason.records import Verdict
+from memreason.tasks.atlas.about import family_of
 
 
 def trace_rows(

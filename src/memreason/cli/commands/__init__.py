@@ -5,6 +5,7 @@ from memreason.cli.commands import (
     ask,
     attention,
     benchmark,
+    compare,
     evaluate,
     explain,
     export,
@@ -13,6 +14,7 @@ from memreason.cli.commands import (
     score,
     serve,
     step_types,
+    study,
     tasks,
     train,
     web,
@@ -34,6 +36,8 @@ COMMANDS: dict[str, Command] = {
         export,
         serve,
         score,
+        compare,
+        study,
         benchmark,
     )
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -15,6 +13,7 @@ from markupsafe import Markup
 
 from memreason.explain.report import plots, views, words
 from memreason.explain.report.numbers import Figures
+from memreason.runtime import pages
 
 _FOLDER = Path(__file__).with_name("template")
 _SCRIPTS = ("trace.js", "diff.js", "report.js")
@@ -28,7 +27,7 @@ def render(explanation: dict[str, Any]) -> str:
     reorder them are named, and the page's policy lets only its own script run (by its hash) and nothing be fetched.
     Raises ValueError where a number of the explanation is not finite.
     """
-    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    style = f":root {{ {pages.colours()}}}\n{(_FOLDER / 'report.css').read_text(encoding='utf-8')}"
     script = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     figures = Figures(explanation)
     page = _environment().get_template("report.html")
@@ -37,8 +36,7 @@ def render(explanation: dict[str, Any]) -> str:
         f=figures,
         style=Markup(style),
         script=Markup(script),
-        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'",
+        policy=pages.policy(style, script),
         data=_inert(_data(explanation)),
         left_out=[why for key, why in words.SECTIONS.items() if not explanation.get(key)],
     )
@@ -50,13 +48,9 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.ChainableUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"visible": words.visible, "spoken": words.spoken}
+    environment.filters |= {"visible": pages.visible, "spoken": words.spoken, "plain": pages.plain}
     environment.globals |= {"plots": plots, "views": views, "words": words, "view": views.view}
     return environment
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _data(explanation: Mapping[str, Any]) -> dict[str, Any]:

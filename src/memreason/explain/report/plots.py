@@ -10,7 +10,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from memreason.explain.report.numbers import Number
-from memreason.explain.report.words import plain
+from memreason.runtime.pages import plain
 
 SHAPES = {
     "memory": "M-5-5H5V5H-5z",

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-from markupsafe import Markup, escape
-
 CAUSES = {
     "false_memory": "false memory",
     "wrong_inference": "wrong inference",
@@ -66,27 +62,3 @@ SECTIONS = {
 def spoken(name: object, known: dict[str, str] | None = None) -> str:
     """A name as words: that of a dictionary here, else with spaces for underscores."""
     return (known or {}).get(str(name)) or str(name).replace("_", " ")
-
-
-def plain(text: object) -> str:
-    """Text of a model or of data where no element can stand (a tooltip): what `visible` would name is U+FFFD."""
-    return "".join("\ufffd" if _hides(character) else character for character in str(text))
-
-
-def visible(text: object) -> Markup:
-    """Text of a model or of data, inert: characters that order or hide others are named instead of obeyed.
-
-    Those are Unicode's control, format, line-separating and half characters (Cc, Cf, Zl, Zp, Cs), but for the two
-    joiners that Persian, Indic scripts and emoji are written with. The element isolates the direction of its text.
-    """
-    parts = [
-        Markup('<span class="control">U+{:04X}</span>').format(ord(character))
-        if _hides(character)
-        else escape(character)
-        for character in str(text)
-    ]
-    return Markup("<bdi>{}</bdi>").format(Markup("").join(parts))
-
-
-def _hides(character: str) -> bool:
-    return character not in "\n\t\u200c\u200d" and unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs")

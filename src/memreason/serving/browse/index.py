@@ -11,12 +11,13 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from memreason.errors import UserError
-from memreason.explain.counts import UNEXPLAINED, family_of
+from memreason.explain.counts import UNEXPLAINED
 from memreason.records import Question, TraceRow
 from memreason.runtime.disk_list import DiskList
 from memreason.runtime.files import read_jsonl
 from memreason.runtime.reading import check_fields
 from memreason.tasks.assemble import question_key
+from memreason.tasks.atlas.about import family_of
 
 FACETS = ("outcome", "cause", "grounds", "split", "family")
 """The fields of an `Entry` that a filter can ask for."""

@@ -1,0 +1,107 @@
+"""Numbers as readers see them: no more digits than the data have, a sign where a difference has one, p-values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+NONE = "–"
+FINE = 200
+"""From so many answers on, one is worth half a point of per cent or less, and shares have one decimal."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the figures of one measure are written."""
+
+    percent: bool
+    """Whether they are shares, which are written in per cent."""
+    decimals: int
+    """How many digits stand behind the point."""
+
+    @property
+    def unit(self) -> str:
+        """What stands behind a figure."""
+        return "%" if self.percent else ""
+
+    def figure(self, value: float | None) -> str:
+        """0.685 as 68.5, without its unit."""
+        return NONE if value is None else f"{self._scaled(value):z,.{self.decimals}f}".replace("-", "−")
+
+    def change(self, value: float | None) -> str:
+        """A difference, with its sign: +4.2, −1.5, 0.0."""
+        if value is None:
+            return NONE
+        text = self.figure(value)
+        return f"+{text}" if not text.startswith("−") and text.strip("0.,") else text
+
+    def rate(self, arm: Json) -> str:
+        """`68.5% [64.7, 72.1]`"""
+        low, high = arm["interval"]
+        return f"{self.figure(arm['value'])}{self.unit} [{self.figure(low)}, {self.figure(high)}]"
+
+    def difference(self, pair: Json) -> str:
+        """`+4.2 [+0.6, +7.9]`"""
+        return f"{self.change(pair['difference'])} {self.ends(pair['interval'])}"
+
+    def ends(self, interval: Sequence[float] | None) -> str:
+        """The two ends of the interval of a difference, in brackets."""
+        return NONE if interval is None else f"[{', '.join(map(self.change, interval))}]"
+
+    def _scaled(self, value: float) -> float:
+        return 100 * value if self.percent else value
+
+
+def form_of(result: Json) -> Form:
+    """The form of all figures of a result.
+
+    Shares get a decimal where one answer more or less is worth at most half a point. Other figures get the two leading
+    digits of half the first side's interval.
+    """
+    if result["kind"] == "share":
+        answers = result["n"] * min((arm["runs"] for arm in result["arms"]), default=1)
+        return Form(True, int(answers >= FINE))
+    reach = max(((arm["interval"][1] - arm["interval"][0]) / 2 for arm in result["arms"][:1]), default=0.0)
+    return Form(False, min(max(1 - math.floor(math.log10(reach)), 0), 4) if reach > 0 else 1)
+
+
+def p_value(p: float | None) -> str:
+    """0.008, <0.001, 0.33, >0.99; near 0.05 with as many digits as show on which side it lies."""
+    if p is None:
+        return NONE
+    if p < 0.001:
+        return "<0.001"
+    if 0.99 < p < 1:
+        return ">0.99"
+    decimals = 3 if p < 0.1 else 2
+    while decimals < 6 and p != 0.05 and f"{p:.{decimals}f}" == f"{0.05:.{decimals}f}":
+        decimals += 1
+    return "1" if p == 1 else f"{p:.{decimals}f}"
+
+
+def p_of(p: float | None) -> str:
+    """`p = 0.008`, `p < 0.001`."""
+    text = p_value(p)
+    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
+
+
+def count(number: int) -> str:
+    """1234 as 1,234."""
+    return f"{number:,}"
+
+
+def several(number: int, noun: str) -> str:
+    """`1 question`, `600 questions`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+VERDICTS = {"tied": "statistically tied"}
+"""Verdict → its words, where they are others."""
+
+
+def verdict(pair: Json) -> str:
+    """The verdict in words."""
+    return VERDICTS.get(pair["verdict"], str(pair["verdict"]))

@@ -1,0 +1,54 @@
+"""Figures have the digits that n allows, differences a sign; p-values show on which side of 0.05 they are."""
+
+from dataclasses import replace
+
+import pytest
+from helpers.comparisons import LENGTH, SEVERAL, SINGLE
+
+from memreason.compare.show.numbers import Form, form_of, p_of, p_value, verdict
+
+SHARE, LONG = Form(True, 1), Form(False, 2)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0004, "<0.001"), (0.001, "0.001"), (0.00832, "0.008"), (0.0123, "0.012"), (0.04996, "0.04996"),
+     (0.0502, "0.0502"), (0.05, "0.050"), (0.0561, "0.056"), (0.334, "0.33"), (0.9949, ">0.99"), (1.0, "1"),
+     (None, "–"), (0.049999999, "0.050000")],
+)  # fmt: skip
+def test_p_values(p: float | None, text: str) -> None:
+    assert p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "figure", "change"),
+    [(SHARE, 0.6849, "68.5", "+68.5"), (SHARE, -0.0204, "−2.0", "−2.0"), (SHARE, -0.0001, "0.0", "0.0"),
+     (Form(True, 0), 1.0, "100", "+100"), (LONG, 1234.5, "1,234.50", "+1,234.50"), (LONG, None, "–", "–")],
+)  # fmt: skip
+def test_figures_and_changes(form: Form, value: float | None, figure: str, change: str) -> None:
+    assert (form.figure(value), form.change(value)) == (figure, change)
+
+
+def test_p_in_a_sentence() -> None:
+    assert [p_of(p) for p in (0.0004, 0.021, 0.995)] == ["p < 0.001", "p = 0.021", "p > 0.99"]
+
+
+def test_shares_have_a_decimal_where_an_answer_is_worth_half_a_point_or_less() -> None:
+    assert form_of(SINGLE.to_json()) == Form(True, 0)
+    assert form_of(replace(SINGLE, n=200).to_json()) == form_of(SEVERAL.to_json()) == Form(True, 1)
+
+
+def test_other_figures_have_the_leading_digits_of_their_uncertainty() -> None:
+    assert form_of(LENGTH.to_json()) == Form(False, 2)  # ± 0.1
+    wide = replace(LENGTH.arms[0], value=140.0, interval=(110.0, 170.0))
+    assert form_of(replace(LENGTH, arms=(wide,)).to_json()) == Form(False, 0)
+    flat = replace(wide, interval=(140.0, 140.0))
+    assert form_of(replace(LENGTH, arms=(flat,)).to_json()) == Form(False, 1)
+
+
+def test_rates_and_differences_have_their_intervals_in_brackets() -> None:
+    result = SINGLE.to_json()
+    form = form_of(result)
+    assert form.rate(result["arms"][0]) == "68% [58, 76]"
+    assert form.difference(result["comparisons"][0]) == "−2 [−11, +7]"
+    assert verdict(result["comparisons"][0]) == "statistically tied"

@@ -17,7 +17,7 @@ from memreason.config.ablations import AblationConfig
 from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.run import CONFIG
-from memreason.evaluation import results
+from memreason.evaluation import results, training_account
 from memreason.evaluation.files import FIGURES, METRICS, PARTS, REPORT, TRACES, TRACES_TO_READ
 from memreason.evaluation.judged_by import Agreement, OfKind
 from memreason.evaluation.score import UNMATCHED, Unmatched
@@ -164,7 +164,7 @@ def results_section() -> str:
         (f"`{METRICS}` of an evaluation", results.EvaluationResult),
         (f"`{METRICS}` of a run", results.RunResult),
         ("`validation` of a run", results.ValidationResult),
-        ("`training` of a run", results.TrainingAccount),
+        ("`training` of a run", training_account.TrainingAccount),
         (f"`{METRICS}` of `memreason score`", results.ScoreResult),
         ("`marked` of `memreason score`", results.Marks),
         ("`agreement` of `memreason score`", Agreement),
@@ -355,7 +355,19 @@ for each section of `--what` an object of contestants: the figures of their turn
 An export is recognised by this file. It is one object: `to` (the value of `--to`), `memreason` (the version), and
 `checks`, the figures of what was verified, by name.
 """
-    return "\n".join([head, evaluations(), checkpoints(), labelling(), step_types(), explanations(), comparisons(), benchmark, export])
+    return "\n".join(
+        [
+            head,
+            evaluations(),
+            checkpoints(),
+            labelling(),
+            step_types(),
+            explanations(),
+            comparisons(),
+            benchmark,
+            export,
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ LAYERS = [
     {"llm", "step_types", "generation"},
     {"evaluation", "reasoner", "compare"},
     {"label", "training", "export", "explain"},
-    {"benchmark", "serving"},
+    {"benchmark", "serving", "study"},
     {"cli"},
     {"__main__", "__init__"},
 ]
@@ -32,7 +32,7 @@ TORCH_FREE = ("answers", "cli", "compare", "config", "errors", "label", "plannin
               "evaluation/metrics", "evaluation/older_formats", "evaluation/question_index", "evaluation/results",
               "evaluation/score", "evaluation/statistics", "export/base", "export/config", "export/model_card",
               "export/repository", "export/run_record", "export/targets", "models/manifest", "serving/browse",
-              "serving/run", "serving/viewer", "training/dataset")  # fmt: skip
+              "serving/run", "serving/viewer", "study", "training/dataset")  # fmt: skip
 NEED_TORCH = "runtime/cpu_threads"
 
 

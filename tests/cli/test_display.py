@@ -9,7 +9,8 @@ from rich.console import Console
 from memreason.cli.display import print_comparison, print_metrics, print_score, print_traces, varied
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.metrics import compute_metrics
-from memreason.evaluation.results import EvaluationResult, Marks, Metrics, RunResult, ScoreResult, TrainingAccount
+from memreason.evaluation.results import EvaluationResult, Marks, Metrics, RunResult, ScoreResult
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.records import Judgement, Step
 
 

@@ -16,7 +16,7 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.cli.commands import COMMANDS
 from memreason.cli.main import main
-from memreason.cli.recipes import RECIPES, find_recipe
+from memreason.config.recipes import RECIPES, find_recipe, recipe_names
 from memreason.tasks.jsonl import export_jsonl
 
 ROOT = Path(__file__).parents[2]
@@ -137,8 +137,8 @@ class TestRecipes:
         from memreason.config.model import ModelConfig
         from memreason.training.config import TrainingConfig
 
-        recipes = sorted(RECIPES.glob("*.yaml"))
-        assert recipes
+        recipes = [RECIPES / f"{name}.yaml" for name in recipe_names("train")]
+        assert recipes and {*recipe_names("train"), *recipe_names("study")} == {p.stem for p in RECIPES.glob("*.yaml")}
         for recipe in recipes:
             command = recipe.read_text().partition("\n")[0]
             assert command.startswith(("# memreason train ", "# torchrun "))

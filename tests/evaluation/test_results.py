@@ -16,10 +16,10 @@ from memreason.evaluation.results import (
     Metrics,
     RunResult,
     ScoreResult,
-    TrainingAccount,
     ValidationResult,
     read_result,
 )
+from memreason.evaluation.training_account import TrainingAccount
 
 SEEN = compute_metrics(judge_traces([RIGHT, WRONG], "mixed", judge))
 UNSEEN = compute_metrics(judge_traces([LOOSE, CUT, WRONG], "mixed", judge))

@@ -1,7 +1,7 @@
 """Interventions: every trace is changed as the name says, and the control changes nothing."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import pytest
 from helpers.tiny import SOLUTIONS
 
 from memreason.config.ablations import AblationConfig
-from memreason.config.model import ModelConfig
+from memreason.config.model import InferredTypes, ModelConfig
 from memreason.errors import UserError
 from memreason.evaluation.judge import judge_trace
+from memreason.explain import config
 from memreason.explain.baseline import Case, answer_again
 from memreason.explain.continuations import Continuations
 from memreason.explain.interventions import INTERVENTIONS, Continued, Effect, intervene
@@ -31,8 +32,10 @@ def atlas() -> TaskData:
     return build_atlas(num_train=200, num_validation=20, num_test=20, num_countries=40)
 
 
-def unit_of(base: Path, ablations: AblationConfig | None = None, **options) -> ModelUnit:
-    return build(ModelConfig(model_name_or_path=str(base), dtype="float32", **options), 320, 0, ablations)
+def unit_of(base: Path, ablations: AblationConfig | None = None, types: Sequence[str] = (), **options) -> ModelUnit:
+    inferred = InferredTypes(dict.fromkeys(types, "words"), {"method": "a control"}) if types else None
+    model = ModelConfig(model_name_or_path=str(base), dtype="float32", **options)
+    return build(model, 320, 0, ablations, None, inferred)
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +142,50 @@ def test_every_layout_is_continued(
         found = intervene(engine, atlas, written(unit, atlas, solutions), progress=False).to_json()
     assert {name for name, row in found.items() if not row["n"]} == undefined
     assert all("no" in reason for name in undefined for reason in found[name]["left_out"])
+
+
+@pytest.mark.parametrize(
+    ("options", "ablations"),
+    [
+        ({"parameter_efficient_mode": "lora", "add_soft_prompts": False}, None),
+        ({"extract_step_type_tokens": "none"}, None),
+        ({"parameter_efficient_mode": "lora"}, AblationConfig(add_hard_prompts=True)),
+        ({}, AblationConfig(only_at_front=True)),
+        ({"extract_step_type_tokens": "random", "types": ["random_0", "random_1"]}, None),
+        ({"extract_step_type_tokens": "shared", "types": ["shared"]}, None),
+        ({"extract_step_type_tokens": "shuffled", "types": ["memory", "reason"]}, None),
+        ({"parameter_efficient_mode": "none"}, None),
+    ],
+    ids=["plain", "prefix", "words", "front", "random", "shared", "shuffled", "full"],
+)
+def test_steps_that_say_facts_are_edited_whatever_their_type(
+    bases: dict[str, Path], atlas: TaskData, options: dict, ablations: AblationConfig | None
+) -> None:
+    unit = unit_of(bases["tied"], ablations, **options)
+    known = unit.layout.known_types
+    whole = next(s for s in atlas.splits["test_seen"] if len(s.steps) == 3 and not s.question.options)
+    # Types that say nothing: each step has the type that follows on its own.
+    steps = tuple(Step(known[(at + 1) % len(known)], step.text) for at, step in enumerate(whole.steps))
+    without = replace(whole, question=replace(whole.question, id="without facts"), steps=steps[2:])
+    with Engine(unit) as engine:
+        baseline = written(unit, atlas, [replace(whole, steps=steps), without])
+        baseline = (baseline[0], replace(baseline[1], solution=replace(whole, question=without.question)))
+        found = intervene(engine, atlas, baseline, config.FOR_COMPARISONS, progress=False)
+    edits = found.edits_to_json()
+    assert [(row["n"], row["edited"]) for row in found.to_json().values()] == [(2, 1), (1, 1), (2, 0)]
+    for name, row in edits[whole.question.id].items():
+        given = row["steps"][: row["given"]]
+        assert [step["type"] for step in given] == [step.type for step in steps[:2]], "types stay as they stand"
+        assert ([step["text"] for step in given] == [step.text for step in steps[:2]]) == (name == "no_edit")
+        assert row["followed"] is None if name == "no_edit" else row["followed"] in (True, False)
+    recalled = edits["without facts"]["memories_corrected"]
+    assert recalled["rule"] == whole.question.answer and recalled["given"] == 2
+    assert [step["text"] for step in recalled["steps"][:2]] == [step.text for step in whole.steps[:2]]
+    assert {step["type"] for step in recalled["steps"][:2]} <= {*known}
+
+
+def test_the_options_know_all_names() -> None:
+    assert tuple(INTERVENTIONS) == config.INTERVENTIONS and set(config.FOR_COMPARISONS) <= set(INTERVENTIONS)
 
 
 def test_a_model_with_plans_and_unknown_names_are_refused(bases: dict[str, Path], engine: Engine) -> None:

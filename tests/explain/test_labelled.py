@@ -1,5 +1,7 @@
 """Changing memories by the labelled solutions alone."""
 
+from dataclasses import replace
+
 from helpers.tiny import SOLUTIONS
 
 from memreason.explain.labelled import NO_TABLE, LabelledRewriter, rewriter_of
@@ -42,6 +44,15 @@ def test_other_words_and_other_facts() -> None:
     assert isinstance(added, Changes) and added.insert[1][0] in [s.steps[0] for s in SOLUTIONS]
     alone = LabelledRewriter(TaskData("one", "boolean", {"test": [LYON]}))
     assert alone.irrelevant(own) == "no other labelled solution has a memory step"
+
+
+def test_types_that_are_no_labels_say_nothing() -> None:
+    gold, reason = LYON.steps
+    shuffled = trace(replace(gold, type="reason"), replace(reason, type="memory"))
+    rewriter = rewriter_of(TASK, types_are_labels=False)
+    assert rewriter.memories(shuffled) == []
+    assert rewriter.corrected(shuffled, LYON) == Changes(insert={0: [gold]}), "first, whatever stands there"
+    assert rewriter.paraphrased(shuffled) == "no step has the type memory"
 
 
 def test_without_a_table_nothing_is_false_and_nothing_follows() -> None:

@@ -56,6 +56,11 @@ class TestAFolderThatCannotBeExplained:
         with pytest.raises(UserError, match=f"give the run itself: memreason explain {folder}"):
             read_recorded(folder / "evaluation" / "traces.jsonl")
 
+    def test_the_evaluation_of_a_base_model(self, tmp_path: Path) -> None:
+        evaluated(tmp_path / "few-shot", [SHILLING])
+        with pytest.raises(UserError, match=r"an evaluation, and no trained run: a base model has accuracy"):
+            read_recorded(tmp_path / "few-shot")
+
     def test_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(UserError, match="file is no folder; give the folder of a run"):

@@ -62,3 +62,16 @@ def test_a_run_that_answers_differently_is_another_one(tmp_path: Path) -> None:
     one = make_run(tmp_path / "one", [SHILLING])
     assert digest_of_run(shutil.copytree(one, tmp_path / "moved")) == digest_of_run(one)
     assert digest_of_run(make_run(tmp_path / "other", [RUPEE])) != digest_of_run(one)
+
+
+def test_results_that_can_never_be_used_again_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    about = {"run": "a", "data": "b", "dtype": "float32"}
+    for changed in ({}, {"run": "before"}, {"data": "before"}, {"dtype": "bfloat16"}):
+        Store(tmp_path, about | changed).keep("answers", {}, Costly())
+    kept = {path.name for path in tmp_path.iterdir() if '"before"' not in path.read_text()}
+    outdated = next(path for path in tmp_path.iterdir() if '"before"' in path.read_text())
+    others = {"answers-000000000000.json": outdated.read_text(), "notes-mine.json": "{}", "answers-1.txt": "mine"}
+    for name, text in others.items():
+        (tmp_path / name).write_text(text)
+    Store(tmp_path, about).remove_outdated()
+    assert {path.name for path in tmp_path.iterdir()} == kept | {*others} and len(kept) == 2

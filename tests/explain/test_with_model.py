@@ -1,6 +1,7 @@
 """What an explanation needs the model for: on a small run that is complete, from the files of the folder alone."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,17 @@ from memreason.config.run import RunConfig, write_config
 from memreason.errors import UserError
 from memreason.evaluation.evaluate import evaluate_splits
 from memreason.evaluation.files import write_result
-from memreason.evaluation.results import RunResult, TrainingAccount
-from memreason.explain.config import ExplainConfig
+from memreason.evaluation.results import RunResult
+from memreason.evaluation.training_account import TrainingAccount
+from memreason.explain.config import FOR_COMPARISONS, ExplainConfig
 from memreason.explain.explanation import Explanation
+from memreason.explain.judged import Judged
+from memreason.explain.recorded import read_recorded
 from memreason.explain.run import explain
+from memreason.explain.with_model import compute
 from memreason.generation.options import GenerationOptions
 from memreason.models.build import build
+from memreason.records import Judgement, Trace, Verdict
 from memreason.tasks.load import load_data
 
 DATA = {"model_max_length": 96, "num_test": 0}
@@ -112,3 +118,38 @@ def test_a_model_whose_answers_cannot_be_edited_is_explained_as_far_as_it_goes(
     assert found["interventions"] is None and found["importance"] is None and found["attribution"] is None
     assert found["run"]["regenerated"] == len(SOLUTIONS)
     assert all("--plan_first" in note for note in found["notes"]) and found["notes"]
+
+
+def test_some_interventions_are_made_without_the_others(run: Path, explanation: Explanation, tmp_path: Path) -> None:
+    asked = ExplainConfig(
+        str(run), parts=["interventions"], interventions=[*FOR_COMPARISONS], attention=0, output_dir=str(tmp_path)
+    )
+    found = explain(asked, progress=False).explanation
+    assert found["interventions"] == {name: explanation["interventions"][name] for name in FOR_COMPARISONS}
+    for row, whole in zip(found["traces"], explanation["traces"], strict=True):
+        assert row["edits"] == {name: edit for name, edit in whole["edits"].items() if name in FOR_COMPARISONS}
+        assert all(edit["followed"] in (True, False, None) for edit in row["edits"].values())
+        assert row["tokens"] > row["planning_tokens"] > 0
+
+
+def test_causes_are_those_of_one_judge(run: Path, questions: Path, tmp_path: Path) -> None:
+    def exact(trace: Trace) -> Judgement:
+        return Judgement((None,) * (len(trace.steps) + 1), "unreadable")
+
+    task = replace(load_data(DataConfig("jsonl", str(questions), **DATA)), judge=exact)
+    recorded = read_recorded(run)
+    others = [
+        replace(one, trace=replace(one.trace, text="of another machine"), cause="both") for one in recorded.traces
+    ]
+    config = ExplainConfig(str(run), parts=["attribution"], attention=0)
+
+    def by_cause(verdicts: list[Verdict], is_exact: bool) -> list[str]:
+        folder = tmp_path / f"{verdicts is others}-{is_exact}"
+        found = compute(recorded, task, Judged(verdicts, [], is_exact), config, folder, progress=False)
+        assert found.figures["attribution"]["n"] > 0
+        return [*found.figures["attribution"]["by_cause"]]
+
+    assert by_cause(others, True) == ["unreadable"]
+    assert by_cause(others, False) == [], "that judge did not read the answers that the model gives now"
+    same = [replace(one, cause="both") for one in recorded.traces]
+    assert by_cause(same, False) == ["both"]

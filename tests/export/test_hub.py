@@ -22,7 +22,8 @@ from memreason.config.data import DataConfig
 from memreason.config.run import RunConfig, write_config
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.metrics import compute_metrics
-from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount
+from memreason.evaluation.results import EvaluationResult, RunResult
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.export.run_record import read_run
 from memreason.models.build import build
 from memreason.runtime.files import write_json, write_jsonl

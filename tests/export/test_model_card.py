@@ -14,7 +14,8 @@ from memreason.config.model import ModelConfig
 from memreason.config.run import RunConfig, write_config
 from memreason.evaluation.files import write_result
 from memreason.evaluation.metrics import compute_metrics
-from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount
+from memreason.evaluation.results import EvaluationResult, RunResult
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.export.model_card import card_data, card_text
 from memreason.export.run_record import RunRecord, read_run, without_folders
 from memreason.models.manifest import Manifest

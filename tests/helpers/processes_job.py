@@ -13,8 +13,8 @@ import yaml
 from helpers.runs import options
 from torch.distributed.fsdp import FSDPModule
 
-from memreason.cli.recipes import RECIPES
 from memreason.config.ablations import AblationConfig
+from memreason.config.recipes import RECIPES
 from memreason.runtime import distributed
 from memreason.training.train import train
 from memreason.training.trainer import GenerationTrainer

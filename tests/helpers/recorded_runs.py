@@ -11,7 +11,8 @@ from memreason.config.model import ModelConfig
 from memreason.config.run import RunConfig, write_config
 from memreason.evaluation.files import write_result, write_traces
 from memreason.evaluation.judge import judge_traces
-from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount
+from memreason.evaluation.results import EvaluationResult, RunResult
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.models.manifest import Manifest
 from memreason.records import Question, Solution, Step, Trace, Verdict
 from memreason.runtime.files import write_json

@@ -24,7 +24,8 @@ from memreason.errors import LONGEST, UserError, plain
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.judged_by import Agreement, OfKind
 from memreason.evaluation.metrics import compute_metrics
-from memreason.evaluation.results import EvaluationResult, Marks, RunResult, ScoreResult, TrainingAccount
+from memreason.evaluation.results import EvaluationResult, Marks, RunResult, ScoreResult
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.records import Question, Solution, Step
 from memreason.runtime.terminal import guard, show, show_json
 from memreason.step_types.describe import describe_fit

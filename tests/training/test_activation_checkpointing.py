@@ -1,6 +1,7 @@
 """Activations computed again instead of kept: the same training, in less memory."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from helpers.tiny import SOLUTIONS
 
 from memreason.config.model import ModelConfig
 from memreason.models.build import build
-from memreason.training.config import TrainingConfig
+from memreason.training.config import TrainingConfig, recomputes
 from memreason.training.encoding import encode_solutions
 from memreason.training.trainer import GenerationTrainer
 
@@ -42,3 +43,15 @@ def test_losses_and_weights_are_the_same(bases: dict[str, Path], mode: str, tmp_
     assert len(losses) == STEPS and found == losses
     assert all(torch.equal(one, other) for one, other in zip(weights, others, strict=True))
     assert trained(bases["untied"], mode, tmp_path, gradient_checkpointing=True)[2] == 2 * STEPS  # its old name
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"activation_checkpointing": True, "gradient_checkpointing": None}, True),
+        ({"gradient_checkpointing": True}, True),  # all that older versions of transformers have
+        ({"gradient_checkpointing": False}, False),
+    ],
+)
+def test_the_option_is_found_under_both_of_its_names(options: dict[str, object], expected: bool) -> None:
+    assert recomputes(SimpleNamespace(**options)) is expected

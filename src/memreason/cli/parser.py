@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from transformers.hf_argparser import HfArgumentParser, string_to_bool
 
-from memreason.cli.recipes import find_recipe, read_recipe, recipe_names
+from memreason.config.recipes import find_recipe, read_recipe, recipe_names
 from memreason.errors import UserError, did_you_mean
 from memreason.tasks.registry import check_name
 
@@ -144,7 +144,7 @@ class Parser(HfArgumentParser):
             formatter_class=_Help,
             allow_abbrev=False,
         )
-        self._recipes = recipe_names() if command == "train" else []
+        self._recipes = recipe_names(command) if command == "train" else []
         packaged = f", or a recipe of the package by its name ({', '.join(self._recipes)})" if self._recipes else ""
         self.add_argument(
             "--config",
@@ -223,7 +223,7 @@ class Parser(HfArgumentParser):
         name = self._positional
         default = self.get_default(name) if name else None
         free = name and getattr(namespace, name) == default
-        is_recipe = Path(words[0]).suffix in (".yaml", ".yml")
+        is_recipe = name != "recipe" and Path(words[0]).suffix in (".yaml", ".yml")
         several = isinstance(default, list)
         if free and (several or len(words) == 1) and not is_recipe and not any(word.startswith("-") for word in words):
             setattr(namespace, name, words if several else words[0])
@@ -257,17 +257,24 @@ class Parser(HfArgumentParser):
         self.error(f"{place}: unknown option: {name}{hint}" if place else f"unknown {what}{hint}")
 
     def _of_recipe(self, path: Path) -> Iterator[str]:
-        """The recipe as command-line arguments. Each one is parsed by itself first, so that an error names its line."""
+        """The recipe as command-line arguments."""
         for place, name, values in read_recipe(path, self._recipes):
-            self._check_flag(name, place)
-            if not values:
-                continue
-            given = [f"--{name}", *values] if len(values) > 1 else [f"--{name}={values[0]}"]
-            try:
-                self.parse_known_args(given)
-            except UserError as error:
-                raise UserError(f"{place}: {error}") from error
-            yield from given
+            yield from self.arguments(place, name, values)
+
+    def arguments(self, place: str, name: str, values: Sequence[str]) -> list[str]:
+        """One option of a recipe as command-line arguments; none for null, which has no ``values``.
+
+        It is parsed by itself first. Raises UserError that begins with ``place``, its file:line.
+        """
+        self._check_flag(name, place)
+        if not values:
+            return []
+        given = [f"--{name}", *values] if len(values) > 1 else [f"--{name}={values[0]}"]
+        try:
+            self.parse_known_args(given)
+        except UserError as error:
+            raise UserError(f"{place}: {error}") from error
+        return given
 
 
 def _without_config(argv: Sequence[str]) -> tuple[list[str], str | None]:

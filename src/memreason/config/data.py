@@ -21,6 +21,11 @@ class DataConfig:
     dataset: str = option("atlas", "dataset name; `memreason tasks` lists them")
     data_path: str | None = option(None, "file, folder or hub id that holds the dataset (see `memreason tasks`)")
     num_train: int | None = option(None, "train on this many questions, drawn once without replacement (default: all)")
+    train_subset: int | None = option(
+        None,
+        "train on only this many of these questions: test questions stay the same, and a smaller subset is part of a "
+        "larger one (learning curves)",
+    )
     num_validation: int = option(
         100, "questions taken out of train to choose the best epoch, if the data has no validation split"
     )
@@ -53,6 +58,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         for flag, minimum in (
             ("num_train", 1),
+            ("train_subset", 1),
             ("num_validation", 1),
             ("num_test", 0),
             ("k_shot", 0),

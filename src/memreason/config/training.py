@@ -35,6 +35,9 @@ class TrainingOptions:
     on_device: str = option("auto", DEVICE_HELP, DEVICES, aliases=["--device"])
     num_train_epochs: float = option(3.0, "passes over the training questions")
     max_steps: int = option(-1, "number of optimizer steps, instead of --num_train_epochs; -1 = use --num_train_epochs")
+    num_train_tokens: int | None = option(
+        None, "train on about this many tokens, instead of --num_train_epochs: in as many steps as come nearest"
+    )
     learning_rate: float = option(2e-4, "peak learning rate")
     per_device_train_batch_size: int = option(8, "examples per device and forward pass")
     gradient_accumulation_steps: int = option(2, "forward passes per optimizer step")
@@ -66,13 +69,15 @@ class TrainingOptions:
         for flag, least in (
             ("per_device_train_batch_size", 1), ("per_device_eval_batch_size", 1), ("gradient_accumulation_steps", 1),
             ("learning_rate", 0), ("weight_decay", 0), ("warmup_steps", 0), ("save_total_limit", 1), ("seed", 0),
-            ("max_steps", -1), ("logging_steps", 0),
+            ("max_steps", -1), ("logging_steps", 0), ("num_train_tokens", 1),
         ):  # fmt: skip
             check_at_least(flag, getattr(self, flag), least)
         if not 0 < self.num_train_epochs < float("inf"):
             raise UserError(f"--num_train_epochs {self.num_train_epochs}: must be above 0, or nothing would be trained")
         if self.max_steps == 0:
             raise UserError("--max_steps 0: nothing would be trained; -1 means as many as --num_train_epochs takes")
+        if self.num_train_tokens is not None and self.max_steps > 0:
+            raise UserError("--num_train_tokens with --max_steps: each says how long to train; give one of them")
         if self.seed >= 2**32:
             raise UserError(f"--seed {self.seed}: must be below 2 to the 32nd")
         if self.learning_rate == float("inf"):

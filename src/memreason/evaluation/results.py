@@ -8,14 +8,15 @@ and `grounds`, `kinds` and `types_fit` were missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from memreason.errors import UserError
 from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.older_formats import evaluation_of_format_1, run_of_format_1, score_of_format_1
-from memreason.runtime.reading import check_fields, read_object, reading, shown
+from memreason.evaluation.training_account import TrainingAccount
+from memreason.runtime.reading import check_fields, known_fields, read_object, reading, shown
 
 FORMAT = 3
 """The newest form of all these files."""
@@ -93,7 +94,7 @@ class Metrics:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
         """Read `to_json` back; unknown keys are ignored. Raises KeyError, TypeError, ValueError."""
-        metrics = cls(**_known(cls, row) | {name: _interval(row[name]) for name in _INTERVALS})
+        metrics = cls(**known_fields(cls, row) | {name: _interval(row[name]) for name in _INTERVALS})
         if metrics.n < 1 or metrics.correct + metrics.incorrect + metrics.no_answer != metrics.n:
             raise ValueError(f"n is {shown(metrics.n)}, and not the sum of correct, incorrect and no_answer")
         given = {name: value for name, value in asdict(metrics).items() if value is not None}
@@ -153,33 +154,6 @@ class ValidationResult:
         """Read `to_json` back. Raises KeyError, TypeError, ValueError."""
         check_fields(cls, {"epoch": row["epoch"]})
         return cls(row["epoch"], Metrics.from_json(row))
-
-
-@dataclass(frozen=True)
-class TrainingAccount:
-    """What a run was trained on."""
-
-    examples: int
-    """Number of solutions."""
-    tokens: int
-    """Number of tokens in these solutions with their questions: the tokens of one epoch."""
-    too_long: tuple[str, ...] = ()
-    """Ids of questions left out because their text is longer than `--model_max_length`."""
-    without_steps: tuple[str, ...] = ()
-    """Ids of questions left out because their solution has no steps."""
-    rows: int | None = None
-    """Number of rows that the examples are packed into; only there with `--mode constant_len`."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON; without ``rows`` where nothing was packed."""
-        row = asdict(self) | {"too_long": list(self.too_long), "without_steps": list(self.without_steps)}
-        return {name: value for name, value in row.items() if value is not None}
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read `to_json` back. Raises KeyError, TypeError."""
-        known = _known(cls, row)
-        return cls(**known | {name: tuple(known.get(name, ())) for name in ("too_long", "without_steps")})
 
 
 @dataclass(frozen=True)
@@ -300,7 +274,7 @@ class ScoreResult:
             accounts |= {name: tuple(accounts[name]) for name in ("missing", "without_answer_line")}
             marked = None
             if "marked" in row:
-                known = _known(Marks, row["marked"])
+                known = known_fields(Marks, row["marked"])
                 marked = Marks(**known | {"differing": tuple(known["differing"])})
             agreement = Agreement.from_json(row["agreement"]) if "agreement" in row else None
             overall, splits = Metrics.from_json(row["overall"]), _splits(row["splits"])
@@ -326,15 +300,6 @@ def _newest(
     if number not in range(1, FORMAT + 1) or isinstance(number, bool):
         raise UserError(f"{where}: format {shown(number)} is not known here, newest is {FORMAT}; update memreason")
     return of_format_1(row) if number == 1 else row
-
-
-def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the row that are fields of the dataclass ``kind``. Raises KeyError for a required field that is
-    missing, TypeError for a value of the wrong type."""
-    if missing := [f.name for f in fields(kind) if f.default is MISSING and f.name not in row]:
-        raise KeyError(missing[0])
-    check_fields(kind, row)
-    return {field.name: row[field.name] for field in fields(kind) if field.name in row}
 
 
 def _interval(value: Any) -> tuple[float, float]:

@@ -112,7 +112,8 @@ def attribute(
     ``continuations`` are shared with the interventions. Raises UserError for a model whose traces cannot be continued.
     """
     check_layout(engine.unit)
-    rewriter, continuations = rewriter_of(task), continuations or Continuations(engine)
+    rewriter = rewriter_of(task, engine.unit.manifest.step_type_record is None)
+    continuations = continuations or Continuations(engine)
     wrong = [case for case in baseline if case.verdict.outcome == "incorrect"]
     begun: list[tuple[Case, list[Key | None]]] = []
     written = 0

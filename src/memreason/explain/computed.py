@@ -5,7 +5,8 @@ from __future__ import annotations
 COMPUTED = {
     "accuracy": (
         "Share of test questions whose answer line gives the right answer, with 95% Wilson intervals; the "
-        "difference is between the same questions before and after training, with Newcombe's paired interval. It "
+        "difference is between the same questions before and after training, with Newcombe's paired interval and the "
+        "p-value of McNemar's exact test, as memreason compare has them. It "
         "cannot show what other questions or another training would give: questions count as independent, though "
         "several are about the same country or fact, so the intervals are rather too narrow."
     ),
@@ -46,8 +47,8 @@ COMPUTED = {
         "need has more chances to be wrong."
     ),
     "confidence": (
-        "The probability of a memory step is the exponential of the mean log-probability of its tokens, planning "
-        "tokens included; AUROC is the chance that a true memory has a higher one than a false memory (95% "
+        "The probability of a memory step is the exponential of the mean log-probability of its tokens, without those "
+        "that mark the line; AUROC is the chance that a true memory has a higher one than a false memory (95% "
         "bootstrap interval over traces), and ECE the mean distance between probability and truth over bins of "
         "equal numbers. It cannot show how sure the model is of the fact: wording is a part of the probability, and "
         "shorter or rarer wordings change it."
@@ -56,7 +57,8 @@ COMPUTED = {
         "How often a step of each type stands first, second and so on. It cannot show which of them the answer needs."
     ),
     "lengths": (
-        "Steps as parsed, and tokens of the generated text, planning tokens included, by outcome. It cannot show "
+        "Steps as parsed, tokens of the generated text, and those among them that only mark lines (planning tokens, or "
+        "words in brackets), by outcome. It cannot show "
         "that length causes errors: harder questions need longer traces."
     ),
     "interventions": (

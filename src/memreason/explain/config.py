@@ -12,6 +12,12 @@ from memreason.runtime.devices import DEVICE_HELP, DEVICES
 
 PARTS = ("interventions", "attribution", "importance")
 """What needs the model to write answers anew, beyond the answers themselves."""
+INTERVENTIONS = (
+    "memories_corrected", "memories_corrupted", "paraphrased", "irrelevant", "type_swapped", "step_removed", "no_edit",
+)  # fmt: skip
+"""The names of the interventions."""
+FOR_COMPARISONS = ("memories_corrected", "memories_corrupted", "no_edit")
+"""Those that say whether answers follow the memories, and whether true ones repair them; and the control."""
 
 
 @dataclass
@@ -25,6 +31,14 @@ class ExplainConfig:
     parts: list[str] = field(
         default_factory=lambda: list(PARTS),
         metadata={"help": "what to compute with the model, apart from confidence", "choices": list(PARTS)},
+    )
+    interventions: list[str] = field(
+        default_factory=lambda: list(INTERVENTIONS),
+        metadata={
+            "help": "which interventions to make; memories_corrected memories_corrupted no_edit are the ones that "
+            "`memreason compare` reads",
+            "choices": list(INTERVENTIONS),
+        },
     )
     no_model: bool = option(
         False, "load no model: only what the run recorded; for a machine where the base model is not at hand"
@@ -56,3 +70,5 @@ class ExplainConfig:
         check_choice("dtype", self.dtype, DTYPES)
         for part in self.parts:
             check_choice("parts", part, PARTS)
+        for name in self.interventions:
+            check_choice("interventions", name, INTERVENTIONS)

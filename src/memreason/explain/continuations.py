@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 from tqdm.auto import tqdm
 
 from memreason.errors import UserError
 from memreason.generation.edit import Edited, edit
 from memreason.generation.engine import Engine
 from memreason.generation.request import Handle
-from memreason.records import Trace
+from memreason.planning_tokens.layout import PlanningTokens
+from memreason.records import PLAIN, Step, Trace
 from memreason.tasks.base import Changes
 
 Key = tuple[str, tuple[int, ...]]
@@ -26,9 +30,10 @@ class Continuations:
 
     def add(self, trace: Trace, changes: Changes) -> tuple[Edited, Key] | str:
         """Take the beginning of a trace, with the changes to it; returns it, and the key of its whole answer; or why it
-        cannot be continued."""
+        cannot be continued. A new step of a type that the layout does not know gets one that it knows."""
+        unit = self._engine.unit
         try:
-            edited = edit(self._engine.unit, trace, changes.edits, changes.insert)
+            edited = edit(unit, trace, changes.edits, _typed(changes.insert, trace, unit.layout))
         except UserError as error:
             return f"it cannot be edited: {str(error).split(': ', 1)[-1]}"
         key = edited.question.id, edited.ids
@@ -51,3 +56,16 @@ class Continuations:
     def trace(self, key: Key) -> Trace:
         """The whole answer of a beginning that was continued."""
         return self._handles[key].wait()[0].trace
+
+
+def _typed(insert: Mapping[int, Sequence[Step]], trace: Trace, layout: PlanningTokens) -> dict[int, tuple[Step, ...]]:
+    """The new steps, each of a known type: its own, or else that of the trace's first step that has one, or the first.
+
+    What a step says and what its type is called are two things where types were inferred, drawn or shuffled.
+    """
+    known = layout.known_types
+    other = next((step.type for step in trace.steps if step.type in known), known[0])
+    return {
+        at: tuple(step if known == (PLAIN,) or step.type in known else replace(step, type=other) for step in steps)
+        for at, steps in insert.items()
+    }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from memreason.compare.figures import of_two, right_or_wrong
 from memreason.evaluation.results import EvaluationResult, Metrics
-from memreason.evaluation.statistics import paired_difference
 from memreason.explain.recorded import Epoch
 from memreason.records import MEMORY, REASON, Verdict
 from memreason.tasks.atlas.about import family_of
@@ -43,15 +44,22 @@ def accuracy(
         return {"accuracy": metrics.accuracy, "interval": list(metrics.interval), "n": metrics.n}
 
     def difference(of_these: Iterable[Verdict]) -> Json | None:
-        pairs = [
-            (was.outcome == "correct", verdict.outcome == "correct")
-            for verdict in of_these
-            if (was := earlier.get(verdict.trace.question.id))
-        ]
+        pairs = [(was, now) for now in of_these if (was := earlier.get(now.trace.question.id))]
         if not pairs:
             return None
-        value, interval = paired_difference(pairs)
-        return {"value": value, "interval": list(interval), "n": len(pairs)}
+        sides = zip(("before training", "after training"), zip(*pairs, strict=True), strict=True)
+        was, now = (right_or_wrong(name, (each.outcome == "correct" for each in side)) for name, side in sides)
+        found = of_two(was, now)
+        if found is None:
+            return None
+        return {
+            "value": found.difference,
+            "interval": list(found.interval),
+            "n": found.n,
+            "p": found.p,
+            "smallest": found.smallest,
+            "outcomes": asdict(found.outcomes) if found.outcomes else None,
+        }
 
     differences = {split: found for split, some in by_split(verdicts).items() if (found := difference(some))}
     return {
@@ -129,17 +137,20 @@ def positions(verdicts: Iterable[Verdict]) -> list[Json]:
     return [{"position": position, "counts": dict(counts[position])} for position in sorted(counts)]
 
 
-def lengths(verdicts: Iterable[Verdict], tokens: Mapping[str, int] | None) -> Json:
-    """Numbers of steps, and of tokens (``tokens``: id of the question → number), by outcome."""
-    steps: dict[str, list[int]] = defaultdict(list)
-    sizes: dict[str, list[int]] = defaultdict(list)
-    for verdict in verdicts:
-        steps[verdict.outcome].append(len(verdict.trace.steps))
-        if tokens is not None:
-            sizes[verdict.outcome].append(tokens[verdict.trace.question.id])
+def lengths(verdicts: Sequence[Verdict], tokens: Mapping[str, int], marks: Mapping[str, int]) -> Json:
+    """Numbers of steps, of tokens, and of those among them that only mark lines (id of the question → number), by
+    outcome; None for marks where no line has any."""
+
+    def by_outcome(size: Callable[[Verdict], int], width: int = 1) -> dict[str, Json]:
+        sizes: dict[str, list[int]] = defaultdict(list)
+        for verdict in verdicts:
+            sizes[verdict.outcome].append(size(verdict))
+        return {outcome: _histogram(values, width) for outcome, values in sizes.items()}
+
     return {
-        "steps": {outcome: _histogram(values) for outcome, values in steps.items()},
-        "tokens": {outcome: _histogram(values, TOKEN_BIN) for outcome, values in sizes.items()} or None,
+        "steps": by_outcome(lambda verdict: len(verdict.trace.steps)),
+        "tokens": by_outcome(lambda verdict: tokens[verdict.trace.question.id], TOKEN_BIN),
+        "planning_tokens": by_outcome(lambda v: marks[v.trace.question.id]) if any(marks.values()) else None,
     }
 
 

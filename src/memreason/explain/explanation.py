@@ -18,7 +18,10 @@ class Explanation(TypedDict):
     many questions the model answered once more; `recorded_repeated`: how many of these answers are the same."""
     accuracy: dict[str, Any]
     """`before` and `after` training, by split: `accuracy`, `interval`, `n`; `difference`, by split: `value`,
-    `interval`, and `n`, the questions answered both times; `overall`: the three over all splits."""
+    `interval`, `n` (the questions answered both times), `p` (McNemar's exact test), `smallest` (the smallest true
+    difference that so many questions would have shown four times in five), and `outcomes`: how many were right both
+    times (`both`), only before (`only_first`), only after (`only_second`), neither; `overall`: the three over all
+    splits."""
     metrics: dict[str, Any]
     """`before` and `after`: `overall` and `splits`, the rows of `metrics.json`."""
     sentences: list[str]
@@ -42,8 +45,8 @@ class Explanation(TypedDict):
     positions: list[dict[str, Any]]
     """`position` (from 1), `counts`: {type: number of steps there}."""
     lengths: dict[str, Any]
-    """`steps` and `tokens`, by outcome: `count`, `mean`, `histogram`: [least value, number] of each bin,
-    and `width`, that of a bin."""
+    """`steps`, `tokens` and, among these, `planning_tokens` (words in brackets count too; None where there are none), by
+    outcome: `count`, `mean`, `histogram`: [least value, number] of each bin, and `width`, that of a bin."""
     interventions: dict[str, Any] | None
     """Name → its figures, as in docs/how-to/intervene.md."""
     attribution: dict[str, Any] | None
@@ -56,8 +59,10 @@ class Explanation(TypedDict):
     """Who judged the steps: `name`, `agreement` with the exact judge (None for that one itself)."""
     traces: list[dict[str, Any]]
     """Each trace of the test splits, with what is known about its steps (`kind`, `truth`, `logprob`), `first_wrong`
-    (index of the first step that is false or does not follow; the number of steps: the answer line), `edits`:
-    {intervention: the trace after it}, `importance` of each step, `attention`, and the answer `before` training."""
+    (index of the first step that is false or does not follow; the number of steps: the answer line), its numbers of
+    `tokens` and `planning_tokens`, `edits`: {intervention: the trace after it}, in which `followed` says whether the
+    answer is the one that follows from the change (None where the change makes no other answer follow), `importance` of
+    each step, `attention`, and the answer `before` training."""
     config: dict[str, Any]
     """The run's frozen config; of paths only the last part."""
     computed: dict[str, str]

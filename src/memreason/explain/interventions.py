@@ -144,7 +144,7 @@ class Continued:
         return answer_of(self.verdict) == self.rule
 
     def to_json(self) -> dict[str, Any]:
-        """{"steps", "answer", "given", "rule", "outcome"}."""
+        """{"steps", "answer", "given", "rule", "outcome", "followed"}."""
         trace = self.verdict.trace
         return {
             "steps": [{"type": step.type, "text": step.text} for step in trace.steps],
@@ -152,6 +152,7 @@ class Continued:
             "given": self.given,
             "rule": self.rule,
             "outcome": self.verdict.outcome,
+            "followed": self.followed,
         }
 
 
@@ -241,7 +242,8 @@ def intervene(
     """
     if unknown := [name for name in names if name not in INTERVENTIONS]:
         raise UserError(f"intervention {unknown[0]!r}: there are {', '.join(INTERVENTIONS)}")
-    rewriter, continuations = rewriter_of(task), continuations or Continuations(engine)
+    rewriter = rewriter_of(task, engine.unit.manifest.step_type_record is None)
+    continuations = continuations or Continuations(engine)
     begun: dict[str, list[tuple[Case, Sequence[Step], Key | None]]] = {name: [] for name in names}
     left_out: dict[str, Counter[str]] = {name: Counter() for name in names}
     rule_before: dict[str, str | None] = {}

@@ -16,21 +16,23 @@ _LOWERED = ("A", "All", "An", "Both", "Each", "In", "It", "Most", "No", "One", "
 """Words at the start of a sentence that are no names."""
 
 
-def rewriter_of(task: TaskData) -> Rewriter:
-    """The task's own rewriter, or else one from its labelled solutions."""
-    return task.rewriter or LabelledRewriter(task)
+def rewriter_of(task: TaskData, types_are_labels: bool = True) -> Rewriter:
+    """The task's own rewriter, which reads what steps say, or else one from its labelled solutions, which can only go by
+    their types. ``types_are_labels``: in the model's traces the type `memory` has the meaning that it has in the data;
+    it has not where types were inferred or shuffled."""
+    return task.rewriter or LabelledRewriter(task, types_are_labels)
 
 
 class LabelledRewriter:
     """The `Rewriter` of a task whose solutions have steps of the type `memory`, and that has no table of facts."""
 
-    def __init__(self, task: TaskData):
-        self._task = task
+    def __init__(self, task: TaskData, types_are_labels: bool = True):
+        self._task, self._types_are_labels = task, types_are_labels
         self._pool: list[tuple[str, str]] | None = None
 
     def memories(self, trace: Trace) -> list[int]:
-        """The steps of the type `memory`."""
-        return [at for at, step in enumerate(trace.steps) if step.type == MEMORY]
+        """The steps of the type `memory`; none where this type says nothing of what a step says."""
+        return [at for at, step in enumerate(trace.steps) if step.type == MEMORY and self._types_are_labels]
 
     def corrected(self, trace: Trace, solution: Solution) -> Changes | str:
         """The memories of the labelled solution in place of the trace's, from the first one on."""

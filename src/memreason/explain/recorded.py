@@ -99,6 +99,11 @@ def _check_folder(folder: Path) -> None:
             f"{folder}: no {METRICS} in it, so the run is not finished; go on with it by the same `memreason train` "
             "and --resume"
         )
+    if METRICS in held and (folder / TRACES).is_file():
+        raise UserError(
+            f"{folder} holds an evaluation, and no trained run: a base model has accuracy, memory_true, reason_valid and "
+            f"causes, which are in its {METRICS}, and the interventions are made on trained runs only"
+        )
     missing = ", ".join(name for name in (CONFIG, MANIFEST, METRICS) if name not in held)
     raise UserError(f"{folder} is no run: it has no {missing}; give the folder that `memreason train` wrote")
 

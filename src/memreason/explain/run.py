@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from memreason.explain.sentences import sentences
 from memreason.explain.trace_rows import trace_rows
 from memreason.explain.with_model import Computed, compute
 from memreason.export.run_record import base_name, without_folders
+from memreason.planning_tokens.parse import leading_marks
 from memreason.records import Verdict
 from memreason.runtime.files import atomic_write, write_json
 from memreason.tasks.base import TaskData
@@ -32,6 +34,8 @@ from memreason.tasks.load import load_data
 
 OF_TRACES = ("edits", "importance", "attention")
 """What the model gives for single traces."""
+ByTrace = dict[str, int]
+"""Id of a question → a number of its trace."""
 logger = logging.getLogger(__name__)
 
 
@@ -57,7 +61,7 @@ def explain(config: ExplainConfig, judge: JudgeConfig | None = None, progress: b
     notes += difference_from_metrics(run, found.verdicts)
     computed = Computed()
     if task and not config.no_model:
-        computed = compute(run, task, found.verdicts, config, folder / PARTS, progress)
+        computed = compute(run, task, found, config, folder / PARTS, progress)
     explanation = _figures(run, found, computed, task)
     explanation["notes"] = [*run.notes, *notes, *computed.notes]
     explanation["sentences"] = sentences(explanation)
@@ -82,6 +86,7 @@ def _figures(run: Recorded, found: Judged, computed: Computed, task: TaskData | 
     verdicts = [_with_logprobs(verdict, computed) for verdict in found.verdicts]
     splits = counts.by_split(verdicts)
     is_judged = counts.is_judged(verdicts)
+    tokens, marks = _tokens(run)
 
     def by_split(count: Any) -> dict[str, Any] | None:
         return {split: count(some) for split, some in splits.items()} if is_judged else None
@@ -100,13 +105,18 @@ def _figures(run: Recorded, found: Judged, computed: Computed, task: TaskData | 
         "facts": facts(verdicts, task.stated_facts if task and found.exact else None) if is_judged else None,
         "confidence": confidence(memories_of(verdicts)),
         "positions": counts.positions(verdicts),
-        "lengths": counts.lengths(verdicts, _tokens(run)),
+        "lengths": counts.lengths(verdicts, tokens, marks),
         "interventions": computed.figures.get("interventions"),
         "attribution": computed.figures.get("attribution"),
         "importance": computed.figures.get("importance"),
         "attention": computed.figures.get("attention"),
         "judges": found.judges,
-        "traces": trace_rows(verdicts, run.before, {name: computed.by_trace.get(name, {}) for name in OF_TRACES}),
+        "traces": trace_rows(
+            verdicts,
+            run.before,
+            {"tokens": tokens, "planning_tokens": marks}
+            | {name: computed.by_trace.get(name, {}) for name in OF_TRACES},
+        ),
         "config": without_folders(run.config.options()),
         "computed": COMPUTED,
         "notes": [],
@@ -146,10 +156,18 @@ def _metrics(result: EvaluationResult | None) -> dict[str, Any] | None:
     }
 
 
-def _tokens(run: Recorded) -> dict[str, int]:
-    """Id of the question → number of tokens of the generated text."""
+def _tokens(run: Recorded) -> tuple[ByTrace, ByTrace]:
+    """The number of tokens of each generated text, and how many of these only mark lines: planning tokens, or words in
+    brackets."""
     from memreason.models.weights import load_tokenizer
 
-    tokenizer = load_tokenizer(str(run.folder))
+    tokenizer, marks = load_tokenizer(str(run.folder)), run.manifest.planning_tokens.marks
     texts = {verdict.trace.question.id: verdict.trace.text for verdict in run.traces}
-    return {id: len(tokenizer.encode(text, add_special_tokens=False)) for id, text in texts.items()}
+
+    @cache
+    def length(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False))
+
+    return {id: length(text) for id, text in texts.items()}, {
+        id: sum(length(leading_marks(line, marks)) for line in text.split("\n")) for id, text in texts.items()
+    }

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from memreason.tasks.base import TaskData
 
 _OF_THE_RUN = (CONFIG, MANIFEST, STATE, f"{EVALUATION}/{TRACES}")
 """Files that differ between any two trainings. The weights are not read: they can have many gigabytes."""
+
+_OUTDATED_BY = ("program", "run", "data")
+"""What results depend on that does not come back; all else are options, with which a later call may ask again."""
 
 
 class Store:
@@ -42,6 +46,22 @@ class Store:
         result = json.loads(json.dumps(compute()))  # the file is not there, or damaged
         write_json(path, {"key": key, "digest": digest_of(result), "result": result})
         return result
+
+    def remove_outdated(self) -> None:
+        """Remove the results of another run, dataset or version of this program, which can never be used again.
+
+        Of other files, nothing is removed, also not of those whose name is not the one that `keep` gave them.
+        """
+        for path in sorted(self.folder.glob("*-*.json")):
+            try:
+                key = read_json(path)["key"]
+                is_own = path.name.rpartition("-")[2] == f"{digest_of(key)}.json"
+                outdated = [name for name in _OUTDATED_BY if key[name] != self._about[name]]
+            except (UserError, LookupError, TypeError):
+                continue
+            if is_own and outdated:
+                with suppress(OSError):  # the folder may be read-only, or another process was faster
+                    path.unlink()
 
 
 def digest_of(value: Any) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memreason.errors import UserError
-from memreason.explain.config import ExplainConfig
+from memreason.explain.config import INTERVENTIONS, ExplainConfig
 from memreason.explain.recorded import Recorded
 from memreason.explain.store import Store, digest_of, digest_of_data, digest_of_run
 from memreason.records import Solution, Trace, Verdict
@@ -23,6 +23,7 @@ from memreason.tasks.load import draw
 if TYPE_CHECKING:
     from memreason.explain.baseline import Case
     from memreason.explain.continuations import Continuations
+    from memreason.explain.judged import Judged
     from memreason.generation.engine import Engine
 
 ByTrace = dict[str, Any]
@@ -44,11 +45,12 @@ class Computed:
 
 
 def compute(
-    run: Recorded, task: TaskData, verdicts: Sequence[Verdict], config: ExplainConfig, folder: Path, progress: bool
+    run: Recorded, task: TaskData, found: Judged, config: ExplainConfig, folder: Path, progress: bool
 ) -> Computed:
-    """Compute the parts that ``config`` asks for. ``verdicts`` are those on the recorded traces, as judged.
+    """Compute the parts that ``config`` asks for. ``found`` has the verdicts on the recorded traces.
 
-    Raises UserError where the model cannot be loaded. A part that this model does not allow is noted, and left out.
+    An answer that the model does not repeat is judged by the task's own judge, or, where another judge read the
+    recorded ones, not at all: causes by two judges are not counted together. Raises UserError where the model cannot be loaded. A part that this model does not allow is noted, and left out.
     """
     solutions = chosen(run, task, config)
     if not solutions:
@@ -65,8 +67,11 @@ def compute(
             "questions": digest_of([solution.question.id for solution in solutions]),
         },
     )
+    task = task if found.exact else replace(task, judge=None)
     with _Model(run, task, config) as model:
-        return _Parts(run, task, verdicts, config, store, model, progress).compute(solutions)
+        computed = _Parts(run, task, found.verdicts, config, store, model, progress).compute(solutions)
+    store.remove_outdated()
+    return computed
 
 
 def chosen(run: Recorded, task: TaskData, config: ExplainConfig) -> list[Solution]:
@@ -153,7 +158,8 @@ class _Parts:
         baseline = self._answers(solutions)
         if "interventions" in asked:
             with self._noting("interventions"):
-                rows = self._store.keep("interventions", {}, lambda: self._interventions(baseline))
+                names = [name for name in INTERVENTIONS if name in self._config.interventions]
+                rows = self._store.keep("interventions", {"names": names}, lambda: self._interventions(baseline, names))
                 found.figures["interventions"] = rows["effects"]
                 self._by_trace("edits", rows["edits"])
         if "attribution" in asked:
@@ -238,13 +244,14 @@ class _Parts:
 
         return Continuations(self._model.engine)
 
-    def _interventions(self, baseline: Sequence[Case]) -> dict[str, Any]:
+    def _interventions(self, baseline: Sequence[Case], names: Sequence[str]) -> dict[str, Any]:
         from memreason.explain.interventions import intervene
 
         found = intervene(
             self._model.engine,
             self._task,
             baseline,
+            names,
             continuations=self._continued,
             progress=self._progress,
         )

@@ -9,7 +9,8 @@ from typing import Any
 
 from memreason.config.run import recorded_options
 from memreason.evaluation.files import EVALUATION, METRICS, TRACES, read_traces
-from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
+from memreason.evaluation.results import EvaluationResult, RunResult, ValidationResult, read_result
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.models.manifest import Manifest, read_manifest
 from memreason.records import Verdict
 from memreason.tasks.base import Task

@@ -54,9 +54,7 @@ def ids_of(unit: ModelUnit, trace: Trace) -> tuple[int, ...]:
         question = replace(trace.question, answer=trace.answer or "")
         encoded = layout.encode(tokenizer, Solution(question, trace.steps))
         return tuple(encoded.ids[encoded.prompt_length : -1])
-    kinds = [*layout.step_types, ANSWER]
-    marks = [mark for kind in kinds for mark in layout.special(kind)] if layout.words else layout.names
-    between = "|".join([*map(re.escape, sorted(marks, key=len, reverse=True)), r"(?<=\n)"])
+    between = "|".join([*map(re.escape, sorted(layout.marks, key=len, reverse=True)), r"(?<=\n)"])
     text = trace.text.removeprefix("".join(layout.prefix))
     return tuple(_encoded(unit, [piece for piece in re.split(f"({between})", text) if piece]))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from memreason.answers.thoughts import without_thoughts
 from memreason.generation.samples import Token
 from memreason.planning_tokens.layout import PLAN_FIRST, PLAN_ONLY, PlanningTokens
+from memreason.planning_tokens.parse import leading_marks
 from memreason.planning_tokens.prompt import ANSWER_PHRASE
 
 
@@ -16,18 +17,28 @@ def step_logprobs(
 ) -> tuple[float | None, ...]:
     """The mean log-probability of the tokens of each step of ``text``, and last that of the answer line.
 
-    Planning tokens count, and so does the end of a line. ``given`` is the beginning of the text that was not generated;
-    the rest are the ``tokens``; ``text_of`` gives the text of an id. None for a step without generated tokens, and
-    where there is no answer line.
+    What marks a line, planning tokens or a word in brackets, does not count, so that models with other marks, or with
+    none, can be compared; the end of a line counts. ``given`` is the beginning of the text that was not generated; the
+    rest are the ``tokens``; ``text_of`` gives the text of an id. None for a step without such tokens, and where there
+    is no answer line.
     """
     by_line: dict[int, list[float]] = {}
-    line = given.count("\n")
+    marked = [_written(leading_marks(line, layout.marks)) for line in text.split("\n")]
+    line, read = given.count("\n"), _written(given.rpartition("\n")[2])
     for token in tokens:
-        if token.logprob is not None and math.isfinite(token.logprob):  # 16 bits can overflow
+        piece = text_of(token.id)
+        is_mark = line < len(marked) and read < marked[line]
+        if token.logprob is not None and math.isfinite(token.logprob) and not is_mark:  # 16 bits can overflow
             by_line.setdefault(line, []).append(token.logprob)
-        line += text_of(token.id).count("\n")
+        line += piece.count("\n")
+        read = _written(piece.rpartition("\n")[2]) + (0 if "\n" in piece else read)
     means = {line: sum(values) / len(values) for line, values in by_line.items()}
     return tuple(None if line is None else means.get(line) for line in step_lines(layout, text))
+
+
+def _written(text: str) -> int:
+    """The number of characters without white space, which some tokenizers add or leave out."""
+    return len("".join(text.split()))
 
 
 def step_lines(layout: PlanningTokens, text: str) -> list[int | None]:

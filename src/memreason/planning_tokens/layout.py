@@ -102,6 +102,11 @@ class PlanningTokens:
         return [*self.prefix, *(name for type_ in (*self.step_types, ANSWER) for name in self.special(type_))]
 
     @property
+    def marks(self) -> list[str]:
+        """All that can stand before the text of a line: the names of all tokens, or the words in brackets."""
+        return [f"[{kind}]" for kind in (*self.step_types, ANSWER)] if self.words else self.names
+
+    @property
     def prefix(self) -> list[str]:
         """The general tokens at the start of every line."""
         return token_names(PREFIX, self.num_general_prefix_tokens)

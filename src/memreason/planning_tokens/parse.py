@@ -66,6 +66,13 @@ def _parse_planned(plan: list[str], lines: list[str]) -> Parsed:
     return Parsed(tuple(Step(type_, text) for type_, text in zip(types, texts, strict=False)), answer or None)
 
 
+def leading_marks(line: str, marks: Sequence[str]) -> str:
+    """The beginning of a line that holds only ``marks``, with what white space there is before and between them."""
+    some = "|".join(map(re.escape, sorted(marks, key=len, reverse=True)))
+    found = re.match(rf"(?:\s*(?:{some}))*", line) if marks else None
+    return found[0] if found else ""
+
+
 def words_to_tokens(text: str, kinds: Sequence[str], on_every_line: bool, colons: bool = False) -> str:
     """``text`` with each word in brackets at the start of a line, `[memory]`, turned into a token, `<memory_0>`.
 

@@ -17,14 +17,22 @@ except ImportError:  # Windows: there a second writer is not noticed
 
 def lock(handle: int, what: str) -> None:
     """Lock the open file or folder ``handle`` until it is closed; UserError where another process holds the lock."""
+    if try_lock(handle) is False:
+        raise UserError(f"{what}: another process is writing to it; wait for it, or name another place") from None
+
+
+def try_lock(handle: int) -> bool | None:
+    """Lock the open file or folder ``handle`` until it is closed, and say whether that worked; None where there are no
+    locks. A process that inherits ``handle`` holds the lock as well, until it ends."""
     if fcntl is None:
-        return
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError(f"{what}: another process is writing to it; wait for it, or name another place") from None
+        return False
     except OSError:  # a file system without locks
-        return
+        return None
+    return True
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,15 @@ def check_fields(kind: type, values: Mapping[str, Any]) -> None:
     for name, hint in _hints(kind).items():
         if name in values and not fits(values[name], hint):
             raise TypeError(f"{name} is {shown(values[name])}, which is no {_named(hint)}")
+
+
+def known_fields(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the row that are fields of the dataclass ``kind``. Raises KeyError for a required field that is
+    missing, TypeError for a value of the wrong type."""
+    if missing := [f.name for f in fields(kind) if f.default is MISSING and f.name not in row]:
+        raise KeyError(missing[0])
+    check_fields(kind, row)
+    return {field.name: row[field.name] for field in fields(kind) if field.name in row}
 
 
 def fits(value: Any, hint: Any) -> bool:

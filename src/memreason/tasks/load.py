@@ -36,7 +36,18 @@ def load_data(config: DataConfig) -> TaskData:
         name: draw(solutions, limits.get(name, config.num_test), config.split_seed)
         for name, solutions in data.splits.items()
     }
+    if config.train_subset and "train" in splits:
+        splits["train"] = subset(splits["train"], config.train_subset, config.split_seed)
     return replace(data, splits=splits)
+
+
+def subset(items: Sequence[Item], size: int, seed: int) -> Sequence[Item]:
+    """``size`` of the items, drawn without replacement, in their original order; a smaller subset of the same items is
+    part of a larger one. Raises UserError where there are not as many."""
+    if size > len(items):
+        raise UserError(f"--train_subset {size}: there are only {len(items)} train questions; raise --num_train")
+    order = random.Random(f"subset {seed}").sample(range(len(items)), len(items))
+    return DiskList(items[i] for i in sorted(order[:size]))
 
 
 def draw(items: Sequence[Item], limit: int | None, seed: int) -> Sequence[Item]:

@@ -19,7 +19,7 @@ from memreason.planning_tokens.layout import PlanningTokens
 from memreason.records import PLAIN
 from memreason.runtime import distributed
 from memreason.tasks.base import TaskData
-from memreason.training.config import TrainingConfig, shards
+from memreason.training.config import TrainingConfig, recomputes, shards
 
 
 def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: TrainingConfig) -> None:
@@ -48,7 +48,7 @@ def check_options(task: TaskData, model: ModelConfig, data: DataConfig, args: Tr
         raise UserError(
             f"--use_calculator: no step of {task.name} has marks such as <<48/2=24>>, so there is nothing to compute"
         )
-    check_run(model.parameter_efficient_mode, args.activation_checkpointing, data.generation_backend)
+    check_run(model.parameter_efficient_mode, recomputes(args), data.generation_backend)
     if args.n_gpu > 1:
         raise UserError(
             f"one process sees {args.n_gpu} GPUs; use them all with torchrun --nproc_per_node {args.n_gpu} "

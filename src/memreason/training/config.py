@@ -93,6 +93,12 @@ def shards(args: TrainingConfig) -> bool:
     return bool(args.fsdp) or os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
+def recomputes(args: TrainingConfig) -> bool:
+    """Whether activations are computed again for the backward pass. Older versions of transformers know the option by
+    another name only."""
+    return bool(getattr(args, "activation_checkpointing", None) or getattr(args, "gradient_checkpointing", None))
+
+
 def loading_device(args: TrainingConfig) -> torch.device:
     """The device to load weights on: the one that trains, or the CPU if weights are then sharded over GPUs layer by
     layer."""

@@ -24,6 +24,12 @@ class PackedExamples(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._ends)
 
+    def members(self, rows: np.ndarray) -> np.ndarray:
+        """The examples in ``rows``, row by row."""
+        starts = np.concatenate([[0], self._ends[:-1]])
+        parts = [self._order[starts[row] : self._ends[row]] for row in rows]
+        return np.concatenate([self._order[:0], *parts])
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]

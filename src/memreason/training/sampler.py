@@ -28,21 +28,25 @@ class WithBlank(Dataset):
 
 
 class EpochSeededSampler(Sampler[int]):
-    """transformers' order by groups of similar length, as a function of (seed, epoch) alone.
+    """A random order, or transformers' order by groups of similar length, as a function of (seed, epoch) alone.
 
-    transformers' own sampler draws from the global generator, so the order in a resumed run would differ from that in
-    an uninterrupted one; and it holds the order as a list of Python numbers. The order is a random permutation in
-    pieces of up to 50 batches, each sorted from the longest example to the shortest. The longest example of all comes
-    first, so that a lack of memory shows at once. Each epoch is filled with blanks (index: the number of examples) up
-    to a multiple of ``fill``, so that all processes get the same number of batches; accelerate would repeat examples.
+    transformers' own samplers draw from the global generator, so the order in a resumed run would differ from that in
+    an uninterrupted one; and they hold the order as a list of Python numbers. The order is a random permutation. With
+    ``grouped``, it is in pieces of up to 50 batches, each sorted from the longest example to the shortest, and the
+    longest example of all comes first, so that a lack of memory shows at once; without, it does not depend on the
+    lengths. Each epoch is filled with blanks (index: the number of examples) up to a multiple of ``fill``, so that all
+    processes get the same number of batches; accelerate would repeat examples.
     """
 
-    def __init__(self, batch_size: int, lengths: np.ndarray | list[int], seed: int, fill: int = 1):
+    def __init__(
+        self, batch_size: int, lengths: np.ndarray | list[int], seed: int, fill: int = 1, grouped: bool = True
+    ):
         self.lengths = torch.tensor(lengths)
         self.piece = batch_size * max(1, min(len(lengths) // (batch_size * 4), 50))
         self.seed = seed
         self.epoch = 0
         self.blanks = -len(lengths) % fill
+        self.grouped = grouped
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch; the data loader calls this at the start of each."""
@@ -52,13 +56,17 @@ class EpochSeededSampler(Sampler[int]):
         return len(self.lengths) + self.blanks
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(len(self.lengths), generator=generator)
-        for piece in order.split(self.piece):
-            piece.copy_(piece[self.lengths[piece].sort(descending=True, stable=True).indices])
-        starts = order[:: self.piece]
-        longest = int(self.lengths[starts].argmax()) * self.piece
-        order[[0, longest]] = order[[longest, 0]]
-        for piece in order.split(self.piece):
+        for piece in self.order(self.epoch).split(self.piece):
             yield from piece.tolist()
-        yield from [len(self.lengths)] * self.blanks
+
+    def order(self, epoch: int) -> torch.Tensor:
+        """(examples and blanks,) the order of an epoch, int64."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self.lengths), generator=generator)
+        if self.grouped:
+            for piece in order.split(self.piece):
+                piece.copy_(piece[self.lengths[piece].sort(descending=True, stable=True).indices])
+            starts = order[:: self.piece]
+            longest = int(self.lengths[starts].argmax()) * self.piece
+            order[[0, longest]] = order[[longest, 0]]
+        return torch.cat([order, torch.full((self.blanks,), len(self.lengths))]) if self.blanks else order

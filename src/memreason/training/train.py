@@ -17,7 +17,8 @@ from memreason.config.model import ModelConfig
 from memreason.config.run import write_config
 from memreason.evaluation.evaluate import evaluate_splits
 from memreason.evaluation.files import EVALUATION, METRICS, TRACES, read_traces, write_result
-from memreason.evaluation.results import EvaluationResult, RunResult, TrainingAccount, ValidationResult, read_result
+from memreason.evaluation.results import EvaluationResult, RunResult, ValidationResult, read_result
+from memreason.evaluation.training_account import TrainingAccount
 from memreason.generation.backends import check_backend
 from memreason.generation.few_shot import Demonstrations, demonstrations_of, draw_shots, few_shot_text
 from memreason.models.adapters import notes
@@ -35,11 +36,12 @@ from memreason.tasks.load import load_data
 from memreason.training import run_folder
 from memreason.training.checkpoints import clean_up, newest_whole_checkpoint
 from memreason.training.checks import check_as_many, check_labels, check_options, check_sharding, check_tokenizer
-from memreason.training.config import TrainingConfig, loading_device
+from memreason.training.config import TrainingConfig, loading_device, recomputes
 from memreason.training.context import RunContext
 from memreason.training.dataset import TOKENISED, Examples
 from memreason.training.encoding import encode_solutions
 from memreason.training.packing import PackedExamples, pack
+from memreason.training.record import Record, steps_for
 from memreason.training.time_estimate import BEFORE, Outlook, foretell
 from memreason.training.trackers import log_results, rates, tracked
 from memreason.training.trainer import GenerationTrainer
@@ -90,7 +92,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
     demonstrations = demonstrations_of(run.ablations, run.data, task)
     before = _before(run, task, outlook) if run.data.k_shot and not demonstrations else None
     unit = build(run.model, run.data.model_max_length, args.seed, run.ablations, loading_device(args), run.inferred)
-    examples, account = _examples(run, unit, task, demonstrations)
+    examples, account, record = _examples(run, unit, task, demonstrations)
     # The training solutions are in the examples now.
     task = replace(task, splits={name: solutions for name, solutions in task.splits.items() if name != "train"})
     check_backend(run.data.generation_backend, unit.manifest, run.data.use_calculator)
@@ -114,7 +116,7 @@ def _train(run: RunContext) -> tuple[RunResult, Sequence[Verdict]]:
         log_results(trainer, after.overall)
     trainer.save_model()
     validation = _final_validation(trainer, run.folder) if distributed.is_main() else None  # the main one wrote it
-    result = RunResult(before, after, validation, account)
+    result = RunResult(before, after, validation, _as_trained(account, record, trainer, examples))
     if distributed.is_main():
         _finish(trainer, run.folder, result, args.keep_checkpoints)
     return result, verdicts
@@ -174,15 +176,15 @@ def _with_dtype(run: RunContext) -> RunContext:
         dtype = run_folder.begun_dtype(run.folder)
     if dtype == "auto":
         length = run.data.model_max_length // 4  # most texts are much shorter than the limit
-        tokens = 1 if args.activation_checkpointing else args.per_device_train_batch_size * length
+        tokens = 1 if recomputes(args) else args.per_device_train_batch_size * length
         dtype = dtype_name(training_dtype(run.model, loading_device(args), tokens))
     return replace(run, model=replace(run.model, dtype=dtype), config=run.config.in_dtype(dtype))
 
 
 def _examples(
     run: RunContext, unit: ModelUnit, task: TaskData, demonstrations: Demonstrations | None
-) -> tuple[Examples | PackedExamples, TrainingAccount]:
-    """The training examples, and the account of them for `metrics.json`."""
+) -> tuple[Examples | PackedExamples, TrainingAccount, Record]:
+    """The training examples, the account of them for `metrics.json`, and the record of which they are."""
     longest, progress = run.data.model_max_length, None if run.args.disable_tqdm else "  tokenising"
     examples: Examples | PackedExamples
     examples, report = encode_solutions(
@@ -192,12 +194,40 @@ def _examples(
         run.say(line)
     account = TrainingAccount(report.examples, report.tokens, tuple(report.too_long), tuple(report.without_steps))
     distributed.check_same("training data or base model", [report.tokens, unit.manifest.base_fingerprint])
+    record = Record(examples, task.splits["train"])
     if run.ablations.mode == CONSTANT_LEN:
         examples = pack(examples, longest)
         full = report.tokens / (len(examples) * longest)
         run.say(f"packed into {len(examples)} rows of {longest} tokens, {full:.0%} full")
         account = replace(account, rows=len(examples))
-    return examples, account
+    if run.args.num_train_tokens:
+        per_step = examples_per_step(run.args)
+        run.args.max_steps = steps_for(run.args.num_train_tokens, len(examples), report.tokens, per_step)
+        run.say(f"{run.args.num_train_tokens:,} training tokens: {run.args.max_steps} optimizer steps")
+    return examples, account, record
+
+
+def examples_per_step(args: TrainingConfig) -> int:
+    """Examples (or packed rows) in one optimizer step of all processes."""
+    return args.train_batch_size * args.world_size * args.gradient_accumulation_steps
+
+
+def _as_trained(
+    account: TrainingAccount, record: Record, trainer: GenerationTrainer, examples: Examples | PackedExamples
+) -> TrainingAccount:
+    """The account, with what is known only after training."""
+    steps = trainer.state.global_step
+    account = replace(
+        account,
+        optimizer_steps=steps,
+        trained_weights=sum(weight.numel() for weight in trainer.unit.model.parameters() if weight.requires_grad),
+        questions=record.questions,
+        solutions=record.solutions,
+    )
+    if trainer.order is None:
+        return account
+    order, tokens = record.order(trainer.order, examples, steps, examples_per_step(trainer.args))
+    return replace(account, order=order, trained_tokens=tokens)
 
 
 def _before(run: RunContext, task: TaskData, outlook: Outlook | None) -> EvaluationResult:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -169,15 +170,30 @@ class GenerationTrainer(Trainer):
         return result
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler | None:
-        if self.args.train_sampling_strategy != "group_by_length":
-            return super()._get_train_sampler(train_dataset)
+        return self._seeded_sampler() or super()._get_train_sampler(train_dataset)
+
+    def _seeded_sampler(self) -> EpochSeededSampler | None:
+        """The sampler of those orders that depend on the seed; None for others."""
+        strategy = self.args.train_sampling_strategy
+        if strategy not in ("group_by_length", "random"):
+            return None
         together = self.args.train_batch_size * self.args.world_size  # examples in one forward pass of all processes
         return EpochSeededSampler(
             together * self.args.gradient_accumulation_steps,
             self.train_dataset.lengths,
             self.args.seed if self.args.data_seed is None else self.args.data_seed,
             fill=together if self.args.world_size > 1 else 1,
+            grouped=strategy == "group_by_length",
         )
+
+    @property
+    def order(self) -> Callable[[int], np.ndarray] | None:
+        """Epoch → (examples,) the indices of the examples in the order of training; None where it is not known."""
+        if sampler := self._seeded_sampler():
+            return lambda epoch: sampler.order(epoch).numpy()
+        if self.args.train_sampling_strategy == "sequential":
+            return lambda _: np.arange(len(self.train_dataset))
+        return None
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the whole unit, not the model alone."""

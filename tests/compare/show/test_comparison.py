@@ -19,7 +19,9 @@ def test_a_folder_has_all_forms_and_the_same_comparison_gives_the_same_files(tmp
     files = write(RESULTS, tmp_path / "new" / "folder")
     assert sorted(path.name for path in files) == [
         "comparison.html", "comparison.json", "comparison.md", "comparison.tex", "comparisons.csv",
-        "forest-accuracy.svg", "forest-error-false_memory.svg", "forest-steps.svg", "rates.csv",
+        "forest-accuracy.svg",
+        "forest-error-false_memory-test_unseen-by-family.svg",
+        "forest-error-false_memory.svg", "forest-steps.svg", "rates.csv",
     ]  # fmt: skip
     assert json.loads(files[0].read_text())["results"] == RESULTS
     again = write(RESULTS, tmp_path / "again")

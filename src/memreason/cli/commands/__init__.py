@@ -14,6 +14,7 @@ from memreason.cli.commands import (
     score,
     serve,
     step_types,
+    study,
     tasks,
     train,
     web,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Command] = {
         serve,
         score,
         compare,
+        study,
         benchmark,
     )
 }

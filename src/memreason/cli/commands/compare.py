@@ -100,12 +100,12 @@ def _print(results: Sequence[ComparisonResult]) -> None:
     console = open_console()
     for splits in by_measure([result.to_json() for result in results]).values():
         for sentence in sentences(splits):
-            show(console, sentence, style="bold")
+            show(console, sentence, style="bold", soft_wrap=True)
         for table in tables(splits):
             show(console)
             print_table(console, table)
         for warning in warnings(splits):
-            show(console, f"note: {warning}", style="yellow")
+            show(console, f"note: {warning}", style="yellow", soft_wrap=True)
         show(console)
 
 

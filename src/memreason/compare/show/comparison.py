@@ -39,8 +39,14 @@ def tables(splits: dict[str, Json]) -> list[Table]:
         rates(splits, capital(label)),
         differences(splits, f"Differences: {label}") if _has_pairs(splits) else None,
     ]
-    found += [outcomes(splits, f"Outcomes: {label}"), *map(groups, splits.values())]
+    found += [outcomes(splits, f"Outcomes: {label}"), *map(groups, grouped(splits))]
     return [table for table in found if table]
+
+
+def grouped(splits: dict[str, Json]) -> list[Json]:
+    """The results of one measure whose groups are shown: of all questions, or else of each split."""
+    first = [splits[ALL]] if ALL in splits else list(splits.values())
+    return [result for result in first if result["groups"]]
 
 
 def sentences(splits: dict[str, Json]) -> list[str]:
@@ -63,7 +69,7 @@ def sections(results: Iterable[Json]) -> list[Section]:
         label = next(iter(splits.values()))["label"]
         drawn = (forest.differences, forest.rates) if _has_pairs(splits) else (forest.rates,)
         pictures = [partial(draw, splits, inline=True) for draw in drawn]
-        pictures += [partial(forest.groups, result, inline=True) for result in splits.values() if result["groups"]]
+        pictures += [partial(forest.groups, result, inline=True) for result in grouped(splits)]
         found.append(Section(capital(label), sentences(splits), pictures, tables(splits), warnings(splits)))
     return found
 
@@ -109,7 +115,7 @@ def write(results: Sequence[Json], folder: Path) -> list[Path]:
     """Write all forms of a comparison into ``folder``; ``results`` are those of each measure and split.
 
     The forms are comparison.json, comparison.md, comparison.tex, comparison.html, rates.csv, comparisons.csv and a
-    picture forest-MEASURE.svg for each measure. Returns their paths.
+    picture forest-MEASURE.svg for each measure, with another one by groups of questions. Returns their paths.
     """
     texts = {
         "comparison.md": as_markdown(results),
@@ -120,10 +126,17 @@ def write(results: Sequence[Json], folder: Path) -> list[Path]:
     }
     for measure, splits in by_measure(results).items():
         if _has_pairs(splits):
-            texts[f"forest-{re.sub(r'[^A-Za-z0-9_.-]+', '-', measure)}.svg"] = forest.differences(splits)
+            texts[f"forest-{_in_a_name(measure)}.svg"] = forest.differences(splits)
+        for result in grouped(splits):
+            about = "-".join(map(_in_a_name, filter(None, (measure, result["split"], "by", result["groups"]["by"]))))
+            texts[f"forest-{about}.svg"] = forest.groups(result)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "comparison.json", {"format": FORMAT, "results": list(results)})
     for name, content in texts.items():
         with atomic_write(folder / name) as file:
             file.write(content)
     return [folder / name for name in ("comparison.json", *texts)]
+
+
+def _in_a_name(words: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", words)

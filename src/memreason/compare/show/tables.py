@@ -38,6 +38,10 @@ class Table:
         return found
 
 
+OF = "of"
+"""The heading of the column that says of which result a row is."""
+
+
 def called(result: Json) -> str:
     """What a result is about: the measure, and the split if it is of one."""
     return ", ".join(filter(None, (result["label"], result["split"])))
@@ -81,7 +85,7 @@ def differences(results: Mapping[str, Json], title: str = "") -> Table:
     """
     percent = any(result["kind"] == "share" for result in results.values())
     adjusted = any(len(result["comparisons"]) > 1 for result in results.values())
-    columns = [Column(""), *([Column("of")] if len(results) > 1 else []), Column(f"difference{_unit(percent)}")]
+    columns = [Column(""), *([Column(OF)] if len(results) > 1 else []), Column(f"difference{_unit(percent)}")]
     columns += [Column("p"), *([Column("p (Holm)"), Column("p (BH)")] if adjusted else [])]
     columns += [Column("detectable"), Column("verdict")]
     rows = []
@@ -103,14 +107,14 @@ def outcomes(results: Mapping[str, Json], title: str = "") -> Table | None:
         return None
     names = {(pair["first"], pair["second"]) for _, pair in found}
     one, other = names.pop() if len(names) == 1 else ("the first", "the second")
-    columns = [Column(""), *([Column("of")] if len(results) > 1 else []), Column("both right"), Column(f"only {one}"),
-               Column(f"only {other}"), Column("both wrong"), Column("p (McNemar, exact)")]  # fmt: skip
+    columns = [Column(""), *([Column(OF)] if len(results) > 1 else []), Column("both right"), Column(f"only {one}"),
+               Column(f"only {other}"), Column("both wrong"), Column("p")]  # fmt: skip
     rows = []
     for heading, pair in found:
         counts = [count(pair["outcomes"][key]) for key in ("both", "only_first", "only_second", "neither")]
         label = f"{pair['first']}, {pair['second']}"
         rows.append((label, *([heading] if len(results) > 1 else []), *counts, p_value(pair["mcnemar_p"])))
-    return Table(title, tuple(columns), tuple(rows), ())
+    return Table(title, tuple(columns), tuple(rows), ("Numbers of questions; p: McNemar's exact test.",))
 
 
 def groups(result: Json) -> Table | None:

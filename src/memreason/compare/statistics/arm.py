@@ -60,7 +60,7 @@ class Arm:
     @cached_property
     def counts(self) -> np.ndarray:
         """Which questions count in at least one run: booleans, one a question."""
-        return self.weight.any(0)
+        return np.asarray(self.weight.any(0))
 
     @cached_property
     def is_share(self) -> bool:
@@ -118,9 +118,9 @@ class Difference:
     Attributes:
         value: Second minus first.
         interval: The 95% interval (low, high) of ``value``.
-        method: How ``interval`` was made: "newcombe" (two runs of right and wrong answers), "t_questions", "t_clusters",
-            "t_crossed" (runs × questions or clusters), "exact_bound" where nothing varies, "one_unit" where one question
-            or cluster is all there is.
+        method: How ``interval`` was made: "newcombe" (two runs of right and wrong answers), "t_questions",
+            "t_clusters", "t_crossed" (runs × questions or clusters), "exact_bound" where nothing varies, "one_unit"
+            where one question or cluster is all there is.
         p: The two-sided p-value of no difference.
         p_method: "mcnemar_exact" with Newcombe's interval; "sign" with the exact bound; else as ``method``.
         n: How many questions count on either side.

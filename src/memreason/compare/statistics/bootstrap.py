@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from memreason.compare.statistics.crossed import Spread
+from memreason.compare.statistics.crossed import Spread, combined
 from memreason.compare.statistics.units import Units
 
 BLOCK = 4_000_000
@@ -48,11 +48,15 @@ def seeds_and_questions(
 ) -> tuple[float, float]:
     """The 95% percentile interval of the difference of two arms, runs and questions (or clusters) both drawn again.
 
-    Drawing k runs out of k plainly goes wrong twice: their spread comes out too small by (k − 1)/k, and what a seed adds
-    at single questions is counted up to three times (Owen, Annals of Applied Statistics 2007). So the runs' deviations
-    are scaled to the seeds' own variance first (``parts``: what `crossed.spread` found). With two or three runs a percentile interval is still too narrow where
-    seeds matter, since it cannot know how badly few runs show the spread: read it beside the interval of `crossed`.
+    Drawing k runs out of k plainly goes wrong twice: their spread comes out too small by (k − 1)/k, and what a seed
+    adds at single questions is counted up to three times (Owen, Annals of Applied Statistics 2007). So the runs'
+    deviations are scaled to the seeds' own variance first (``parts``: what `crossed.spread` found). And draws cannot
+    know how badly few runs show their spread: so the ends are moved away from the figure by the factor that
+    `crossed.combined` has over a normal distribution (as Hesterberg, The American Statistician 2015, does for one
+    mean).
     """
+    from scipy.stats import norm, t
+
     rng = np.random.default_rng([seed, 1])
     found = parts.seeds + parts.both
     shrink = np.sqrt(max(0.0, parts.seeds - parts.both) / found) if found else 0.0
@@ -61,27 +65,31 @@ def seeds_and_questions(
     for times in drawn_counts(np.ones(n_units, int), draws, seed):
         with np.errstate(invalid="ignore", divide="ignore"):
             by_run = [(times @ side.value.T) / (times @ side.weight.T) for side in sides]
-        off = [each - each.mean(1, keepdims=True) for each in by_run]
-        pool = [
-            part * np.sqrt(part.shape[1] / (part.shape[1] - 1))
-            for part, by_seed in zip(off, seeded, strict=True)
-            if by_seed and part.shape[1] > 1
-        ]
         means = [each.mean(1) for each in by_run]
-        if pool and shrink:
-            together = np.concatenate(pool, axis=1)
-            for place, by_seed in enumerate(seeded):
-                if by_seed:
-                    chosen = rng.integers(0, together.shape[1], (len(together), by_run[place].shape[1]))
-                    means[place] = means[place] + shrink * np.take_along_axis(together, chosen, 1).mean(1)
+        off = {
+            place: (each - means[place][:, None]) * np.sqrt(each.shape[1] / (each.shape[1] - 1))
+            for place, each in enumerate(by_run)
+            if seeded[place] and each.shape[1] > 1
+        }
+        for place, each in enumerate(by_run):
+            if seeded[place] and off:  # a single run varies as the other arm's runs do
+                own = off.get(place, next(iter(off.values())))
+                chosen = rng.integers(0, own.shape[1], each.shape)
+                means[place] = means[place] + shrink * np.take_along_axis(own, chosen, 1).mean(1)
         results.append(means[-1] - (means[0] if len(means) == 2 else 0))
     drawn = np.concatenate(results)
-    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
+    ends = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
+    value = sides[-1].by_run.mean() - (sides[0].by_run.mean() if len(sides) == 2 else 0)
+    variance, degrees = combined(parts)
+    known = parts.questions + max(0.0, parts.seeds - parts.both)
+    factor = t.isf(0.025, degrees) / norm.isf(0.025) * np.sqrt(variance / known) if known else 1.0
+    low, high = value + factor * (ends - value)
     return float(low), float(high)
 
 
 def figure(sums: np.ndarray) -> np.ndarray:
-    """value/weight, or second minus first; NaN without weight. ``sums``: (…, 2) or (…, 4), values and weights in turn."""
+    """value/weight, or second minus first; NaN without weight. ``sums``: (…, 2) or (…, 4), values and weights in
+    turn."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = sums[..., 0::2] / sums[..., 1::2]
     return np.asarray(ratios[..., -1] - (ratios[..., 0] if ratios.shape[-1] == 2 else 0))

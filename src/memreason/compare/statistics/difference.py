@@ -22,9 +22,9 @@ def difference(
 ) -> Difference:
     """The second arm's figure less the first's, with what `Difference` says of it.
 
-    Questions stand in the same order in both arms. ``clusters`` (questions,) names for each question the cluster that it
-    was drawn with (its country, its passage); without them the questions were drawn one by one. ``draws`` and ``seed``
-    are those of the bootstrap; the same ones give the same intervals.
+    Questions stand in the same order in both arms. ``clusters`` (questions,) names for each question the cluster that
+    it was drawn with (its country, its passage); without them the questions were drawn one by one. ``draws`` and
+    ``seed`` are those of the bootstrap; the same ones give the same intervals.
 
     - One run a side, right or wrong, no clusters: McNemar's exact test; Newcombe's paired interval.
     - One run a side, and clusters or a share of steps: t with the standard error and degrees of freedom of `units`.
@@ -112,8 +112,8 @@ def by_mcnemar(first: Arm, second: Arm, table: Outcomes, found: Found) -> Found:
 def where_nothing_varies(value: float, n_units: int, share: bool) -> Found:
     """All units differ alike (mostly: not at all), so their spread says nothing.
 
-    Then the share of units that would differ otherwise is below ``1 − 0.025^(1/units)``: with 97.5% certainty, or one of
-    them would have been seen. A sign test gives p.
+    Then the share of units that would differ otherwise is below ``1 − 0.025^(1/units)``: with 97.5% certainty, or one
+    of them would have been seen. A sign test gives p.
     """
     reach = 1 - 0.025 ** (1 / n_units) if share else 0.0
     interval = within((value - reach, value + reach), share)

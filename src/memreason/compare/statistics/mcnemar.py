@@ -20,8 +20,8 @@ def conditional_interval(only_first: int, only_second: int, n: int) -> tuple[flo
 
     It takes as given that ``d = only_first + only_second`` of ``n`` questions have different outcomes, and asks which
     share π of those the second run wins: Clopper and Pearson's exact interval of π (Biometrika 1934), turned into the
-    difference ``(2π − 1) d / n``. So it leaves out 0 exactly where ``exact_p`` < 0.05. It says nothing about how d would
-    change with other questions, and with them the difference. (0, 0) where d is 0.
+    difference ``(2π − 1) d / n``. So it leaves out 0 exactly where ``exact_p`` < 0.05. It says nothing about how d
+    would change with other questions, and with them the difference. (0, 0) where d is 0.
     """
     from scipy.stats import binomtest
 

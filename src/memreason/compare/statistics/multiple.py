@@ -8,8 +8,8 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, in the order given. Calling those below 0.05 real is wrong anywhere with a chance of at most 5%,
-    however the tests depend on each other. Holm, Scandinavian Journal of Statistics 1979."""
+    """Adjusted p-values, in the order given. Calling those below 0.05 real is wrong anywhere with a chance of at most
+    5%, however the tests depend on each other. Holm, Scandinavian Journal of Statistics 1979."""
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memreason.compare.statistics.crossed import Spread, combine
+from memreason.compare.statistics.crossed import Spread, caution, combine
 
 LEVEL = 0.05
 
@@ -15,8 +15,8 @@ LEVEL = 0.05
 class Detection:
     """How likely the test by t (`difference`) is to find a true difference, if these are the parts of the variance.
 
-    The estimates of the parts vary as chi-square does, and the chance is averaged over them. With one run a side that is
-    the noncentral t distribution.
+    The estimates of the parts vary as chi-square does, and the chance is averaged over them. With one run a side that
+    is the noncentral t distribution.
     """
 
     def __init__(self, parts: Spread) -> None:
@@ -32,7 +32,7 @@ class Detection:
             other, other_chance = chi_square_factors(parts.seed_degrees)
             seeds, self.chance = max(parts.seeds, parts.both) * other, self.chance * other_chance
         questions, both = parts.questions * factor, parts.both * factor
-        variance, degrees = combine(questions, parts.degrees, seeds, both, parts.seed_degrees)
+        variance, degrees = combine(parts, questions, seeds, both)
         self.bar = t.isf(LEVEL / 2, degrees) * np.sqrt(variance / self.true)
 
     def power(self, effect: float) -> float:
@@ -101,10 +101,10 @@ class Plan:
         runs: How many runs (seeds) each of the two arms has.
         discordant: The share of questions that a run of one arm answers rightly and a run of the other wrongly, or the
             other way round.
-        flips: The same share for two runs of one arm, which differ by their seed; at most ``discordant``. None: equal to
-            it, as where the arms do not differ by more than seeds do.
-        seed_spread: The standard deviation of an arm's true accuracy over seeds, beyond what few questions make: 0.01 is
-            one point.
+        flips: The same share for two runs of one arm, which differ by their seed; at most ``discordant``. None: equal
+            to it, as where the arms do not differ by more than seeds do.
+        seed_spread: The standard deviation of an arm's true accuracy over seeds, beyond what few questions make: 0.01
+            is one point.
         clusters: In how many clusters the questions lie; None without.
         cluster_correlation: How alike the differences of two questions of a cluster are, from 0 to 1.
     """
@@ -133,10 +133,12 @@ class Plan:
         flips = self.discordant if self.flips is None else self.flips
         both = flips / 2 * drawn * raised / self.questions
         questions = (self.discordant - flips) * raised / self.questions + both
-        freedom = sum(self.runs) - 2
-        if not freedom:
+        several = [runs for runs in self.runs if runs > 1]
+        if not several:
             return Spread(questions, units - 1)
-        return Spread(questions, units - 1, self.seed_spread**2 * drawn + both, both, freedom)
+        freedom = mean_degrees(*self.runs) if len(several) == 2 else several[0] - 1.0
+        seeds = self.seed_spread**2 * drawn + both
+        return Spread(questions, units - 1, seeds, both, freedom, caution(freedom, len(several)))
 
     @property
     def exact(self) -> bool:
@@ -176,3 +178,14 @@ def chi_square_factors(degrees: float, count: int = 40) -> tuple[np.ndarray, np.
     place, chance = np.polynomial.legendre.leggauss(count)
     place, chance = (place + 1) / 2, chance / 2
     return chi2.ppf(place**3, degrees) / degrees, chance * 3 * place**2
+
+
+def mean_degrees(first: int, second: int) -> float:
+    """Welch's degrees of freedom on average, for two arms of so many runs whose spreads are equal."""
+    from scipy.stats import beta
+
+    place = (np.arange(200) + 0.5) / 200
+    # The first arm's part of the variance: a ratio of chi-squares.
+    odds = beta.ppf(place, (first - 1) / 2, (second - 1) / 2)
+    one, other = odds / (first - 1) / first, (1 - odds) / (second - 1) / second
+    return float(((one + other) ** 2 / (one**2 / (first - 1) + other**2 / (second - 1))).mean())

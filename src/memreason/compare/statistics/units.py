@@ -74,8 +74,8 @@ def units(arms: tuple[Arm, ...], clusters: np.ndarray | None) -> tuple[Units, ..
 
 
 def degrees_of_freedom(share: np.ndarray) -> float:
-    """How many degrees of freedom the variance from `Units.deviation` has: at most units − 1, fewer where few units have
-    most of the weight.
+    """How many degrees of freedom the variance from `Units.deviation` has: at most units − 1, fewer where few units
+    have most of the weight.
 
     ``share``: each unit's share of the weight, shape (units,). It is Satterthwaite's number for the squares' sum, if
     the questions within a unit were independent (Bell and McCaffrey 2002; Imbens and Kolesár, Review of Economics and

@@ -20,13 +20,18 @@ _NODE_LENGTH = 1000
 _NULL, _MAP = "tag:yaml.org,2002:null", "tag:yaml.org,2002:map"
 
 
-def recipe_names() -> list[str]:
-    """The names of the recipes that come with the package, which `--config` accepts."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+def recipe_names(command: str) -> list[str]:
+    """The names of the package's recipes for ``command``, which the first line of a recipe names."""
+    return sorted(
+        path.stem
+        for path in RECIPES.glob("*.yaml")
+        if f"memreason {command} " in path.read_text(encoding="utf-8").partition("\n")[0]
+    )
 
 
 def find_recipe(name: str, ours: Sequence[str]) -> Path:
-    """The file that `--config name` means: a file of that name if there is one, else the package's recipe.
+    """The file that `--config name`, or `memreason study name`, means: a file of that name if there is one, else the
+    package's recipe.
 
     ``ours`` has the names of those recipes that are for the command.
     """
@@ -37,27 +42,42 @@ def read_recipe(path: Path, ours: Sequence[str] = ()) -> Iterator[tuple[str, str
     """(file:line, name, values) of each option, with the values as on the command line; no values for null.
 
     Scalars are taken as they are written (YAML itself would read `no` as False, and `1e-3` as a text). Raises UserError
-    if the file cannot be read, if it is not a mapping of names to values, and if it has a name twice (YAML would
-    silently use the last). The message about a missing file names the package's recipes for the command, ``ours``.
+    as `compose` does.
+    """
+    document = compose(path, "--config", ours)
+    yield from options_of(path, document)
+
+
+def compose(path: Path, flag: str, ours: Sequence[str] = ()) -> yaml.MappingNode:
+    """The recipe as YAML nodes, which know their lines.
+
+    Raises UserError if the file cannot be read, if it is not a mapping of names to values, and if it has a name twice
+    (YAML would silently use the last). Messages begin with ``flag``; the one about a missing file names the package's
+    recipes for the command, ``ours``.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         document = yaml.compose(text, yaml.SafeLoader)
     except FileNotFoundError as error:
-        hint = f"; say --config {path.stem}" if path.stem in ours else did_you_mean(path.stem, ours)
+        hint = f"; say {flag} {path.stem}" if path.stem in ours else did_you_mean(path.stem, ours)
         others = f", and the package has no recipe of this name ({', '.join(ours)}){hint}" if ours else ""
-        raise UserError(f"--config {path}: {error.strerror}{others}") from error
+        raise UserError(f"{flag} {path}: {error.strerror}{others}") from error
     except OSError as error:
-        raise UserError(f"--config {path}: {error.strerror or error}") from error
+        raise UserError(f"{flag} {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"--config {path}: not UTF-8 text ({error}); save it as UTF-8") from error
+        raise UserError(f"{flag} {path}: not UTF-8 text ({error}); save it as UTF-8") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"--config {path}: not valid YAML: {error}") from error
+        raise UserError(f"{flag} {path}: not valid YAML: {error}") from error
     if not isinstance(document, yaml.MappingNode):
-        raise UserError(f"--config {path}: expected a mapping of option names to values, a line `name: value` for each")
-    _check_size(path, document)
+        raise UserError(f"{flag} {path}: expected a mapping of names to values, a line `name: value` for each")
+    _check_size(path, document, flag)
     _check_once(path, document)
-    for key, value in document.value:
+    return document
+
+
+def options_of(path: Path, node: yaml.MappingNode) -> Iterator[tuple[str, str, list[str]]]:
+    """(file:line, name, values) of each option in a mapping of the recipe, as in `read_recipe`."""
+    for key, value in node.value:
         place = f"{path}:{key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode):
             raise UserError(f"{place}: expected the name of an option before the colon")
@@ -77,7 +97,7 @@ def _values(place: str, name: str, node: yaml.Node) -> list[str]:
         raise UserError(f"{place}: option {name}: a mapping that cannot be read: {error}") from error
 
 
-def _check_size(path: Path, document: yaml.Node) -> None:
+def _check_size(path: Path, document: yaml.Node, flag: str) -> None:
     """Raise UserError if the document is too large after every alias is replaced by its content, or is endless."""
     left, nodes = _MOST_NODES, [document]
     while nodes:
@@ -85,7 +105,7 @@ def _check_size(path: Path, document: yaml.Node) -> None:
         left -= 1 + (len(node.value) // _NODE_LENGTH if isinstance(node, yaml.ScalarNode) else 0)
         if left < 0:
             raise UserError(
-                f"--config {path}: holds more than {_MOST_NODES:,} values (an alias counts as all values that it "
+                f"{flag} {path}: holds more than {_MOST_NODES:,} values (an alias counts as all values that it "
                 "names); write the options without aliases"
             )
         if isinstance(node, yaml.SequenceNode):

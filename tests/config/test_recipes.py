@@ -6,7 +6,7 @@ from string import ascii_lowercase
 
 import pytest
 
-from memreason.cli.recipes import read_recipe
+from memreason.config.recipes import read_recipe
 from memreason.errors import UserError
 
 

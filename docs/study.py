@@ -1,0 +1,301 @@
+"""Makes the figures of docs/study.md and of the README's short version from the result files in docs/study/.
+
+python docs/study.py                             # writes what stands between the marks of both pages, and the pictures
+python docs/study.py --take studies/study-atlas  # first takes over the results of a study, less what no page shows
+
+Words and tables between `<!-- made: NAME -->` and `<!-- end -->` are made here; all others are written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from study_claims import CLAIMS, named, verdicts
+from study_results import FOLDER, Json, Study, said, table
+
+from memreason.compare.show import forest
+from memreason.compare.show.curves import Curve, Point, curves
+from memreason.compare.show.numbers import NONE, form_of
+from memreason.compare.statistics.multiple import holm
+
+PAGE, README = FOLDER.with_name("study.md"), FOLDER.parents[1] / "README.md"
+OURS = "typed"
+CONTROLS = ("plain", "prefix", "shared", "front", "words", "random", "shuffled")
+"""Arms that the method is compared with, measure by measure."""
+ANSWERS = ("accuracy", "flexible_accuracy", "memory_true", "reason_valid")
+MEASURES = ("accuracy", "memory_true", "reason_valid", "edit:memories_corrupted", "memory_brier")
+"""What the method is compared in."""
+SHORT = ("plain", "shared", "shuffled", OURS)
+"""The arms in the README."""
+KEPT = ("name", "value", "interval", "by_run", "n", "runs")
+MARKS = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@cache
+def study(name: str) -> Study | None:
+    """A study's results; None before it has run."""
+    return Study.read(name)
+
+
+def rates() -> str:
+    """A row for each arm, the answers' figures on each split."""
+    found = study("atlas")
+    if not found:
+        return "Not run yet."
+    columns = [(split, measure) for measure in ANSWERS for split in found.splits if found.result(split, measure)]
+    header = ["", *(f"{_label(found, split, measure)}, {named(split)}" for split, measure in columns)]
+    names = [arm["name"] for arm in found.json["arms"]]
+    rows = [[f"`{name}`", *(_rate(found, name, *column) for column in columns)] for name in names]
+    return f"{table(header, rows)}\n\n{_based(found)}"
+
+
+def against() -> str:
+    """For each measure a table: how far ours differs from each control, on each split."""
+    found = study("atlas")
+    if not found:
+        return "Not run yet."
+    parts = []
+    for measure in MEASURES:
+        rows: dict[str, list[str]] = {arm: [f"`{arm}`"] for arm in CONTROLS}
+        for split in found.splits:
+            result = found.of(OURS, split, measure, CONTROLS)
+            for arm, row in rows.items():
+                pair = next((p for p in result["comparisons"] if p["first"] == arm), None) if result else None
+                row.append(said(pair, pair["p_holm"], result) if pair and result else NONE)
+        first = next((r for split in found.splits if (r := found.result(split, measure))), None)
+        if first:
+            better = {True: "higher is better", False: "lower is better", None: ""}[first["higher_is_better"]]
+            parts += [
+                f"**{first['label'].capitalize()}** ({better}): `{OURS}` against each control",
+                table(["", *map(named, found.splits)], rows.values()),
+                f"![{first['label']}: `{OURS}` minus each control](study/{_picture(measure)})",
+            ]
+    return "\n\n".join(parts)
+
+
+def claims() -> str:
+    """What the papers claim, with the verdicts."""
+    header = ["claim", "where, and the paper's figures", "verdict", "what it rests on", "command"]
+    rows = [
+        [claim.text, f"{claim.source}: {claim.reported}", f"**{verdict}**", words or NONE, claim.command]
+        for claim, (verdict, words) in zip(CLAIMS, verdicts(study("atlas")), strict=True)
+    ]
+    return table(header, rows)
+
+
+def costs() -> str:
+    """Tokens and time of each arm."""
+    found, times = study("atlas"), _json("atlas-times")
+    if not found:
+        return "Not run yet."
+    header = ["", "weights trained", "tokens trained on", "tokens an answer", "training", "answering 1,200 questions"]
+    split = found.splits[0]
+    rows = []
+    for arm in found.json["arms"]:
+        spent = (times or {}).get(arm["name"], {})
+        tokens = found.rate(arm["name"], split, "tokens")
+        rows.append([
+            f"`{arm['name']}`", _count(arm.get("trained_weights")), _count(arm.get("trained_tokens")),
+            f"{tokens['value']:.1f}" if tokens else NONE, _seconds(spent.get("train")), _seconds(spent.get("evaluate")),
+        ])  # fmt: skip
+    return table(header, rows)
+
+
+def curve_table() -> str:
+    """The differences between ours and plain at each number of training questions."""
+    found = study("atlas-sizes")
+    if not found or not found.json.get("curves"):
+        return "Not run yet."
+    rows = []
+    for size, by_split in sizes(found).items():
+        results = [by_split.get(split, {}).get("accuracy") for split in found.splits]
+        at = [Study({"comparisons": {split: {"accuracy": result}}}) for split, result in
+              zip(found.splits, results, strict=True)]  # fmt: skip
+        pairs = [one.pair(OURS, "plain", split, "accuracy") for one, split in zip(at, found.splits, strict=True)]
+        adjusted = holm([pair["p"] for pair in pairs if pair])
+        rows.append([f"{size:,}", *(said(pair, p, result) for pair, p, result in
+                                    zip(pairs, adjusted, results, strict=True) if pair and result)])  # fmt: skip
+    images = "\n".join(
+        f"![Accuracy on {named(split)} by training questions](study/curve-{split}.svg)" for split in found.splits
+    )
+    return f"{table(['training questions', *map(named, found.splits)], rows)}\n\n{images}"
+
+
+def published() -> str:
+    """The authors' generations, scored again."""
+    found = _json("published")
+    if not found:
+        return "Not run yet."
+    header = ["texts", "the paper", "the authors' marks", "strict", "flexible", "marks that differ"]
+    rows = []
+    for row in found["files"]:
+        marked, four = row["marked"], row["strict_against_marks"]["outcomes"]
+        strict, flexible = (
+            f"{row[kind]['value']:.1%} [{row[kind]['interval'][0]:.1%}, {row[kind]['interval'][1]:.1%}]"
+            for kind in ("strict", "flexible")
+        )
+        rows.append([
+            f"{row['dataset']}, {row['model']}", f"{row['reported']:.1%}", f"{marked['correct']} of {marked['n']}",
+            strict, flexible, f"{four['only_first'] + four['only_second']} of {marked['n']}",
+        ])  # fmt: skip
+    return table(header, rows)
+
+
+def before() -> str:
+    """The smallest differences that the study was expected to find, from docs/study/plan.json."""
+    plan = _json("plan")
+    if not plan:
+        return "Not planned yet."
+    found: dict[tuple[int, float], dict[tuple[str, float], float]] = {}
+    clusters = {row["split"]: row["clusters"] for row in plan["rows"]}
+    for row in plan["rows"]:
+        at = found.setdefault((row["runs"], row["seed_spread"]), {})
+        at[row["split"], row["cluster_correlation"]] = row["smallest"]
+    columns = list(next(iter(found.values())))
+    header = ["seeds an arm, spread between seeds", *(
+        f"{named(split)} ({clusters[split]} countries), {'alike: ' + format(alike, '.0%') if alike else 'not alike'}"
+        for split, alike in columns
+    )]  # fmt: skip
+    rows = [[f"{runs}, {100 * spread:.0f} points", *(f"{100 * at[column]:.1f}" for column in columns)]
+            for (runs, spread), at in found.items()]  # fmt: skip
+    return f"{table(header, rows)}\n\nSmallest true differences in points, found with a probability of 80% at p < 0.05."
+
+
+def short() -> str:
+    """The README's version: accuracy of four arms, and what the differences say."""
+    found = study("atlas")
+    if not found:
+        return ""
+    arms = [arm for arm in SHORT if found.rate(arm, found.splits[0], "accuracy")]
+    rows = [[f"`{arm}`", *(_rate(found, arm, split, "accuracy") for split in found.splits)] for arm in arms]
+    lines = []
+    for arm in arms[:-1]:
+        parts = []
+        for split in found.splits:
+            result = found.of(OURS, split, "accuracy", CONTROLS)
+            pair = next((p for p in result["comparisons"] if p["first"] == arm), None) if result else None
+            if pair and result:
+                parts.append(f"{named(split)}: {said(pair, pair['p_holm'], result)}")
+        lines.append(f"- `{OURS}` against `{arm}`: {'; '.join(parts)}")
+    return "\n\n".join([table(["right answers", *map(named, found.splits)], rows), "\n".join(lines)])
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "before": before, "rates": rates, "against": against, "claims": claims, "costs": costs, "curves": curve_table,
+    "published": published, "short": short,
+}  # fmt: skip
+
+
+def made(text: str) -> str:
+    """The page with everything between its marks made anew."""
+    return MARKS.sub(
+        lambda found: f"{found[1]}{BLOCKS[found[2]]()}\n{found[3]}".replace("\n\n<!-- end", "\n<!-- end"), text
+    )
+
+
+def pictures() -> dict[str, str]:
+    """Name of each picture in docs/study/ → SVG."""
+    found, drawn = study("atlas"), {}
+    if found:
+        for measure in MEASURES:
+            results = {
+                named(split): result for split in found.splits if (result := found.of(OURS, split, measure, CONTROLS))
+            }
+            if results:
+                drawn[_picture(measure)] = forest.differences(results)
+    grown = study("atlas-sizes")
+    if grown and grown.json.get("curves"):
+        for split in grown.splits:
+            lines = [Curve(arm, [Point(size, rate["value"], rate["interval"]) for size, by_split in sizes(grown).items()
+                                 for rate in by_split[split]["accuracy"]["arms"] if rate["name"] == arm])
+                     for arm in ("plain", OURS)]  # fmt: skip
+            drawn[f"curve-{split}.svg"] = curves(lines, f"accuracy on {named(split)}")
+    return drawn
+
+
+def sizes(found: Study) -> dict[int, dict[str, dict[str, Json]]]:
+    """Number of training questions → split → measure → comparison."""
+    return {
+        int(size): by_split for size, by_split in sorted(found.json["curves"].items(), key=lambda each: int(each[0]))
+    }
+
+
+def take(folder: Path) -> None:
+    """Copy a study's results to docs/study/, without comparisons that no page shows."""
+    name = folder.name.removeprefix("study-")
+    content = json.loads((folder / "results.json").read_text())
+    for measures in content["comparisons"].values():
+        for result in measures.values():
+            result["comparisons"] = [p for p in result["comparisons"] if OURS in (p["first"], p["second"])
+                                     or "plain" in (p["first"], p["second"])]  # fmt: skip
+    FOLDER.mkdir(exist_ok=True)
+    _write(FOLDER / f"{name}.json", content)
+    if (folder / "times.json").exists():
+        _write(FOLDER / f"{name}-times.json", json.loads((folder / "times.json").read_text()))
+
+
+def _picture(measure: str) -> str:
+    return f"{measure.replace(':', '-')}.svg"
+
+
+def _json(name: str) -> Any:
+    path = FOLDER / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _label(found: Study, split: str, measure: str) -> str:
+    result = found.result(split, measure)
+    return str(result["label"]) if result else measure
+
+
+def _rate(found: Study, arm: str, split: str, measure: str) -> str:
+    rate, result = found.rate(arm, split, measure), found.result(split, measure)
+    return form_of(result).rate(rate) if rate and result else NONE
+
+
+def _based(found: Study) -> str:
+    parts = []
+    for split in found.splits:
+        result = found.result(split, "accuracy")
+        if result:
+            about = f" about {result['n_clusters']} countries" if result["n_clusters"] else ""
+            parts.append(f"{named(split)}: {result['n']} questions{about}")
+    runs = max(len(arm["seeds"]) for arm in found.json["arms"])
+    return f"95% intervals in brackets. {'; '.join(parts)}; {runs} seeds for each trained arm."
+
+
+def _count(number: float | None) -> str:
+    return f"{number:,.0f}" if number else NONE
+
+
+def _seconds(number: float | None) -> str:
+    return f"{number:.0f} s" if number else NONE
+
+
+def main() -> None:
+    """Write both pages and the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--take", type=Path, help="the folder of a finished study")
+    arguments = parser.parse_args()
+    if arguments.take:
+        take(arguments.take)
+    for path in (PAGE, README):
+        path.write_text(made(path.read_text()))
+    for name, svg in pictures().items():
+        (FOLDER / name).write_text(svg)
+
+
+if __name__ == "__main__":
+    main()

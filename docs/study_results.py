@@ -1,0 +1,104 @@
+"""Reads the result files in docs/study/ for the page of the study: figures, differences, and what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from memreason.compare.show.numbers import Form, form_of, p_value
+from memreason.compare.statistics.multiple import holm
+
+FOLDER = Path(__file__).parent / "study"
+SPLITS = {"test_seen": "seen facts", "test_unseen": "unseen facts"}
+ALPHA = 0.05
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A results.json of `memreason study`, as docs/study/ holds it."""
+
+    json: Json
+
+    @classmethod
+    def read(cls, name: str) -> Study | None:
+        """docs/study/NAME.json; None before the study has run."""
+        path = FOLDER / f"{name}.json"
+        return cls(json.loads(path.read_text())) if path.exists() else None
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """The names of the test splits."""
+        return list(self.json["comparisons"])
+
+    def measures(self) -> list[str]:
+        """Measures that some split has."""
+        return list(dict.fromkeys(name for split in self.json["comparisons"].values() for name in split))
+
+    def result(self, split: str, measure: str) -> Json | None:
+        """The comparison of all arms in one measure on one split."""
+        found: Json | None = self.json["comparisons"].get(split, {}).get(measure)
+        return found
+
+    def rate(self, arm: str, split: str, measure: str) -> Json | None:
+        """The figure of an arm: value, interval, by_run, n."""
+        result = self.result(split, measure)
+        return next((each for each in result["arms"] if each["name"] == arm), None) if result else None
+
+    def pair(self, second: str, first: str, split: str, measure: str) -> dict[str, Any] | None:
+        """The second arm against the first, whichever way round the file has them."""
+        result = self.result(split, measure)
+        for each in result["comparisons"] if result else ():
+            if (each["first"], each["second"]) == (first, second):
+                return dict(each)
+            if (each["first"], each["second"]) == (second, first):
+                low, high = each["interval"]
+                return {**each, "first": first, "second": second, "difference": -each["difference"],
+                        "interval": [-high, -low]}  # fmt: skip
+        return None
+
+    def of(self, second: str, split: str, measure: str, arms: Iterable[str]) -> Json | None:
+        """The comparison with one arm against ``arms`` only, its p-values adjusted for these; for the plots."""
+        result = self.result(split, measure)
+        pairs = [pair for arm in arms if (pair := self.pair(second, arm, split, measure))]
+        if result is None or not pairs:
+            return None
+        adjusted = holm([pair["p"] for pair in pairs])
+        return {**result, "comparisons": [{**pair, "p_holm": p, "verdict": decided(pair, p, result)}
+                                          for pair, p in zip(pairs, adjusted, strict=True)]}  # fmt: skip
+
+
+def decided(pair: Json, p: float, result: Json) -> str:
+    """`better`, `worse` or `tied` (`higher` and `lower` where neither is better), by an adjusted p."""
+    if p >= ALPHA:
+        return "tied"
+    up, better = pair["difference"] > 0, result["higher_is_better"]
+    return ("higher" if up else "lower") if better is None else ("better" if up == better else "worse")
+
+
+def said(pair: Json, p: float, result: Json) -> str:
+    """The rule that turns a difference into words; nothing else on the page judges one."""
+    form, verdict = form_of(result), decided(pair, p, result)
+    points = " points" if form.percent else ""
+    figure = f"{form.change(pair['difference'])}{points} {form.ends(pair['interval'])}, p = {p_value(p)}"
+    if verdict != "tied":
+        return f"{verdict}: {figure}"
+    smallest = pair["smallest"]
+    found = "" if smallest is None else f"; {smallest_words(smallest, form)} would have been found"
+    return f"tied: {figure}{found}"
+
+
+def smallest_words(smallest: float, form: Form) -> str:
+    """The smallest difference that a design finds with a power of 80%."""
+    return f"{form.figure(smallest)}{' points' if form.percent else ''}"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table whose first column stands at the left."""
+    header = list(header)
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *map(list, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

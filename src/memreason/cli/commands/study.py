@@ -1,0 +1,166 @@
+"""`memreason study`: runs all arms and seeds of a recipe, checks that they are comparable, and compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from memreason.cli.command import Command, open_console
+from memreason.errors import UserError, did_you_mean
+from memreason.runtime.files import listed
+from memreason.runtime.terminal import say, show, show_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from memreason.study.cells import Cell
+    from memreason.study.config import StudyConfig
+    from memreason.study.folder import StudyFolder
+    from memreason.study.plan import StudyPlan
+    from memreason.study.recipe import Recipe
+    from memreason.study.work import State
+
+EXAMPLES = """examples:
+  memreason study study-atlas --plan                # what it will run, for how long, and what it will be able to show
+  memreason study study-atlas --parallel 2          # two cells at once; the same command goes on after a kill
+  memreason study study-atlas --worker 1/4          # on each of four machines that share the folder: 1/4, 2/4, …
+  memreason study study-atlas --results_only        # tables and report from what is finished so far
+  memreason study study-atlas --repeat plain/seed-1 # are the traces of a second run the same, byte by byte?
+"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a study, or what the options ask of it; the exit code is 1 where a cell failed or a check did."""
+    from memreason.cli.study_options import CommandOptions
+    from memreason.study.cells import cells_of
+    from memreason.study.config import StudyConfig
+    from memreason.study.folder import StudyFolder
+    from memreason.study.recipe import find_study, read_study
+
+    (config,) = COMMAND.parse((StudyConfig,), argv)
+    recipe = read_study(find_study(config.recipe))
+    cells = cells_of(recipe, CommandOptions())
+    folder = StudyFolder(config.folder(recipe.name))
+    if config.plan:
+        _plan(config, recipe, folder, cells)
+        return 0
+    failed: list[Cell] = []
+    if not config.results_only:
+        failed = _work(config, recipe, folder, cells)
+    return _results(config, recipe, folder, cells, failed)
+
+
+def chosen(cells: Sequence[Cell], patterns: Sequence[str], flag: str) -> list[Cell]:
+    """The cells that patterns name: an arm, a cell, or either with * in it. Raises UserError for one that names none."""
+    found: list[Cell] = []
+    for pattern in patterns:
+        some = [cell for cell in cells if fnmatchcase(cell.name, pattern) or fnmatchcase(cell.arm, pattern)]
+        if not some:
+            names = [cell.name for cell in cells]
+            hint = did_you_mean(pattern, names)
+            raise UserError(f"{flag} {pattern}: there is no such cell{hint} ({listed(names, 60)})")
+        found += [cell for cell in some if cell not in found]
+    return found
+
+
+def _work(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell]) -> list[Cell]:
+    """Run what is missing, or second runs; returns the cells that failed."""
+    from memreason.study.progress import Progress
+    from memreason.study.repeat import again, repeats_of
+    from memreason.study.work import work
+
+    wanted = chosen(cells, config.repeat, "--repeat") or chosen(cells, config.only, "--only") or list(cells)
+    folder.prepare(recipe, cells)
+    place = repeats_of(folder) if config.repeat else folder
+    share = config.share()
+    with Progress(place, wanted, config.parallel * share[1], shown=not config.json) as progress:
+        if config.repeat:
+            state = again(folder, wanted, config.parallel, progress.update)
+        else:
+            state = work(folder, wanted, config.parallel, share, progress.update)
+    _tell_failures(place, state)
+    return state.failed
+
+
+def _tell_failures(folder: StudyFolder, state: State) -> None:
+    for cell in state.failed:
+        why = folder.failure(cell) or {"command": "?", "exit_code": "?", "log": []}
+        say(f"\n{cell.name} failed: memreason {why['command']} ended with code {why['exit_code']}; the end of "
+            f"{folder.of(cell)}/log.txt:")  # fmt: skip
+        for line in why["log"]:
+            say(f"  {line}")
+
+
+def _results(
+    config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell], failed: Sequence[Cell]
+) -> int:
+    """Write and print the results of what is finished."""
+    from memreason.study.write import write_results
+
+    if failed and not any(folder.finished(cell) for cell in cells):
+        return 1
+    results = write_results(recipe, folder, cells)
+    if results is None:
+        show(open_console(), f"another worker is writing the results into {folder.path}", soft_wrap=True)
+        return 1 if failed else 0
+    if config.json:
+        show_json(results)
+    else:
+        _print(open_console(), results, folder)
+    return 1 if failed or results["checks"]["problems"] else 0
+
+
+def _print(console: Console, results: dict[str, Any], folder: StudyFolder) -> None:
+    from memreason.cli.tables import print_table
+    from memreason.study import show as shown
+
+    print_table(console, shown.accuracy(results))
+    for sentence in shown.said(results):
+        show(console, sentence, soft_wrap=True)
+    for line in (*results["checks"]["problems"], *results["checks"]["notes"]):
+        show(console, line, style="yellow", soft_wrap=True)
+    show(console, f"the report: {folder.path / shown.REPORT}", soft_wrap=True)
+
+
+def _plan(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell]) -> None:
+    """Print what will be run, how long that takes, and what it will be able to show."""
+    from memreason.study.plan import plan_of, task_of
+
+    console = open_console()
+    task, why_not = task_of(cells)
+    plan = plan_of(recipe, folder, cells, config.parallel * config.share()[1], task)
+    for cell in cells:
+        done = "  (finished)" if folder.finished(cell) else ""
+        show(console, f"# {cell.name}{done}", style="dim")
+        for step in cell.steps:
+            show(console, step.line(str(folder.of(cell))), soft_wrap=True)
+    _print_plan(console, plan, why_not)
+
+
+def _print_plan(console: Console, plan: StudyPlan, why_not: str) -> None:
+    from memreason.cli.tables import print_table
+    from memreason.study.plan import power_table
+    from memreason.study.progress import in_words
+
+    show(console)
+    show(console, f"{plan.cells} cells, {plan.finished} of them finished")
+    if plan.finished < plan.cells:
+        time = f"the rest takes about {in_words(plan.seconds)}" if plan.seconds is not None else (
+            "how long they take is known once one is finished: run one with --only, and ask again"
+        )  # fmt: skip
+        show(console, time, soft_wrap=True)
+    if plan.power:
+        print_table(console, power_table(plan))
+    else:
+        show(console, f"nothing can be said about power: {why_not}", style="yellow", soft_wrap=True)
+
+
+COMMAND = Command(
+    "study",
+    "run all arms and seeds of a recipe, check that they are comparable, and compare them",
+    EXAMPLES,
+    run,
+    ("RECIPE", "recipe"),
+    after_interrupt="; the same command goes on with what is missing",
+)

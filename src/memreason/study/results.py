@@ -1,0 +1,227 @@
+"""The results of a study, from the cells that are finished: figures of each arm, comparisons, curves, and checks.
+
+They are the same, byte by byte, however often the study was stopped; what clocks say stands in a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from memreason.compare.measures import MEASURES
+from memreason.compare.pairing import Paired, Pairing, pair
+from memreason.compare.run import Looks, available, compare, pairs_of
+from memreason.compare.sides import Side, read_side
+from memreason.errors import UserError
+from memreason.study.cells import Cell
+from memreason.study.checks import Trained, other_questions, problems, read_trained
+from memreason.study.folder import RUNS, StudyFolder
+from memreason.study.recipe import Recipe
+
+FORMAT = 1
+RESULTS = "results.json"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The finished cells of a study, read once."""
+
+    folder: StudyFolder
+    recipe: Recipe
+    cells: Sequence[Cell]
+    """All cells, finished or not."""
+
+    @cached_property
+    def done(self) -> list[Cell]:
+        """The cells that are finished."""
+        return [cell for cell in self.cells if self.folder.finished(cell)]
+
+    @cached_property
+    def _trained(self) -> tuple[list[Trained], list[str]]:
+        return read_trained([(cell, self.folder.of(cell)) for cell in self.done])
+
+    @property
+    def trained(self) -> list[Trained]:
+        """What the cells of trained arms were trained on."""
+        return self._trained[0]
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Why some cells cannot be read."""
+        return self._trained[1]
+
+    @cached_property
+    def sides(self) -> dict[tuple[str, int | None], Side]:
+        """(arm, size) → its answers, a run for each finished seed."""
+        found: dict[tuple[str, int | None], Side] = {}
+        readable = {each.cell.name for each in self.trained}
+        for kind in dict.fromkeys((cell.arm, cell.size) for cell in self.done):
+            cells = [cell for cell in self.done if (cell.arm, cell.size) == kind
+                     and (cell.seed is None or cell.name in readable)]  # fmt: skip
+            if cells:
+                side = read_side(kind[0], [self.folder.of(cell) for cell in cells])
+                runs = tuple(
+                    replace(run, path=Path(RUNS, cell.name)) for run, cell in zip(side.runs, cells, strict=True)
+                )
+                found[kind] = replace(side, runs=runs, seeded=cells[0].seed is not None)
+        return found
+
+    def at(self, size: int | None) -> dict[str, Side]:
+        """Arm → its answers at a size, in the order of the recipe."""
+        return {arm.name: self.sides[arm.name, size] for arm in self.recipe.arms if (arm.name, size) in self.sides}
+
+
+def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Json:
+    """What results.json holds. ``repeats``: what second runs of cells have shown.
+
+    Raises UserError where no cell is finished, or where the recipe names a split, measure or field that is not there.
+    """
+    recipe = finished.recipe
+    for name in recipe.measures:
+        if name not in MEASURES:
+            raise UserError(f"{recipe.path}: measures: there is no {name}; there are {', '.join(MEASURES)}")
+    sides = finished.at(None)
+    if not sides:
+        raise UserError(f"{finished.folder.path}: no cell is finished yet, so there is nothing to show")
+    looks = Looks(recipe.cluster, recipe.by)
+    comparisons = _comparisons(recipe, sides, looks, all_pairs=True)
+    return {
+        "format": FORMAT,
+        "title": recipe.title,
+        "recipe": recipe.text,
+        "baseline": recipe.baseline,
+        "match": recipe.match,
+        "machines": _machines(finished),
+        "arms": [_arm(finished, name, comparisons) for name in sides],
+        "against_baseline": _comparisons(recipe, sides, looks, all_pairs=False),
+        "comparisons": comparisons,
+        "curves": _curves(finished, comparisons, looks),
+        "reported": {name: dict(by_split) for name, by_split in recipe.reported.items()},
+        "checks": _checks(finished, repeats or {}),
+    }
+
+
+def _comparisons(
+    recipe: Recipe, sides: Mapping[str, Side], looks: Looks, all_pairs: bool
+) -> dict[str, dict[str, Json]]:
+    """Split → measure → the comparison of all arms that have the measure."""
+    found: dict[str, dict[str, Json]] = {}
+    paired: dict[tuple[str, ...], Paired] = {}
+    for measure in recipe.measures or MEASURES:
+        names = tuple(name for name, side in sides.items() if measure in available(side))
+        if not names or (len(names) == 1 and len(sides) > 1):
+            continue
+        if names not in paired:
+            paired[names] = pair([sides[name] for name in names], Pairing(allow_missing=True))
+        first = recipe.baseline if recipe.baseline in names else names[0]
+        for split in recipe.splits or paired[names].splits or (None,):
+            pairs = pairs_of(names, first, all_pairs) if len(names) > 1 else []
+            try:
+                result = compare(paired[names], measure, split, pairs, looks)
+            except UserError:
+                if measure in recipe.measures or measure == "accuracy":
+                    raise
+                continue  # too few questions say anything: of a rare cause of errors, say
+            found.setdefault(split or "all", {})[measure] = result.to_json()
+    return found
+
+
+def _arm(finished: Finished, name: str, comparisons: Mapping[str, Mapping[str, Json]]) -> Json:
+    """An arm's row: what it was trained on, and its figures."""
+    cells = [each for each in finished.trained if each.cell.arm == name and each.cell.size is None]
+    accounts = [each.account for each in cells]
+    splits = {
+        split: {measure: rate for measure, result in by_measure.items() for rate in result["arms"]
+                if rate["name"] == name}
+        for split, by_measure in comparisons.items()
+    }  # fmt: skip
+    return {
+        "name": name,
+        "trained": bool(cells),
+        "seeds": [each.cell.seed for each in cells],
+        "trained_weights": _same([each.trained_weights for each in accounts]),
+        "trained_questions": _same([each.examples for each in accounts]),
+        "trained_tokens": _same([each.trained_tokens for each in accounts]),
+        "optimizer_steps": _same([each.optimizer_steps for each in accounts]),
+        "generated_tokens": {
+            split: rates["tokens"]["value"] for split, rates in splits.items() if "tokens" in rates
+        },
+        "splits": splits,
+    }  # fmt: skip
+
+
+def _same(values: Sequence[int | None]) -> float | int | None:
+    """The value that all have; the mean where they differ, None where one is missing or there is none."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    return known[0] if len(set(known)) == 1 else sum(known) / len(known)
+
+
+def _curves(finished: Finished, full: Mapping[str, Mapping[str, Json]], looks: Looks) -> dict[str, Any] | None:
+    """Number of training questions → split → measure → comparison; None where the recipe has no sizes."""
+    recipe = finished.recipe
+    if not recipe.sizes:
+        return None
+    sizes: dict[int, dict[str, Side]] = {}
+    for size in recipe.sizes:
+        if sides := finished.at(size):
+            sizes[size] = sides
+    full_sides = {name: side for name, side in finished.at(None).items() if name in recipe.curve_arms}
+    count = _same([each.account.examples for each in finished.trained if each.cell.size is None])
+    if full_sides and count is not None:
+        sizes[round(count)] = full_sides
+    return {str(size): _comparisons(recipe, sides, looks, all_pairs=True) for size, sides in sorted(sizes.items())}
+
+
+def _machines(finished: Finished) -> list[Json]:
+    """The machines that cells were run on, and with how many threads; the same ones once."""
+    found = []
+    for cell in finished.done:
+        for row in finished.folder.times(cell):
+            machine = {**row["machine"], "threads": row["threads"]}
+            if machine not in found:
+                found.append(machine)
+    return sorted(found, key=repr)
+
+
+def _checks(finished: Finished, repeats: Mapping[str, Any]) -> Json:
+    """What was checked: that arms differ in nothing but their options, that runs repeat, and that none is missing."""
+    folder, done = finished.folder, {cell.name for cell in finished.done}
+    missing = [cell.name for cell in finished.cells if cell.name not in done]
+    failed = {cell.name: failure for cell in finished.cells if cell.name not in done
+              and (failure := folder.failure(cell))}  # fmt: skip
+    found = [*finished.unreadable, *problems(finished.recipe, finished.trained), *_asked(finished)]
+    found += [f"a second run of {name} gave other traces" for name, row in repeats.items() if not row["same"]]
+    machines = _machines(finished)
+    notes = [f"cells ran on {len(machines)} kinds of machines or numbers of threads; last digits may differ"]
+    return {
+        "ok": not found and not missing,
+        "problems": found,
+        "notes": notes if len(machines) > 1 else [],
+        "cells": len(finished.cells),
+        "missing": missing,
+        "failed": {name: {"command": row["command"], "exit_code": row["exit_code"]} for name, row in failed.items()},
+        "digests": list(_digests(finished)),
+        "repeats": dict(repeats),
+    }
+
+
+def _asked(finished: Finished) -> list[str]:
+    asked = {str(run.path.relative_to(RUNS)): run.questions for side in finished.sides.values() for run in side.runs}
+    return other_questions(asked)
+
+
+def _digests(finished: Finished) -> Iterator[Json]:
+    """What every trained cell recorded of its training, for those who want to see it."""
+    for each in finished.trained:
+        account = each.account
+        yield {
+            "cell": each.cell.name, "questions": account.questions, "solutions": account.solutions,
+            "order": account.order, "optimizer_steps": account.optimizer_steps,
+            "trained_tokens": account.trained_tokens,
+        }  # fmt: skip

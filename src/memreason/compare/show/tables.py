@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memreason.compare.show.numbers import NONE, Json, count, form_of, p_value, several, verdict
+from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, p_value, several, verdict
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,6 @@ def groups(result: Json) -> Table | None:
     """A row for each group of questions (`--by`) and comparison; None where nothing was grouped."""
     if not result["groups"]:
         return None
-    form = form_of(result)
     names = [arm["name"] for arm in result["arms"]]
     pairs = result["comparisons"]
     many = len(pairs) > 1
@@ -134,7 +133,7 @@ def groups(result: Json) -> Table | None:
         ]
     rows = []
     for group in result["groups"]["rows"]:
-        own = form_of({**result, "n": group["n"], "arms": group["arms"] or result["arms"]}) if form.percent else form
+        own = form_of_group(result, group)
         found = {arm["name"]: own.rate(arm) for arm in group["arms"]}
         row = [str(group["value"]), count(group["n"]), *(found.get(name, NONE) for name in names)]
         by_pair = {(pair["first"], pair["second"]): pair for pair in group["comparisons"]}

@@ -212,15 +212,19 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
 
 METHODS = {
     "newcombe": "paired (Newcombe)",
-    "jackknife": "jackknife over questions or clusters",
-    "crossed": "over runs and questions",
+    "t_questions": "t, over questions",
+    "t_clusters": "t, over clusters",
+    "t_crossed": "t, over runs and questions",
     "exact_bound": "exact bound, since nothing varies",
+    "one_unit": "all that can be, since one question or cluster is all there is",
 }
 """Method of an interval → its words."""
 TESTS = {
     "mcnemar_exact": "McNemar's exact test",
-    "t_jackknife": "t-test over questions or clusters",
+    "t_questions": "t-test over questions",
+    "t_clusters": "t-test over clusters",
     "t_crossed": "t-test over runs and questions",
+    "sign": "sign test",
 }
 """Method of a p-value → its words."""
 

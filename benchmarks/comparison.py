@@ -185,10 +185,7 @@ def mean_parts(world: World, comparisons: int, seed: int = 1) -> Spread:
     """The parts of the variance, averaged over drawn comparisons: what a study would know of its variance."""
     rng = np.random.default_rng(seed)
     parts = [parts_of(world.draw(rng)) for _ in range(comparisons)]
-    means = [
-        float(np.mean([getattr(each, key) for each in parts])) for key in ("questions", "degrees", "seeds", "both")
-    ]
-    return Spread(*means, parts[0].seed_degrees)
+    return Spread(*(float(np.mean([vars(each)[key] for each in parts])) for key in vars(parts[0])))
 
 
 def worlds() -> list[World]:

@@ -42,6 +42,26 @@ def test_figures_are_those_of_metrics_json() -> None:
     assert figure("lucky", ANSWERS) == metrics.grounds.get("lucky", 0) / metrics.n
 
 
+def test_a_step_that_nobody_could_read_counts_alike_with_types_and_without() -> None:
+    def unread(found: Trace) -> Judgement:
+        return Judgement((None, True, True, True), None, (None, "memory", "reason"), "unreadable")
+
+    said = ("Hm.", "Tokyo is the capital.", "So.")
+    typed = trace(JAPAN, "B", *zip(("memory", "memory", "reason"), said, strict=True))
+    plain = replace(typed, steps=tuple(replace(step, type="step") for step in typed.steps))
+    read = {
+        name: {MEASURES[name].read(Answer(judge_trace(each, "mixed", unread))) for each in (typed, plain)}
+        for name in ("memory_true", "reason_valid", "unreadable")
+    }
+    assert read == {"memory_true": {(1, 1)}, "reason_valid": {(1, 1)}, "unreadable": {(1, 3)}}
+
+
+def test_planning_tokens_are_those_that_the_explanation_counts() -> None:
+    read = MEASURES["planning_tokens"].read
+    assert read(Answer(VERDICTS[0], explained={"planning_tokens": 9})) == (9, 1)
+    assert read(Answer(VERDICTS[0], explained={})) is read(Answer(VERDICTS[0])) is None
+
+
 def test_without_a_judge_nothing_is_said_of_steps() -> None:
     answer = Answer(judge_trace(RIGHT, "mixed"))
     said = {name for name, measure in MEASURES.items() if measure.read(answer) is not None}
@@ -81,6 +101,7 @@ class TestEdits:
 
     def row(self, **edits: dict[str, object]) -> Answer:
         control = {"answer": "False", "outcome": "correct", "rule": "False"}
+        edits = {"memories_corrected": {}, "memories_corrupted": {}, "paraphrased": {}, **edits}
         return Answer(
             VERDICTS[0], explained={"answer": "False", "outcome": "correct", "edits": {"no_edit": control, **edits}}
         )

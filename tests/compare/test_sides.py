@@ -56,10 +56,12 @@ def test_the_explanation_beside_a_run_is_read_unless_it_is_about_other_answers(t
     path = run / "explanation" / "explanation.json"
     explanation = json.loads(path.read_text())
     repaired = {"answer": "False", "outcome": "correct", "rule": "False", "given": 1, "steps": []}
+    explanation["interventions"] = {"memories_corrected": {"n": 1}, "paraphrased": {"n": 0}}
     explanation["traces"][0]["edits"] = {"memories_corrected": repaired}
     write_json(path, explanation)
     side = read_side("x", [run])
     assert (figure(side, "accuracy"), figure(side, "edit:memories_corrected")) == (0, 1)
+    assert "edit:paraphrased" not in side.runs[0].columns, "it could be made with no trace"
     explanation["traces"][0]["answer"] = "something else"
     write_json(path, explanation)
     (other,) = read_side("x", [run]).runs

@@ -83,6 +83,12 @@ def test_the_difference_is_that_of_the_same_questions(explanation: dict) -> None
     assert overall["difference"]["value"] == pytest.approx(sum(b - a for a, b in both) / len(both))
     low, high = overall["difference"]["interval"]
     assert 0 < low < overall["difference"]["value"] < high
+    four = overall["difference"]["outcomes"]
+    assert [four[key] for key in ("both", "only_first", "only_second", "neither")] == [
+        both.count(each) for each in ((True, True), (True, False), (False, True), (False, False))
+    ]
+    assert overall["difference"]["p"] == pytest.approx(min(1, 2 * 0.5 ** four["only_second"]))  # none was right before
+    assert overall["difference"]["smallest"] > 0
     assert set(explanation["accuracy"]["difference"]) == {"test_seen", "test_unseen"}
 
 

@@ -54,10 +54,22 @@ class TestHowOftenItIsRight:
                                 "(95% interval −4 to +14)."),
         ],
     )  # fmt: skip
-    def test_a_difference_is_claimed_only_where_its_interval_leaves_out_zero(
+    def test_of_an_older_file_a_difference_is_claimed_only_where_its_interval_leaves_out_zero(
         self, value: float, low: float, high: float, end: str
     ) -> None:
         assert sentences(with_before(36, value, low, high))[0].endswith(f"before training answered 36 (36%){end}")
+
+    @pytest.mark.parametrize(
+        ("p", "end"),
+        [
+            (0.0003, ": a gain, +5 percentage points (95% interval +1 to +9; p < 0.001)."),
+            (0.06, "; so few questions do not show a change, +5 percentage points (95% interval +1 to +9; p = 0.060)."),
+        ],
+    )
+    def test_a_difference_is_claimed_only_where_its_test_finds_it(self, p: float, end: str) -> None:
+        found = with_before(36, 0.05, 0.01, 0.09)
+        found["accuracy"]["overall"]["difference"]["p"] = p
+        assert sentences(found)[0].endswith(f"before training answered 36 (36%){end}")
 
 
 class TestWhyItIsWrong:

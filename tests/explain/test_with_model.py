@@ -138,7 +138,9 @@ def test_causes_are_those_of_one_judge(run: Path, questions: Path, tmp_path: Pat
 
     task = replace(load_data(DataConfig("jsonl", str(questions), **DATA)), judge=exact)
     recorded = read_recorded(run)
-    others = [replace(one, trace=replace(one.trace, text="of another machine"), cause="both") for one in recorded.traces]
+    others = [
+        replace(one, trace=replace(one.trace, text="of another machine"), cause="both") for one in recorded.traces
+    ]
     config = ExplainConfig(str(run), parts=["attribution"], attention=0)
 
     def by_cause(verdicts: list[Verdict], is_exact: bool) -> list[str]:

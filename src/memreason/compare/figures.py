@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memreason.compare.measures import Measure
+from memreason.compare.measures import MEASURES, Measure
 from memreason.compare.result import ALPHA, Decision, Gate, PairResult, SideResult
 from memreason.compare.sides import Side
-from memreason.compare.statistics.arm import Arm
+from memreason.compare.statistics.arm import Arm, NothingToCompare
 from memreason.compare.statistics.difference import difference
 from memreason.compare.statistics.multiple import benjamini_hochberg, holm
 from memreason.compare.statistics.rate import rate
@@ -115,3 +115,21 @@ class Comparer:
         if pair.gate and self.margin is not None:
             words += f" {gate_sentence(pair.gate, self.margin, self.measure.kind)}"
         return replace(pair, verdict=verdict, sentence=words)
+
+
+def right_or_wrong(name: str, right: Iterable[bool]) -> Arm:
+    """The arm of a single run, of which is known whether each answer is right."""
+    values = np.array([list(right)], float)
+    return Arm(name, values, np.ones_like(values))
+
+
+def of_two(first: Arm, second: Arm, measure: str = "accuracy") -> PairResult | None:
+    """The second of two arms against the first, without clusters: figures, decision and sentence; None where too few
+    questions count. For whoever has the answers already."""
+    sides = Side(first.name, ()), Side(second.name, ())
+    comparer = Comparer(sides, MEASURES[measure], [(first.name, second.name)], None)
+    try:
+        (found,) = comparer.decide([comparer.look((first, second), None)])
+    except NothingToCompare:
+        return None
+    return found.pairs[0]

@@ -27,7 +27,8 @@ class Answer:
     tokens: int | None = None
     """The number of tokens of the text, where the tokenizer is known."""
     explained: Mapping[str, Any] | None = None
-    """What `memreason explain` found about it: its row in explanation.json."""
+    """What `memreason explain` found about it: its row in explanation.json, whose `edits` have all interventions that
+    were made, with nothing where nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _of_verdict(test: Callable[[Verdict], float]) -> Callable[[Answer], Counted 
 
 
 def _of_steps(kind: str) -> Callable[[Answer], Counted | None]:
-    """How many steps of this kind are true or valid, of all of them; counted as in `metrics.json`."""
+    """How many steps of this kind are true or valid, of all of them."""
 
     def read(answer: Answer) -> Counted | None:
         truths = judged_steps(answer.verdict, kind)
@@ -79,9 +80,25 @@ def judged_steps(verdict: Verdict | None, kind: str) -> list[bool | None] | None
 
 
 def _places(verdict: Verdict, kind: str) -> list[int]:
-    """The steps that are of this kind by what they say, or by their type where the judge could not read them."""
-    kinds = verdict.step_kinds or (None,) * len(verdict.trace.steps)
-    return [at for at, step in enumerate(verdict.trace.steps) if (kinds[at] or step.type) == kind]
+    """The steps that are of this kind by what they say; by their type only where the judge goes by types.
+
+    So a step that the judge could not read is of no kind. By its type, it would count against models that write types,
+    and not against those that write none; `unreadable` counts it for all alike.
+    """
+    kinds = verdict.step_kinds or [step.type for step in verdict.trace.steps]
+    return [at for at, said in enumerate(kinds) if said == kind]
+
+
+def _unreadable(answer: Answer) -> Counted | None:
+    verdict = answer.verdict
+    if verdict is None or verdict.step_truth is None:
+        return None
+    return verdict.step_truth[:-1].count(None), len(verdict.trace.steps)
+
+
+def _planning_tokens(answer: Answer) -> Counted | None:
+    tokens = answer.explained.get("planning_tokens") if answer.explained else None
+    return None if tokens is None else (tokens, 1)
 
 
 def _answer_follows(answer: Answer) -> Counted | None:
@@ -169,8 +186,7 @@ def _changed(name: str) -> Callable[[Answer], Counted | None]:
 
 def _edit(answer: Answer, name: str) -> Mapping[str, Any] | None:
     """The trace after the edit; empty where nothing was changed, None where the model was not asked again."""
-    edits = answer.explained.get("edits") if answer.explained else None
-    return edits.get(name, {}) if edits else None
+    return ((answer.explained or {}).get("edits") or {}).get(name)
 
 
 _JUDGED, _CAUSES = "steps that a judge has read", "causes of errors by their newest definition"
@@ -199,11 +215,15 @@ MEASURES: dict[str, Measure] = {
         needs=_WORDS,
     ),
     "memory_true": Measure(
-        "truth of memories", "share of memory steps that are true", _of_steps(MEMORY), every_question=False,
-        needs=_JUDGED,
+        "truth of memories", "share of the steps that say a fact, whatever their type, that are true",
+        _of_steps(MEMORY), every_question=False, needs=_JUDGED,
     ),
     "reason_valid": Measure(
-        "validity of inferences", "share of reason steps that follow from what stands before them", _of_steps(REASON),
+        "validity of inferences", "share of the steps that draw a conclusion, whatever their type, that follow from "
+        "what stands before them", _of_steps(REASON), every_question=False, needs=_JUDGED,
+    ),
+    "unreadable": Measure(
+        "share of unreadable steps", "share of all steps that the judge could not read or judge", _unreadable, False,
         every_question=False, needs=_JUDGED,
     ),
     "answer_follows": Measure(
@@ -241,6 +261,10 @@ MEASURES: dict[str, Measure] = {
         "tokens an answer", "tokens of the text, planning tokens included, counted by the run's tokenizer",
         lambda answer: None if answer.tokens is None else (answer.tokens, 1), None, "number",
         needs="a run's folder with its tokenizer.json",
+    ),
+    "planning_tokens": Measure(
+        "planning tokens an answer", "those among the tokens that only mark lines; words in brackets count too",
+        _planning_tokens, None, "number", needs="an explanation beside the run (memreason explain RUN)",
     ),
     "memory_brier": Measure(
         "Brier score of memories", "how far the probability of a memory (the mean over its tokens) is from its "

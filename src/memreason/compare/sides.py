@@ -179,8 +179,13 @@ def _explained(file: Path) -> dict[str, Any]:
     path = root / EXPLANATION / FIGURES if root and file.parent.name == EVALUATION else None
     if path is None or not path.is_file():
         return {}
-    rows = read_json(path, "delete it, and `memreason explain` makes it anew").get("traces") or []
-    return {row["id"]: row for row in rows}
+    explanation = read_json(path, "delete it, and `memreason explain` makes it anew")
+    made = [name for name, effect in (explanation.get("interventions") or {}).items() if effect["n"]]
+    rows = {row["id"]: row for row in explanation.get("traces") or ()}
+    for row in rows.values():
+        if row.get("edits"):
+            row["edits"] = {name: row["edits"].get(name, {}) for name in made}
+    return rows
 
 
 def _same(row: Mapping[str, Any], verdict: Verdict) -> bool:

@@ -30,7 +30,8 @@ def recipe_names(command: str) -> list[str]:
 
 
 def find_recipe(name: str, ours: Sequence[str]) -> Path:
-    """The file that `--config name`, or `memreason study name`, means: a file of that name if there is one, else the package's recipe.
+    """The file that `--config name`, or `memreason study name`, means: a file of that name if there is one, else the
+    package's recipe.
 
     ``ours`` has the names of those recipes that are for the command.
     """

@@ -5,7 +5,8 @@ from __future__ import annotations
 COMPUTED = {
     "accuracy": (
         "Share of test questions whose answer line gives the right answer, with 95% Wilson intervals; the "
-        "difference is between the same questions before and after training, with Newcombe's paired interval. It "
+        "difference is between the same questions before and after training, with Newcombe's paired interval and the "
+        "p-value of McNemar's exact test, as memreason compare has them. It "
         "cannot show what other questions or another training would give: questions count as independent, though "
         "several are about the same country or fact, so the intervals are rather too narrow."
     ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from memreason.compare.figures import of_two, right_or_wrong
 from memreason.evaluation.results import EvaluationResult, Metrics
-from memreason.evaluation.statistics import paired_difference
 from memreason.explain.recorded import Epoch
 from memreason.records import MEMORY, REASON, Verdict
 from memreason.tasks.atlas.about import family_of
@@ -43,15 +44,22 @@ def accuracy(
         return {"accuracy": metrics.accuracy, "interval": list(metrics.interval), "n": metrics.n}
 
     def difference(of_these: Iterable[Verdict]) -> Json | None:
-        pairs = [
-            (was.outcome == "correct", verdict.outcome == "correct")
-            for verdict in of_these
-            if (was := earlier.get(verdict.trace.question.id))
-        ]
+        pairs = [(was, now) for now in of_these if (was := earlier.get(now.trace.question.id))]
         if not pairs:
             return None
-        value, interval = paired_difference(pairs)
-        return {"value": value, "interval": list(interval), "n": len(pairs)}
+        sides = zip(("before training", "after training"), zip(*pairs, strict=True), strict=True)
+        was, now = (right_or_wrong(name, (each.outcome == "correct" for each in side)) for name, side in sides)
+        found = of_two(was, now)
+        if found is None:
+            return None
+        return {
+            "value": found.difference,
+            "interval": list(found.interval),
+            "n": found.n,
+            "p": found.p,
+            "smallest": found.smallest,
+            "outcomes": asdict(found.outcomes) if found.outcomes else None,
+        }
 
     differences = {split: found for split, some in by_split(verdicts).items() if (found := difference(some))}
     return {

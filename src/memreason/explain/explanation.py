@@ -18,7 +18,10 @@ class Explanation(TypedDict):
     many questions the model answered once more; `recorded_repeated`: how many of these answers are the same."""
     accuracy: dict[str, Any]
     """`before` and `after` training, by split: `accuracy`, `interval`, `n`; `difference`, by split: `value`,
-    `interval`, and `n`, the questions answered both times; `overall`: the three over all splits."""
+    `interval`, `n` (the questions answered both times), `p` (McNemar's exact test), `smallest` (the smallest true
+    difference that so many questions would have shown four times in five), and `outcomes`: how many were right both
+    times (`both`), only before (`only_first`), only after (`only_second`), neither; `overall`: the three over all
+    splits."""
     metrics: dict[str, Any]
     """`before` and `after`: `overall` and `splits`, the rows of `metrics.json`."""
     sentences: list[str]

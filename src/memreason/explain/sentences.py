@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memreason.compare.show.numbers import p_of
+
 Json = Mapping[str, Any]
 
 CAUSES = {
@@ -36,7 +38,9 @@ def _accuracy(explanation: Json) -> str:
         return f"{said}; the model before training was not asked."
     right = round(before["accuracy"] * before["n"])
     said += f", and the model before training answered {right} ({_percent(before['accuracy'])})"
-    return f"{said}{_change(difference['value'], difference['interval'])}." if difference else f"{said}."
+    if not difference:
+        return f"{said}."
+    return f"{said}{_change(difference['value'], difference['interval'], difference.get('p'))}."
 
 
 def _causes(explanation: Json) -> str:
@@ -108,14 +112,15 @@ def _follows(explanation: Json) -> str:
     )
 
 
-def _change(value: float, interval: Sequence[float]) -> str:
-    """What a difference shows, to be written behind the two rates."""
+def _change(value: float, interval: Sequence[float], p: float | None = None) -> str:
+    """What a difference shows, to be written behind the two rates; by its p-value, or where that is not known, by its
+    interval."""
     low, high = interval
-    points = f"{_signed(value)} percentage points (95% interval {_signed(low)} to {_signed(high)})"
-    if low > 0:
-        return f": a gain, {points}"
-    if high < 0:
-        return f": a loss, {points}"
+    tested = "" if p is None else f"; {p_of(p)}"
+    points = f"{_signed(value)} percentage points (95% interval {_signed(low)} to {_signed(high)}{tested})"
+    shows = low > 0 or high < 0 if p is None else p < 0.05
+    if shows:
+        return f": a {'gain' if value > 0 else 'loss'}, {points}"
     return f"; so few questions do not show a change, {points}"
 
 

@@ -12,6 +12,7 @@ from memreason.config.model import ModelConfig
 from memreason.config.training import TrainingOptions
 from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION, EXPLANATION, FIGURES, METRICS
+from memreason.explain.config import FOR_COMPARISONS
 from memreason.study.recipe import ArmRecipe, Option, Recipe
 
 Values = dict[str, Sequence[str]]
@@ -30,7 +31,12 @@ TRAIN_DEFAULTS: Values = {
 """What a study trains with unless its recipe says otherwise. Every arm ends with its last weights; the order of the
 examples depends on the seed alone, not on the lengths of texts, which differ by arm; and the data type is not measured,
 which may come out another way in each run."""
-EXPLAIN_DEFAULTS: Values = {"parts": ("interventions",), "num_importance": ("0",), "attention": ("0",)}
+EXPLAIN_DEFAULTS: Values = {
+    "parts": ("interventions",),
+    "interventions": FOR_COMPARISONS,
+    "num_importance": ("0",),
+    "attention": ("0",),
+}
 """What a study explains unless its recipe says otherwise: the parts that cost most are for single runs."""
 _ASKED = ("model_name_or_path", "dataset", "data_path", "num_train", "num_validation", "num_test", "num_countries",
           "split_seed", "model_max_length", "use_calculator", "generation_backend", "per_device_eval_batch_size",

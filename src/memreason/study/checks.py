@@ -61,12 +61,14 @@ def questions_digest(questions: Sequence[Question]) -> str:
 
 
 def other_questions(asked: Mapping[str, Sequence[Question]]) -> list[str]:
-    """``asked``: name of a cell → its test questions. The cells that were asked others than the first, in a sentence."""
+    """The cells that were asked others than the first, in a sentence each. ``asked``: name of a cell → questions."""
     digests = {name: questions_digest(questions) for name, questions in asked.items()}
     first = next(iter(digests), "")
     return [
-        f"{name} was asked other test questions than {first}" for name, digest in digests.items() if digest != digests[first]
-    ]  # fmt: skip
+        f"{name} was asked other test questions than {first}"
+        for name, digest in digests.items()
+        if digest != digests[first]
+    ]
 
 
 def _differing(some: Sequence[Trained], name: str, what: str, hint: str = "") -> Iterator[str]:

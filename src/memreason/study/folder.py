@@ -63,9 +63,9 @@ class StudyFolder:
         """All commands of the study, as a script that can be run by hand."""
         lines = [
             "#!/bin/sh",
-            f"# {recipe.title}: the commands that `memreason study` runs, each in a process of its own, in any order.",
-            "# To be run from the folder in which the study was started. What is finished is not run again by train, but",
-            "# by evaluate and explain.",
+            f"# {recipe.title}",
+            "# The commands that `memreason study` runs, each in a process of its own, in any order.",
+            "# To be run from the folder in which the study was started. train does not run again what is finished.",
             "set -e",
         ]
         for cell in cells:

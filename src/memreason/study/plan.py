@@ -31,8 +31,8 @@ cluster are (their correlation)."""
 
 @dataclass(frozen=True)
 class Row:
-    """The smallest true difference in accuracy, in [0, 1], that is found with a chance of 80% on a split, for each share
-    of discordant questions; None where none is."""
+    """The smallest true difference in accuracy, in [0, 1], that is found on a split with a chance of 80%, for each
+    share of discordant questions; None where none is."""
 
     split: str
     questions: int

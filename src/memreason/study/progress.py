@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from statistics import mean
-from types import TracebackType
 from typing import Self
 
 from tqdm.auto import tqdm
@@ -24,13 +24,12 @@ class Progress:
     def __init__(self, folder: StudyFolder, cells: Sequence[Cell], at_once: int, shown: bool = True):
         self.folder, self.at_once = folder, at_once
         self.bar = tqdm(total=len(cells), desc="cells", disable=not shown, unit="cell", bar_format=_FORMAT)
+        self._said: list[str] = []
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.bar.close()
 
     def update(self, state: State) -> None:
@@ -46,7 +45,9 @@ class Progress:
             parts.append(f"about {in_words(left)} left")
         self.bar.n = len(state.finished) + len(state.failed)
         self.bar.set_postfix_str("; ".join(parts), refresh=False)
-        self.bar.refresh()
+        if sys.stderr.isatty() or parts[:-1] != self._said or self.bar.n == self.bar.total:  # a log gets what is new
+            self.bar.refresh()
+        self._said = parts[:-1]
 
 
 _FORMAT = "{desc} {n_fmt}/{total_fmt} [{elapsed}] {postfix}"

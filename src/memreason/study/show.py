@@ -1,4 +1,4 @@
-"""The outputs of a study for readers: tables, pictures and one page, made from its results.json. Nothing computes here."""
+"""The outputs of a study for readers: tables, pictures and a page, made from its results.json. Nothing computes here."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def _curve_tables(results: Json) -> list[Table]:
 
 def _about_curves(results: Json) -> list[str]:
     return [
-        f"The same test questions at each size: {', '.join(results['curves'])} training questions; smaller sets are parts "
-        "of larger ones."
+        f"{', '.join(results['curves'])} training questions, smaller sets are parts of larger ones; the test questions "
+        "are the same."
     ]
 
 

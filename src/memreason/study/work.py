@@ -1,7 +1,7 @@
 """Runs the cells that are missing, each command in a process of its own. Any number of workers share a folder.
 
-A cell is claimed by a lock on a file, which the cell's own process inherits: when a worker is killed, the lock is free as
-soon as the cell's process has ended as well, so nobody waits for a dead process, and nobody runs a cell twice.
+A cell is claimed by a lock on a file, which the cell's own process inherits. When a worker is killed, the lock is free
+as soon as that process has ended as well: nobody waits for what is dead, and nobody runs a cell that is still running.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _GRACE = 20.0
 @dataclass
 class State:
     """How far a study is: the cells that are finished, those that failed since this worker began, and those that this
-    worker runs; ``waiting`` are those that other processes run."""
+    worker runs. All others that are left wait, or are run by other workers."""
 
     cells: Sequence[Cell]
     finished: list[Cell] = field(default_factory=list)
@@ -47,7 +47,7 @@ class _Running:
 
     def __init__(self, folder: StudyFolder, cell: Cell, place: int, parallel: int, lock: int):
         self.folder, self.cell, self.place, self.parallel, self.lock = folder, cell, place, parallel, lock
-        self.log: IO[bytes] = open(folder.of(cell) / LOG, "ab")
+        self.log: IO[bytes] = (folder.of(cell) / LOG).open("ab")
         self.step: Step | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.failed = False
@@ -131,7 +131,9 @@ def work(
                 _look(folder, state, since)
                 candidates = iter([*_unclaimed(state, own), *_unclaimed(state, others)])
                 free = [place for place in range(parallel) if place not in [each.place for each in running]]
-                for place, (cell, lock) in zip(free, _claims(folder, candidates, {c.name for c in own}, since)):
+                for place, (cell, lock) in zip(
+                    free, _claims(folder, candidates, {c.name for c in own}, since), strict=False
+                ):
                     running.append(_Running(folder, cell, place, parallel, lock))
                     state.running = [each.cell for each in running]
                 looked = time.monotonic()
@@ -167,9 +169,8 @@ def _claims(folder: StudyFolder, cells: Iterator[Cell], own: set[str], since: fl
     for cell in cells:
         handle = os.open(folder.lock_of(cell), os.O_RDWR | os.O_CREAT, 0o666)
         locked = try_lock(handle)
-        if locked is False or (locked is None and cell.name not in own):
-            os.close(handle)
-        elif folder.finished(cell) or folder.failure(cell, since):  # by another worker, a moment ago
+        not_ours = locked is False or (locked is None and cell.name not in own)
+        if not_ours or folder.finished(cell) or folder.failure(cell, since):  # the last by others, a moment ago
             os.close(handle)
         else:
             folder.begin(cell)

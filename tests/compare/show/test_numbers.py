@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from helpers.comparisons import LENGTH, SEVERAL, SINGLE
 
-from memreason.compare.show.numbers import Form, form_of, p_value, verdict
+from memreason.compare.show.numbers import Form, form_of, p_of, p_value, verdict
 
 SHARE, LONG = Form(True, 1), Form(False, 2)
 
@@ -27,6 +27,10 @@ def test_p_values(p: float | None, text: str) -> None:
 )  # fmt: skip
 def test_figures_and_changes(form: Form, value: float | None, figure: str, change: str) -> None:
     assert (form.figure(value), form.change(value)) == (figure, change)
+
+
+def test_p_in_a_sentence() -> None:
+    assert [p_of(p) for p in (0.0004, 0.021, 0.995)] == ["p < 0.001", "p = 0.021", "p > 0.99"]
 
 
 def test_shares_have_a_decimal_where_an_answer_is_worth_half_a_point_or_less() -> None:

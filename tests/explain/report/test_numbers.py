@@ -7,7 +7,8 @@ from memreason.explain.report.numbers import Figures, pointer, shown
     "value, form, text",
     [(0.575, "percent", "57.5%"), (1, "percent", "100%"), (0.32, "points", "+32"), (-0.051, "points", "−5.1"),
      (1234, "count", "1,234"), (0.5, "number", "0.50"), (None, "percent", "–"), (0.0, "points", "+0"),
-     (-0.0002, "points", "+0"), (39.456, "short", "39.5"), (1.0, "short", "1")],
+     (-0.0002, "points", "+0"), (39.456, "short", "39.5"),
+     (0.0123, "p", "0.012"), (None, "p", "–"), (0.2034, "size", "20.3"), (1.0, "short", "1")],
 )  # fmt: skip
 def test_numbers_as_a_reader_sees_them(value, form, text):
     assert shown(value, form) == text

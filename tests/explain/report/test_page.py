@@ -11,6 +11,7 @@ import pytest
 from helpers.browser import PHONE, browser, opened  # noqa: F401
 from helpers.explanations import HOSTILE, explanation, with_texts
 
+from memreason.compare.show.numbers import p_value
 from memreason.explain.report import render
 from memreason.explain.report.words import SECTIONS
 
@@ -18,6 +19,7 @@ FORMS = {
     "count": (1, 0),
     "percent": (100, 1),
     "points": (100, 1),
+    "size": (100, 1),
     "number": (1, 2),
     "short": (1, 1),
     "share": (100, 0),
@@ -83,6 +85,9 @@ def test_every_number_is_that_of_the_explanation_and_of_the_metrics_rounded_as_i
             continue
         if text == ">99%":
             assert form == "chance" and 0.99 < math.exp(there) < 1, key
+            continue
+        if form == "p":
+            assert text == p_value(there), key
             continue
         number = float(re.sub(r"[+%,]", "", text).replace("−", "-"))
         scale, digits = FORMS[form]

@@ -41,8 +41,11 @@ def test_figures_count_pairs_and_lead_to_them(tmp_path: Path) -> None:
     found = both.figures
     assert found["changes"] == {"both_right": 2, "only_left": 1, "only_right": 7, "both_wrong": 0}
     assert (found["left"]["accuracy"], found["right"]["accuracy"], found["n"]) == (0.3, 0.9, 10)
-    assert found["difference"] == pytest.approx(0.6) and found["interval"][0] < 0.6 < found["interval"][1]
-    assert found["p"] == pytest.approx(2 * (1 + 8) / 2**8)  # McNemar, by hand
+    pair = found["comparison"]
+    assert pair["difference"] == pytest.approx(0.6) and pair["interval"][0] < 0.6 < pair["interval"][1]
+    assert pair["p"] == pair["mcnemar_p"] == pytest.approx(2 * (1 + 8) / 2**8)  # McNemar, by hand
+    assert list(pair["outcomes"].values()) == list(found["changes"].values())
+    assert pair["verdict"] == "tied" and "right and left are statistically tied" in pair["sentence"]
     for change, count in found["changes"].items():
         assert len(both.select({"change": change})[0]) == count
     assert both.select({"cause": "both"})[0] == [(0, 0)]
@@ -61,4 +64,4 @@ def test_one_of_the_two_traces_must_have_what_is_looked_for(tmp_path: Path) -> N
 
 def test_without_common_questions_there_are_no_figures(tmp_path: Path) -> None:
     found = comparison(tmp_path, [row("a")], [row("b")]).figures
-    assert (found["n"], found["left"]["accuracy"], found["difference"], found["p"]) == (0, None, None, None)
+    assert (found["n"], found["left"]["accuracy"], found["comparison"]) == (0, None, None)

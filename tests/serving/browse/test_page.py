@@ -89,6 +89,14 @@ def test_two_runs_stand_side_by_side_and_differences_are_marked(browser, address
         chosen(page, "43 of 43 traces")
         page.get_by_label("Beside it").select_option("demo")
         chosen(page, "43 of 43 questions")
+        request = "fetch('/web/api/compare?left=demo:before&right=demo').then(answer => answer.json())"
+        pair = page.evaluate(request)["figures"]["comparison"]
+        low, high, least = (f"{100 * abs(value):.1f}" for value in (*pair["interval"], pair["smallest"]))
+        assert page.locator(".compared").inner_text().split("\n") == [
+            "Difference", "+2.3 percentage points", "95% interval", f"−{low} to +{high}", "p", "1",
+            "Detectable", f"{least} points or more",
+        ]  # fmt: skip
+        assert page.get_by_text("demo and demo before training are statistically tied").is_visible()
         page.get_by_role("link", name="only the right one right: 1").click()
         chosen(page, "1 of 43 questions")
         assert questions(page) == ["Is 0 even?"]

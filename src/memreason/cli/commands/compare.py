@@ -84,14 +84,29 @@ def _compare(config: CompareConfig) -> int:
     if config.json:
         show_json(to_json(results))
         return _CODES[gate]
-    from memreason.cli.comparison import print_comparison
-
-    print_comparison(open_console(), results)
+    _print(results)
     if folder:
         show(open_console(), f"written to {folder}", style="dim", soft_wrap=True)
     if gate:
         say(f"memreason compare: {_GATES[gate]}")
     return _CODES[gate]
+
+
+def _print(results: Sequence[ComparisonResult]) -> None:
+    """The sentences, tables and warnings of each measure."""
+    from memreason.cli.tables import print_table
+    from memreason.compare.show.comparison import by_measure, sentences, tables, warnings
+
+    console = open_console()
+    for splits in by_measure([result.to_json() for result in results]).values():
+        for sentence in sentences(splits):
+            show(console, sentence, style="bold", soft_wrap=True)
+        for table in tables(splits):
+            show(console)
+            print_table(console, table)
+        for warning in warnings(splits):
+            show(console, f"note: {warning}", style="yellow", soft_wrap=True)
+        show(console)
 
 
 def _write(results: Sequence[ComparisonResult], folder: Path) -> None:

@@ -52,15 +52,14 @@ def run(argv: Sequence[str]) -> int:
 
 
 def chosen(cells: Sequence[Cell], patterns: Sequence[str], flag: str) -> list[Cell]:
-    """The cells that a pattern names: an arm, a cell, or either with * in it. Raises UserError for one that names none."""
+    """The cells that patterns name: an arm, a cell, or either with * in it. Raises UserError for one that names none."""
     found: list[Cell] = []
     for pattern in patterns:
         some = [cell for cell in cells if fnmatchcase(cell.name, pattern) or fnmatchcase(cell.arm, pattern)]
         if not some:
             names = [cell.name for cell in cells]
-            raise UserError(
-                f"{flag} {pattern}: there is no such cell{did_you_mean(pattern, names)} ({listed(names, 60)})"
-            )
+            hint = did_you_mean(pattern, names)
+            raise UserError(f"{flag} {pattern}: there is no such cell{hint} ({listed(names, 60)})")
         found += [cell for cell in some if cell not in found]
     return found
 
@@ -113,30 +112,15 @@ def _results(
 
 
 def _print(console: Console, results: dict[str, Any], folder: StudyFolder) -> None:
+    from memreason.cli.tables import print_table
     from memreason.study import show as shown
 
-    _print_table(console, shown.accuracy(results))
+    print_table(console, shown.accuracy(results))
     for sentence in shown.said(results):
         show(console, sentence, soft_wrap=True)
     for line in (*results["checks"]["problems"], *results["checks"]["notes"]):
         show(console, line, style="yellow", soft_wrap=True)
     show(console, f"the report: {folder.path / shown.REPORT}", soft_wrap=True)
-
-
-def _print_table(console: Console, table: Any) -> None:
-    """A table of `compare.show`, headings of groups in the line above."""
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(title=table.title, title_justify="left", box=None, padding=(0, 1))
-    for number, column in enumerate(table.columns):
-        drawn.add_column(f"{column.group}\n{column.title}" if column.group else column.title,
-                         justify="right" if number else "left", no_wrap=True)  # fmt: skip
-    for row in table.rows:
-        drawn.add_row(*map(Text, row))
-    show(console, drawn)
-    for note in table.notes:
-        show(console, note, style="dim")
 
 
 def _plan(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell]) -> None:
@@ -155,6 +139,7 @@ def _plan(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Seque
 
 
 def _print_plan(console: Console, plan: StudyPlan, why_not: str) -> None:
+    from memreason.cli.tables import print_table
     from memreason.study.plan import power_table
     from memreason.study.progress import in_words
 
@@ -166,7 +151,7 @@ def _print_plan(console: Console, plan: StudyPlan, why_not: str) -> None:
         )  # fmt: skip
         show(console, time, soft_wrap=True)
     if plan.power:
-        _print_table(console, power_table(plan))
+        print_table(console, power_table(plan))
     else:
         show(console, f"nothing can be said about power: {why_not}", style="yellow", soft_wrap=True)
 

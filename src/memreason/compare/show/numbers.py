@@ -82,6 +82,12 @@ def p_value(p: float | None) -> str:
     return "1" if p == 1 else f"{p:.{decimals}f}"
 
 
+def p_of(p: float | None) -> str:
+    """`p = 0.008`, `p < 0.001`."""
+    text = p_value(p)
+    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
+
+
 def count(number: int) -> str:
     """1234 as 1,234."""
     return f"{number:,}"

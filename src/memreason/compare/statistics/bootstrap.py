@@ -65,19 +65,17 @@ def seeds_and_questions(
     for times in drawn_counts(np.ones(n_units, int), draws, seed):
         with np.errstate(invalid="ignore", divide="ignore"):
             by_run = [(times @ side.value.T) / (times @ side.weight.T) for side in sides]
-        off = [each - each.mean(1, keepdims=True) for each in by_run]
-        pool = [
-            part * np.sqrt(part.shape[1] / (part.shape[1] - 1))
-            for part, by_seed in zip(off, seeded, strict=True)
-            if by_seed and part.shape[1] > 1
-        ]
         means = [each.mean(1) for each in by_run]
-        if pool and shrink:
-            together = np.concatenate(pool, axis=1)
-            for place, by_seed in enumerate(seeded):
-                if by_seed:
-                    chosen = rng.integers(0, together.shape[1], (len(together), by_run[place].shape[1]))
-                    means[place] = means[place] + shrink * np.take_along_axis(together, chosen, 1).mean(1)
+        off = {
+            place: (each - means[place][:, None]) * np.sqrt(each.shape[1] / (each.shape[1] - 1))
+            for place, each in enumerate(by_run)
+            if seeded[place] and each.shape[1] > 1
+        }
+        for place, each in enumerate(by_run):
+            if seeded[place] and off:  # a single run varies as the other arm's runs do
+                own = off.get(place, next(iter(off.values())))
+                chosen = rng.integers(0, own.shape[1], each.shape)
+                means[place] = means[place] + shrink * np.take_along_axis(own, chosen, 1).mean(1)
         results.append(means[-1] - (means[0] if len(means) == 2 else 0))
     drawn = np.concatenate(results)
     ends = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])

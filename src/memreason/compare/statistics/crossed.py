@@ -28,56 +28,72 @@ class Spread:
         both: What ``questions`` and ``seeds`` both contain: what a seed adds at single questions.
         seed_degrees: The degrees of freedom of ``seeds``; 0 where no arm has several runs, so that nothing is known of
             seeds and the figure holds for these runs only.
+        caution: The factor that ``seeds`` is raised by in a test.
     """
 
     questions: float
     degrees: float
     seeds: float = 0.0
     both: float = 0.0
-    seed_degrees: int = 0
+    seed_degrees: float = 0.0
+    caution: float = 1.0
 
 
 def spread(sides: Sequence[Units], seeded: Sequence[bool]) -> Spread:
     """The parts of the variance of one arm's figure, or of the difference of two arms' figures.
 
-    Runs of all arms are taken to spread alike: so an arm of one run gets its seed's spread from the other arm. Arms
-    that are not ``seeded`` get none.
+    Each arm's runs have a spread of their own. Where only one arm has several runs, the other's single run is taken to
+    vary as much, unless it is not ``seeded``: such an arm has no spread by seeds.
     """
     added = sides[-1].deviation.mean(0) - (sides[0].deviation.mean(0) if len(sides) == 2 else 0)
     questions = float((added**2).sum())
     degrees = degrees_of_freedom(np.mean([side.share.mean(0) for side in sides], axis=0))
-    several = [side for side, by_seed in zip(sides, seeded, strict=True) if by_seed and len(side.value) > 1]
-    freedom = sum(len(side.value) - 1 for side in several)
-    if not freedom:
+    trained = [side for side, by_seed in zip(sides, seeded, strict=True) if by_seed]
+    several = [side for side in trained if len(side.value) > 1]
+    if not several:
         return Spread(questions, degrees)
-    figures = sum(float(((side.by_run - side.by_run.mean()) ** 2).sum()) for side in several)
-    inside = sum(float(((side.deviation - side.deviation.mean(0)) ** 2).sum()) for side in several)
-    drawn = sum(1 / len(side.value) for side, by_seed in zip(sides, seeded, strict=True) if by_seed)
-    return Spread(questions, degrees, drawn * figures / freedom, drawn * inside / freedom, freedom)
+    runs = [len(side.value) for side in several]
+    figures = [float(side.by_run.var(ddof=1)) for side in several]
+    inside = [float(side.deviation.var(0, ddof=1).sum()) for side in several]
+    drawn = [1 / each for each in runs]
+    if len(several) == 1:
+        drawn[0] += sum(1.0 for side in trained if len(side.value) == 1)
+    parts = [share * each for share, each in zip(drawn, figures, strict=True)]
+    seeds, both = sum(parts), sum(share * each for share, each in zip(drawn, inside, strict=True))
+    by_run = sum(part**2 / (each - 1) for part, each in zip(parts, runs, strict=True))
+    freedom = seeds**2 / by_run if by_run > 0 else float(sum(runs) - len(runs))
+    return Spread(questions, degrees, seeds, both, freedom, caution(freedom, len(several)))
+
+
+def caution(seed_degrees: float, arms: int) -> float:
+    """By how much the seeds' variance is raised, for so many degrees of freedom, from one arm or from two.
+
+    Chosen by simulation. Two arms need less, because Welch's number of degrees of freedom (Biometrika 1947) is cautious
+    in itself with few runs.
+    """
+    return 1 + 1 / seed_degrees**2 if arms == 2 else 1 + 4 / (seed_degrees * (2 * seed_degrees - 1))
 
 
 def combined(parts: Spread) -> tuple[float, float]:
     """(variance, degrees of freedom) of the parts together.
 
-    The sum ``questions + seeds − both`` has the right mean, but with two to eight degrees of freedom ``seeds`` is
+    The sum ``questions + seeds − both`` has the right mean, but with one to eight degrees of freedom ``seeds`` is
     often far too small by luck, and the difference of two estimates can be negative. So ``seeds`` is raised by a
-    factor that matters for few runs only, the part of the seeds is at least 0, and Satterthwaite's degrees of freedom
-    (Biometrics 1946) count half of ``both`` as if it were seeds. Factor and half were chosen by simulation
-    (`benchmarks/comparison.py`): at most 6% of false positives at 5%, whatever share of the variance is the seeds'.
-    Where seeds add nothing the test is cautious.
+    factor that matters for few runs only (`caution`), the part of the seeds is at least 0, and Satterthwaite's degrees
+    of freedom (Biometrics 1946) count half of ``both`` as if it were seeds. All this was chosen by simulation
+    (`benchmarks/comparison.py`): about 5% of false positives where seeds matter, and fewer where they add nothing.
     """
-    variance, degrees = combine(parts.questions, parts.degrees, parts.seeds, parts.both, parts.seed_degrees)
+    variance, degrees = combine(parts, parts.questions, parts.seeds, parts.both)
     return float(variance), float(degrees)
 
 
-def combine(questions: Any, degrees: float, seeds: Any, both: Any, seed_degrees: int) -> tuple[Any, Any]:
-    """`combined` for numbers or arrays."""
-    if not seed_degrees:
-        return questions, np.full_like(questions, degrees)
-    raised = 1 + 4 / (seed_degrees * (2 * seed_degrees - 1))
-    part = np.maximum(0, raised * seeds - both)
+def combine(parts: Spread, questions: Any, seeds: Any, both: Any) -> tuple[Any, Any]:
+    """`combined` with other values, numbers or arrays, but the degrees of freedom of ``parts``."""
+    if not parts.seed_degrees:
+        return questions, np.full_like(questions, parts.degrees)
+    part = np.maximum(0, parts.caution * seeds - both)
     variance = questions + part
-    error = questions**2 / degrees + (part + both / 2) ** 2 / seed_degrees
+    error = questions**2 / parts.degrees + (part + both / 2) ** 2 / parts.seed_degrees
     with np.errstate(invalid="ignore", divide="ignore"):
-        freedom = np.where(error > 0, variance**2 / error, degrees)
-    return variance, np.maximum(freedom, min(degrees, seed_degrees))
+        freedom = np.where(error > 0, variance**2 / error, parts.degrees)
+    return variance, np.maximum(freedom, min(parts.degrees, parts.seed_degrees))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memreason.compare.statistics.crossed import Spread, combine
+from memreason.compare.statistics.crossed import Spread, caution, combine
 
 LEVEL = 0.05
 
@@ -32,7 +32,7 @@ class Detection:
             other, other_chance = chi_square_factors(parts.seed_degrees)
             seeds, self.chance = max(parts.seeds, parts.both) * other, self.chance * other_chance
         questions, both = parts.questions * factor, parts.both * factor
-        variance, degrees = combine(questions, parts.degrees, seeds, both, parts.seed_degrees)
+        variance, degrees = combine(parts, questions, seeds, both)
         self.bar = t.isf(LEVEL / 2, degrees) * np.sqrt(variance / self.true)
 
     def power(self, effect: float) -> float:
@@ -133,10 +133,12 @@ class Plan:
         flips = self.discordant if self.flips is None else self.flips
         both = flips / 2 * drawn * raised / self.questions
         questions = (self.discordant - flips) * raised / self.questions + both
-        freedom = sum(self.runs) - 2
-        if not freedom:
+        several = [runs for runs in self.runs if runs > 1]
+        if not several:
             return Spread(questions, units - 1)
-        return Spread(questions, units - 1, self.seed_spread**2 * drawn + both, both, freedom)
+        freedom = mean_degrees(*self.runs) if len(several) == 2 else several[0] - 1.0
+        seeds = self.seed_spread**2 * drawn + both
+        return Spread(questions, units - 1, seeds, both, freedom, caution(freedom, len(several)))
 
     @property
     def exact(self) -> bool:
@@ -176,3 +178,14 @@ def chi_square_factors(degrees: float, count: int = 40) -> tuple[np.ndarray, np.
     place, chance = np.polynomial.legendre.leggauss(count)
     place, chance = (place + 1) / 2, chance / 2
     return chi2.ppf(place**3, degrees) / degrees, chance * 3 * place**2
+
+
+def mean_degrees(first: int, second: int) -> float:
+    """Welch's degrees of freedom on average, for two arms of so many runs whose spreads are equal."""
+    from scipy.stats import beta
+
+    place = (np.arange(200) + 0.5) / 200
+    # The first arm's part of the variance: a ratio of chi-squares.
+    odds = beta.ppf(place, (first - 1) / 2, (second - 1) / 2)
+    one, other = odds / (first - 1) / first, (1 - odds) / (second - 1) / second
+    return float(((one + other) ** 2 / (one**2 / (first - 1) + other**2 / (second - 1))).mean())

@@ -13,16 +13,20 @@ from typing import Any, Literal
 
 from markupsafe import Markup, escape
 
-Form = Literal["count", "percent", "points", "number", "short"]
+from memreason.compare.show.numbers import p_value
+
+Form = Literal["count", "percent", "points", "number", "short", "size", "p"]
 Place = Sequence[str | int]
 MISSING = "–"
 
 
 def shown(value: float | None, form: Form) -> str:
-    """``0.575`` as "57.5%" (percent), "+57.5" (points: the difference of two shares), "0.57" (number) or
-    "0.6" (short)."""
+    """``0.575`` as "57.5%" (percent), "+57.5" (points: the difference of two shares), "57.5" (size),
+    "0.57" (number), "0.6" (short) or as `p_value` has it (p)."""
     if value is None:
         return MISSING
+    if form == "p":
+        return p_value(value)
     if form == "count":
         return f"{value:,}"
     if form == "number":
@@ -95,9 +99,17 @@ class Figures:
         """A difference of two shares, in points of per cent."""
         return Number(self.at(*place), pointer(place), "points")
 
+    def size(self, *place: str | int) -> Number:
+        """How large a difference of two shares is, in points of per cent, whichever way it goes."""
+        return Number(self.at(*place), pointer(place), "size")
+
     def number(self, *place: str | int) -> Number:
         """Any other number, with two decimals."""
         return Number(self.at(*place), pointer(place), "number")
+
+    def p(self, *place: str | int) -> Number:
+        """A p-value."""
+        return Number(self.at(*place), pointer(place), "p")
 
     def short(self, *place: str | int) -> Number:
         """A number with one decimal where that is not 0."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
-from memreason.evaluation.statistics import paired_difference
 from memreason.serving.browse.figures import accuracy
 from memreason.serving.browse.index import Entry, TraceIndex
 
@@ -18,8 +18,8 @@ CHANGES = ("both_right", "only_left", "only_right", "both_wrong")
 class Comparison:
     """The questions that stand in both lists, once in each, paired by id and text, never by their order."""
 
-    def __init__(self, left: TraceIndex, right: TraceIndex):
-        self.left, self.right = left, right
+    def __init__(self, left: TraceIndex, right: TraceIndex, labels: tuple[str, str] = ("left", "right")):
+        self.left, self.right, self.labels = left, right, labels
         one, other = _places(left), _places(right)
         shared = [key for key in one if key in other]
         single = [key for key in shared if len(one[key]) == len(other[key]) == 1]
@@ -35,29 +35,32 @@ class Comparison:
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """{"n", "left": accuracy, "right": accuracy, "difference", "interval", "changes": {change: count}, "p",
-        "unpaired"} over the pairs.
+        """{"n", "left": accuracy, "right": accuracy, "changes": {change: count}, "comparison", "unpaired"} over the
+        pairs.
 
-        ``difference`` is right minus left, with its paired 95% interval; both are None where there are no pairs. ``p``
-        is that of McNemar's exact test of equal accuracy; None where no question changed sides.
+        ``comparison`` is a `PairResult` of the comparison's JSON: the right accuracy against the left one, as
+        `memreason compare` has it. It is None where there are no pairs. Its sentence calls the two by their labels.
         """
-        from scipy.stats import binomtest
-
         changes = Counter(self._change(pair) for pair in self._pairs)
-        gained, lost = changes["only_right"], changes["only_left"]
-        right = [(self.left.entries[one].outcome == "correct", self.right.entries[two].outcome == "correct")
-                 for one, two in self._pairs]  # fmt: skip
-        difference, interval = paired_difference(right) if right else (None, None)
         return {
             "n": len(self._pairs),
             "left": accuracy(self.left.entries[place].outcome for place, _ in self._pairs),
             "right": accuracy(self.right.entries[place].outcome for _, place in self._pairs),
-            "difference": difference,
-            "interval": interval,
             "changes": {change: changes[change] for change in CHANGES},
-            "p": float(binomtest(gained, gained + lost).pvalue) if gained + lost else None,
+            "comparison": self._compared() if self._pairs else None,
             "unpaired": self.unpaired,
         }
+
+    def _compared(self) -> dict[str, Any] | None:
+        from memreason.compare.figures import of_two, right_or_wrong
+
+        sides = zip(*map(self._entries, self._pairs), strict=True)
+        left, right = (
+            right_or_wrong(name, (entry.outcome == "correct" for entry in side))
+            for name, side in zip(self.labels, sides, strict=True)
+        )
+        found = of_two(left, right)
+        return asdict(found) if found else None
 
     def select(
         self, wanted: Mapping[str, str], query: str = "", id_: str = ""

@@ -130,7 +130,7 @@ def _add_comparison(router: APIRouter, library: Library) -> None:
         one, other = (_index(library, source) for source in sources)
         comparison = next((kept for kept in last if kept.left is one and kept.right is other), None)
         if comparison is None:
-            comparison = Comparison(one, other)
+            comparison = Comparison(one, other, (sources[0].label, sources[1].label))
             last[:] = [comparison]
         pairs, values = comparison.select(wanted.model_dump(), wanted.q, wanted.id)
         return _json(

@@ -9,7 +9,7 @@ import { badge, colour } from "./trace.js";
 
 /** The figures over the questions that both have. */
 export function compared(found, link) {
-  const { left, right, changes, difference, interval, n, p, unpaired } = found.figures;
+  const { left, right, changes, comparison, n, unpaired } = found.figures;
   const [one, two] = found.labels;
   const cell = (change) =>
     el(
@@ -32,12 +32,7 @@ export function compared(found, link) {
     panel(
       "Accuracy on the questions of both",
       el("ul.bars", {}, accuracyRow(inert(one), left, null), accuracyRow(inert(two), right, null)),
-      el(
-        "p",
-        {},
-        el("strong", {}, points(difference)),
-        ` percentage points (95% interval ${interval.map(points).join(" to ")})`,
-      ),
+      comparison ? difference(comparison) : null,
       el("p.note", {}, leftOut(unpaired)),
     ),
     panel(
@@ -49,15 +44,22 @@ export function compared(found, link) {
           el("tr", {}, el("th", { scope: "row" }, inert(one), " wrong"), cell("only_right"), cell("both_wrong")),
         ]),
       ]),
-      p === null
-        ? null
-        : el(
-            "p.note",
-            {},
-            `If both were equally good, a difference as large as this would come up with probability ${shown(p)} (McNemar's exact test).`,
-          ),
     ),
   ]);
+}
+
+/** How far the right one is ahead, how sure that is, and what it means; the figures and words of `memreason compare`. */
+function difference({ difference, interval, p, smallest, sentence }) {
+  const rows = [
+    ["Difference", [el("strong", {}, points(difference)), " percentage points"]],
+    ["95% interval", interval.map(points).join(" to ")],
+    ["p", el("data", { value: p }, shown(p))],
+    ["Detectable", smallest === null ? "–" : `${points(smallest).replace("+", "")} points or more`],
+  ];
+  const list = rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
+  const meant =
+    "p: how probable a difference as large as this would be if both were equally good (McNemar's exact test). Detectable: the smallest true difference that such answers would have shown four times in five.";
+  return [el("dl.compared", {}, list), el("p", {}, inert(sentence)), el("p.note", {}, meant)];
 }
 
 /** One question in both runs. */
@@ -156,12 +158,13 @@ function leftOut(unpaired) {
     : "Both have the same questions.";
 }
 
-/** 0.123 → "+12" */
+/** 0.123 → "+12.3" */
 function points(share) {
-  const rounded = Math.round(100 * share);
+  const rounded = Math.round(1000 * share) / 10;
   return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded)}`;
 }
 
 function shown(p) {
+  if (p > 0.99) return p === 1 ? "1" : "more than 0.99";
   return p < 0.001 ? "less than 0.001" : p.toPrecision(2);
 }

@@ -80,7 +80,7 @@ CLAIMS = (
     ),
     Claim(
         "The gain is not that of more tokens. (The paper has no such control; ours has as many tokens, of one type.)",
-        f"{JIN}, section 3.3.2 says that more tokens help by themselves", "–", Better("typed", "shared"), ATLAS,
+        f"{JIN}, section 3.3.2", "it says that more tokens help by themselves", Better("typed", "shared"), ATLAS,
     ),
     Claim(
         "The fine-tuned model is better than the base model with a prompt for chain of thought.",

@@ -48,8 +48,8 @@ def accuracy(
         if not pairs:
             return None
         sides = zip(("before training", "after training"), zip(*pairs, strict=True), strict=True)
-        was, now = (right_or_wrong(name, (each.outcome == "correct" for each in side)) for name, side in sides)
-        found = of_two(was, now)
+        arms = (right_or_wrong(name, (each.outcome == "correct" for each in side)) for name, side in sides)
+        found = of_two(*arms)
         if found is None:
             return None
         return {

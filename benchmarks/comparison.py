@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtr
 
 from memreason.compare.statistics.arm import Arm
 from memreason.compare.statistics.bootstrap import bca, seeds_and_questions
@@ -89,7 +89,7 @@ class World:
 
 def p_by_t(value: float, variance: float, degrees: float) -> float:
     """Two-sided."""
-    return float(2 * t.sf(abs(value) / np.sqrt(variance), degrees)) if variance > 0 else 1.0
+    return float(2 * stdtr(degrees, -abs(value) / np.sqrt(variance))) if variance > 0 else 1.0
 
 
 def difference_of(drawn: Drawn) -> float:
@@ -188,6 +188,12 @@ def mean_parts(world: World, comparisons: int, seed: int = 1) -> Spread:
     return Spread(*(float(np.mean([vars(each)[key] for each in parts])) for key in vars(parts[0])))
 
 
+def mean_difference(world: World, comparisons: int, seed: int = 2) -> float:
+    """The true difference, nearly."""
+    rng = np.random.default_rng(seed)
+    return float(np.mean([difference_of(world.draw(rng)) for _ in range(comparisons)]))
+
+
 def worlds() -> list[World]:
     """Those of the first table."""
     plain = [World(runs=runs, seeds=seeds) for runs in ((2, 2), (3, 3), (5, 5)) for seeds in (0, 0.1, 0.3)]
@@ -256,7 +262,7 @@ def true_positives(comparisons: int) -> None:
     for world in (*several, *lumped, World(runs=(1, 3), seeds=0.1), *single_worlds()[2:6]):
         size = 2.8 * np.sqrt(combined(mean_parts(world, 300))[0])
         world = replace(world, effect=float(4 * size))  # a probit unit is about a quarter of the scale here
-        true = float(np.mean([difference_of(world.draw(np.random.default_rng(number))) for number in range(4000)]))
+        true = mean_difference(world, 4000)
         predicted = Detection(mean_parts(world, 1000)).power(true)
         line(world, (*found(world, (ours,), comparisons), predicted, true))
     for plan, effect in ((Plan(220), 0.08), (Plan(600), 0.05), (Plan(600, discordant=0.1), 0.03), (Plan(60), 0.2)):

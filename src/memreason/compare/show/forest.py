@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from memreason.compare.show import svg
-from memreason.compare.show.numbers import Form, Json, form_of, p_value, verdict
+from memreason.compare.show.numbers import Form, Json, form_of, form_of_group, p_value, verdict
 from memreason.compare.show.tables import against, called, named
 
 WIDTH, NARROW = 760, 344
@@ -75,9 +75,9 @@ def differences(results: Mapping[str, Json], width: float = WIDTH, inline: bool 
 def groups(result: Json, width: float = WIDTH, inline: bool = False) -> str:
     """The picture of how far arms differ in each group of questions (`--by`); arguments as those of `differences`."""
     pairs = [(pair["first"], pair["second"]) for pair in result["comparisons"]]
-    form = form_of(result)
     rows = []
     for row in result["groups"]["rows"]:
+        form = form_of_group(result, row)
         found = (against(row, other, one) for one, other in pairs)
         rows.append(Row(str(row["value"]), [_difference(form, pair) if pair else None for pair in found]))
     series = [named(pair) for pair in result["comparisons"]]

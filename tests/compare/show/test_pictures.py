@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 from helpers.comparison_pictures import NAMES, many, pictures
-from helpers.comparisons import LENGTH, SINGLE
+from helpers.comparisons import LENGTH, SEVERAL, SINGLE
 
 from memreason.compare.show import forest, svg
 
@@ -48,7 +48,9 @@ def test_what_is_better_stands_at_its_side() -> None:
 def test_a_figure_stands_beside_each_mark_in_full() -> None:
     texts = [each.text for each in parts(forest.differences({"": SINGLE.to_json()}), "text")]
     assert "−2 [−11, +7]" in texts and "typed" in texts
-    assert "accuracy: difference to plain, percentage points (95% interval)" in texts
+    assert "accuracy: difference to plain, percentage points (95% interval, n = 100)" in texts
+    assert "test_seen, n = 600" in [each.text for each in parts(forest.rates(many()), "text")]
+    assert "area, n = 60" in [each.text for each in parts(forest.groups(SEVERAL.to_json()), "text")]
 
 
 def test_names_are_texts_and_nothing_else_and_pictures_are_the_same_each_time() -> None:

@@ -1,6 +1,7 @@
 """`memreason study`, from a recipe to a report."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,15 +39,18 @@ def test_the_plan_prints_the_commands_and_runs_nothing(
 
 
 @pytest.mark.slow
-def test_a_study_runs_what_is_asked_and_a_second_run_gives_the_same_traces(
+def test_a_command_run_by_hand_is_a_cell_and_its_second_run_gives_the_same_traces(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = ["study", str(recipe), "--output_dir", str(tmp_path / "study")]
-    assert main([*study, "--only", "plain"]) == 0
-    assert "1 of 2 runs are finished" in capsys.readouterr().out
+    assert main([*study, "--plan"]) == 0
+    command = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("memreason train"))
+    assert main(shlex.split(command)[1:]) == 0
+    capsys.readouterr()
     assert main([*study, "--repeat", "plain/seed-42", "--json"]) == 0
     results = json.loads(capsys.readouterr().out)
     assert results["checks"]["repeats"]["plain/seed-42"]["same"]
+    assert results["checks"]["missing"] == ["typed/seed-42"]
     assert results == json.loads((tmp_path / "study" / "results.json").read_text())
     assert [row["optimizer_steps"] for row in results["checks"]["digests"]] == [2]
 

@@ -19,6 +19,12 @@ from memreason.study.machine import environment
 TESTS = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the tests need not wait long for what other workers do."""
+    monkeypatch.setattr("memreason.study.work._LOOK", 0.1)
+
+
 def begun(study: StudyFolder) -> list[str]:
     """The command of each time that a cell was begun."""
     return [line for path in study.path.glob("runs/*/*/begun") for line in path.read_text().split()]
@@ -67,8 +73,15 @@ def test_where_there_are_no_locks_a_worker_keeps_to_its_share(tmp_path: Path, mo
     cells = [cell("plain", seed) for seed in range(4)]
     study = prepared(tmp_path, cells)
     monkeypatch.setattr(fcntl, "flock", refuse)
-    state = worker(tmp_path, study, 4, (1, 2), seconds=1.0).work(cells)
-    assert {each.seed for each in state.finished} == {1, 3}
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(worker(tmp_path, study, 4, (1, 2)).work, cells)
+        while not (study.finished(cells[1]) and study.finished(cells[3])):
+            time.sleep(0.02)
+        assert len(begun(study)) == 2
+        for each in cells[::2]:  # by the other worker
+            study.of(each).mkdir(parents=True)
+            (study.of(each) / "mark-train").touch()
+        assert len(running.result().finished) == 4
 
 
 def test_a_killed_worker_leaves_nothing_in_the_way(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class _Running:
         self.process = subprocess.Popen(
             [*self.program, *self.step.arguments(folder)],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, env=self.environment,
-            pass_fds=(self.lock,),
+            pass_fds=(self.lock,) if os.name == "posix" else (),
         )  # fmt: skip
 
     def over(self) -> bool:

@@ -71,6 +71,8 @@ def foretell(run: RunContext, task: TaskData, tokenizer: PreTrainedTokenizerBase
     answer = a_pass / _ANSWERING_RATE
     tests = sum(len(task.splits[name]) for name in task.test_splits) * answer
     examples = args.num_train_epochs * len(task.splits["train"])
+    if args.num_train_tokens:
+        examples = args.num_train_tokens / max(1, tokens)
     if args.max_steps > 0:
         examples = args.max_steps * args.per_device_train_batch_size * args.gradient_accumulation_steps
     evaluations = _evaluations(args, examples, len(task.splits["train"]))

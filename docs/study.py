@@ -35,7 +35,16 @@ MEASURES = ("accuracy", "memory_true", "reason_valid", "edit:memories_corrupted"
 """What the method is compared in."""
 SHORT = ("plain", "shared", "shuffled", OURS)
 """The arms in the README."""
-KEPT = ("name", "value", "interval", "by_run", "n", "runs")
+SHOWN = (
+    *ANSWERS,
+    *MEASURES,
+    "types_fit",
+    "error:wrong_inference",
+    "error:false_memory",
+    "edit:memories_corrected",
+    "tokens",
+)
+"""What a page shows, or may."""
 MARKS = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -75,7 +84,7 @@ def against() -> str:
             better = {True: "higher is better", False: "lower is better", None: ""}[first["higher_is_better"]]
             parts += [
                 f"**{first['label'].capitalize()}** ({better}): `{OURS}` against each control",
-                table(["", *map(named, found.splits)], rows.values()),
+                table(["", *map(named, found.splits)], rows.values(), ":--"),
                 f"![{first['label']}: `{OURS}` minus each control](study/{_picture(measure)})",
             ]
     return "\n\n".join(parts)
@@ -83,12 +92,38 @@ def against() -> str:
 
 def claims() -> str:
     """What the papers claim, with the verdicts."""
-    header = ["claim", "where, and the paper's figures", "verdict", "what it rests on", "command"]
-    rows = [
-        [claim.text, f"{claim.source}: {claim.reported}", f"**{verdict}**", words or NONE, claim.command]
-        for claim, (verdict, words) in zip(CLAIMS, verdicts(study("atlas")), strict=True)
-    ]
-    return table(header, rows)
+    found = zip(CLAIMS, verdicts(study("atlas")), strict=True)
+    return "\n".join(
+        f"{number}. **{claim.text}** {claim.source}: {claim.reported}.<br>\n"
+        f"   **{verdict.capitalize()}**{f': {words}' if words else ''}. ({claim.command})"
+        for number, (claim, (verdict, words)) in enumerate(found, 1)
+    )
+
+
+def summary() -> str:
+    """How many controls ours is better than, by measure and split."""
+    found = study("atlas")
+    if not found:
+        return "Not run yet."
+    rows = []
+    for measure in MEASURES:
+        results = [found.of(OURS, split, measure, CONTROLS) for split in found.splits]
+        label = next((result["label"] for result in results if result), None)
+        if label:
+            rows.append([label, *(_counted(result) if result else NONE for result in results)])
+    return table([f"`{OURS}` is …", *map(named, found.splits)], rows, ":--")
+
+
+def _counted(result: Json) -> str:
+    """`better than plain and shared, tied with five`, by the verdicts in a comparison with all controls."""
+    by_verdict: dict[str, list[str]] = {}
+    for pair in result["comparisons"]:
+        by_verdict.setdefault(pair["verdict"], []).append(f"`{pair['first']}`")
+    tied = by_verdict.pop("tied", [])
+    parts = [f"{verdict} than {', '.join(arms)}" for verdict, arms in sorted(by_verdict.items())]
+    if tied:
+        parts.append(f"tied with {'all ' if not parts else ''}{len(tied)}")
+    return "; ".join(parts)
 
 
 def costs() -> str:
@@ -96,7 +131,7 @@ def costs() -> str:
     found, times = study("atlas"), _json("atlas-times")
     if not found:
         return "Not run yet."
-    header = ["", "weights trained", "tokens trained on", "tokens an answer", "training", "answering 1,200 questions"]
+    header = ["", "weights trained", "tokens trained on", "tokens an answer", "training", "answering all questions"]
     split = found.splits[0]
     rows = []
     for arm in found.json["arms"]:
@@ -126,7 +161,7 @@ def curve_table() -> str:
     images = "\n".join(
         f"![Accuracy on {named(split)} by training questions](study/curve-{split}.svg)" for split in found.splits
     )
-    return f"{table(['training questions', *map(named, found.splits)], rows)}\n\n{images}"
+    return f"{table(['training questions', *map(named, found.splits)], rows, ':--')}\n\n{images}"
 
 
 def published() -> str:
@@ -176,19 +211,11 @@ def short() -> str:
         return ""
     arms = [arm for arm in SHORT if found.rate(arm, found.splits[0], "accuracy")]
     rows = [[f"`{arm}`", *(_rate(found, arm, split, "accuracy") for split in found.splits)] for arm in arms]
-    lines = []
-    for arm in arms[:-1]:
-        parts = []
-        for split in found.splits:
-            result = found.of(OURS, split, "accuracy", CONTROLS)
-            pair = next((p for p in result["comparisons"] if p["first"] == arm), None) if result else None
-            if pair and result:
-                parts.append(f"{named(split)}: {said(pair, pair['p_holm'], result)}")
-        lines.append(f"- `{OURS}` against `{arm}`: {'; '.join(parts)}")
-    return "\n\n".join([table(["right answers", *map(named, found.splits)], rows), "\n".join(lines)])
+    return f"{table(['right answers', *map(named, found.splits)], rows)}\n\n{_based(found)}\n\n{summary()}"
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
+    "summary": summary,
     "before": before, "rates": rates, "against": against, "claims": claims, "costs": costs, "curves": curve_table,
     "published": published, "short": short,
 }  # fmt: skip
@@ -229,17 +256,30 @@ def sizes(found: Study) -> dict[int, dict[str, dict[str, Json]]]:
 
 
 def take(folder: Path) -> None:
-    """Copy a study's results to docs/study/, without comparisons that no page shows."""
+    """Copy a study's results to docs/study/, without what no page shows."""
     name = folder.name.removeprefix("study-")
     content = json.loads((folder / "results.json").read_text())
-    for measures in content["comparisons"].values():
-        for result in measures.values():
-            result["comparisons"] = [p for p in result["comparisons"] if OURS in (p["first"], p["second"])
-                                     or "plain" in (p["first"], p["second"])]  # fmt: skip
+    content = {
+        key: content[key]
+        for key in ("format", "title", "recipe", "machines", "arms", "comparisons", "curves", "checks")
+    }
+    content["checks"].pop("digests", None)
+    for arm in content["arms"]:
+        arm.pop("splits", None)
+    for by_split in (content["comparisons"], *(content["curves"] or {}).values()):
+        for split, by_measure in by_split.items():
+            by_split[split] = {measure: _less(result) for measure, result in by_measure.items() if measure in SHOWN}
     FOLDER.mkdir(exist_ok=True)
     _write(FOLDER / f"{name}.json", content)
     if (folder / "times.json").exists():
         _write(FOLDER / f"{name}-times.json", json.loads((folder / "times.json").read_text()))
+
+
+def _less(result: Json) -> Json:
+    """The comparison with ours and plain only, without paths."""
+    pairs = [pair for pair in result["comparisons"] if {OURS, "plain"} & {pair["first"], pair["second"]}]
+    arms = [{key: value for key, value in arm.items() if key != "paths"} for arm in result["arms"]]
+    return {**result, "arms": arms, "comparisons": pairs, "unpaired": None}
 
 
 def _picture(measure: str) -> str:

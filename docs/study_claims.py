@@ -1,7 +1,7 @@
 """What the two papers claim, how the study tests it, and the rules by which figures become verdicts.
 
 A claim that one arm is better than another is *confirmed* where it is so on every test split with p < 0.05, adjusted by
-Holm's method for all such tests of the table; *confirmed in part* where on some; else *not confirmed*. A claim that a
+Holm's method for all such tests of the list; *confirmed in part* where on some; else *not confirmed*. A claim that a
 share is high is confirmed where its whole 95% interval lies above the bound, on every split.
 """
 
@@ -16,8 +16,8 @@ from study_results import ALPHA, SPLITS, Json, Study, decided, said
 from memreason.compare.show.numbers import form_of
 from memreason.compare.statistics.multiple import holm
 
-JIN = "arXiv 2411.13504"
-WANG = "arXiv 2310.05707"
+JIN = "Jin et al."
+WANG = "Wang et al."
 ATLAS = "`memreason study study-atlas`"
 CONFIRMED, PART, NOT, UNTESTED = "confirmed", "confirmed in part", "not confirmed", "not testable here"
 YET = "not run yet"
@@ -80,7 +80,7 @@ CLAIMS = (
     ),
     Claim(
         "The gain is not that of more tokens. (The paper has no such control; ours has as many tokens, of one type.)",
-        f"{JIN}, section 3.3.2 says that more tokens help by themselves", "–", Better("typed", "shared"), ATLAS,
+        f"{JIN}, section 3.3.2", "it says that more tokens help by themselves", Better("typed", "shared"), ATLAS,
     ),
     Claim(
         "The fine-tuned model is better than the base model with a prompt for chain of thought.",

@@ -97,8 +97,8 @@ def smallest_words(smallest: float, form: Form) -> str:
     return f"{form.figure(smallest)}{' points' if form.percent else ''}"
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table whose first column stands at the left."""
+def table(header: Iterable[str], rows: Iterable[Iterable[str]], align: str = "--:") -> str:
+    """A Markdown table whose first column stands at the left, and the others as ``align`` says."""
     header = list(header)
-    lines = [header, [":--", *["--:"] * (len(header) - 1)], *map(list, rows)]
+    lines = [header, [":--", *[align] * (len(header) - 1)], *map(list, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -55,8 +55,8 @@ def results(
         }
 
     arms = [{"name": arm, "seeds": [1, 2, 3], "trained_tokens": 5000, "trained_weights": 10} for arm in ARMS]
-    return {"format": 1, "arms": arms, "comparisons": {"test_seen": split(*seen), "test_unseen": split(*unseen)},
-            "curves": None}  # fmt: skip
+    kept = {"format": 1, "title": "", "recipe": "", "machines": [], "checks": {}, "curves": None, "arms": arms}
+    return {**kept, "comparisons": {"test_seen": split(*seen), "test_unseen": split(*unseen)}}
 
 
 def verdict_on(found: dict[str, Any], test: object) -> str:
@@ -150,7 +150,9 @@ def test_a_study_is_taken_over_without_what_no_page_shows(tmp_path: Path, monkey
         assert taken and taken.pair("typed", "plain", "test_seen", "accuracy")
         assert taken.pair("shared", "shuffled", "test_seen", "accuracy") is None
         assert "`typed`" in study.rates() and "better: +10.0" in study.against() and "accuracy.svg" in study.pictures()
-        assert study.short().count("better") == 6
+        for arm in ("plain", "prefix", "shared", "front", "shuffled"):
+            assert study.summary().count(f"`{arm}`") == 2 and f"`{arm}`" in study.summary()
+        assert "| `plain` | 60.0% [57.0, 63.0] |" in study.short()
     finally:
         study.study.cache_clear()
 

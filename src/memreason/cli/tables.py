@@ -25,6 +25,6 @@ def print_table(console: Console, table: Table) -> None:
                         no_wrap=not names, min_width=_NAMES if names else None)  # fmt: skip
     for row in table.rows:
         grid.add_row(*(Text(cell, style=_STYLES.get(cell, "") if place else "") for place, cell in enumerate(row)))
-    show(Console(file=console.file, width=max(console.width, _WIDTH), emoji=False), grid)
+    show(Console(file=console.file, width=max(console.width, _WIDTH), quiet=console.quiet, emoji=False), grid)
     for note in table.notes:
         show(console, note, style="dim", soft_wrap=True)

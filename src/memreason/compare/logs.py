@@ -60,16 +60,16 @@ def _by_question(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if "filter" not in row or "doc_hash" not in row:
             yield place, row
             continue
-        by_filter = {f"{name},{row['filter']}": value for name, value in row.get("results", {}).items()}
+        by_filter = {f"{name},{row['filter']}": value for name, value in _results(row).items()}
         _, first = merged.setdefault(row["doc_hash"], (place, row))
-        first["results"] = first.get("results", {}) | by_filter
+        first["results"] = {**_results(first), **by_filter}
     yield from merged.values()
 
 
 def _mark(place: str, row: Mapping[str, Any], mark: str | None) -> float | None:
     value = row.get("result")
     if mark is not None:
-        results = row.get("results") or {}
+        results = _results(row)
         if mark not in results:
             known = ", ".join(results) or "none"
             raise UserError(f"{place}: no mark {mark!r}{did_you_mean(mark, results)}; there are: {known} (--mark)")
@@ -80,6 +80,11 @@ def _mark(place: str, row: Mapping[str, Any], mark: str | None) -> float | None:
         if not math.isnan(value):
             raise UserError(f"{place}: the mark {value} is not in [0, 1]; name a metric that is, with --mark")
     return _MARKS.get(str(value).strip().lower())
+
+
+def _results(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = row.get("results")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _fields(row: Mapping[str, Any]) -> Fields:

@@ -23,7 +23,7 @@ from memreason.compare.measures import MEASURES, check_measure
 from memreason.compare.naming import parse_sides
 from memreason.compare.pairing import Paired, Pairing, pair
 from memreason.compare.result import ComparisonResult, GroupRow, Groups
-from memreason.compare.sides import Reading, Side, read_side
+from memreason.compare.sides import Reading, Run, Side, read_side
 from memreason.compare.statistics.arm import Arm, NothingToCompare
 from memreason.errors import UserError, did_you_mean
 from memreason.runtime.files import listed
@@ -125,10 +125,11 @@ def pairs_of(names: Sequence[str], against: str | None = None, all_pairs: bool =
 
 def available(side: Side) -> list[str]:
     """The measures that every run of a side has."""
-    return [
-        name for name in MEASURES
-        if all(name in run.columns and np.nansum(run.columns[name][1]) > 0 for run in side.runs)
-    ]  # fmt: skip
+    return [name for name in MEASURES if all(_has(run, name) for run in side.runs)]
+
+
+def _has(run: Run, measure: str) -> bool:
+    return measure in run.columns and np.nansum(run.columns[measure][1]) > 0
 
 
 # ---- the figures -----------------------------------------------------------------------------------
@@ -151,10 +152,10 @@ def _arms(paired: Paired, measure: str, chosen: np.ndarray) -> tuple[list[Arm], 
     """The sides on the questions that say something about the measure, and the places of these questions."""
     for side in paired.sides:
         if measure not in (known := available(side)):
-            needs = MEASURES[measure].needs
+            lacking = next(run.path for run in side.runs if not _has(run, measure))
             shared = [name for name in known if all(name in available(other) for other in paired.sides)]
             raise UserError(
-                f"--measure {measure}: {side.name} ({side.runs[0].path}) does not have it; it needs {needs}; "
+                f"--measure {measure}: {side.name} ({lacking}) does not have it; it needs {MEASURES[measure].needs}; "
                 f"all sides have {', '.join(shared) or 'none in common'}"
             )
     tables = [np.stack([run[measure][:, chosen] for run in runs]) for runs in paired.columns]  # (runs, 2, questions)

@@ -21,6 +21,7 @@ from memreason.evaluation.files import EVALUATION, EXPLANATION, FIGURES, TRACES,
 from memreason.models.manifest import MANIFEST
 from memreason.records import Question, TraceRow, Verdict
 from memreason.runtime.files import read_json, read_jsonl
+from memreason.runtime.reading import reading
 from memreason.tasks.base import TaskData
 
 _OURS = {"generated_text", "outcome", "step_truth"}
@@ -68,7 +69,7 @@ class Reading:
     """The metric or scorer of a log that says what is right; None: the first."""
 
 
-def read_side(name: str, paths: Sequence[Path | str], reading: Reading = Reading(), seeded: bool | None = None) -> Side:
+def read_side(name: str, paths: Sequence[Path | str], how: Reading = Reading(), seeded: bool | None = None) -> Side:
     """Read one side, a path for each of its runs: the folder of a run or of an evaluation, a traces.jsonl, a file of
     texts or a log.
 
@@ -80,7 +81,7 @@ def read_side(name: str, paths: Sequence[Path | str], reading: Reading = Reading
     for number, file in enumerate(files):
         if file.resolve() in [other.resolve() for other in files[:number]]:
             raise UserError(f"{places[number]}: stands twice in the side {name}; each run must be another")
-    runs = tuple(_read_run(place, file, reading) for place, file in zip(places, files, strict=True))
+    runs = tuple(_read_run(place, file, how) for place, file in zip(places, files, strict=True))
     return Side(name, runs, not all(_untrained(file) for file in files) if seeded is None else seeded)
 
 
@@ -109,15 +110,15 @@ def _untrained(file: Path) -> bool:
     return file.parent.name == "before" and _root(file) is not None
 
 
-def _read_run(path: Path, file: Path, reading: Reading) -> Run:
+def _read_run(path: Path, file: Path, how: Reading) -> Run:
     notes: list[str] = []
     if not _is_ours(file):
-        if reading.task:
-            found, unmatched = read_scored(file, reading.task)
+        if how.task:
+            found, unmatched = read_scored(file, how.task)
             if unmatched:
                 notes.append(f"{path}: {unmatched} texts are about none of the questions, and are left out")
         else:
-            found = list(read_marks(file, reading.mark))
+            found = list(read_marks(file, how.mark))
         return _gather(path, found, notes)
     return _gather(path, _read_traces(file, notes), notes)
 
@@ -179,22 +180,23 @@ def _explained(file: Path) -> dict[str, Any]:
     path = root / EXPLANATION / FIGURES if root and file.parent.name == EVALUATION else None
     if path is None or not path.is_file():
         return {}
-    explanation = read_json(path, "delete it, and `memreason explain` makes it anew")
-    made = [name for name, effect in (explanation.get("interventions") or {}).items() if effect["n"]]
-    rows = {row["id"]: row for row in explanation.get("traces") or ()}
-    for row in rows.values():
-        if row.get("edits"):
-            row["edits"] = {name: row["edits"].get(name, {}) for name in made}
-    return rows
+    remedy = "delete it, and `memreason explain` makes it anew"
+    explanation = read_json(path, remedy)
+    with reading(f"{path}: not an explanation", remedy):
+        made = [name for name, effect in (explanation.get("interventions") or {}).items() if effect["n"]]
+        rows = {row["id"]: row for row in explanation.get("traces") or ()}
+        for row in rows.values():
+            row["said"] = (row["question"], row["answer"], [(step["type"], step["text"]) for step in row["steps"]])
+            if row.get("edits"):
+                row["edits"] = {name: row["edits"].get(name, {}) for name in made}
+        return rows
 
 
 def _same(row: Mapping[str, Any], verdict: Verdict) -> bool:
     """Whether a row of an explanation is about this answer."""
     trace = verdict.trace
-    steps = [(step["type"], step["text"]) for step in row["steps"]]
-    return (row["question"], row["answer"]) == (trace.question.text, trace.answer) and steps == [
-        (step.type, step.text) for step in trace.steps
-    ]
+    steps = [(step.type, step.text) for step in trace.steps]
+    return bool(row["said"] == (trace.question.text, trace.answer, steps))
 
 
 @dataclass
@@ -209,7 +211,8 @@ class _Counter:
         if root and (path := root / "tokenizer.json").is_file():
             from tokenizers import Tokenizer
 
-            self.tokenizer = Tokenizer.from_file(str(path))
+            with reading(f"{path}: not a tokenizer", "put back the file of the run"):
+                self.tokenizer = Tokenizer.from_file(str(path))
             self.tokenizer.no_truncation()
             self.tokenizer.no_padding()
 

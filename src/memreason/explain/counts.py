@@ -48,8 +48,10 @@ def accuracy(
         if not pairs:
             return None
         sides = zip(("before training", "after training"), zip(*pairs, strict=True), strict=True)
-        was, now = (right_or_wrong(name, (each.outcome == "correct" for each in side)) for name, side in sides)
-        found = of_two(was, now)
+        before_it, after_it = (
+            right_or_wrong(name, (each.outcome == "correct" for each in side)) for name, side in sides
+        )
+        found = of_two(before_it, after_it)
         if found is None:
             return None
         return {

@@ -38,6 +38,9 @@ class StudyConfig:
         default_factory=list,
         metadata={"help": "run these finished cells (plain/seed-1) a second time, and compare the traces byte by byte"},
     )
+    minutes: float | None = option(
+        None, "stop after so many minutes: cells under way are ended, and begun again by the same command"
+    )
     results_only: bool = option(False, "run nothing: make tables and report from the cells that are finished")
     json: bool = option(False, "print results.json, and nothing else, on stdout")
 
@@ -45,6 +48,7 @@ class StudyConfig:
         if not self.recipe:
             raise UserError("the recipe is missing: memreason study study-atlas")
         check_at_least("parallel", self.parallel, 1)
+        check_at_least("minutes", self.minutes, 0)
         given = [name for name in ("plan", "results_only") if getattr(self, name)] + ["repeat"] * bool(self.repeat)
         if len(given) > 1:
             raise UserError(f"--{given[0]} with --{given[1]}: say one of them")

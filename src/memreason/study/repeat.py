@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,21 @@ from memreason.evaluation.files import EVALUATION, TRACES
 from memreason.runtime.files import listed
 from memreason.study.cells import Cell
 from memreason.study.folder import LOCKS, REPEATS, StudyFolder
-from memreason.study.work import State, work
+from memreason.study.work import State, Worker
 
 _TRACES = f"{EVALUATION}/{TRACES}"
 
 
-def again(
-    folder: StudyFolder, cells: Sequence[Cell], parallel: int, on_change: Callable[[State], Any] = lambda state: None
-) -> State:
+def again(worker: Worker, cells: Sequence[Cell], on_change: Callable[[State], Any] = lambda state: None) -> State:
     """Run the ``cells`` once more, into `repeats/` in the study's folder; those that were repeated already are not.
 
     Only the commands that write the traces are run. Raises UserError where a cell is not finished.
     """
-    if missing := [cell.name for cell in cells if not folder.finished(cell)]:
+    if missing := [cell.name for cell in cells if not worker.folder.finished(cell)]:
         raise UserError(
             f"--repeat {listed(missing)}: not finished yet, so there is nothing to compare a second run with"
         )
-    return work(repeats_of(folder), [_writing(cell) for cell in cells], parallel, on_change=on_change)
+    return replace(worker, folder=repeats_of(worker.folder)).work([_writing(cell) for cell in cells], on_change)
 
 
 def repeats_of(folder: StudyFolder) -> StudyFolder:
@@ -39,11 +37,11 @@ def repeats_of(folder: StudyFolder) -> StudyFolder:
     return repeats
 
 
-def compared(folder: StudyFolder, cells: Sequence[Cell]) -> dict[str, Mapping[str, Any]]:
+def compared(folder: StudyFolder, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
     """Name of each cell that was run twice → {"same", "sha256" of the first run's traces, "bytes"}."""
     if not (folder.path / REPEATS).is_dir():
         return {}
-    second, found = StudyFolder(folder.path / REPEATS), {}
+    second, found = StudyFolder(folder.path / REPEATS), dict[str, dict[str, Any]]()
     for cell in cells:
         if folder.finished(cell) and second.finished(_writing(cell)):
             was, now = (_digest(each.of(cell) / _TRACES) for each in (folder, second))

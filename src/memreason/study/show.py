@@ -1,4 +1,4 @@
-"""The outputs of a study for readers: tables, pictures and a page, made from its results.json. Nothing computes here."""
+"""The outputs of a study for readers: tables, pictures and a page, made from results.json. Nothing computes here."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from memreason.study.cells import Cell, Step
 from memreason.study.folder import LOG, StudyFolder
 from memreason.study.machine import environment, machine
 
+PROGRAM = (sys.executable, "-m", "memreason")
 _POLL, _LOOK = 0.1, 2.0
 """Seconds between two looks at the own processes, and at what other workers have finished."""
 _GRACE = 20.0
@@ -45,12 +46,12 @@ class State:
 class _Running:
     """A cell that is being run: its place among the worker's processes, its lock, and the command under way."""
 
-    def __init__(self, folder: StudyFolder, cell: Cell, place: int, parallel: int, lock: int):
-        self.folder, self.cell, self.place, self.parallel, self.lock = folder, cell, place, parallel, lock
-        self.log: IO[bytes] = (folder.of(cell) / LOG).open("ab")
+    def __init__(self, worker: Worker, cell: Cell, place: int, lock: int):
+        self.folder, self.parallel, self.program = worker.folder, worker.parallel, worker.program
+        self.cell, self.place, self.lock = cell, place, lock
+        self.log: IO[bytes] = (self.folder.of(cell) / LOG).open("ab")
         self.step: Step | None = None
         self.process: subprocess.Popen[bytes] | None = None
-        self.failed = False
         self._next()
 
     def _next(self) -> None:
@@ -64,7 +65,7 @@ class _Running:
         self.environment = environment(self.place, self.parallel)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "memreason", *self.step.arguments(folder)],
+            [*self.program, *self.step.arguments(folder)],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, env=self.environment,
             pass_fds=(self.lock,),
         )  # fmt: skip
@@ -78,7 +79,6 @@ class _Running:
             return False
         if code or not self.folder.done(self.cell, self.step):
             self.folder.fail(self.cell, self.step, code)
-            self.failed = True
             return True
         self.folder.add_times(
             self.cell,
@@ -101,53 +101,60 @@ class _Running:
         os.close(self.lock)
 
 
-def work(
-    folder: StudyFolder,
-    cells: Sequence[Cell],
-    parallel: int = 1,
-    share: tuple[int, int] = (0, 1),
-    on_change: Callable[[State], Any] = lambda state: None,
-) -> State:
-    """Run the ``cells`` that are not finished, ``parallel`` at once, and return when all are finished or have failed.
+@dataclass(frozen=True)
+class Worker:
+    """Runs cells of the study in ``folder``, ``parallel`` at once.
 
     ``share`` is (number of this worker from 0, number of workers). A worker begins with its own share, and goes on with
-    cells of others that nobody runs. In a file system without locks it keeps to its own share. Cells that other
-    processes run are waited for. ``on_change`` is called each time something may have changed. A cell that fails stops
-    no other; where it failed before this call, it is tried again.
+    cells of others that nobody runs. In a file system without locks it keeps to its own share. After ``seconds``, if
+    they are given, it ends its processes and stops.
     """
-    number, count = share
-    state, since = State(cells), folder.now()
-    own = [cell for at, cell in enumerate(cells) if at % count == number]
-    others = [cell for at, cell in enumerate(cells) if at % count != number]
-    running: list[_Running] = []
-    looked = float("-inf")
-    try:
-        while True:
-            over = [each for each in running if each.over()]
-            for each in over:
-                running.remove(each)
-                each.close()
-            if over or time.monotonic() - looked >= _LOOK:
-                _look(folder, state, since)
-                candidates = iter([*_unclaimed(state, own), *_unclaimed(state, others)])
-                free = [place for place in range(parallel) if place not in [each.place for each in running]]
-                for place, (cell, lock) in zip(
-                    free, _claims(folder, candidates, {c.name for c in own}, since), strict=False
-                ):
-                    running.append(_Running(folder, cell, place, parallel, lock))
+
+    folder: StudyFolder
+    parallel: int = 1
+    share: tuple[int, int] = (0, 1)
+    seconds: float | None = None
+    program: Sequence[str] = PROGRAM
+    """What runs a command, which follows as arguments."""
+
+    def work(self, cells: Sequence[Cell], on_change: Callable[[State], Any] = lambda state: None) -> State:
+        """Run the ``cells`` that are not finished, and return when all are finished or have failed.
+
+        Cells that other processes run are waited for. ``on_change`` is called each time something may have changed. A
+        cell that fails stops no other; where it failed before this call, it is tried again.
+        """
+        number, count = self.share
+        began, since, state = time.monotonic(), self.folder.now(), State(cells)
+        mine = [cell for at, cell in enumerate(cells) if at % count == number]
+        others = [cell for at, cell in enumerate(cells) if at % count != number]
+        own, running, looked = {cell.name for cell in mine}, list[_Running](), float("-inf")
+        try:
+            while self.seconds is None or time.monotonic() - began < self.seconds:
+                over = [each for each in running if each.over()]
+                for each in over:
+                    running.remove(each)
+                    each.close()
+                if over or time.monotonic() - looked >= _LOOK:
                     state.running = [each.cell for each in running]
-                looked = time.monotonic()
-                state.running = [each.cell for each in running]
-                on_change(state)
-                if not state.left and not running:
-                    return state
-            time.sleep(_POLL)
-    finally:
-        for each in running:
-            if each.process is not None and each.process.poll() is None:
-                each.process.terminate()  # all of them at once; `close` waits for each
-        for each in running:
-            each.close()
+                    _look(self.folder, state, since)
+                    candidates = iter([*_unclaimed(state, mine), *_unclaimed(state, others)])
+                    free = [place for place in range(self.parallel) if place not in [each.place for each in running]]
+                    for place, (cell, lock) in zip(free, _claims(self.folder, candidates, own, since), strict=False):
+                        running.append(_Running(self, cell, place, lock))
+                    state.running = [each.cell for each in running]
+                    looked = time.monotonic()
+                    on_change(state)
+                    if not state.left and not running:
+                        break
+                time.sleep(_POLL)
+        finally:
+            for each in running:
+                if each.process is not None and each.process.poll() is None:
+                    each.process.terminate()  # all of them at once; `close` waits for each
+            for each in running:
+                each.close()
+        state.running = []
+        return state
 
 
 def _look(folder: StudyFolder, state: State, since: float) -> None:

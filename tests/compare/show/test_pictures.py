@@ -1,50 +1,13 @@
 """Forest plots and learning curves: marks lie where their values do, texts lie within the picture and do nothing."""
 
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from helpers.browser import browser, opened  # noqa: F401
+from helpers.comparison_pictures import NAMES, many, pictures
 from helpers.comparisons import LENGTH, SEVERAL, SINGLE
 
 from memreason.compare.show import forest, svg
-from memreason.compare.show.curves import Curve, Point, curves
-
-ODD = 'arm <b>"x"</b> & with/a-name_that is very long and then goes on for some more lines, three or four of them'
-NAMES = ("plain", ODD, "プレーン" * 12, "\u202eright to left\x00", *(f"arm-{number}" for number in range(9)))
-
-
-def many() -> dict:
-    """13 arms in two splits, one arm in only one of them."""
-    arms = tuple(replace(SEVERAL.arms[0], name=name, value=0.4 + 0.04 * at) for at, name in enumerate(NAMES))
-    pairs = tuple(
-        replace(SEVERAL.comparisons[0], second=name, difference=step - 0.2, interval=(step - 0.25, step - 0.16))
-        for name, step in zip(NAMES[1:], (0.05 * at for at in range(20)), strict=False)
-    )
-    seen = replace(SEVERAL, arms=arms, comparisons=pairs)
-    return {"test_seen": seen.to_json(), "test_unseen": replace(seen, comparisons=pairs[:-1]).to_json()}
-
-
-def learning() -> list[Curve]:
-    return [
-        Curve(name, [Point(x, 0.9 - 2 * x**-0.5 - at / 40, (0.88 - 2 * x**-0.5 - at / 40, 0.93 - 2 * x**-0.5 - at / 40))
-                     for x in (200, 400, 800, 1600)]) for at, name in enumerate(NAMES)
-    ]  # fmt: skip
-
-
-def pictures() -> dict[str, str]:
-    drawn = {}
-    for width in (forest.WIDTH, forest.NARROW):
-        drawn |= {
-            f"two {width}": forest.differences({"": SINGLE.to_json()}, width),
-            f"many {width}": forest.differences(many(), width),
-            f"rates {width}": forest.rates(many(), width),
-            f"groups {width}": forest.groups(SEVERAL.to_json(), width),
-            f"length {width}": forest.differences({"": LENGTH.to_json()}, width),
-            f"curves {width}": curves(learning(), "accuracy", width=width),
-        }
-    return drawn
 
 
 def parts(picture: str, kind: str, name: str = "") -> list[ElementTree.Element]:
@@ -85,7 +48,9 @@ def test_what_is_better_stands_at_its_side() -> None:
 def test_a_figure_stands_beside_each_mark_in_full() -> None:
     texts = [each.text for each in parts(forest.differences({"": SINGLE.to_json()}), "text")]
     assert "−2 [−11, +7]" in texts and "typed" in texts
-    assert "accuracy: difference to plain, percentage points (95% interval)" in texts
+    assert "accuracy: difference to plain, percentage points (95% interval, n = 100)" in texts
+    assert "test_seen, n = 600" in [each.text for each in parts(forest.rates(many()), "text")]
+    assert "area, n = 60" in [each.text for each in parts(forest.groups(SEVERAL.to_json()), "text")]
 
 
 def test_names_are_texts_and_nothing_else_and_pictures_are_the_same_each_time() -> None:
@@ -108,20 +73,3 @@ def test_long_texts_are_broken_and_what_is_too_long_ends_with_an_ellipsis() -> N
     assert svg.wrapped("memory/reason tokens", 90) == ["memory/", "reason", "tokens"]
     lines = svg.wrapped("x" * 100, 100, 2)
     assert len(lines) == 2 and lines[1].endswith("…") and all(svg.width(each) <= 100 for each in lines)
-
-
-def test_texts_lie_within_the_picture_and_dark_is_dark(browser, tmp_path: Path) -> None:  # noqa: F811
-    for scheme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 28)")):
-        with opened(browser, color_scheme=scheme, viewport={"width": 800, "height": 600}) as page:
-            for name, picture in pictures().items():
-                path = tmp_path / "picture.svg"
-                path.write_text(picture, encoding="utf-8")
-                page.goto(path.as_uri())
-                outside = page.evaluate(
-                    """() => {const {width, height} = document.documentElement.viewBox.baseVal;
-                    return [...document.querySelectorAll('text')].filter(text => {const box = text.getBBox();
-                    return box.x < 0 || box.y < 0 || box.x + box.width > width || box.y + box.height > height})
-                    .map(text => text.textContent)}"""
-                )
-                assert not outside, (name, outside)
-                assert page.evaluate("getComputedStyle(document.querySelector('.paper')).fill") == paper

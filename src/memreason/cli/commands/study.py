@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def chosen(cells: Sequence[Cell], patterns: Sequence[str], flag: str) -> list[Cell]:
-    """The cells that patterns name: an arm, a cell, or either with * in it. Raises UserError for one that names none."""
+    """The cells that patterns name: an arm, a cell, or with * in it. Raises UserError for one that names none."""
     found: list[Cell] = []
     for pattern in patterns:
         some = [cell for cell in cells if fnmatchcase(cell.name, pattern) or fnmatchcase(cell.arm, pattern)]
@@ -68,17 +68,16 @@ def _work(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Seque
     """Run what is missing, or second runs; returns the cells that failed."""
     from memreason.study.progress import Progress
     from memreason.study.repeat import again, repeats_of
-    from memreason.study.work import work
+    from memreason.study.work import Worker
 
     wanted = chosen(cells, config.repeat, "--repeat") or chosen(cells, config.only, "--only") or list(cells)
     folder.prepare(recipe, cells)
     place = repeats_of(folder) if config.repeat else folder
-    share = config.share()
-    with Progress(place, wanted, config.parallel * share[1], shown=not config.json) as progress:
-        if config.repeat:
-            state = again(folder, wanted, config.parallel, progress.update)
-        else:
-            state = work(folder, wanted, config.parallel, share, progress.update)
+    seconds = None if config.minutes is None else 60 * config.minutes
+    worker = Worker(folder, config.parallel, config.share(), seconds)
+    at_once = config.parallel * config.share()[1]
+    with Progress(place, wanted, at_once, shown=not config.json) as progress:
+        state = again(worker, wanted, progress.update) if config.repeat else worker.work(wanted, progress.update)
     _tell_failures(place, state)
     return state.failed
 
@@ -98,7 +97,8 @@ def _results(
     """Write and print the results of what is finished."""
     from memreason.study.write import write_results
 
-    if failed and not any(folder.finished(cell) for cell in cells):
+    if not config.results_only and not any(folder.finished(cell) for cell in cells):
+        say("no cell is finished yet, so there is nothing to show")
         return 1
     results = write_results(recipe, folder, cells)
     if results is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from memreason.compare.show import svg
-from memreason.compare.show.numbers import Form, Json, form_of, p_value, verdict
+from memreason.compare.show.numbers import Form, Json, count, form_of, form_of_group
 from memreason.compare.show.tables import against, called, named
 
 WIDTH, NARROW = 760, 344
@@ -68,27 +68,38 @@ def differences(results: Mapping[str, Json], width: float = WIDTH, inline: bool 
         found = [(each, against(each, other, one)) for each in results.values()]
         marks = [_difference(form_of(result), pair) if pair else None for result, pair in found]
         rows.append(Row(other if baseline else f"{other} − {one}", marks))
-    what = f"{first['label']}: difference{f' to {baseline}' if baseline else ''}"
-    return draw(_of_differences(first, what, rows, list(results)), width, inline)
+    about = called(first) if len(results) == 1 else first["label"]
+    what = f"{about}: difference{f' to {baseline}' if baseline else ''}"
+    return draw(_of_differences(first, what, rows, _series(results), _n(results)), width, inline)
 
 
 def groups(result: Json, width: float = WIDTH, inline: bool = False) -> str:
     """The picture of how far arms differ in each group of questions (`--by`); arguments as those of `differences`."""
     pairs = [(pair["first"], pair["second"]) for pair in result["comparisons"]]
-    form = form_of(result)
     rows = []
     for row in result["groups"]["rows"]:
+        form = form_of_group(result, row)
         found = (against(row, other, one) for one, other in pairs)
-        rows.append(Row(str(row["value"]), [_difference(form, pair) if pair else None for pair in found]))
+        marks = [_difference(form, pair) if pair else None for pair in found]
+        rows.append(Row(f"{row['value']}, n = {count(row['n'])}", marks))
     series = [named(pair) for pair in result["comparisons"]]
     what = f"{called(result)} by {result['groups']['by']}: difference{f', {series[0]}' if len(series) == 1 else ''}"
     return draw(_of_differences(result, what, rows, series), width, inline)
 
 
-def _of_differences(result: Json, what: str, rows: Sequence[Row], series: Sequence[str]) -> Plot:
+def _series(results: Mapping[str, Json]) -> list[str]:
+    return [f"{heading}, n = {count(result['n'])}" for heading, result in results.items()]
+
+
+def _n(results: Mapping[str, Json]) -> str:
+    """The number of questions, where no legend says it."""
+    return "" if len(results) > 1 else f", n = {count(next(iter(results.values()))['n'])}"
+
+
+def _of_differences(result: Json, what: str, rows: Sequence[Row], series: Sequence[str], n: str = "") -> Plot:
     form, margin = form_of(result), result["margin"]
     better = {True: ("worse", "better"), False: ("better", "worse"), None: ("lower", "higher")}
-    axis = f"{what}{', percentage points' if form.percent else ''} (95% interval)"
+    axis = f"{what}{', percentage points' if form.percent else ''} (95% interval{n})"
     lines = {0.0: "zero"}
     if margin:
         lines[margin if result["higher_is_better"] is False else -margin] = "margin"
@@ -109,13 +120,13 @@ def rates(results: Mapping[str, Json], width: float = WIDTH, inline: bool = Fals
                          if arm else None)  # fmt: skip
         rows.append(Row(name, marks))
     form = form_of(first)
-    axis = f"{first['label']}{', per cent' if form.percent else ''} (95% interval)"
-    return draw(Plot(first["label"], rows, list(results), axis, form, {}), width, inline)
+    what, series = called(first) if len(results) == 1 else first["label"], _series(results)
+    axis = f"{what}{', per cent' if form.percent else ''} (95% interval{_n(results)})"
+    return draw(Plot(what, rows, series, axis, form, {}), width, inline)
 
 
 def _difference(form: Form, pair: Json) -> Mark:
-    title = f"{pair['sentence']} p = {p_value(pair['p_holm'])}, {verdict(pair)}"
-    return Mark(pair["difference"], pair["interval"], form.difference(pair), title)
+    return Mark(pair["difference"], pair["interval"], form.difference(pair), pair["sentence"])
 
 
 def draw(plot: Plot, width: float = WIDTH, inline: bool = False) -> str:

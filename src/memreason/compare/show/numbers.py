@@ -68,6 +68,11 @@ def form_of(result: Json) -> Form:
     return Form(False, min(max(1 - math.floor(math.log10(reach)), 0), 4) if reach > 0 else 1)
 
 
+def form_of_group(result: Json, group: Json) -> Form:
+    """The form of the figures of one group of questions (`--by`), which has fewer questions than the result."""
+    return form_of({**result, "n": group["n"]}) if result["kind"] == "share" else form_of(result)
+
+
 def p_value(p: float | None) -> str:
     """0.008, <0.001, 0.33, >0.99; near 0.05 with as many digits as show on which side it lies."""
     if p is None:

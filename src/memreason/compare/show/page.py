@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import jinja2
 from markupsafe import Markup
@@ -19,14 +20,20 @@ from memreason.runtime import pages
 _FOLDER = Path(__file__).with_name("template")
 
 
+class Picture(Protocol):
+    """A picture without a style of its own, in any width: ``partial(forest.differences, results, inline=True)``."""
+
+    def __call__(self, *, width: float) -> str:
+        """The SVG, for a width in pixels."""
+
+
 @dataclass(frozen=True)
 class Section:
-    """A part of the page. Its pictures are functions of a width in pixels that draw without a style of their own, so
-    that a phone gets one as well as a desk: ``lambda width: forest.differences(results, width, inline=True)``."""
+    """A part of the page. Its pictures are drawn twice, for a desk and for a phone."""
 
     title: str
     sentences: Sequence[str] = ()
-    pictures: Sequence[Callable[[float], str]] = ()
+    pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
     warnings: Sequence[str] = ()
 
@@ -45,7 +52,7 @@ def render(title: str, sections: Sequence[Section], sentences: Sequence[str] = (
         {
             "title": each.title,
             "sentences": each.sentences,
-            "pictures": [(Markup(draw(WIDTH)), Markup(draw(NARROW))) for draw in each.pictures],
+            "pictures": [tuple(Markup(draw(width=width)) for width in (WIDTH, NARROW)) for draw in each.pictures],
             "tables": each.tables,
             "warnings": each.warnings,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memreason.compare.show.numbers import NONE, Json, count, form_of, p_value, several, verdict
+from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, p_value, several, verdict
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,6 @@ def groups(result: Json) -> Table | None:
     """A row for each group of questions (`--by`) and comparison; None where nothing was grouped."""
     if not result["groups"]:
         return None
-    form = form_of(result)
     names = [arm["name"] for arm in result["arms"]]
     pairs = result["comparisons"]
     many = len(pairs) > 1
@@ -134,7 +133,7 @@ def groups(result: Json) -> Table | None:
         ]
     rows = []
     for group in result["groups"]["rows"]:
-        own = form_of({**result, "n": group["n"], "arms": group["arms"] or result["arms"]}) if form.percent else form
+        own = form_of_group(result, group)
         found = {arm["name"]: own.rate(arm) for arm in group["arms"]}
         row = [str(group["value"]), count(group["n"]), *(found.get(name, NONE) for name in names)]
         by_pair = {(pair["first"], pair["second"]): pair for pair in group["comparisons"]}
@@ -213,15 +212,19 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
 
 METHODS = {
     "newcombe": "paired (Newcombe)",
-    "jackknife": "jackknife over questions or clusters",
-    "crossed": "over runs and questions",
+    "t_questions": "t, over questions",
+    "t_clusters": "t, over clusters",
+    "t_crossed": "t, over runs and questions",
     "exact_bound": "exact bound, since nothing varies",
+    "one_unit": "all that can be, since one question or cluster is all there is",
 }
 """Method of an interval → its words."""
 TESTS = {
     "mcnemar_exact": "McNemar's exact test",
-    "t_jackknife": "t-test over questions or clusters",
+    "t_questions": "t-test over questions",
+    "t_clusters": "t-test over clusters",
     "t_crossed": "t-test over runs and questions",
+    "sign": "sign test",
 }
 """Method of a p-value → its words."""
 

@@ -53,7 +53,7 @@ function difference({ difference, interval, p, smallest, sentence }) {
   const rows = [
     ["Difference", [el("strong", {}, points(difference)), " percentage points"]],
     ["95% interval", interval.map(points).join(" to ")],
-    ["p", el("data", { value: p }, shown(p))],
+    ["p", el("data", { value: p, title: p }, shown(p))],
     ["Detectable", smallest === null ? "–" : `${points(smallest).replace("+", "")} points or more`],
   ];
   const list = rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import stdtr
@@ -22,10 +23,37 @@ from memreason.compare.statistics.bootstrap import bca, seeds_and_questions
 from memreason.compare.statistics.crossed import Spread, combined, spread
 from memreason.compare.statistics.mcnemar import exact_p
 from memreason.compare.statistics.power import Detection, Plan
-from memreason.compare.statistics.units import units
+from memreason.compare.statistics.units import Units, units
 from memreason.evaluation.statistics import paired_difference
 
-Drawn = tuple[Arm, Arm, np.ndarray | None]
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Two arms and the cluster of each question."""
+
+    first: Arm
+    second: Arm
+    cluster: np.ndarray | None
+
+    @property
+    def arms(self) -> tuple[Arm, Arm]:
+        """Both."""
+        return self.first, self.second
+
+    @cached_property
+    def difference(self) -> float:
+        """Second minus first."""
+        return self.second.figure - self.first.figure
+
+    @cached_property
+    def sides(self) -> tuple[Units, ...]:
+        """Both arms by questions or clusters."""
+        return units(self.arms, self.cluster)
+
+    @cached_property
+    def parts(self) -> Spread:
+        """The parts of the variance."""
+        return spread(self.sides, (True, True))
 
 
 @dataclass(frozen=True)
@@ -80,11 +108,12 @@ class World:
             answers = arm + seeds * normal((runs, 1)) + self.seeds_at_questions * normal((runs, self.questions))
             if self.steps:
                 weight = rng.integers(0, 4, answers.shape)
-                value = sum((answers + normal(answers.shape) > 0) * (weight > number) for number in range(3))
+                true = answers + normal((3, *answers.shape)) > 0
+                value = (true & (weight > np.arange(3)[:, None, None])).sum(0)
             else:
-                value, weight = answers > 0, np.ones(answers.shape)
+                value, weight = answers > 0, np.ones(answers.shape, int)
             arms.append(Arm(name, value, weight))
-        return arms[0], arms[1], cluster
+        return Drawn(arms[0], arms[1], cluster)
 
 
 def p_by_t(value: float, variance: float, degrees: float) -> float:
@@ -92,54 +121,38 @@ def p_by_t(value: float, variance: float, degrees: float) -> float:
     return float(2 * stdtr(degrees, -abs(value) / np.sqrt(variance))) if variance > 0 else 1.0
 
 
-def difference_of(drawn: Drawn) -> float:
-    """Second minus first."""
-    return drawn[1].figure - drawn[0].figure
-
-
-def parts_of(drawn: Drawn, clustered: bool = True) -> Spread:
-    """The parts of the variance."""
-    first, second, cluster = drawn
-    return spread(units((first, second), cluster if clustered else None), (first.seeded, second.seeded))
-
-
 def ours(drawn: Drawn) -> bool:
     """The test that `difference` uses for everything but two single runs without clusters."""
-    return p_by_t(difference_of(drawn), *combined(parts_of(drawn))) < 0.05
+    return p_by_t(drawn.difference, *combined(drawn.parts)) < 0.05
 
 
 def clusters_ignored(drawn: Drawn) -> bool:
     """The same, as if the questions had been drawn one by one."""
-    return p_by_t(difference_of(drawn), *combined(parts_of(drawn, clustered=False))) < 0.05
+    return p_by_t(drawn.difference, *combined(spread(units(drawn.arms, None), (True, True)))) < 0.05
 
 
 def seeds_ignored(drawn: Drawn) -> bool:
     """The runs as they are: t over questions or clusters of the mean over runs."""
-    parts = parts_of(drawn)
-    return p_by_t(difference_of(drawn), parts.questions, parts.degrees) < 0.05
+    return p_by_t(drawn.difference, drawn.parts.questions, drawn.parts.degrees) < 0.05
 
 
 def questions_ignored(drawn: Drawn) -> bool:
     """t over the runs' figures, unpaired."""
-    first, second, _ = drawn
-    freedom = first.runs + second.runs - 2
-    squares = sum(float(((arm.by_run - arm.figure) ** 2).sum()) for arm in (first, second))
-    return p_by_t(difference_of(drawn), squares / freedom * (1 / first.runs + 1 / second.runs), freedom) < 0.05
+    freedom = drawn.first.runs + drawn.second.runs - 2
+    squares = sum(float(((arm.by_run - arm.figure) ** 2).sum()) for arm in drawn.arms)
+    return p_by_t(drawn.difference, squares / freedom * sum(1 / arm.runs for arm in drawn.arms), freedom) < 0.05
 
 
 def all_independent(drawn: Drawn) -> bool:
     """Every answer of every run as a question of its own, unpaired: what comparing two accuracies by their n does."""
-    variance = 0.0
-    for arm in drawn[:2]:
-        flat = Arm(arm.name, arm.value.reshape(1, -1), arm.weight.reshape(1, -1))
-        variance += spread(units((flat,), None), (True,)).questions
-    return p_by_t(difference_of(drawn), variance, 1e6) < 0.05
+    flat = [Arm(arm.name, arm.value.reshape(1, -1), arm.weight.reshape(1, -1)) for arm in drawn.arms]
+    variance = sum(float((units((arm,), None)[0].deviation ** 2).sum()) for arm in flat)
+    return p_by_t(drawn.difference, variance, 1e6) < 0.05
 
 
 def pigeonhole(drawn: Drawn, draws: int = 400) -> bool:
     """Owen's bootstrap as it is: k of k runs and n of n questions (or clusters), percentiles."""
-    first, second, cluster = drawn
-    sides, rng = units((first, second), cluster), np.random.default_rng(0)
+    sides, rng = drawn.sides, np.random.default_rng(0)
     n = sides[0].value.shape[1]
     times = rng.multinomial(n, np.full(n, 1 / n), draws)
     means = []
@@ -153,24 +166,22 @@ def pigeonhole(drawn: Drawn, draws: int = 400) -> bool:
 
 def scaled_bootstrap(drawn: Drawn) -> bool:
     """The bootstrap that is reported beside: `seeds_and_questions`, or BCa for single runs."""
-    first, second, cluster = drawn
-    sides = units((first, second), cluster)
-    if first.runs == second.runs == 1:
-        low, high = bca(sides, 1000)
+    if drawn.first.runs == drawn.second.runs == 1:
+        low, high = bca(drawn.sides, 1000)
     else:
-        low, high = seeds_and_questions(sides, (True, True), parts_of(drawn), 400)
+        low, high = seeds_and_questions(drawn.sides, (True, True), drawn.parts, 400)
     return not low <= 0 <= high
 
 
 def exact(drawn: Drawn) -> bool:
     """McNemar's exact test, for single runs."""
-    one, other = (arm.value[0] == 1 for arm in drawn[:2])
+    one, other = (arm.value[0] == 1 for arm in drawn.arms)
     return exact_p(int((one & ~other).sum()), int((~one & other).sum())) < 0.05
 
 
 def newcombe(drawn: Drawn) -> bool:
     """Newcombe's interval leaves out 0."""
-    low, high = paired_difference(zip(*(arm.value[0] == 1 for arm in drawn[:2]), strict=True))[1]
+    low, high = paired_difference(zip(*(arm.value[0] == 1 for arm in drawn.arms), strict=True))[1]
     return not low <= 0 <= high
 
 
@@ -184,14 +195,14 @@ def found(world: World, methods: Iterable[Callable[[Drawn], bool]], comparisons:
 def mean_parts(world: World, comparisons: int, seed: int = 1) -> Spread:
     """The parts of the variance, averaged over drawn comparisons: what a study would know of its variance."""
     rng = np.random.default_rng(seed)
-    parts = [parts_of(world.draw(rng)) for _ in range(comparisons)]
+    parts = [world.draw(rng).parts for _ in range(comparisons)]
     return Spread(*(float(np.mean([vars(each)[key] for each in parts])) for key in vars(parts[0])))
 
 
 def mean_difference(world: World, comparisons: int, seed: int = 2) -> float:
     """The true difference, nearly."""
     rng = np.random.default_rng(seed)
-    return float(np.mean([difference_of(world.draw(rng)) for _ in range(comparisons)]))
+    return float(np.mean([world.draw(rng).difference for _ in range(comparisons)]))
 
 
 def worlds() -> list[World]:
@@ -200,13 +211,12 @@ def worlds() -> list[World]:
     lumped = [
         World(runs=runs, seeds=seeds, clusters=clusters, arms_at_clusters=0.3, steps=steps)
         for runs, clusters, steps in (
-            ((2, 2), 18, False), ((3, 3), 18, False), ((5, 5), 18, False), ((3, 3), 60, False), ((3, 3), 18, True),
-            ((3, 3), 60, True),
+            ((2, 2), 18, False), ((3, 3), 18, False), ((5, 5), 18, False), ((3, 3), 60, False), ((3, 3), 18, True)
         )
         for seeds in (0, 0.1, 0.3)
     ]  # fmt: skip
     steps = [World(runs=runs, seeds=0.1, steps=True) for runs in ((2, 2), (3, 3), (5, 5))]
-    unequal = [World(runs=runs, seeds=seeds) for runs in ((1, 3), (1, 5), (2, 5)) for seeds in (0, 0.1, 0.3)]
+    unequal = [World(runs=runs, seeds=seeds) for runs in ((1, 3), (2, 5)) for seeds in (0, 0.1, 0.3)]
     steady = [World(runs=runs, seeds=0.3, steady=True) for runs in ((2, 2), (3, 3), (5, 5))]
     return [*plain, *steps, *lumped, *unequal, *steady]
 
@@ -230,10 +240,10 @@ def false_positives(comparisons: int) -> None:
     methods = (
         ours, scaled_bootstrap, pigeonhole, seeds_ignored, clusters_ignored, questions_ignored, all_independent
     )  # fmt: skip
-    print(f"\nfalse positives in %, {comparisons} comparisons a row; the bootstraps a quarter of them\n{'':52}", end="")
+    print(f"\nfalse positives in %, {comparisons} comparisons a row; the bootstraps a tenth of them\n{'':52}", end="")
     print(*(f"{name:>12}" for name in names), sep="")
     for world in worlds():
-        slow = found(world, methods[1:3], comparisons // 4)
+        slow = found(world, methods[1:3], comparisons // 10)
         fast = found(world, (ours, *methods[3:]), comparisons)
         cells = [fast[0], *slow, *fast[1:]]
         line(world, [None if name == "no clusters" and not world.clusters else cell
@@ -245,7 +255,7 @@ def false_positives(comparisons: int) -> None:
             world,
             [
                 *found(world, (ours,), comparisons),
-                *found(world, (scaled_bootstrap,), comparisons // 4),
+                *found(world, (scaled_bootstrap,), comparisons // 10),
                 *(found(world, (exact, newcombe), comparisons) if binary else (None, None)),
                 *(found(world, (clusters_ignored,), comparisons) if world.clusters else ()),
             ],

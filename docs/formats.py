@@ -314,10 +314,10 @@ def comparisons() -> str:
     )
     return f"""## Comparisons
 
-`memreason compare --json` prints one object: `format` ({comparison.FORMAT}), `gate` (what `--fail_if_worse` finds: `not_worse`, `worse`,
-`cannot_tell`; null without it), and `results`, which holds for each measure a result over all questions, followed by those of the
-splits. A result has `format` and `confidence` ({comparison.CONFIDENCE}) as well. With `--output_dir`,
-`comparison.json` holds the same without `gate`.
+`memreason compare --json` prints one object: `format` ({comparison.FORMAT}), `gate` (what `--fail_if_worse` finds:
+`not_worse`, `worse`, `cannot_tell`; null without it), and `results`, which holds for each measure a result over all
+questions, followed by those of the splits. A result has `format` and `confidence` ({comparison.CONFIDENCE}) as well.
+With `--output_dir`, `comparison.json` holds the same without `gate`.
 
 {tables}
 """

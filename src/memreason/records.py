@@ -126,8 +126,8 @@ class TraceRow(TypedDict):
     grounds: NotRequired[Grounds | None]
     """What the right answer rests on, where it is right and the task has a judge; missing in older files."""
     step_logprobs: NotRequired[tuple[float | None, ...]]
-    """The mean log-probability of the tokens of each step, and last that of the answer line; only where they were asked
-    for."""
+    """The mean log-probability of the tokens of each step, without its planning tokens, and last that of the answer
+    line; only where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

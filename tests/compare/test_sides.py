@@ -2,19 +2,19 @@
 
 import gzip
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.compared import row, rows, traces
-from helpers.recorded_runs import RUPEE, SHILLING, make_run
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from memreason.compare.sides import Reading, Side, read_side
 from memreason.errors import UserError
-from memreason.explain.config import ExplainConfig
-from memreason.explain.judges.config import JudgeConfig
-from memreason.explain.run import explain
+from memreason.evaluation.files import read_traces
+from memreason.explain.trace_rows import trace_rows
 from memreason.records import Question, Solution, Step
 from memreason.runtime.files import write_json
 from memreason.tasks.base import TaskData
@@ -25,17 +25,28 @@ def figure(side: Side, measure: str) -> float:
     return float(value / weight)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("runs") / "run", [RUPEE], before=[SHILLING])
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """What is read of a run: traces, the mark that it is one, its tokenizer. One answer is right before training, and
+    wrong from a false memory after."""
+    folder = tmp_path / "run"
+    traces(folder / "before" / "traces.jsonl", "1")
+    wrong = row(0, "incorrect", step_truth=[False, True, True], step_kinds=["memory", "reason"], cause="false_memory")
+    traces(folder / "evaluation" / "traces.jsonl", [wrong])
+    (folder / "memreason.json").write_text("{}")
+    words = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    words.pre_tokenizer = WhitespaceSplit()
+    words.save(str(folder / "tokenizer.json"))
+    return folder
 
 
 def test_a_run_its_evaluation_and_its_traces_are_the_same(run: Path) -> None:
     for path in (run, run / "evaluation", run / "evaluation" / "traces.jsonl"):
         side = read_side("typed", [path])
         assert (figure(side, "accuracy"), figure(side, "error:false_memory"), side.seeded) == (0, 1, True)
-        assert figure(side, "tokens") > 10, "counted by the run's tokenizer"
+        assert figure(side, "tokens") == 10, "counted by the run's tokenizer"
     assert (figure(side := read_side("b", [run / "before"]), "accuracy"), side.seeded) == (1, False)
+    assert read_side("b", [run], seeded=False).seeded is False
 
 
 def test_compressed_traces(tmp_path: Path) -> None:
@@ -49,23 +60,25 @@ def test_what_other_fields_say_is_kept_for_clusters(tmp_path: Path) -> None:
     assert side.runs[0].fields == ({"passage": "p7"}, {})
 
 
-def test_the_explanation_beside_a_run_is_read_unless_it_is_about_other_answers(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", [RUPEE])
-    explain(ExplainConfig(str(run), no_model=True), JudgeConfig(), progress=False)
-    assert not any(name.startswith("edit:") for name in read_side("x", [run]).runs[0].columns)
+def test_the_explanation_beside_a_run_is_read_unless_it_is_about_other_answers(run: Path) -> None:
+    repaired = {"answer": "True", "outcome": "correct", "rule": "True", "given": 1, "steps": [], "followed": True}
+    verdicts = read_traces(run / "evaluation" / "traces.jsonl")
+    rows = trace_rows(verdicts, {}, {"edits": {"q0": {"memories_corrected": repaired}}})
+    made = {"memories_corrected": {"n": 1}, "paraphrased": {"n": 0}}
     path = run / "explanation" / "explanation.json"
-    explanation = json.loads(path.read_text())
-    repaired = {"answer": "False", "outcome": "correct", "rule": "False", "given": 1, "steps": []}
-    explanation["interventions"] = {"memories_corrected": {"n": 1}, "paraphrased": {"n": 0}}
-    explanation["traces"][0]["edits"] = {"memories_corrected": repaired}
-    write_json(path, explanation)
+    write_json(path, {"interventions": made, "traces": rows})
     side = read_side("x", [run])
     assert (figure(side, "accuracy"), figure(side, "edit:memories_corrected")) == (0, 1)
     assert "edit:paraphrased" not in side.runs[0].columns, "it could be made with no trace"
-    explanation["traces"][0]["answer"] = "something else"
-    write_json(path, explanation)
+    write_json(path, {"interventions": None, "traces": trace_rows(verdicts, {}, {})})
+    assert not any(name.startswith("edit:") for name in read_side("x", [run]).runs[0].columns), "without the model"
+    rows[0]["answer"] = "something else"
+    write_json(path, {"interventions": made, "traces": rows})
     (other,) = read_side("x", [run]).runs
     assert "edit:memories_corrected" not in other.columns and "explain it anew" in other.notes[0]
+    write_json(path, {"traces": [{"question": "Is it so?"}]})
+    with pytest.raises(UserError, match=r"explanation.json: not an explanation: 'id' is missing"):
+        read_side("x", [run])
 
 
 class TestTextsAndLogs:
@@ -109,9 +122,9 @@ def test_what_cannot_be_read(tmp_path: Path, run: Path) -> None:
 
     assert "no such file or folder" in refused(tmp_path / "nothing")
     assert "neither a run nor an evaluation" in refused(tmp_path)
-    unfinished = shutil.copytree(run, tmp_path / "unfinished")
-    shutil.rmtree(unfinished / "evaluation")
-    assert "finish it: memreason train" in refused(unfinished)
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished" / "config.yaml").touch()
+    assert "finish it: memreason train" in refused(tmp_path / "unfinished")
     assert "stands twice in the side x" in refused(run, run / "evaluation")
     (tmp_path / "empty.jsonl").touch()
     assert "holds no answers" in refused(tmp_path / "empty.jsonl")

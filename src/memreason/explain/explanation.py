@@ -45,8 +45,8 @@ class Explanation(TypedDict):
     positions: list[dict[str, Any]]
     """`position` (from 1), `counts`: {type: number of steps there}."""
     lengths: dict[str, Any]
-    """`steps`, `tokens` and, among these, `planning_tokens` (words in brackets count too; None where there are none), by
-    outcome: `count`, `mean`, `histogram`: [least value, number] of each bin, and `width`, that of a bin."""
+    """`steps`, `tokens` and, among these, `planning_tokens` (words in brackets count too; None where there are none),
+    by outcome: `count`, `mean`, `histogram`: [least value, number] of each bin, and `width`, that of a bin."""
     interventions: dict[str, Any] | None
     """Name → its figures, as in docs/how-to/intervene.md."""
     attribution: dict[str, Any] | None

@@ -17,9 +17,9 @@ _LOWERED = ("A", "All", "An", "Both", "Each", "In", "It", "Most", "No", "One", "
 
 
 def rewriter_of(task: TaskData, types_are_labels: bool = True) -> Rewriter:
-    """The task's own rewriter, which reads what steps say, or else one from its labelled solutions, which can only go by
-    their types. ``types_are_labels``: in the model's traces the type `memory` has the meaning that it has in the data;
-    it has not where types were inferred or shuffled."""
+    """The task's own rewriter, which reads what steps say, or else one from its labelled solutions, which can only go
+    by types. ``types_are_labels``: in the model's traces the type `memory` has the meaning that it has in the data; it
+    has not where types were inferred or shuffled."""
     return task.rewriter or LabelledRewriter(task, types_are_labels)
 
 

@@ -101,8 +101,8 @@ def _check_folder(folder: Path) -> None:
         )
     if METRICS in held and (folder / TRACES).is_file():
         raise UserError(
-            f"{folder} holds an evaluation, and no trained run: a base model has accuracy, memory_true, reason_valid and "
-            f"causes, which are in its {METRICS}, and the interventions are made on trained runs only"
+            f"{folder} holds an evaluation, and no trained run: a base model has accuracy, memory_true, reason_valid "
+            f"and causes, which are in its {METRICS}; interventions are made on trained runs only"
         )
     missing = ", ".join(name for name in (CONFIG, MANIFEST, METRICS) if name not in held)
     raise UserError(f"{folder} is no run: it has no {missing}; give the folder that `memreason train` wrote")

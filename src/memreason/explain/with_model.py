@@ -50,7 +50,8 @@ def compute(
     """Compute the parts that ``config`` asks for. ``found`` has the verdicts on the recorded traces.
 
     An answer that the model does not repeat is judged by the task's own judge, or, where another judge read the
-    recorded ones, not at all: causes by two judges are not counted together. Raises UserError where the model cannot be loaded. A part that this model does not allow is noted, and left out.
+    recorded ones, not at all: causes by two judges are not counted together. Raises UserError where the
+    model cannot be loaded. A part that this model does not allow is noted, and left out.
     """
     solutions = chosen(run, task, config)
     if not solutions:

@@ -87,4 +87,5 @@ def test_one_question_or_cluster_says_next_to_nothing() -> None:
 def test_a_share_has_no_interval_beyond_what_a_difference_of_shares_can_be() -> None:
     first, second = np.zeros((2, 6)), np.ones((2, 6))
     first[0, 0] = 1
-    assert difference(arm(first), arm(second)).interval[1] == 1
+    found = difference(arm(first), arm(second))
+    assert found.interval[1] == found.boot_interval[1] == 1

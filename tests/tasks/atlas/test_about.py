@@ -1,7 +1,11 @@
 """The family and the country of a question."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+from helpers.compared import paired, row
+
+from memreason.compare.fields import values_of
 from memreason.records import Question
 from memreason.tasks.atlas import build
 from memreason.tasks.atlas.about import country_of, family_of
@@ -34,3 +38,8 @@ def test_every_question_of_the_dataset_has_both() -> None:
 
 def test_other_questions_have_no_family() -> None:
     assert family_of(Question("atlas-test-capital-000000", "…", "True", (), "other")) is None
+
+
+def test_comparisons_cluster_by_the_country(tmp_path: Path) -> None:
+    asked = [row(0, question="Is it true that Rabat is the capital of Kenya?")]
+    assert values_of(paired(tmp_path, a=asked, b=asked), "country") == ["Kenya"]

@@ -76,10 +76,10 @@ def seeds_and_questions(
                 own = off.get(place, next(iter(off.values())))
                 chosen = rng.integers(0, own.shape[1], each.shape)
                 means[place] = means[place] + shrink * np.take_along_axis(own, chosen, 1).mean(1)
-        results.append(means[-1] - (means[0] if len(means) == 2 else 0))
+        results.append(means[1] - means[0])
     drawn = np.concatenate(results)
     ends = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
-    value = sides[-1].by_run.mean() - (sides[0].by_run.mean() if len(sides) == 2 else 0)
+    value = sides[1].by_run.mean() - sides[0].by_run.mean()
     variance, degrees = combined(parts)
     known = parts.questions + max(0.0, parts.seeds - parts.both)
     factor = t.isf(0.025, degrees) / norm.isf(0.025) * np.sqrt(variance / known) if known else 1.0

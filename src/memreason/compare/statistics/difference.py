@@ -64,7 +64,7 @@ def difference(
         standard_error=found.error,
         degrees=found.degrees,
         smallest=found.smallest,
-        boot_interval=boot,
+        boot_interval=within(boot, share),
     )
 
 

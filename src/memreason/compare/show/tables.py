@@ -211,8 +211,8 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
         found += " Verdicts are by Holm's p at 0.05."
     if any(pair["verdict"] == "tied" and not pair["interval"][0] <= 0 <= pair["interval"][1] for pair in pairs):
         found += (
-            " An interval is of its comparison alone and can leave out zero where the p-value, which is exact or adjusted, "
-            "is above 0.05; then the verdict goes by the p-value."
+            " An interval is of its comparison alone and can leave out zero where the p-value, which is exact or "
+            "adjusted, is above 0.05; then the verdict goes by the p-value."
         )
     return found
 

@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from study_claims import CLAIMS, named, verdicts
-from study_results import FOLDER, Json, Study, said, table
+from study_results import FOLDER, Json, Study, said, table, take
 
 from memreason.compare.show import forest
 from memreason.compare.show.curves import Curve, Point, curves
@@ -33,18 +33,11 @@ CONTROLS = ("plain", "prefix", "shared", "front", "words", "random", "shuffled")
 ANSWERS = ("accuracy", "flexible_accuracy", "memory_true", "reason_valid")
 MEASURES = ("accuracy", "memory_true", "reason_valid", "edit:memories_corrupted", "memory_brier")
 """What the method is compared in."""
+SHOWN = (*ANSWERS, *MEASURES, "types_fit", "error:wrong_inference", "error:false_memory", "edit:memories_corrected",
+         "tokens")  # fmt: skip
+"""What a page shows, or may."""
 SHORT = ("plain", "shared", "shuffled", OURS)
 """The arms in the README."""
-SHOWN = (
-    *ANSWERS,
-    *MEASURES,
-    "types_fit",
-    "error:wrong_inference",
-    "error:false_memory",
-    "edit:memories_corrected",
-    "tokens",
-)
-"""What a page shows, or may."""
 MARKS = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -255,33 +248,6 @@ def sizes(found: Study) -> dict[int, dict[str, dict[str, Json]]]:
     }
 
 
-def take(folder: Path) -> None:
-    """Copy a study's results to docs/study/, without what no page shows."""
-    name = folder.name.removeprefix("study-")
-    content = json.loads((folder / "results.json").read_text())
-    content = {
-        key: content[key]
-        for key in ("format", "title", "recipe", "machines", "arms", "comparisons", "curves", "checks")
-    }
-    content["checks"].pop("digests", None)
-    for arm in content["arms"]:
-        arm.pop("splits", None)
-    for by_split in (content["comparisons"], *(content["curves"] or {}).values()):
-        for split, by_measure in by_split.items():
-            by_split[split] = {measure: _less(result) for measure, result in by_measure.items() if measure in SHOWN}
-    FOLDER.mkdir(exist_ok=True)
-    _write(FOLDER / f"{name}.json", content)
-    if (folder / "times.json").exists():
-        _write(FOLDER / f"{name}-times.json", json.loads((folder / "times.json").read_text()))
-
-
-def _less(result: Json) -> Json:
-    """The comparison with ours and plain only, without paths."""
-    pairs = [pair for pair in result["comparisons"] if {OURS, "plain"} & {pair["first"], pair["second"]}]
-    arms = [{key: value for key, value in arm.items() if key != "paths"} for arm in result["arms"]]
-    return {**result, "arms": arms, "comparisons": pairs, "unpaired": None}
-
-
 def _picture(measure: str) -> str:
     return f"{measure.replace(':', '-')}.svg"
 
@@ -289,10 +255,6 @@ def _picture(measure: str) -> str:
 def _json(name: str) -> Any:
     path = FOLDER / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
-
-
-def _write(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def _label(found: Study, split: str, measure: str) -> str:
@@ -354,7 +316,7 @@ def main() -> None:
     parser.add_argument("--take", type=Path, help="the folder of a finished study")
     arguments = parser.parse_args()
     if arguments.take:
-        take(arguments.take)
+        take(arguments.take, OURS, SHOWN)
     for path in (PAGE, README):
         path.write_text(made(path.read_text()))
     for name, svg in pictures().items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,3 +103,43 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]], align: str = "--
     header = list(header)
     lines = [header, [":--", *[align] * (len(header) - 1)], *map(list, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def take(folder: Path, ours: str, measures: Container[str]) -> None:
+    """Copy a study's results to docs/study/, without what no page shows: other ``measures``, most
+    pairs without ``ours``, paths."""
+    name = folder.name.removeprefix("study-")
+    content = json.loads((folder / "results.json").read_text(), parse_float=lambda text: float(f"{float(text):.6g}"))
+    content = {
+        key: content[key]
+        for key in ("format", "title", "recipe", "machines", "arms", "comparisons", "curves", "checks")
+    }
+    content["checks"].pop("digests", None)
+    for arm in content["arms"]:
+        arm.pop("splits", None)
+    for by_split in (content["comparisons"], *(content["curves"] or {}).values()):
+        for split, by_measure in by_split.items():
+            by_split[split] = {
+                measure: _less(result, ours) for measure, result in by_measure.items() if measure in measures
+            }
+    FOLDER.mkdir(exist_ok=True)
+    _write(FOLDER / f"{name}.json", content)
+    if (folder / "times.json").exists():
+        _write(FOLDER / f"{name}-times.json", json.loads((folder / "times.json").read_text()))
+
+
+def _less(result: Json, ours: str) -> Json:
+    """The comparison with the pairs of ours, and of what the claims are about, without paths."""
+    named = [(pair, {pair["first"], pair["second"]}) for pair in result["comparisons"]]
+    pairs = [pair for pair, names in named if ours in names or names == {"plain", "prefix"}]
+    arms = [{key: value for key, value in arm.items() if key != "paths"} for arm in result["arms"]]
+    return {**result, "arms": arms, "comparisons": pairs, "unpaired": None}
+
+
+def _write(path: Path, content: Any) -> None:
+    """JSON with lists of numbers on one line each."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = re.sub(
+        r"\[[^][{}\"]+\]", lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text
+    )
+    path.write_text(text + "\n")

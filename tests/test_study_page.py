@@ -146,7 +146,7 @@ def test_a_study_is_taken_over_without_what_no_page_shows(tmp_path: Path, monkey
         monkeypatch.setattr(module, "FOLDER", tmp_path / "docs")
     study.study.cache_clear()
     try:
-        study.take(folder)
+        study.take(folder, study.OURS, study.SHOWN)
         taken = Study.read("atlas")
         assert taken and taken.pair("typed", "plain", "test_seen", "accuracy")
         assert taken.pair("shared", "shuffled", "test_seen", "accuracy") is None

@@ -63,7 +63,7 @@ def rates() -> str:
     header = ["", *(f"{_label(found, split, measure)}, {named(split)}" for split, measure in columns)]
     names = [arm["name"] for arm in found.json["arms"]]
     rows = [[f"`{name}`", *(_rate(found, name, *column) for column in columns)] for name in names]
-    return f"{table(header, rows)}\n\n{_based(found)}"
+    return f"{table(header, rows)}\n\n{_based(found)} {_checked(found)}"
 
 
 def against() -> str:
@@ -141,7 +141,7 @@ def costs() -> str:
             f"`{arm['name']}`", _count(arm.get("trained_weights")), _count(arm.get("trained_tokens")),
             f"{tokens['value']:.1f}" if tokens else NONE, _seconds(spent.get("train")), _seconds(spent.get("evaluate")),
         ])  # fmt: skip
-    return table(header, rows)
+    return f"{table(header, rows)}\n\n{_ran_on(found, times or {})}"
 
 
 def curve_table() -> str:
@@ -314,6 +314,30 @@ def _based(found: Study) -> str:
             parts.append(f"{named(split)}: {result['n']} questions{about}")
     runs = max(len(arm["seeds"]) for arm in found.json["arms"])
     return f"95% intervals in brackets. {'; '.join(parts)}; {runs} seeds for each trained arm."
+
+
+def _checked(found: Study) -> str:
+    """What the study's own checks say of its runs."""
+    checks = found.json["checks"]
+    if checks["ok"]:
+        return (
+            f"All {checks['cells']} runs are finished; every trained arm learned the same questions and solutions, in "
+            "the same order, in as many steps."
+        )
+    unfinished = f"{len(checks['missing'])} of {checks['cells']} runs are missing" if checks["missing"] else ""
+    more = f"{len(checks['problems']) - 3} more" if len(checks["problems"]) > 3 else ""
+    return f"**The checks found: {'; '.join(filter(None, [unfinished, *checks['problems'][:3], more]))}.**"
+
+
+def _ran_on(found: Study, times: Json) -> str:
+    """On what the times were measured."""
+    machines = {" and ".join(filter(None, (each["gpu"], each["processor"]))) for each in found.json["machines"]}
+    arms = [row for row in times.values() if isinstance(row, dict)]
+    at_once = max((row["at_once"] for row in arms), default=1)
+    return (
+        f"Means of the runs of an arm, {at_once:.0f} at once, on {', '.join(sorted(machines))}; answering with loading "
+        f"and saving. All runs together took {times.get('total', 0) / 3600:.1f} hours of their processes."
+    )
 
 
 def _count(number: float | None) -> str:

@@ -16,6 +16,7 @@ import study_results  # noqa: E402
 from study_claims import CLAIMS, Better, verdicts  # noqa: E402
 from study_results import Study, said  # noqa: E402
 
+CHECKS = {"ok": True, "cells": 18, "missing": [], "problems": [], "digests": []}
 ARMS = ("plain", "prefix", "shared", "shuffled", "front", "few-shot", "typed")
 
 
@@ -55,7 +56,7 @@ def results(
         }
 
     arms = [{"name": arm, "seeds": [1, 2, 3], "trained_tokens": 5000, "trained_weights": 10} for arm in ARMS]
-    kept = {"format": 1, "title": "", "recipe": "", "machines": [], "checks": {}, "curves": None, "arms": arms}
+    kept = {"format": 1, "title": "", "recipe": "", "machines": [], "checks": CHECKS, "curves": None, "arms": arms}
     return {**kept, "comparisons": {"test_seen": split(*seen), "test_unseen": split(*unseen)}}
 
 
@@ -149,7 +150,8 @@ def test_a_study_is_taken_over_without_what_no_page_shows(tmp_path: Path, monkey
         taken = Study.read("atlas")
         assert taken and taken.pair("typed", "plain", "test_seen", "accuracy")
         assert taken.pair("shared", "shuffled", "test_seen", "accuracy") is None
-        assert "`typed`" in study.rates() and "better: +10.0" in study.against() and "accuracy.svg" in study.pictures()
+        assert "All 18 runs are finished" in study.rates() and "`typed`" in study.costs()
+        assert "better: +10.0" in study.against() and "accuracy.svg" in study.pictures()
         for arm in ("plain", "prefix", "shared", "front", "shuffled"):
             assert study.summary().count(f"`{arm}`") == 2 and f"`{arm}`" in study.summary()
         assert "| `plain` | 60.0% [57.0, 63.0] |" in study.short()

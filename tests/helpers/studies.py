@@ -1,4 +1,4 @@
-"""Studies without training: a program that stands in for memreason's commands, and recipes with cells of one command."""
+"""Studies without training: a program that stands in for memreason's commands, and cells of its commands."""
 
 import sys
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ while "wait" in rest and not gate.exists():
     time.sleep(0.02)
 pathlib.Path(folder, "mark-" + command).write_text("done")
 """
-"""Writes `begun` (a line each time) and its mark, the file `mark-COMMAND`. It fails or waits for a file `gate` beside the
-study's folder where it is told to."""
+"""Writes `begun` (a line each time) and its mark, the file `mark-COMMAND`. Where it is told to, it fails, or waits
+for a file `gate` beside the study's folder."""
 
 
 def program(folder: Path) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from memreason.training.sampler import EpochSeededSampler
 from memreason.training.train import train
 
 
-def examples(layout: PlanningTokens = PlanningTokens()) -> Examples:
-    return encode_solutions(SOLUTIONS, layout, make_tokenizer(False), 256)[0]
+def examples(layout: PlanningTokens | None = None) -> Examples:
+    return encode_solutions(SOLUTIONS, layout or PlanningTokens(), make_tokenizer(False), 256)[0]
 
 
 def test_the_digests_do_not_depend_on_how_solutions_are_rendered() -> None:
@@ -74,7 +74,8 @@ def test_the_order_that_is_recorded_is_the_one_in_which_examples_are_read(
         sampler = EpochSeededSampler(3, [1] * 4, run[2].seed, grouped=False)
         orders = [sampler.order(epoch).tolist() for epoch in range(9)]
         steps = accounts[-1].optimizer_steps or 0
-        trained_on = sum([batch for order in orders for batch in (order[:3], order[3:])][:steps], [])
+        batches = [batch for order in orders for batch in (order[:3], order[3:])][:steps]
+        trained_on = [index for batch in batches for index in batch]
         count = len(trained_on)  # other reads stand before and behind: the layer's trial, and the next batch
         assert any([int(i) for i in seen[start : start + count]] == trained_on for start in range(len(seen)))
     assert accounts[0].questions == accounts[1].questions and accounts[0].solutions == accounts[1].solutions

@@ -36,6 +36,12 @@ def test_a_difference_says_what_could_have_been_detected_and_tied_in_words() -> 
     assert "McNemar's exact test" in table.notes[0] and "80%" in table.notes[0]
 
 
+def test_a_tie_beside_an_interval_without_zero_is_explained() -> None:
+    odd = replace(SINGLE, comparisons=(replace(SINGLE.comparisons[0], interval=(-0.1, -0.001)),)).to_json()
+    assert "then the verdict goes by the p-value" in differences({"": odd}).notes[0]
+    assert "verdict" not in differences({"": ONE}).notes[0]
+
+
 def test_of_many_comparisons_the_adjusted_p_values_are_there() -> None:
     table = differences({"all": MANY, "seen": MANY})
     assert titles(table)[1:6] == ["of", "difference (points)", "p", "p (Holm)", "p (BH)"]

@@ -207,7 +207,14 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
         f"95% intervals: {methods}. p: {tests}. Detectable: the smallest true difference that such data would have "
         "shown with a chance of 80%."
     )
-    return f"{found} Verdicts are by Holm's p at 0.05." if adjusted else found
+    if adjusted:
+        found += " Verdicts are by Holm's p at 0.05."
+    if any(pair["verdict"] == "tied" and not pair["interval"][0] <= 0 <= pair["interval"][1] for pair in pairs):
+        found += (
+            " An interval is of its comparison alone and can leave out zero where the p-value, which is exact or "
+            "adjusted, is above 0.05; then the verdict goes by the p-value."
+        )
+    return found
 
 
 METHODS = {
@@ -225,6 +232,7 @@ TESTS = {
     "t_clusters": "t-test over clusters",
     "t_crossed": "t-test over runs and questions",
     "sign": "sign test",
+    "one_unit": "none, since one question or cluster is all there is",
 }
 """Method of a p-value → its words."""
 

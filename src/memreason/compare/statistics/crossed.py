@@ -55,13 +55,16 @@ def spread(sides: Sequence[Units], seeded: Sequence[bool]) -> Spread:
     runs = [len(side.value) for side in several]
     figures = [float(side.by_run.var(ddof=1)) for side in several]
     inside = [float(side.deviation.var(0, ddof=1).sum()) for side in several]
-    drawn = [1 / each for each in runs]
+    weights = [1 / each for each in runs]
     if len(several) == 1:
-        drawn[0] += sum(1.0 for side in trained if len(side.value) == 1)
-    parts = [share * each for share, each in zip(drawn, figures, strict=True)]
-    seeds, both = sum(parts), sum(share * each for share, each in zip(drawn, inside, strict=True))
-    by_run = sum(part**2 / (each - 1) for part, each in zip(parts, runs, strict=True))
-    freedom = seeds**2 / by_run if by_run > 0 else float(sum(runs) - len(runs))
+        weights[0] += sum(1.0 for side in trained if len(side.value) == 1)
+    by_arm = [weight * each for weight, each in zip(weights, figures, strict=True)]
+    seeds, both = sum(by_arm), sum(weight * each for weight, each in zip(weights, inside, strict=True))
+    lost = sum(part**2 / (each - 1) for part, each in zip(by_arm, runs, strict=True))
+    free = [each - 1 for each in runs]
+    freedom = seeds**2 / lost if lost > 0 else float(sum(free))
+    # Two runs of one arm that happen to agree, against five of the other: then the other's spread is the better guess.
+    seeds = max(seeds, sum(weights) * float(np.average(figures, weights=free)))
     return Spread(questions, degrees, seeds, both, freedom, caution(freedom, len(several)))
 
 

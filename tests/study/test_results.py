@@ -15,7 +15,7 @@ from memreason.evaluation.results import RunResult, read_result
 from memreason.records import Trace
 from memreason.study.cells import Cell, Step
 from memreason.study.folder import StudyFolder
-from memreason.study.plan import plan_of, power_table
+from memreason.study.plan import plan_of, power_in_words, power_tables
 from memreason.study.progress import time_left
 from memreason.study.recipe import Recipe
 from memreason.study.repeat import compared
@@ -146,7 +146,10 @@ def test_the_plan_says_how_long_the_rest_takes_and_which_differences_it_finds(
     assert (plan.cells, plan.finished, plan.seconds) == (7, 6, 20.0)
     assert {row.split for row in plan.power} == {"test_seen", "test_unseen"} and plan.power[0].runs == 2
     assert plan.power[0].clusters and 0 < (plan.power[0].smallest[0.1] or 0) < (plan.power[0].smallest[0.3] or 0)
-    assert power_table(plan).rows[0][0] == "test_seen"
+    seen, unseen = power_tables(plan)
+    assert "test_seen (" in seen.title and "test_unseen (" in unseen.title and len(seen.rows) == 6
+    (sentence, _) = power_in_words(plan)
+    assert "points on test_seen" in sentence and "accuracy varies by 1 point from seed to seed" in sentence
 
 
 def test_the_time_left_is_that_of_cells_of_the_same_kind() -> None:

@@ -75,6 +75,7 @@ def sentence(
         return f"{measure.label}: {second} {_DECIDED[verdict]} {first}: {against}, {about}."
     could = (
         f"a true difference of {gap(smallest, kind, '')} would have been found four times in five"
+        + (", before the adjustment" if p[2] > 1 else "")
         if smallest is not None
         else "what could have been found is not known"
     )

@@ -27,11 +27,12 @@ def test_a_table_is_whole() -> None:
         r"\toprule",
         r" & difference (points) & p & detectable & verdict \\",
         r"\midrule",
-        r"typed $-$ plain & $-$2 [$-$11, +7] & 0.83 & 13 & statistically tied \\",
+        r"typed $-$ plain & $-$2 [$-$11, +7] & 0.83 & 13 & tied \\",
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\smallskip{\footnotesize 95\% intervals: paired (Newcombe). p: McNemar's exact test. Detectable: the "
-        r"smallest true difference that such data would have shown with a chance of 80\%.\par}",
+        r"smallest true difference that such data would have shown, p $<$ 0.05, with a chance of 80\%. Tied: "
+        r"statistically tied; smaller differences than the detectable one may well have been missed.\par}",
         r"\end{table}",
     ]
 

@@ -32,7 +32,7 @@ def test_the_figures_of_several_runs_say_each_runs() -> None:
 def test_a_difference_says_what_could_have_been_detected_and_tied_in_words() -> None:
     table = differences({"": ONE})
     assert titles(table) == ["", "difference (points)", "p", "detectable", "verdict"]
-    assert table.rows == (("typed − plain", "−2 [−11, +7]", "0.83", "13", "statistically tied"),)
+    assert table.rows == (("typed − plain", "−2 [−11, +7]", "0.83", "13", "tied"),)
     assert "McNemar's exact test" in table.notes[0] and "80%" in table.notes[0]
 
 

@@ -101,12 +101,3 @@ def count(number: int) -> str:
 def several(number: int, noun: str) -> str:
     """`1 question`, `600 questions`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-VERDICTS = {"tied": "statistically tied"}
-"""Verdict → its words, where they are others."""
-
-
-def verdict(pair: Json) -> str:
-    """The verdict in words."""
-    return VERDICTS.get(pair["verdict"], str(pair["verdict"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, p_value, several, verdict
+from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, p_value, several
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def differences(results: Mapping[str, Json], title: str = "") -> Table:
     for heading, result, pair in _pairs(results):
         form = form_of(result)
         ps = [pair["p"], *([pair["p_holm"], pair["p_bh"]] if adjusted else [])]
-        cells = [form.difference(pair), *map(p_value, ps), form.figure(pair["smallest"]), verdict(pair)]
+        cells = [form.difference(pair), *map(p_value, ps), form.figure(pair["smallest"]), str(pair["verdict"])]
         rows.append((named(pair), *([heading] if len(results) > 1 else []), *cells))
     return Table(title, tuple(columns), tuple(rows), (_how(results, adjusted),))
 
@@ -114,7 +114,11 @@ def outcomes(results: Mapping[str, Json], title: str = "") -> Table | None:
         counts = [count(pair["outcomes"][key]) for key in ("both", "only_first", "only_second", "neither")]
         label = f"{pair['first']}, {pair['second']}"
         rows.append((label, *([heading] if len(results) > 1 else []), *counts, p_value(pair["mcnemar_p"])))
-    return Table(title, tuple(columns), tuple(rows), ("Numbers of questions; p: McNemar's exact test.",))
+    note = "Numbers of questions; p: McNemar's exact test" + (
+        ", which takes each question by itself; the test of the differences goes by clusters."
+        if any(result["cluster"] for result in results.values()) else "."
+    )  # fmt: skip
+    return Table(title, tuple(columns), tuple(rows), (note,))
 
 
 def groups(result: Json) -> Table | None:
@@ -205,10 +209,12 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
     tests = _listed(TESTS.get(pair["p_method"], str(pair["p_method"])) for pair in pairs)
     found = (
         f"95% intervals: {methods}. p: {tests}. Detectable: the smallest true difference that such data would have "
-        "shown with a chance of 80%."
+        f"shown, p < 0.05{' before adjustment' if adjusted else ''}, with a chance of 80%."
     )
     if adjusted:
-        found += " Verdicts are by Holm's p at 0.05."
+        found += " Verdicts are by Holm's p at 0.05, which only larger differences reach as often."
+    if any(pair["verdict"] == "tied" for pair in pairs):
+        found += " Tied: statistically tied; smaller differences than the detectable one may well have been missed."
     if any(pair["verdict"] == "tied" and not pair["interval"][0] <= 0 <= pair["interval"][1] for pair in pairs):
         found += (
             " An interval is of its comparison alone and can leave out zero where the p-value, which is exact or "

@@ -39,10 +39,10 @@ def test_a_table_is_whole() -> None:
 
 def test_headings_over_several_columns_have_their_rules() -> None:
     made = latex(arms({"seen": SEVERAL.to_json(), "un_seen": SEVERAL.to_json()}))
-    assert r" & \multicolumn{3}{c}{seen} & \multicolumn{3}{c}{un\_seen} \\" in made
-    assert r"\cmidrule(lr){2-4} \cmidrule(lr){5-7}" in made
+    assert r" & \multicolumn{4}{c}{seen} & \multicolumn{4}{c}{un\_seen} \\" in made
+    assert r"\cmidrule(lr){2-5} \cmidrule(lr){6-9}" in made
     rows = [row for row in made.splitlines() if row.endswith(r"\\") and "multicolumn" not in row]
-    assert all(len(re.findall(r"(?<!\\)&", row)) == 6 for row in rows) and len(rows) == 4
+    assert all(len(re.findall(r"(?<!\\)&", row)) == 8 for row in rows) and len(rows) == 4
 
 
 def test_a_row_that_begins_with_a_bracket_is_no_option_of_the_row_before() -> None:

@@ -105,6 +105,7 @@ def _results(
     if not config.results_only and not any(folder.finished(cell) for cell in cells):
         say("no cell is finished yet, so there is nothing to show")
         return 1
+    say("memreason study: comparing all pairs of arms; with many arms and measures this takes some minutes")
     results = write_results(recipe, folder, cells)
     if results is None:
         show(open_console(), f"another worker is writing the results into {folder.path}", soft_wrap=True)
@@ -178,7 +179,7 @@ def _print_time(
     if plan.finished == plan.cells:
         return
     first = next((cell for cell in cells if cell.seed is not None), cells[0])
-    time = f"the others take about {in_words(plan.seconds)}, {at_once} at once" if plan.seconds is not None else (
+    time = f"the others take about {in_words(plan.seconds)}, {at_once} at once, if each takes as long as the finished ones did" if plan.seconds is not None else (
         f"how long they take is known once one is finished: memreason study {config.recipe} --only {first.name}, and "
         "ask again"
     )  # fmt: skip

@@ -38,6 +38,10 @@ class Form:
         text = self.figure(value)
         return f"+{text}" if not text.startswith("−") and text.strip("0.,") else text
 
+    def detectable(self, smallest: float | None) -> str:
+        """The smallest difference that could have been detected; `>100` where no share can differ by so much."""
+        return ">100" if self.percent and smallest is not None and smallest > 1 else self.figure(smallest)
+
     def rate(self, arm: Json) -> str:
         """`68.5% [64.7, 72.1]`"""
         low, high = arm["interval"]

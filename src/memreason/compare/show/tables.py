@@ -92,7 +92,7 @@ def differences(results: Mapping[str, Json], title: str = "") -> Table:
     for heading, result, pair in _pairs(results):
         form = form_of(result)
         ps = [pair["p"], *([pair["p_holm"], pair["p_bh"]] if adjusted else [])]
-        cells = [form.difference(pair), *map(p_value, ps), form.figure(pair["smallest"]), str(pair["verdict"])]
+        cells = [form.difference(pair), *map(p_value, ps), form.detectable(pair["smallest"]), str(pair["verdict"])]
         rows.append((named(pair), *([heading] if len(results) > 1 else []), *cells))
     return Table(title, tuple(columns), tuple(rows), (_how(results, adjusted),))
 
@@ -180,7 +180,7 @@ def _cells(result: Json, name: str, baseline: str) -> Sequence[str]:
     pair = against(result, name, baseline)
     if arm is None:
         return NONE, NONE, NONE, NONE
-    compared = (form.difference(pair), p_value(pair["p_holm"]), form.figure(pair["smallest"])) if pair else ("", "", "")
+    compared = (form.difference(pair), p_value(pair["p_holm"]), form.detectable(pair["smallest"])) if pair else ("", "", "")
     return form.rate(arm), *compared
 
 

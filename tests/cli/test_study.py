@@ -29,9 +29,7 @@ def recipe(bases: dict[str, Path], data: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_the_plan_is_short_and_runs_nothing(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_plan_is_short_and_runs_nothing(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = ["study", str(recipe), "--output_dir", str(tmp_path / "study")]
     assert main([*study, "--plan"]) == 0
     said = capsys.readouterr().out

@@ -13,7 +13,10 @@ FIGURES = ("60.0% [56.6, 63.3]", "−35.6 [−40.1, −31.1]", "<0.001")
 SPLITS = ("test_seen", "test_unseen", "test_of_something_else")
 WIDE = Table(
     "Accuracy",
-    (Column(""), *(Column(title, split) for split in SPLITS for title in ("accuracy", "difference (points)", "p (Holm)"))),
+    (
+        Column(""),
+        *(Column(title, split) for split in SPLITS for title in ("accuracy", "difference (points)", "p (Holm)")),
+    ),
     tuple((name, *FIGURES * len(SPLITS)) for name in NAMES),
 )
 

@@ -31,8 +31,8 @@ class TestMissing:
     """Questions of one side only."""
 
     def test_they_are_an_error_that_names_them(self, tmp_path: Path) -> None:
-        with pytest.raises(NotPaired, match=r"6 questions that not every run has: .*b-0.jsonl lacks 6 \(q2, q3, q4, q5, "
-                           r"q6 and 1 more\); --allow_missing compares the 2 that all have") as error:  # fmt: skip
+        with pytest.raises(NotPaired, match=r"6 questions that not every run has: .*b-0.jsonl lacks 6 \(q2, q3, q4, "
+                           r"q5, q6 and 1 more\); --allow_missing compares the 2 that all have") as error:  # fmt: skip
             paired(tmp_path, a=rows("1" * 8), b=rows("11"))
         assert error.value.unpaired.missing == {str(tmp_path / "b-0.jsonl"): tuple(f"q{n}" for n in range(2, 8))}
 

@@ -166,7 +166,18 @@ def _power(recipe: Recipe, task: TaskData) -> list[Row]:
                     share: Plan(len(solutions), (runs, runs), share, None, spread, clusters, alike).smallest()
                     for share in DISCORDANT
                 }
-                rows.append(Row(split, len(solutions), recipe.cluster if clusters else None, clusters, runs, spread, alike, smallest))
+                rows.append(
+                    Row(
+                        split,
+                        len(solutions),
+                        recipe.cluster if clusters else None,
+                        clusters,
+                        runs,
+                        spread,
+                        alike,
+                        smallest,
+                    )
+                )
     return rows
 
 

@@ -113,8 +113,8 @@ def said(results: Json) -> list[str]:
         )
     if single := [arm["name"] for arm in results["arms"] if arm["trained"] and len(arm["seeds"]) == 1]:
         sentences.append(
-            f"One seed so far: {', '.join(single)}. A difference to these is one to this run; another seed can come out "
-            "otherwise."
+            f"One seed so far: {', '.join(single)}. A difference to these is one to this run; another seed can come "
+            "out otherwise."
         )
     if by_size := results["curves"]:
         sizes = ", ".join(f"{int(size):,}" for size in by_size)

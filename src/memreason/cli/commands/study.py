@@ -169,9 +169,7 @@ def _print_cells(console: Console, recipe: Recipe, folder: StudyFolder, cells: S
         show(console, f"  {arm.name:<{width}}  {runs:<18}  {' '.join([*kind, *options])}", soft_wrap=True)
 
 
-def _print_time(
-    console: Console, config: StudyConfig, plan: StudyPlan, cells: Sequence[Cell], at_once: int
-) -> None:
+def _print_time(console: Console, config: StudyConfig, plan: StudyPlan, cells: Sequence[Cell], at_once: int) -> None:
     from memreason.compare.show.numbers import several
     from memreason.study.progress import in_words
 
@@ -179,10 +177,16 @@ def _print_time(
     if plan.finished == plan.cells:
         return
     first = next((cell for cell in cells if cell.seed is not None), cells[0])
-    time = f"the others take about {in_words(plan.seconds)}, {at_once} at once, if each takes as long as the finished ones did" if plan.seconds is not None else (
-        f"how long they take is known once one is finished: memreason study {config.recipe} --only {first.name}, and "
-        "ask again"
-    )  # fmt: skip
+    if plan.seconds is None:
+        there = f" --output_dir {config.output_dir}" if config.output_dir else ""
+        time = (
+            "how long they take is known once one is finished: memreason study "
+            f"{config.recipe}{there} --only {first.name}, and ask again"
+        )
+    else:
+        time = (
+            f"the others take about {in_words(plan.seconds)}, {at_once} at once, each as long as the finished ones took"
+        )
     show(console, time, soft_wrap=True)
 
 

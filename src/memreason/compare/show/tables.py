@@ -166,9 +166,9 @@ def arms(results: Mapping[str, Json], title: str = "", baseline: str | None = No
         columns += [Column(title, heading) for title in (result["label"], f"difference{unit}", "p", "detectable")]
         names |= dict.fromkeys(arm["name"] for arm in result["arms"])
     against_it = [
-        f"Differences are to {baseline}; p-values are adjusted by Holm's method. Detectable: the smallest true difference "
-        "that such data would have shown, p < 0.05 before adjustment, with a chance of 80%; smaller ones may well have "
-        "been missed."
+        f"Differences are to {baseline}; p-values are adjusted by Holm's method. Detectable: the smallest true "
+        "difference that such data would have shown, p < 0.05 before adjustment, with a chance of 80%; smaller ones may "
+        "well have been missed."
     ] if baseline else []  # fmt: skip
     rows = [(name, *(cell for result in results.values() for cell in _cells(result, name, baseline))) for name in names]
     return Table(title, tuple(columns), tuple(rows), (*_based(results), *against_it))
@@ -180,7 +180,9 @@ def _cells(result: Json, name: str, baseline: str) -> Sequence[str]:
     pair = against(result, name, baseline)
     if arm is None:
         return NONE, NONE, NONE, NONE
-    compared = (form.difference(pair), p_value(pair["p_holm"]), form.detectable(pair["smallest"])) if pair else ("", "", "")
+    compared = (
+        (form.difference(pair), p_value(pair["p_holm"]), form.detectable(pair["smallest"])) if pair else ("", "", "")
+    )
     return form.rate(arm), *compared
 
 

@@ -167,8 +167,8 @@ def arms(results: Mapping[str, Json], title: str = "", baseline: str | None = No
         names |= dict.fromkeys(arm["name"] for arm in result["arms"])
     against_it = [
         f"Differences are to {baseline}; p-values are adjusted by Holm's method. Detectable: the smallest true "
-        "difference that such data would have shown, p < 0.05 before adjustment, with a chance of 80%; smaller ones may "
-        "well have been missed."
+        "difference that such data would have shown, p < 0.05 before adjustment, with a chance of 80%; smaller ones "
+        "may well have been missed."
     ] if baseline else []  # fmt: skip
     rows = [(name, *(cell for result in results.values() for cell in _cells(result, name, baseline))) for name in names]
     return Table(title, tuple(columns), tuple(rows), (*_based(results), *against_it))

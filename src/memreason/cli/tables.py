@@ -29,7 +29,7 @@ def print_table(console: Console, table: Table) -> None:
     piped = not console.is_terminal and "COLUMNS" not in os.environ
     space = max(console.width, _PIPED) if piped else console.width
     for part, columns in enumerate(_parts(table, space)):
-        width = max(space, sum(_width(table, column) + _GAP for column in columns))
+        width = max(space, sum(_width(table, column) + _GAP for column in columns) - _GAP)
         if part:
             show(console)
         if table.title:
@@ -43,7 +43,7 @@ def _parts(table: Table, space: int) -> Iterator[list[int]]:
     """The columns of each part of the table, the names of the rows first."""
     names = [place for place in range(len(table.columns)) if _is_name(table, place)]
     others = [place for place in range(len(table.columns)) if place not in names]
-    room = space - sum(_width(table, place) + _GAP for place in names)
+    room = space + _GAP - sum(_width(table, place) + _GAP for place in names)
 
     def fit(columns: Sequence[int]) -> bool:
         return sum(_width(table, column) + _GAP for column in columns) <= room
@@ -62,7 +62,7 @@ def _parts(table: Table, space: int) -> Iterator[list[int]]:
 
 
 def _grid(table: Table, columns: Sequence[int]) -> Grid:
-    grid = Grid(box=None, padding=(0, 1))
+    grid = Grid(box=None, padding=(0, 1), pad_edge=False)
     for place in columns:
         width, column = _width(table, place), table.columns[place]
         shared = column.group if _opens(table, place) or cell_len(column.group) <= width else ""

@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from memreason.compare.show.numbers import Form, form_of, p_value
+from memreason.compare.show.numbers import Form, form_of
 from memreason.compare.statistics.multiple import holm
+from memreason.compare.words import p_value
 
 FOLDER = Path(__file__).parent / "study"
 SPLITS = {"test_seen": "seen facts", "test_unseen": "unseen facts"}

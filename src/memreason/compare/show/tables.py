@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, p_value, several, verdict
+from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, several, verdict
+from memreason.compare.words import TESTS, p_value
 
 
 @dataclass(frozen=True)
@@ -226,15 +227,6 @@ METHODS = {
     "one_unit": "all that can be, since one question or cluster is all there is",
 }
 """Method of an interval → its words."""
-TESTS = {
-    "mcnemar_exact": "McNemar's exact test",
-    "t_questions": "t-test over questions",
-    "t_clusters": "t-test over clusters",
-    "t_crossed": "t-test over runs and questions",
-    "sign": "sign test",
-    "one_unit": "none, since one question or cluster is all there is",
-}
-"""Method of a p-value → its words."""
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -63,6 +63,7 @@ def seeds_and_questions(
     n_units = sides[0].value.shape[1]
     results = []
     for times in drawn_counts(np.ones(n_units, int), draws, seed):
+        times = times.astype(float)  # once, and not in each product
         with np.errstate(invalid="ignore", divide="ignore"):
             by_run = [(times @ side.value.T) / (times @ side.weight.T) for side in sides]
         means = [each.mean(1) for each in by_run]

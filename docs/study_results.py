@@ -70,8 +70,11 @@ class Study:
         if result is None or not pairs:
             return None
         adjusted = holm([pair["p"] for pair in pairs])
-        return {**result, "comparisons": [{**pair, "p_holm": p, "verdict": decided(pair, p, result)}
-                                          for pair, p in zip(pairs, adjusted, strict=True)]}  # fmt: skip
+        return {**result, "comparisons": [
+            {**pair, "p_holm": p, "verdict": decided(pair, p, result),
+             "sentence": f"{pair['second']} against {pair['first']}: {said(pair, p, result)}"}
+            for pair, p in zip(pairs, adjusted, strict=True)
+        ]}  # fmt: skip
 
 
 def decided(pair: Json, p: float, result: Json) -> str:

@@ -89,12 +89,17 @@ def sentence(
     against = f"{second} {amount(figures[1], kind)} against {first} {amount(figures[0], kind)}"
     if verdict != "tied":
         return f"{measure.label}: {second} {_DECIDED[verdict]} {first}: {against}, {about}."
-    could = (
-        f"a true difference of {gap(smallest, kind, '')} would have been found four times in five"
-        if smallest is not None
-        else "what could have been found is not known"
-    )
+    could = _could(smallest, kind) + (", before the adjustment" if p[2] > 1 and smallest is not None else "")
     return f"{measure.label}: {second} and {first} are statistically tied: {against}, {about}; {could}."
+
+
+def _could(smallest: float | None, kind: Kind) -> str:
+    """What the data could have shown, four times in five."""
+    if smallest is None:
+        return "what could have been found is not known"
+    if kind == "share" and smallest > 1:
+        return "no true difference, however large, would have been found four times in five"
+    return f"a true difference of {gap(smallest, kind, '')} would have been found four times in five"
 
 
 def gate_sentence(gate: Gate, margin: float, kind: Kind) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from helpers.comparisons import LENGTH, SEVERAL, SINGLE
 
-from memreason.compare.show.numbers import Form, form_of, verdict
+from memreason.compare.show.numbers import Form, form_of
 
 SHARE, LONG = Form(True, 1), Form(False, 2)
 
@@ -37,4 +37,7 @@ def test_rates_and_differences_have_their_intervals_in_brackets() -> None:
     form = form_of(result)
     assert form.rate(result["arms"][0]) == "68% [58, 76]"
     assert form.difference(result["comparisons"][0]) == "−2 [−11, +7]"
-    assert verdict(result["comparisons"][0]) == "statistically tied"
+
+
+def test_a_share_cannot_differ_by_more_than_all() -> None:
+    assert (SHARE.detectable(0.1234), SHARE.detectable(1.27), LONG.detectable(1.27)) == ("12.3", ">100", "1.27")

@@ -38,6 +38,10 @@ class Form:
         text = self.figure(value)
         return f"+{text}" if not text.startswith("−") and text.strip("0.,") else text
 
+    def detectable(self, smallest: float | None) -> str:
+        """The smallest difference that could have been detected; `>100` where no share can differ by so much."""
+        return ">100" if self.percent and smallest is not None and smallest > 1 else self.figure(smallest)
+
     def rate(self, arm: Json) -> str:
         """`68.5% [64.7, 72.1]`"""
         low, high = arm["interval"]
@@ -81,12 +85,3 @@ def count(number: int) -> str:
 def several(number: int, noun: str) -> str:
     """`1 question`, `600 questions`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-VERDICTS = {"tied": "statistically tied"}
-"""Verdict → its words, where they are others."""
-
-
-def verdict(pair: Json) -> str:
-    """The verdict in words."""
-    return VERDICTS.get(pair["verdict"], str(pair["verdict"]))

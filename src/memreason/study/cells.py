@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -124,6 +124,7 @@ def cells_of(recipe: Recipe, check: OptionCheck) -> list[Cell]:
                 if not arm.base and (size is None or arm.name in recipe.curve_arms)
             ]
     places = {arm.name: arm.place for arm in recipe.arms}
+    _check_different(cells, places)
     checked: set[str] = set()
     for cell in cells:
         if cell.arm in checked:
@@ -135,6 +136,16 @@ def cells_of(recipe: Recipe, check: OptionCheck) -> list[Cell]:
             except UserError as error:
                 raise UserError(f"{places[cell.arm]}: arm {cell.arm}: {error}") from error
     return cells
+
+
+def _check_different(cells: Sequence[Cell], places: Mapping[str, str]) -> None:
+    """Raise UserError where two arms have the same commands: their runs would be the same."""
+    first: dict[tuple[object, ...], str] = {}
+    for cell in cells:
+        commands = tuple(tuple(sorted(map(tuple, flagged(step.argv)))) for step in cell.steps)
+        other = first.setdefault((cell.seed, cell.size, commands), cell.arm)
+        if other != cell.arm:
+            raise UserError(f"{places[cell.arm]}: arm {cell.arm} differs in nothing from {other}; leave one out")
 
 
 def _asked(recipe: Recipe, arm: ArmRecipe) -> tuple[Step, ...]:
@@ -165,6 +176,16 @@ def _trained(recipe: Recipe, arm: ArmRecipe, seed: int, size: int | None) -> tup
         asked = EXPLAIN_DEFAULTS | device | _values(recipe.explain)
         steps.append(Step((EXPLAIN, RUN, *_flags(asked)), f"{EXPLANATION}/{FIGURES}"))
     return tuple(steps)
+
+
+def flagged(argv: Sequence[str]) -> list[list[str]]:
+    """The parts of a command: each flag with its values."""
+    groups: list[list[str]] = []
+    for part in argv:
+        if part.startswith("--") or not groups:
+            groups.append([])
+        groups[-1].append(part)
+    return groups
 
 
 def _values(options: Iterable[Option]) -> Values:

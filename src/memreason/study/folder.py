@@ -12,7 +12,7 @@ from typing import Any
 
 from memreason.errors import UserError
 from memreason.runtime.files import read_json, replace_file, write_json
-from memreason.study.cells import Cell, Step
+from memreason.study.cells import Cell, Step, flagged
 from memreason.study.recipe import Recipe
 
 RUNS, LOCKS, REPEATS = "runs", "locks", "repeats"
@@ -141,17 +141,8 @@ def _commands(cell: Cell) -> list[list[str]]:
 
 def _without(first: Sequence[str], second: Sequence[str]) -> list[str]:
     """The parts of ``first`` that ``second`` does not have, flags with their values."""
-    pairs = [" ".join(pair) for pair in _flagged(second)]
-    return [" ".join(pair) for pair in _flagged(first) if " ".join(pair) not in pairs]
-
-
-def _flagged(argv: Sequence[str]) -> list[list[str]]:
-    groups: list[list[str]] = []
-    for part in argv:
-        if part.startswith("--") or not groups:
-            groups.append([])
-        groups[-1].append(part)
-    return groups
+    pairs = [" ".join(pair) for pair in flagged(second)]
+    return [" ".join(pair) for pair in flagged(first) if " ".join(pair) not in pairs]
 
 
 def _write(path: Path, text: str) -> None:

@@ -78,12 +78,9 @@ class Finished:
 def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Json:
     """What results.json holds. ``repeats``: what second runs of cells have shown.
 
-    Raises UserError where no cell is finished, or where the recipe names a split, measure or field that is not there.
+    Raises UserError where no cell is finished, or where the recipe names a split or field that is not there.
     """
     recipe = finished.recipe
-    for name in recipe.measures:
-        if name not in MEASURES:
-            raise UserError(f"{recipe.path}: measures: there is no {name}; there are {', '.join(MEASURES)}")
     sides = finished.at(None)
     if not sides:
         raise UserError(f"{finished.folder.path}: no cell is finished yet, so there is nothing to show")

@@ -11,7 +11,7 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.training import TrainingOptions
 from memreason.errors import UserError
-from memreason.evaluation.files import EVALUATION, EXPLANATION, FIGURES, METRICS
+from memreason.evaluation.files import EVALUATION, EXPLANATION, FIGURES, METRICS, TRACES
 from memreason.explain.config import FOR_COMPARISONS
 from memreason.study.recipe import ArmRecipe, Option, Recipe
 
@@ -63,10 +63,12 @@ class OptionCheck(Protocol):
 @dataclass(frozen=True)
 class Step:
     """One command of a cell, in a process of its own. It is done when the cell's folder has the file ``mark``, which
-    the command writes last. ``argv`` begins with the command's name; `RUN` in it stands for the cell's folder."""
+    the command writes last, and those in ``beside``, each of them whole. ``argv`` begins with the command's name; `RUN`
+    in it stands for the cell's folder."""
 
     argv: tuple[str, ...]
     mark: str
+    beside: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -160,7 +162,7 @@ def _asked(recipe: Recipe, arm: ArmRecipe) -> tuple[Step, ...]:
         if name in shared:
             given["device" if name == "on_device" else name] = shared[name]
     argv = [EVALUATE, *_flags(given | _values(arm.options)), "--output_dir", f"{RUN}/{EVALUATION}"]
-    return (Step(tuple(argv), f"{EVALUATION}/{METRICS}"),)
+    return (Step(tuple(argv), f"{EVALUATION}/{METRICS}", (f"{EVALUATION}/{TRACES}",)),)
 
 
 def _trained(recipe: Recipe, arm: ArmRecipe, seed: int, size: int | None) -> tuple[Step, ...]:
@@ -170,7 +172,7 @@ def _trained(recipe: Recipe, arm: ArmRecipe, seed: int, size: int | None) -> tup
     own: Values = {"seed": (str(seed),), "output_dir": (RUN,)}
     if size is not None:
         own = {"train_subset": (str(size),), **own}
-    steps = [Step((TRAIN, *_flags(given | own), "--resume"), METRICS)]
+    steps = [Step((TRAIN, *_flags(given | own), "--resume"), METRICS, (f"{EVALUATION}/{TRACES}",))]
     if recipe.explain is not None and size is None:
         device: Values = {"device": shared["on_device"]} if "on_device" in shared else {}
         asked = EXPLAIN_DEFAULTS | device | _values(recipe.explain)

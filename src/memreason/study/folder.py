@@ -35,8 +35,12 @@ class StudyFolder:
         return self.path / RUNS / cell.name
 
     def done(self, cell: Cell, step: Step) -> bool:
-        """Whether a command of the cell was finished."""
-        return (self.of(cell) / step.mark).is_file()
+        """Whether a command of the cell was finished, and what it wrote is still there."""
+        return all(_whole(self.of(cell) / name) for name in (step.mark, *step.beside))
+
+    def forget(self, cell: Cell, step: Step) -> None:
+        """Remove the mark of a command that is not `done`: with it, the command would take itself for finished."""
+        (self.of(cell) / step.mark).unlink(missing_ok=True)
 
     def finished(self, cell: Cell) -> bool:
         """Whether all commands of the cell were finished."""
@@ -133,6 +137,16 @@ def last_lines(path: Path, most: int = _LAST_LINES) -> list[str]:
         text = file.read().decode("utf-8", "replace")
     lines = [re.split(r"\r", line.rstrip("\r"))[-1].rstrip() for line in text.split("\n")]
     return [line[:500] for line in lines if line.strip()][-most:]
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file of JSON or JSONL is there, with its end: a machine that lost its power may leave half of it."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 8))
+            return file.read().rstrip().endswith(b"}")
+    except FileNotFoundError:
+        return False
 
 
 def _commands(cell: Cell) -> list[list[str]]:

@@ -100,6 +100,11 @@ class TestTheSameQuestion:
         assert found.unpaired.other_order == 1
         assert found.warnings == ("1 question with options in another order on some side",)
 
+    def test_the_same_question_in_another_split_is_said(self, tmp_path: Path) -> None:
+        found = paired(tmp_path, a=[row(0), row(1)], b=[row(0), row(1, split="validation")])
+        assert found.splits == ["test"]
+        assert found.warnings[0] == "1 question of another split on some side; that of the first run counts"
+
     @pytest.mark.parametrize(
         ("other", "message"),
         [

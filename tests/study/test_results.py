@@ -132,11 +132,18 @@ def test_a_problem_stands_in_the_report(study: tuple[Recipe, StudyFolder]) -> No
 
 
 def test_what_is_not_there_is_an_error(study: tuple[Recipe, StudyFolder], tmp_path: Path) -> None:
-    mine, folder = study
+    mine, _ = study
     with pytest.raises(UserError, match="no cell is finished yet"):
         results(Finished(StudyFolder(tmp_path / "empty"), mine, CELLS))
-    with pytest.raises(UserError, match="measures: there is no truth"):
-        results(Finished(folder, replace(mine, measures=("truth",)), CELLS))
+
+
+def test_a_cell_that_cannot_be_read_is_named_and_left_out(study: tuple[Recipe, StudyFolder]) -> None:
+    mine, folder = study
+    (folder.of(CELLS[1]) / "evaluation" / "traces.jsonl").write_text("{}\n")
+    found = results(Finished(folder, mine, CELLS))
+    (problem,) = found["checks"]["problems"]
+    assert problem.startswith("plain/seed-1 cannot be read: ") and not found["checks"]["ok"]
+    assert [arm["seeds"] for arm in found["arms"]] == [[], [2], [1, 2]]
 
 
 def test_a_second_run_is_compared_byte_by_byte(study: tuple[Recipe, StudyFolder]) -> None:

@@ -74,7 +74,7 @@ def pair(sides: Sequence[Side], how: Pairing = Pairing()) -> Paired:
     shared = [key for key in places[0] if all(key in other for other in places[1:])]
     unpaired = _unpaired(runs, places, shared, by_text)
     _check_missing(runs, unpaired, shared, how.allow_missing)
-    other_order = _check_same(runs, places, shared)
+    other_order, other_split = _check_same(runs, places, shared)
     fields: list[Fields] = []
     for key in shared:
         known = [run.fields[where[key][0]] for run, where in zip(runs, places, strict=True)]
@@ -87,7 +87,7 @@ def pair(sides: Sequence[Side], how: Pairing = Pairing()) -> Paired:
         tuple(fields),
         tuple(tuple(_ordered(run, next(orders)) for run in side.runs) for side in sides),
         unpaired,
-        tuple(_warnings(sides, unpaired, by_text and not how.ignore_ids)),
+        tuple(_warnings(sides, unpaired, other_split, by_text and not how.ignore_ids)),
     )
 
 
@@ -176,10 +176,12 @@ def _check_missing(runs: Sequence[Run], unpaired: Unpaired, shared: Sequence[Key
         )
 
 
-def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], shared: Sequence[Key]) -> int:
+def _check_same(
+    runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], shared: Sequence[Key]
+) -> tuple[int, int]:
     """Raise UserError where options or right answers differ; return how many questions have their options in another
-    order."""
-    other_order = set()
+    order, and how many are of another split."""
+    other_order, other_split = set(), set()
     for run, where in zip(runs[1:], places[1:], strict=True):
         for key in shared:
             first, other = runs[0].questions[places[0][key][0]], run.questions[where[key][0]]
@@ -198,7 +200,9 @@ def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], sha
                 )
             if one and two and one != two:
                 other_order.add(key)
-    return len(other_order)
+            if first.split and other.split and first.split != other.split:
+                other_split.add(key)
+    return len(other_order), len(other_split)
 
 
 def _options(question: Question) -> list[str]:
@@ -223,7 +227,7 @@ def _ordered(run: Run, order: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
     }
 
 
-def _warnings(sides: Sequence[Side], unpaired: Unpaired, by_text: bool) -> list[str]:
+def _warnings(sides: Sequence[Side], unpaired: Unpaired, other_split: int, by_text: bool) -> list[str]:
     found = [note for side in sides for run in side.runs for note in run.notes]
     if by_text:
         found.append("the sides have no ids in common, so questions are paired by their texts alone")
@@ -231,6 +235,8 @@ def _warnings(sides: Sequence[Side], unpaired: Unpaired, by_text: bool) -> list[
         found.append(f"left out: {_questions(unpaired.total)} that not every run has")
     if unpaired.other_order:
         found.append(f"{_questions(unpaired.other_order)} with options in another order on some side")
+    if other_split:
+        found.append(f"{_questions(other_split)} of another split on some side; that of the first run counts")
     answers: dict[bytes, list[tuple[str, str]]] = {}
     for side in sides:
         for run in side.runs:

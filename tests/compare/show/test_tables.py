@@ -56,6 +56,8 @@ def test_the_four_outcomes_of_single_runs() -> None:
     assert titles(table) == ["", "both right", "only plain", "only typed", "both wrong", "p"]
     assert table.rows == (("plain, typed", "56", "12", "10", "22", "0.83"),)
     assert outcomes({"": MANY}) is None
+    without_answer = outcomes({"": {**ONE, "measure": "no_answer"}})
+    assert without_answer and titles(without_answer) == ["", "both", "only plain", "only typed", "neither", "p"]
 
 
 def test_groups_have_a_row_each_and_a_figure_for_each_side() -> None:

@@ -77,26 +77,6 @@ def form_of_group(result: Json, group: Json) -> Form:
     return form_of({**result, "n": group["n"]}) if result["kind"] == "share" else form_of(result)
 
 
-def p_value(p: float | None) -> str:
-    """0.008, <0.001, 0.33, >0.99; near 0.05 with as many digits as show on which side it lies."""
-    if p is None:
-        return NONE
-    if p < 0.001:
-        return "<0.001"
-    if 0.99 < p < 1:
-        return ">0.99"
-    decimals = 3 if p < 0.1 else 2
-    while decimals < 6 and p != 0.05 and f"{p:.{decimals}f}" == f"{0.05:.{decimals}f}":
-        decimals += 1
-    return "1" if p == 1 else f"{p:.{decimals}f}"
-
-
-def p_of(p: float | None) -> str:
-    """`p = 0.008`, `p < 0.001`."""
-    text = p_value(p)
-    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
-
-
 def count(number: int) -> str:
     """1234 as 1,234."""
     return f"{number:,}"

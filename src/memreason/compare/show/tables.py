@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, p_value, several
+from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, several
+from memreason.compare.words import TESTS, p_value
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def differences(results: Mapping[str, Json], title: str = "") -> Table:
 
 
 def outcomes(results: Mapping[str, Json], title: str = "") -> Table | None:
-    """A row for each comparison of single runs: how many questions both answered rightly, one of them only, neither.
+    """A row for each comparison of single runs: how many questions count for both, for one of them only, for neither:
+    those with a right answer, or, of a share without an answer, those without one.
 
     None where no comparison has these. Arguments as those of `rates`.
     """
@@ -107,8 +109,10 @@ def outcomes(results: Mapping[str, Json], title: str = "") -> Table | None:
         return None
     names = {(pair["first"], pair["second"]) for _, pair in found}
     one, other = names.pop() if len(names) == 1 else ("the first", "the second")
-    columns = [Column(""), *([Column(OF)] if len(results) > 1 else []), Column("both right"), Column(f"only {one}"),
-               Column(f"only {other}"), Column("both wrong"), Column("p")]  # fmt: skip
+    answers = all(result["measure"].endswith("accuracy") for result in results.values())
+    both, neither = ("both right", "both wrong") if answers else ("both", "neither")
+    columns = [Column(""), *([Column(OF)] if len(results) > 1 else []), Column(both), Column(f"only {one}"),
+               Column(f"only {other}"), Column(neither), Column("p")]  # fmt: skip
     rows = []
     for heading, pair in found:
         counts = [count(pair["outcomes"][key]) for key in ("both", "only_first", "only_second", "neither")]
@@ -250,15 +254,6 @@ METHODS = {
     "one_unit": "all that can be, since one question or cluster is all there is",
 }
 """Method of an interval → its words."""
-TESTS = {
-    "mcnemar_exact": "McNemar's exact test",
-    "t_questions": "t-test over questions",
-    "t_clusters": "t-test over clusters",
-    "t_crossed": "t-test over runs and questions",
-    "sign": "sign test",
-    "one_unit": "none, since one question or cluster is all there is",
-}
-"""Method of a p-value → its words."""
 
 
 def _listed(words: Iterable[str]) -> str:

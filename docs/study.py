@@ -274,8 +274,9 @@ def _based(found: Study) -> str:
         if result:
             about = f" about {result['n_clusters']} countries" if result["n_clusters"] else ""
             parts.append(f"{named(split)}: {result['n']} questions{about}")
-    runs = max(len(arm["seeds"]) for arm in found.json["arms"])
-    return f"95% intervals in brackets. {'; '.join(parts)}; {runs} seeds for each trained arm."
+    runs = sorted({len(arm["seeds"]) for arm in found.json["arms"] if arm["seeds"]})
+    seeds = " to ".join(dict.fromkeys((str(runs[0]), str(runs[-1])))) if runs else "no"
+    return f"95% intervals in brackets. {'; '.join(parts)}; {seeds} seeds for each trained arm."
 
 
 def _checked(found: Study) -> str:

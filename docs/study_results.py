@@ -99,7 +99,7 @@ def said(pair: Json, p: float, result: Json) -> str:
 
 def smallest_words(smallest: float, form: Form) -> str:
     """The smallest difference that a design finds with a power of 80%."""
-    return f"{form.figure(smallest)}{' points' if form.percent else ''}"
+    return f"{form.detectable(smallest)}{' points' if form.percent else ''}"
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]], align: str = "--:") -> str:

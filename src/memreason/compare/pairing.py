@@ -126,7 +126,7 @@ def _places(run: Run, by: tuple[str, ...], average: bool) -> dict[Key, list[int]
     repeated = {key[0]: len(where) for key, where in places.items() if len(where) > 1}
     if repeated and not average:
         raise UserError(
-            f"{run.path}: {len(repeated)} questions have several answers (up to {max(repeated.values())}): "
+            f"{run.path}: {_questions(len(repeated))} with several answers (up to {max(repeated.values())}): "
             f"{listed(repeated, _SHOWN)}; leave all but one out, or say --average_repeats, which counts a "
             "question with the average of its answers"
         )
@@ -170,8 +170,8 @@ def _check_missing(runs: Sequence[Run], unpaired: Unpaired, shared: Sequence[Key
         )
     if unpaired.total and not allowed:
         raise NotPaired(
-            f"{unpaired.total} questions are not in every run: {lacking}; --allow_missing compares the "
-            f"{len(shared)} that are",
+            f"{_questions(unpaired.total)} that not every run has: {lacking}; --allow_missing compares the "
+            f"{len(shared)} that all have",
             unpaired,
         )
 
@@ -230,11 +230,11 @@ def _warnings(sides: Sequence[Side], unpaired: Unpaired, other_split: int, by_te
     if by_text:
         found.append("the sides have no ids in common, so questions are paired by their texts alone")
     if unpaired.total:
-        found.append(f"{unpaired.total} questions are not in every run, and are left out")
+        found.append(f"left out: {_questions(unpaired.total)} that not every run has")
     if unpaired.other_order:
-        found.append(f"{unpaired.other_order} questions have their options in another order on some side")
+        found.append(f"{_questions(unpaired.other_order)} with options in another order on some side")
     if other_split:
-        found.append(f"{other_split} questions are of another split on some side; that of the first run counts")
+        found.append(f"{_questions(other_split)} of another split on some side; that of the first run counts")
     answers: dict[bytes, list[tuple[str, str]]] = {}
     for side in sides:
         for run in side.runs:
@@ -247,6 +247,10 @@ def _warnings(sides: Sequence[Side], unpaired: Unpaired, other_split: int, by_te
                 + ("; runs of the same seed are one run, and the interval is too narrow" if one_side else "")
             )
     return found
+
+
+def _questions(number: int) -> str:
+    return f"{number} question{'' if number == 1 else 's'}"
 
 
 def _and(paths: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from memreason.compare.measures import MEASURES
 from memreason.compare.pairing import Paired, Pairing, pair
-from memreason.compare.run import Looks, available, compare, pairs_of
+from memreason.compare.run import Looks, compare, pairs_of, says
 from memreason.compare.sides import Run, Side, read_side
 from memreason.errors import UserError
 from memreason.study.cells import Cell
@@ -111,17 +111,24 @@ def _comparisons(
     """Split → measure → the comparison of all arms that have the measure."""
     found: dict[str, dict[str, Json]] = {}
     paired: dict[tuple[str, ...], Paired] = {}
-    for measure in recipe.measures or MEASURES:
-        names = tuple(name for name, side in sides.items() if measure in available(side))
-        if not names or (len(names) == 1 and len(sides) > 1):
-            continue
+
+    def pairing(names: tuple[str, ...]) -> Paired:
         if names not in paired:
             paired[names] = pair([sides[name] for name in names], Pairing(allow_missing=True))
-        first = recipe.baseline if recipe.baseline in names else names[0]
-        for split in recipe.splits or paired[names].splits or (None,):
+        return paired[names]
+
+    for measure in recipe.measures or MEASURES:
+        having = tuple(name for name, side in sides.items() if says(side, measure))
+        for split in (recipe.splits or pairing(having).splits or (None,)) if having else ():
+            # An arm that says nothing on this split (no memories, say) must not take the measure from the others.
+            known = split in pairing(having).splits
+            names = tuple(name for name in having if not known or says(sides[name], measure, split))
+            if not names or (len(names) == 1 and len(sides) > 1):
+                continue
+            first = recipe.baseline if recipe.baseline in names else names[0]
             pairs = pairs_of(names, first, all_pairs) if len(names) > 1 else []
             try:
-                result = compare(paired[names], measure, split, pairs, looks)
+                result = compare(pairing(names), measure, split, pairs, looks)
             except UserError:
                 if measure in recipe.measures or measure == "accuracy":
                     raise

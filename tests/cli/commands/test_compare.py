@@ -23,7 +23,7 @@ def test_sentences_tables_and_notes(sides: list[str], capsys: pytest.CaptureFixt
     page = " ".join(capsys.readouterr().out.split())
     assert "accuracy: new.jsonl is better than old.jsonl: new.jsonl 83.3% against old.jsonl 50.0%" in page
     assert "McNemar's exact test, p = 0.039" in page and "Outcomes" in page
-    assert "note: 1 questions are not in every run, and are left out" in page
+    assert "note: left out: 1 question that not every run has" in page
 
 
 def test_json_prints_everything_and_nothing_else(sides: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,8 +74,11 @@ def test_the_commands_are_those_that_a_user_types(tmp_path: Path, checked: Comma
         ("curve_arms: [typed]", "measures: [acuracy]", r"mine\.yaml:9: measures: acuracy is no measure .* accuracy\?"),
         ("title: Mine", "? [title]\n: Mine", r"mine\.yaml:2: unknown key"),
         ("typed: {test_seen: 0.78}", "typed: {[test]: 0.7}, plain: 1", r"mine\.yaml:16: reported: expected"),
-        ("  typed: {}", "  typed: {parameter_efficient_mode: lora, add_soft_prompts: false}", r"mine\.yaml:6: arm typed"
-         " differs in nothing from plain"),
+        (
+            "  typed: {}",
+            "  typed: {parameter_efficient_mode: lora, add_soft_prompts: false}",
+            r"mine\.yaml:6: arm typed differs in nothing from plain",
+        ),
         ("seeds: [1, 2]", "seeds: [1, x]", r"mine\.yaml:7: seeds: x is no whole number"),
         ("  typed: {}", "  typed: {num_test: 5}", r"mine\.yaml:6: option num_test: every arm is asked .* the same"),
         ("  typed: {}", "  typed: {max_steps: 9}", r"mine\.yaml:6: option max_steps: every arm is trained for as long"),

@@ -146,6 +146,14 @@ def test_a_cell_that_cannot_be_read_is_named_and_left_out(study: tuple[Recipe, S
     assert [arm["seeds"] for arm in found["arms"]] == [[], [2], [1, 2]]
 
 
+def test_a_cell_that_was_begun_with_another_command_is_named(study: tuple[Recipe, StudyFolder]) -> None:
+    mine, folder = study
+    folder.begin(CELLS[1])
+    folder.begin(replace(CELLS[2], steps=(Step(("train", "{run}", "--lora_r", "8"), "metrics.json"),)))
+    found = results(Finished(folder, mine, CELLS))["checks"]["problems"]
+    assert found == ["typed/seed-1 was begun with another command than the recipe has now"]
+
+
 def test_a_second_run_is_compared_byte_by_byte(study: tuple[Recipe, StudyFolder]) -> None:
     mine, folder = study
     again = StudyFolder(folder.path / "repeats")

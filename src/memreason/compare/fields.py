@@ -39,9 +39,10 @@ def values_of(paired: Paired, name: str, more: More | None = None) -> list[str]:
              for question, known in zip(paired.questions, paired.fields, strict=True)]  # fmt: skip
     if lacking := [q.id or q.text for q, value in zip(paired.questions, found, strict=True) if value is None]:
         known = _names(paired, more)
+        hint = did_you_mean(name, [other for other in known if other != name])  # some questions may have it
         raise UserError(
             f"the field {name!r} is not known for {len(lacking)} of {len(found)} questions ({listed(lacking, 3)})"
-            f"{did_you_mean(name, set(known) - {name})}; known are: {', '.join(known)}; --fields FILE.jsonl adds others, by id"
+            f"{hint}; known are: {', '.join(known)}; --fields FILE.jsonl adds others, by id"
         )
     return [str(value) for value in found]
 

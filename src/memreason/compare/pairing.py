@@ -176,9 +176,7 @@ def _check_missing(runs: Sequence[Run], unpaired: Unpaired, shared: Sequence[Key
         )
 
 
-def _check_same(
-    runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], shared: Sequence[Key]
-) -> tuple[int, int]:
+def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], shared: Sequence[Key]) -> tuple[int, int]:
     """Raise UserError where options or right answers differ; return how many questions have their options in another
     order, and how many are of another split."""
     other_order, other_split = set(), set()

@@ -102,9 +102,7 @@ class _Reader:
         self.path, self.parts = path, parts
         for name, (key, _) in parts.items():
             if name not in KEYS:
-                raise UserError(
-                    f"{self.at(key)}: unknown key {name}{did_you_mean(name, KEYS)} ({listed(KEYS, 99)})"
-                )
+                raise UserError(f"{self.at(key)}: unknown key {name}{did_you_mean(name, KEYS)} ({listed(KEYS, 99)})")
 
     def recipe(self, text: str) -> Recipe:
         shared = self.options("shared", self.node("shared"))
@@ -243,7 +241,9 @@ class _Reader:
         whole = [option.values[0] for option in shared if option.name == "num_train" and option.values]
         if sizes and whole and whole[0].isdecimal() and sizes[-1] >= int(whole[0]):
             place = self.at(self.parts["sizes"][1])
-            raise UserError(f"{place}: sizes: {sizes[-1]} must be below num_train ({whole[0]}), which every arm gets too")
+            raise UserError(
+                f"{place}: sizes: {sizes[-1]} must be below num_train ({whole[0]}), which every arm gets too"
+            )
         return tuple(sizes)
 
     def number(self, name: str, place: str, value: str, kind: Callable[[str], Any], least: float) -> Any:

@@ -202,7 +202,7 @@ def _checks(finished: Finished, repeats: Mapping[str, Any]) -> Json:
     missing = [cell.name for cell in finished.cells if cell.name not in done]
     failed = {cell.name: failure for cell in finished.cells if cell.name not in done
               and (failure := folder.failure(cell))}  # fmt: skip
-    found = [*finished.unreadable, *problems(finished.recipe, finished.trained), *_asked(finished)]
+    found = [*finished.unreadable, *_begun(finished), *problems(finished.recipe, finished.trained), *_asked(finished)]
     found += [f"a second run of {name} gave other traces" for name, row in repeats.items() if not row["same"]]
     machines = _machines(finished)
     notes = [f"cells ran on {len(machines)} kinds of machines or numbers of threads; last digits may differ"]
@@ -216,6 +216,15 @@ def _checks(finished: Finished, repeats: Mapping[str, Any]) -> Json:
         "digests": list(_digests(finished)),
         "repeats": dict(repeats),
     }
+
+
+def _begun(finished: Finished) -> Iterator[str]:
+    """Cells whose commands are not those of the recipe: without a run, as for `--results_only`, none was refused."""
+    for cell in finished.done:
+        try:
+            finished.folder.check_begun(cell)
+        except UserError:
+            yield f"{cell.name} was begun with another command than the recipe has now"
 
 
 def _asked(finished: Finished) -> list[str]:

@@ -32,6 +32,7 @@ _TESTS = {
     "t_questions": "t test",
     "t_clusters": "t test over clusters",
     "t_crossed": "t test over runs and questions",
+    "t_moderated": "t test over runs and questions with a shared spread of seeds",
     "sign": "sign test",
 }
 _DECIDED = {

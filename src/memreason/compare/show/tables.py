@@ -222,6 +222,7 @@ METHODS = {
     "t_questions": "t, over questions",
     "t_clusters": "t, over clusters",
     "t_crossed": "t, over runs and questions",
+    "t_moderated": "t, over runs and questions, with the spread of seeds shared among arms",
     "exact_bound": "exact bound, since nothing varies",
     "one_unit": "all that can be, since one question or cluster is all there is",
 }
@@ -231,6 +232,7 @@ TESTS = {
     "t_questions": "t-test over questions",
     "t_clusters": "t-test over clusters",
     "t_crossed": "t-test over runs and questions",
+    "t_moderated": "t-test over runs and questions, with the spread of seeds shared among arms",
     "sign": "sign test",
     "one_unit": "none, since one question or cluster is all there is",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def seeds_and_questions(
     shrink = np.sqrt(max(0.0, parts.seeds - parts.both) / found) if found else 0.0
     n_units = sides[0].value.shape[1]
     results = []
-    for times in drawn_counts(np.ones(n_units, int), draws, seed):
+    for times in drawn_units(n_units, draws, seed):
         with np.errstate(invalid="ignore", divide="ignore"):
             by_run = [(times @ side.value.T) / (times @ side.weight.T) for side in sides]
         means = [each.mean(1) for each in by_run]
@@ -93,6 +94,18 @@ def figure(sums: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = sums[..., 0::2] / sums[..., 1::2]
     return np.asarray(ratios[..., -1] - (ratios[..., 0] if ratios.shape[-1] == 2 else 0))
+
+
+def drawn_units(n: int, draws: int, seed: int) -> Iterable[np.ndarray]:
+    """How often each of ``n`` units is drawn, (draws, n) in blocks. A single block is kept for the next pair of arms,
+    which mostly has as many."""
+    return one_block(n, draws, seed) if n * draws <= BLOCK else drawn_counts(np.ones(n, int), draws, seed)
+
+
+@lru_cache(1)
+def one_block(n: int, draws: int, seed: int) -> tuple[np.ndarray, ...]:
+    """The blocks of `drawn_counts`, all at once, as the numbers that they are multiplied with."""
+    return tuple(times.astype(float) for times in drawn_counts(np.ones(n, int), draws, seed))
 
 
 def drawn_counts(counts: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -169,13 +170,20 @@ def smallest(of: Callable[[float], float], chance: float, start: float, most: fl
     return float(high)
 
 
+@cache
+def nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes in [-1, 1], and their weights."""
+    place, weight = np.polynomial.legendre.leggauss(count)
+    return place, weight
+
+
 def chi_square_factors(degrees: float, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """Values of a variance's estimate over its true value, and their chances: Gauss-Legendre nodes in the quantile.
 
     The cube puts more nodes where the estimate is small, because there tests go wrong."""
     from scipy.stats import chi2
 
-    place, chance = np.polynomial.legendre.leggauss(count)
+    place, chance = nodes(count)
     place, chance = (place + 1) / 2, chance / 2
     return chi2.ppf(place**3, degrees) / degrees, chance * 3 * place**2
 

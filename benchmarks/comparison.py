@@ -1,6 +1,6 @@
 """How often each way to compare two arms finds a difference where there is none, and how often it finds one.
 
-    python benchmarks/comparison.py                      # all tables, about ten minutes on one core
+    python benchmarks/comparison.py                      # all tables, about half an hour on one core
     python benchmarks/comparison.py --comparisons 500    # a first look
 
 Draws test sets, seeds and answers of two arms that are equally good on average, again and again, compares them at 5%,
@@ -250,20 +250,16 @@ def single_worlds() -> list[World]:
     ]  # fmt: skip
 
 
-def studies() -> Iterator[World]:
-    """Those of the third table: of many arms none, one, or half vary more; 0 and 1 are the arms that are compared."""
-    for arms in (4, 8, 12):
-        for runs in (2, 3, 5):
-            world = World(runs=(runs, runs), others=arms - 2)
-            clusters = replace(world, clusters=18, arms_at_clusters=0.3)
-            yield from (replace(world, seeds=seeds) for seeds in (0, 0.1, 0.3))
-            yield from (replace(clusters, seeds=seeds) for seeds in (0, 0.1, 0.3))
-            yield replace(world, seeds=0.1, steps=True)
-            for seeds, more in ((0.1, 0.3), (0.1, 1.0)):
-                world = replace(world, seeds=seeds, restless_seeds=more)
-                half = tuple(range(arms // 2))
-                for restless in ((1,), (2,), half, half[1:], tuple(range(arms // 2, arms))):
-                    yield replace(world, restless=restless)
+def studies(arms: int) -> Iterator[World]:
+    """Those of the third table: all arms vary alike, or one, or half of them vary more."""
+    for runs in (2, 3, 5):
+        world = World(150, (runs, runs), others=arms - 2)
+        yield from (replace(world, seeds=seeds) for seeds in (0, 0.1, 0.3))
+        yield replace(world, seeds=0.3, clusters=18, arms_at_clusters=0.3)
+        yield replace(world, seeds=0.3, steps=True)
+        for seeds, more in ((0.15, 0.45), (0.1, 1.0)):
+            for restless in ((1,), tuple(range(1, arms // 2 + 1)), tuple(range(arms // 2))):
+                yield replace(world, seeds=seeds, restless=restless, restless_seeds=more)
 
 
 def line(name: object, cells: Iterable[float | None]) -> None:
@@ -319,16 +315,18 @@ def true_positives(comparisons: int) -> None:
         line(f"McNemar, {plan.questions} questions, {plan.discordant:.0%} differ", (seen, plan.power(effect), effect))
 
 
-def of_studies(comparisons: int) -> None:
+def of_studies(comparisons: int, arms: int) -> None:
     """The third table."""
-    print(f"\ntwo arms of a study, found in %\n{'':72}", end="")
-    print(*(f"{name:>11}" for name in ("no effect", "shared", "effect", "shared", "mean effect")))
-    for world in studies():
-        parts = mean_parts(world, 100)
-        size = float(4 * 2.8 * np.sqrt(parts.questions + max(0, parts.seeds - parts.both)))
-        better = replace(world, effect=size)
-        cells = [*found(world, (ours, moderated), comparisons), *found(better, (ours, moderated), comparisons // 4)]
-        line(f"{world}, {world.others + 2} arms, {world.restless_seeds} in {world.restless}", cells)
+    print(f"\ntwo of {arms} arms: found in %\n{'':52}", end="")
+    print(*(f"{name:>12}" for name in ("no effect", "shared", "effect", "shared")), sep="")
+    for world in studies(arms):
+        size = 2.6 * np.sqrt(combined(mean_parts(replace(world, others=0), 100))[0])
+        better = replace(world, effect=float(3.6 * size))
+        cells = [*found(world, (ours, moderated), comparisons), *found(better, (ours, moderated), comparisons // 3)]
+        name = f"{world.runs[0]} runs, {'clusters' if world.clusters else 'steps' if world.steps else 'answers'}"
+        more = f", {world.restless_seeds} in {len(world.restless)}" if world.restless else ""
+        which = ", both compared" if 0 in world.restless else ", one compared" if world.restless else ""
+        line(f"{name}, seeds {world.seeds}{more}{which}", cells)
 
 
 if __name__ == "__main__":
@@ -337,4 +335,5 @@ if __name__ == "__main__":
     options = parser.parse_args()
     false_positives(options.comparisons)
     true_positives(options.comparisons)
-    of_studies(options.comparisons)
+    for number in (4, 12):
+        of_studies(options.comparisons, number)

@@ -186,7 +186,8 @@ def _based(results: Mapping[str, Json]) -> tuple[str, ...]:
     for heading, result in results.items():
         found.setdefault(based_on(result), []).append(heading)
     based = [text if len(found) == 1 else f"{', '.join(headings)}: {text}" for text, headings in found.items()]
-    return tuple(based)
+    shared = any(pair["method"] == "t_moderated" for _, _, pair in _pairs(results))
+    return (*based, *([SHARED] if shared else []))
 
 
 def named(pair: Json) -> str:
@@ -217,6 +218,7 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
     return found
 
 
+SHARED = "How much seeds matter is judged from all arms with several runs together."
 METHODS = {
     "newcombe": "paired (Newcombe)",
     "t_questions": "t, over questions",

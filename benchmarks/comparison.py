@@ -24,7 +24,6 @@ from memreason.compare.statistics.bootstrap import bca, seeds_and_questions
 from memreason.compare.statistics.crossed import Spread, combined, spread
 from memreason.compare.statistics.mcnemar import exact_p
 from memreason.compare.statistics.power import Detection, Plan
-from memreason.compare.statistics.rate import rate
 from memreason.compare.statistics.shared import SharedSpread, shared_spread
 from memreason.compare.statistics.units import Units, units
 from memreason.evaluation.statistics import paired_difference

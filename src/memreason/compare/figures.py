@@ -64,9 +64,7 @@ class Comparer:
             decided.append(Figures(look.sides, tuple(pairs)))
         return decided
 
-    def _side(
-        self, side: Side, arm: Arm, clusters: np.ndarray | None, shared: SharedSpread | None
-    ) -> SideResult:
+    def _side(self, side: Side, arm: Arm, clusters: np.ndarray | None, shared: SharedSpread | None) -> SideResult:
         one = rate(arm, clusters, shared)
         return SideResult(
             side.name, tuple(str(run.path) for run in side.runs), arm.runs, one.value, one.interval, one.by_run, one.n

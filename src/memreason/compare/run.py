@@ -30,7 +30,6 @@ from memreason.errors import UserError, did_you_mean
 from memreason.runtime.files import listed
 from memreason.tasks.registry import load_task
 
-
 Row = TypeVar("Row", ComparisonResult, GroupRow)
 
 

@@ -107,9 +107,7 @@ def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Jso
     }
 
 
-def _comparisons(
-    recipe: Recipe, sides: Mapping[str, Side], looks: Looks
-) -> dict[str, dict[str, ComparisonResult]]:
+def _comparisons(recipe: Recipe, sides: Mapping[str, Side], looks: Looks) -> dict[str, dict[str, ComparisonResult]]:
     """Split → measure → the comparison of all pairs of arms that have the measure."""
     found: dict[str, dict[str, ComparisonResult]] = {}
     paired: dict[tuple[str, ...], Paired] = {}

@@ -11,7 +11,8 @@ from memreason.cli.main import main
 PAGE = Path(__file__).with_name("reference") / "commands.md"
 COMMANDS = (
     "tasks", "label", "label inspect", "label convert", "step-types fit", "step-types show", "train", "evaluate",
-    "explain", "ask", "intervene", "attention", "web", "export", "serve", "score", "compare", "benchmark",
+    "explain", "ask", "intervene", "attention", "web", "export", "serve", "score", "compare", "study",
+    "benchmark",
 )  # fmt: skip
 INTRODUCTION = """# Commands
 

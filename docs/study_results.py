@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from memreason.compare.show.numbers import Form, form_of, p_value
+from memreason.compare.show.numbers import Form, form_of
 from memreason.compare.statistics.multiple import holm
+from memreason.compare.words import p_value
 
 FOLDER = Path(__file__).parent / "study"
 SPLITS = {"test_seen": "seen facts", "test_unseen": "unseen facts"}
@@ -69,8 +70,11 @@ class Study:
         if result is None or not pairs:
             return None
         adjusted = holm([pair["p"] for pair in pairs])
-        return {**result, "comparisons": [{**pair, "p_holm": p, "verdict": decided(pair, p, result)}
-                                          for pair, p in zip(pairs, adjusted, strict=True)]}  # fmt: skip
+        return {**result, "comparisons": [
+            {**pair, "p_holm": p, "verdict": decided(pair, p, result),
+             "sentence": f"{pair['second']} against {pair['first']}: {said(pair, p, result)}"}
+            for pair, p in zip(pairs, adjusted, strict=True)
+        ]}  # fmt: skip
 
 
 def decided(pair: Json, p: float, result: Json) -> str:

@@ -29,12 +29,18 @@ def recipe(bases: dict[str, Path], data: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_the_plan_prints_the_commands_and_runs_nothing(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["study", str(recipe), "--output_dir", str(tmp_path / "study"), "--plan"]) == 0
+def test_the_plan_is_short_and_runs_nothing(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = ["study", str(recipe), "--output_dir", str(tmp_path / "study")]
+    assert main([*study, "--plan"]) == 0
     said = capsys.readouterr().out
-    assert said.count("memreason train ") == 2 and "2 cells, 0 of them finished" in said
+    assert "2 runs in all, 0 of them finished" in said and "--commands" in said
+    assert "plain  1 run               --add_soft_prompts false --parameter_efficient_mode lora" in said
+    assert "memreason train " not in said and "Smallest true differences in accuracy" in said
+    assert main([*study, "--plan", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert main([*study, "--commands"]) == 0
+    commands = [line for line in capsys.readouterr().out.splitlines() if line.startswith("memreason train ")]
+    assert commands == [command for cell in plan["cells"] for command in cell["commands"]] and len(commands) == 2
     assert not (tmp_path / "study").exists()
 
 
@@ -43,7 +49,7 @@ def test_a_command_run_by_hand_is_a_cell_and_its_second_run_gives_the_same_trace
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = ["study", str(recipe), "--output_dir", str(tmp_path / "study")]
-    assert main([*study, "--plan"]) == 0
+    assert main([*study, "--commands"]) == 0
     command = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("memreason train"))
     assert main(shlex.split(command)[1:]) == 0
     capsys.readouterr()

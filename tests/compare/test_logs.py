@@ -48,6 +48,12 @@ def test_several_filters_are_one_answer(tmp_path: Path) -> None:
     assert [mark for _, mark in marks(tmp_path / "s.jsonl", "exact_match,flexible-extract")] == [1]
 
 
+def test_a_question_that_stands_there_twice_has_two_answers(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "s.jsonl", [sample(0, name, exact_match=right) for right in (0.0, 1.0) for name in "ab"])
+    assert [mark for _, mark in marks(tmp_path / "s.jsonl")] == [0, 1]
+    assert [mark for _, mark in marks(tmp_path / "s.jsonl", "exact_match,b")] == [0, 1]
+
+
 def test_fields_of_the_question_are_kept(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "s.jsonl", [sample(0)])
     ((question, fields, _),) = read_marks(tmp_path / "s.jsonl")

@@ -31,8 +31,8 @@ class TestMissing:
     """Questions of one side only."""
 
     def test_they_are_an_error_that_names_them(self, tmp_path: Path) -> None:
-        with pytest.raises(NotPaired, match=r"6 questions are not in every run: .*b-0.jsonl lacks 6 \(q2, q3, q4, q5, "
-                           r"q6 and 1 more\); --allow_missing compares the 2 that are") as error:  # fmt: skip
+        with pytest.raises(NotPaired, match=r"6 questions that not every run has: .*b-0.jsonl lacks 6 \(q2, q3, q4, "
+                           r"q5, q6 and 1 more\); --allow_missing compares the 2 that all have") as error:  # fmt: skip
             paired(tmp_path, a=rows("1" * 8), b=rows("11"))
         assert error.value.unpaired.missing == {str(tmp_path / "b-0.jsonl"): tuple(f"q{n}" for n in range(2, 8))}
 
@@ -40,7 +40,7 @@ class TestMissing:
         found = paired(tmp_path, Pairing(allow_missing=True), a=rows("110"), b=rows("101")[1:])
         assert [question.id for question in found.questions] == ["q1", "q2"]
         assert found.unpaired.missing == {str(tmp_path / "b-0.jsonl"): ("q0",)}
-        assert found.warnings == ("1 questions are not in every run, and are left out",)
+        assert found.warnings == ("left out: 1 question that not every run has",)
 
     def test_no_shared_question_is_an_error_even_then(self, tmp_path: Path) -> None:
         with pytest.raises(NotPaired, match=r"no question is in all of .*same data, splits and seed"):
@@ -82,7 +82,7 @@ class TestRepeats:
 
     def test_they_are_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(
-            UserError, match=r"b-0.jsonl: 1 questions have several answers \(up to 2\): q1; .*--average_re"
+            UserError, match=r"b-0.jsonl: 1 question with several answers \(up to 2\): q1; .*--average_re"
         ):
             paired(tmp_path, a=rows("11"), b=[*rows("11"), row(1, "incorrect")])
 
@@ -98,7 +98,12 @@ class TestTheSameQuestion:
         found = paired(tmp_path, a=[row(0, options=["x", "y"], gold="A")],
                        b=[row(0, "incorrect", options=["y", "x"], gold="B")])  # fmt: skip
         assert found.unpaired.other_order == 1
-        assert found.warnings == ("1 questions have their options in another order on some side",)
+        assert found.warnings == ("1 question with options in another order on some side",)
+
+    def test_the_same_question_in_another_split_is_said(self, tmp_path: Path) -> None:
+        found = paired(tmp_path, a=[row(0), row(1)], b=[row(0), row(1, split="validation")])
+        assert found.splits == ["test"]
+        assert found.warnings[0] == "1 question of another split on some side; that of the first run counts"
 
     @pytest.mark.parametrize(
         ("other", "message"),

@@ -20,7 +20,7 @@ with open(pathlib.Path(folder, "begun"), "a") as file:
 gate = pathlib.Path(folder).parents[3] / "gate"
 while "wait" in rest and not gate.exists():
     time.sleep(0.02)
-pathlib.Path(folder, "mark-" + command).write_text("done")
+pathlib.Path(folder, "mark-" + command).write_text("{}")
 """
 """Writes `begun` (a line each time) and its mark, the file `mark-COMMAND`. Where it is told to, it fails, or waits
 for a file `gate` beside the study's folder."""

@@ -68,6 +68,18 @@ def test_the_commands_are_those_that_a_user_types(tmp_path: Path, checked: Comma
         ("baseline: plain", "baseline: plan", r"mine\.yaml:10: baseline: plan is none of .* did you mean plain"),
         ("seeds:", "seed:", r"mine\.yaml:7: unknown key seed; did you mean seeds"),
         ("seeds: [1, 2]", "seeds: [1, 1]", r"mine\.yaml:7: seeds: 1 stands there twice"),
+        ("seeds: [1, 2]", "seeds: [1, 01]", r"mine\.yaml:7: seeds: 1 stands there twice"),
+        ("sizes: [40, 20]", "sizes: [20, 020]", r"mine\.yaml:8: sizes: 20 stands there twice"),
+        ("max_steps: 3", "num_train: 40", r"mine\.yaml:8: sizes: 40 must be below num_train"),
+        ("curve_arms: [typed]", "measures: [acuracy]", r"mine\.yaml:9: measures: acuracy is no measure .* accuracy\?"),
+        ("title: Mine", "? [title]\n: Mine", r"mine\.yaml:2: unknown key"),
+        ("typed: {test_seen: 0.78}", "typed: {[test]: 0.7}, plain: 1", r"mine\.yaml:16: reported: expected"),
+        (
+            "  typed: {}",
+            "  typed: {parameter_efficient_mode: lora, add_soft_prompts: false}",
+            r"mine\.yaml:6: arm typed"
+            " differs in nothing from plain",
+        ),
         ("seeds: [1, 2]", "seeds: [1, x]", r"mine\.yaml:7: seeds: x is no whole number"),
         ("  typed: {}", "  typed: {num_test: 5}", r"mine\.yaml:6: option num_test: every arm is asked .* the same"),
         ("  typed: {}", "  typed: {max_steps: 9}", r"mine\.yaml:6: option max_steps: every arm is trained for as long"),

@@ -15,7 +15,7 @@ from memreason.evaluation.results import RunResult, read_result
 from memreason.records import Trace
 from memreason.study.cells import Cell, Step
 from memreason.study.folder import StudyFolder
-from memreason.study.plan import plan_of, power_table
+from memreason.study.plan import plan_of, power_in_words, power_tables
 from memreason.study.progress import time_left
 from memreason.study.recipe import Recipe
 from memreason.study.repeat import compared
@@ -96,6 +96,20 @@ def test_every_arm_has_its_figures_and_all_pairs_are_compared(study: tuple[Recip
     assert str(folder.path) not in json.dumps(found)  # the folder may lie anywhere
 
 
+def test_an_arm_without_memories_on_a_split_does_not_take_the_measure_from_the_others(tmp_path: Path) -> None:
+    mine, folder = recipe(tmp_path, ARMS, "baseline: plain\nmeasures: [memory_true]\n"), StudyFolder(tmp_path / "study")
+    splits = ["test"] * 3 + ["other"] * 3
+    answers = [replace(each, question=replace(each.question, split=split))
+               for each, split in zip(traces(2), splits, strict=True)]  # fmt: skip
+    no_memories = [each if each.question.split == "test" else replace(each, steps=each.steps[1:]) for each in answers]
+    evaluated(folder.of(CELLS[0]) / "evaluation", no_memories)
+    for each in CELLS[1:3]:
+        make_run(folder.of(each), answers)
+    found = results(Finished(folder, mine, CELLS[:3]))["against_baseline"]
+    arms = {split: [arm["name"] for arm in found[split]["memory_true"]["arms"]] for split in ("test", "other")}
+    assert arms == {"test": ["few-shot", "plain", "typed"], "other": ["plain", "typed"]}
+
+
 def test_the_files_are_the_same_each_time_and_open_with_any_names(study: tuple[Recipe, StudyFolder]) -> None:
     mine, folder = study
     write_results(mine, folder, CELLS)
@@ -118,11 +132,18 @@ def test_a_problem_stands_in_the_report(study: tuple[Recipe, StudyFolder]) -> No
 
 
 def test_what_is_not_there_is_an_error(study: tuple[Recipe, StudyFolder], tmp_path: Path) -> None:
-    mine, folder = study
+    mine, _ = study
     with pytest.raises(UserError, match="no cell is finished yet"):
         results(Finished(StudyFolder(tmp_path / "empty"), mine, CELLS))
-    with pytest.raises(UserError, match="measures: there is no truth"):
-        results(Finished(folder, replace(mine, measures=("truth",)), CELLS))
+
+
+def test_a_cell_that_cannot_be_read_is_named_and_left_out(study: tuple[Recipe, StudyFolder]) -> None:
+    mine, folder = study
+    (folder.of(CELLS[1]) / "evaluation" / "traces.jsonl").write_text("{}\n")
+    found = results(Finished(folder, mine, CELLS))
+    (problem,) = found["checks"]["problems"]
+    assert problem.startswith("plain/seed-1 cannot be read: ") and not found["checks"]["ok"]
+    assert [arm["seeds"] for arm in found["arms"]] == [[], [2], [1, 2]]
 
 
 def test_a_second_run_is_compared_byte_by_byte(study: tuple[Recipe, StudyFolder]) -> None:
@@ -146,7 +167,10 @@ def test_the_plan_says_how_long_the_rest_takes_and_which_differences_it_finds(
     assert (plan.cells, plan.finished, plan.seconds) == (7, 6, 20.0)
     assert {row.split for row in plan.power} == {"test_seen", "test_unseen"} and plan.power[0].runs == 2
     assert plan.power[0].clusters and 0 < (plan.power[0].smallest[0.1] or 0) < (plan.power[0].smallest[0.3] or 0)
-    assert power_table(plan).rows[0][0] == "test_seen"
+    seen, unseen = power_tables(plan)
+    assert "on test_seen: 12 questions" in seen.title and "on test_unseen: " in unseen.title and len(seen.rows) == 6
+    (sentence, _) = power_in_words(plan)
+    assert "points on test_seen" in sentence and "accuracy varies by 1 point from seed to seed" in sentence
 
 
 def test_the_time_left_is_that_of_cells_of_the_same_kind() -> None:

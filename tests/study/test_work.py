@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -34,13 +35,25 @@ def test_the_commands_of_a_cell_run_one_after_the_other_and_finished_ones_do_not
     cells = [cell("plain", commands=("train", "explain")), cell("typed")]
     study = prepared(tmp_path, cells)
     (study.of(cells[0])).mkdir(parents=True)
-    (study.of(cells[0]) / "mark-train").touch()
+    (study.of(cells[0]) / "mark-train").write_text("{}")
     state = worker(tmp_path, study, parallel=2).work(cells)
     assert [each.name for each in state.finished] == ["plain/seed-1", "typed/seed-1"] and not state.left
     assert sorted(begun(study)) == ["explain", "train"]
     assert [row["command"] for row in study.times(cells[0])] == ["explain"]
     log = (study.of(cells[0]) / "log.txt").read_text()
     assert log.startswith("$ memreason explain ") and "began" in log
+
+
+def test_a_command_whose_files_are_damaged_or_gone_runs_again(tmp_path: Path) -> None:
+    whole, cut, lacking = (cell(arm) for arm in ("whole", "cut", "lacking"))
+    lacking = replace(lacking, steps=(replace(lacking.steps[0], beside=("begun",)),))
+    study = prepared(tmp_path, [whole, cut, lacking])
+    for each, mark in ((whole, '{"a": 1}\n'), (cut, '{"a": '), (lacking, "{}")):
+        study.of(each).mkdir(parents=True)
+        (study.of(each) / "mark-train").write_text(mark)
+    assert [study.finished(each) for each in (whole, cut, lacking)] == [True, False, False]
+    worker(tmp_path, study).work([whole, cut])
+    assert begun(study) == ["train"] and (study.of(cut) / "mark-train").read_text() == "{}"
 
 
 def test_a_cell_that_fails_stops_no_other_is_named_with_its_last_words_and_is_tried_again(tmp_path: Path) -> None:
@@ -80,7 +93,7 @@ def test_where_there_are_no_locks_a_worker_keeps_to_its_share(tmp_path: Path, mo
         assert len(begun(study)) == 2
         for each in cells[::2]:  # by the other worker
             study.of(each).mkdir(parents=True)
-            (study.of(each) / "mark-train").touch()
+            (study.of(each) / "mark-train").write_text("{}")
         assert len(running.result().finished) == 4
 
 

@@ -69,6 +69,8 @@ class CompareConfig:
         for name in self.measure:
             check_measure(name)
         check_at_least("fail_if_worse", self.fail_if_worse, 0)
+        if self.fail_if_worse is not None and self.fail_if_worse >= 1:
+            raise UserError(f"--fail_if_worse {self.fail_if_worse:g}: must be below 1 (0.02 is 2 percentage points)")
         if self.data_path and not self.dataset:
             raise UserError(f"--data_path {self.data_path}: say which dataset it is with --dataset")
         if self.fields and not Path(self.fields).expanduser().is_file():

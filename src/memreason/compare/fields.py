@@ -41,7 +41,7 @@ def values_of(paired: Paired, name: str, more: More | None = None) -> list[str]:
         known = _names(paired, more)
         raise UserError(
             f"the field {name!r} is not known for {len(lacking)} of {len(found)} questions ({listed(lacking, 3)})"
-            f"{did_you_mean(name, known)}; known are: {', '.join(known)}; --fields FILE.jsonl adds others, by id"
+            f"{did_you_mean(name, set(known) - {name})}; known are: {', '.join(known)}; --fields FILE.jsonl adds others, by id"
         )
     return [str(value) for value in found]
 

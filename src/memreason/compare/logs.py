@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,12 @@ def read_scored(path: Path, task: TaskData) -> tuple[list[Found], int]:
 
 
 def _by_question(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, row) of each answer. The rows of several filters become one, which has all results as METRIC,FILTER."""
-    merged: dict[str, tuple[str, dict[str, Any]]] = {}
+    """(place, row) of each answer. The rows of several filters become one, which has all results as METRIC,FILTER.
+
+    A question that comes with one filter twice has two answers.
+    """
+    merged: dict[tuple[str, int], tuple[str, dict[str, Any]]] = {}
+    seen = Counter[tuple[str, str]]()
     for place, row in read_generations(path, need_texts=False):
         if not isinstance(row, dict):
             raise UserError(f"{place}: expected a JSON object")
@@ -61,7 +66,8 @@ def _by_question(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield place, row
             continue
         by_filter = {f"{name},{row['filter']}": value for name, value in _results(row).items()}
-        _, first = merged.setdefault(row["doc_hash"], (place, row))
+        seen[about := (row["doc_hash"], row["filter"])] += 1
+        _, first = merged.setdefault((row["doc_hash"], seen[about]), (place, row))
         first["results"] = {**_results(first), **by_filter}
     yield from merged.values()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -215,12 +215,13 @@ MEASURES: dict[str, Measure] = {
         needs=_WORDS,
     ),
     "memory_true": Measure(
-        "truth of memories", "share of the steps that say a fact, whatever their type, that are true",
+        "truth of memories", "share of the steps that say a fact, whatever their type, that are true; unlike "
+        "metrics.json, without those of which the judge cannot read what they say",
         _of_steps(MEMORY), every_question=False, needs=_JUDGED,
     ),
     "reason_valid": Measure(
         "validity of inferences", "share of the steps that draw a conclusion, whatever their type, that follow from "
-        "what stands before them", _of_steps(REASON), every_question=False, needs=_JUDGED,
+        "what stands before them; as memory_true", _of_steps(REASON), every_question=False, needs=_JUDGED,
     ),
     "unreadable": Measure(
         "share of unreadable steps", "share of all steps that the judge could not read or judge", _unreadable, False,
@@ -294,15 +295,6 @@ MEASURES: dict[str, Measure] = {
     },
 }  # fmt: skip
 """Name → measure."""
-
-
-def read_all(answers: Iterable[Answer]) -> dict[str, list[Counted | None]]:
-    """Measure → what each answer says about it. Each answer is looked at once."""
-    columns: dict[str, list[Counted | None]] = {name: [] for name in MEASURES}
-    for answer in answers:
-        for name, measure in MEASURES.items():
-            columns[name].append(measure.read(answer))
-    return columns
 
 
 def check_measure(name: str) -> Measure:

@@ -74,7 +74,7 @@ def pair(sides: Sequence[Side], how: Pairing = Pairing()) -> Paired:
     shared = [key for key in places[0] if all(key in other for other in places[1:])]
     unpaired = _unpaired(runs, places, shared, by_text)
     _check_missing(runs, unpaired, shared, how.allow_missing)
-    other_order = _check_same(runs, places, shared)
+    other_order, other_split = _check_same(runs, places, shared)
     fields: list[Fields] = []
     for key in shared:
         known = [run.fields[where[key][0]] for run, where in zip(runs, places, strict=True)]
@@ -87,7 +87,7 @@ def pair(sides: Sequence[Side], how: Pairing = Pairing()) -> Paired:
         tuple(fields),
         tuple(tuple(_ordered(run, next(orders)) for run in side.runs) for side in sides),
         unpaired,
-        tuple(_warnings(sides, unpaired, by_text and not how.ignore_ids)),
+        tuple(_warnings(sides, unpaired, other_split, by_text and not how.ignore_ids)),
     )
 
 
@@ -126,7 +126,7 @@ def _places(run: Run, by: tuple[str, ...], average: bool) -> dict[Key, list[int]
     repeated = {key[0]: len(where) for key, where in places.items() if len(where) > 1}
     if repeated and not average:
         raise UserError(
-            f"{run.path}: {len(repeated)} questions have several answers (up to {max(repeated.values())}): "
+            f"{run.path}: {_questions(len(repeated))} with several answers (up to {max(repeated.values())}): "
             f"{listed(repeated, _SHOWN)}; leave all but one out, or say --average_repeats, which counts a "
             "question with the average of its answers"
         )
@@ -170,16 +170,16 @@ def _check_missing(runs: Sequence[Run], unpaired: Unpaired, shared: Sequence[Key
         )
     if unpaired.total and not allowed:
         raise NotPaired(
-            f"{unpaired.total} questions are not in every run: {lacking}; --allow_missing compares the "
-            f"{len(shared)} that are",
+            f"{_questions(unpaired.total)} that not every run has: {lacking}; --allow_missing compares the "
+            f"{len(shared)} that all have",
             unpaired,
         )
 
 
-def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], shared: Sequence[Key]) -> int:
+def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], shared: Sequence[Key]) -> tuple[int, int]:
     """Raise UserError where options or right answers differ; return how many questions have their options in another
-    order."""
-    other_order = set()
+    order, and how many are of another split."""
+    other_order, other_split = set(), set()
     for run, where in zip(runs[1:], places[1:], strict=True):
         for key in shared:
             first, other = runs[0].questions[places[0][key][0]], run.questions[where[key][0]]
@@ -198,7 +198,9 @@ def _check_same(runs: Sequence[Run], places: Sequence[dict[Key, list[int]]], sha
                 )
             if one and two and one != two:
                 other_order.add(key)
-    return len(other_order)
+            if first.split and other.split and first.split != other.split:
+                other_split.add(key)
+    return len(other_order), len(other_split)
 
 
 def _options(question: Question) -> list[str]:
@@ -223,14 +225,16 @@ def _ordered(run: Run, order: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
     }
 
 
-def _warnings(sides: Sequence[Side], unpaired: Unpaired, by_text: bool) -> list[str]:
+def _warnings(sides: Sequence[Side], unpaired: Unpaired, other_split: int, by_text: bool) -> list[str]:
     found = [note for side in sides for run in side.runs for note in run.notes]
     if by_text:
         found.append("the sides have no ids in common, so questions are paired by their texts alone")
     if unpaired.total:
-        found.append(f"{unpaired.total} questions are not in every run, and are left out")
+        found.append(f"left out: {_questions(unpaired.total)} that not every run has")
     if unpaired.other_order:
-        found.append(f"{unpaired.other_order} questions have their options in another order on some side")
+        found.append(f"{_questions(unpaired.other_order)} with options in another order on some side")
+    if other_split:
+        found.append(f"{_questions(other_split)} of another split on some side; that of the first run counts")
     answers: dict[bytes, list[tuple[str, str]]] = {}
     for side in sides:
         for run in side.runs:
@@ -243,6 +247,10 @@ def _warnings(sides: Sequence[Side], unpaired: Unpaired, by_text: bool) -> list[
                 + ("; runs of the same seed are one run, and the interval is too narrow" if one_side else "")
             )
     return found
+
+
+def _questions(number: int) -> str:
+    return f"{number} question{'' if number == 1 else 's'}"
 
 
 def _and(paths: Sequence[str]) -> str:

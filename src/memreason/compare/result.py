@@ -11,7 +11,6 @@ from memreason.compare.statistics.arm import Outcomes
 FORMAT = 1
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
-POWER = 0.8
 
 Decision = Literal["better", "worse", "tied", "higher", "lower"]
 """What a comparison shows about its second side. `higher` and `lower` stand in the place of `better` and `worse` for a

@@ -147,11 +147,19 @@ def pairs_of(names: Sequence[str], against: str | None = None, all_pairs: bool =
 
 def available(side: Side) -> list[str]:
     """The measures that every run of a side has."""
-    return [name for name in MEASURES if all(_has(run, name) for run in side.runs)]
+    return [name for name in MEASURES if says(side, name)]
 
 
-def _has(run: Run, measure: str) -> bool:
-    return measure in run.columns and np.nansum(run.columns[measure][1]) > 0
+def says(side: Side, measure: str, split: str | None = None) -> bool:
+    """Whether every run of a side has the measure, on at least one question of the split."""
+    return all(_has(run, measure, split) for run in side.runs)
+
+
+def _has(run: Run, measure: str, split: str | None = None) -> bool:
+    if measure not in run.columns:
+        return False
+    there = slice(None) if split is None else [question.split == split for question in run.questions]
+    return bool(np.nansum(run.columns[measure][1][there]) > 0)
 
 
 # ---- the figures -----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION, EXPLANATION, FIGURES, TRACES, verdict_of_row
 from memreason.models.manifest import MANIFEST
 from memreason.records import Question, TraceRow, Verdict
-from memreason.runtime.files import read_json, read_jsonl
+from memreason.runtime.files import listed, read_json, read_jsonl
 from memreason.runtime.reading import reading
 from memreason.tasks.base import TaskData
 
@@ -96,7 +96,9 @@ def _file(path: Path) -> Path:
             return file
     if (path / "config.yaml").is_file():
         raise UserError(f"{path}: the run has no {EVALUATION}/{TRACES} yet; finish it: memreason train … --resume")
-    raise UserError(f"{path}: neither a run nor an evaluation: there is no {TRACES} in it")
+    runs = sorted(each.name for each in path.iterdir() if (each / "config.yaml").is_file())
+    hint = f"; it holds runs ({listed(runs, 3)}), which are one side as NAME='{path}/*'" if runs else ""
+    raise UserError(f"{path}: neither a run nor an evaluation: there is no {TRACES} in it{hint}")
 
 
 def _root(file: Path) -> Path | None:

@@ -56,13 +56,13 @@ class Metrics:
     """Step type → number of steps of that type in all traces."""
     memory_true: float | None = None
     """Share of memory steps that are true: of the steps that say a fact, whatever their type, and of those of the type
-    `memory` that the judge could not read, which do not count as true."""
+    `memory` that the judge could not read, which do not count as true. `memreason compare` leaves the latter out."""
     memory_unreadable: float | None = None
     """Share of these memory steps whose truth could not be judged."""
     reason_valid: float | None = None
     """Share of reason steps that follow from what the trace says before them: of the steps that say a conclusion,
     whatever their type, and of those of the type `reason` that the judge could not read, which do not count as
-    following."""
+    following. `memreason compare` leaves the latter out."""
     reason_unreadable: float | None = None
     """Share of these reason steps whose validity could not be judged."""
     answer_follows: float | None = None

@@ -10,7 +10,7 @@ from typing import Any
 from memreason.compare.figures import of_two, right_or_wrong
 from memreason.evaluation.results import EvaluationResult, Metrics
 from memreason.explain.recorded import Epoch
-from memreason.records import MEMORY, REASON, Verdict
+from memreason.records import Verdict
 from memreason.tasks.atlas.about import family_of
 
 Json = dict[str, Any]
@@ -102,18 +102,6 @@ def grounds(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """`sound`, `lucky`, `unreadable` → number of right answers."""
     right = Counter(v.grounds for v in verdicts if v.outcome == "correct" and v.grounds is not None)
     return {name: right[name] for name in ("sound", "lucky", "unreadable")}
-
-
-def types_fit(verdicts: Iterable[Verdict]) -> float | None:
-    """The share of the steps typed `memory` or `reason`, and readable, that are what their type says; None without
-    such steps."""
-    fits = [
-        step.type == kind
-        for verdict in verdicts
-        for step, kind in zip(verdict.trace.steps, verdict.step_kinds or (), strict=False)
-        if kind is not None and step.type in (MEMORY, REASON)
-    ]
-    return sum(fits) / len(fits) if fits else None
 
 
 def families(verdicts: Iterable[Verdict]) -> dict[str, Json] | None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from memreason.errors import UserError
 from memreason.evaluation.files import EXPLANATION, FIGURES, PARTS, REPORT, check_folder
+from memreason.evaluation.metrics import compute_metrics
 from memreason.evaluation.results import EvaluationResult
 from memreason.explain import counts
 from memreason.explain.computed import COMPUTED
@@ -100,7 +101,7 @@ def _figures(run: Recorded, found: Judged, computed: Computed, task: TaskData | 
         "epochs": counts.epochs(run.epochs),
         "errors": by_split(counts.causes),
         "right": by_split(counts.grounds),
-        "types_fit": by_split(counts.types_fit),
+        "types_fit": by_split(lambda some: compute_metrics(some).types_fit),
         "families": counts.families(verdicts),
         "facts": facts(verdicts, task.stated_facts if task and found.exact else None) if is_judged else None,
         "confidence": confidence(memories_of(verdicts)),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from memreason.compare.show.numbers import p_of
+from memreason.compare.words import p_of
 
 Json = Mapping[str, Any]
 

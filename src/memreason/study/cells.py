@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from memreason.config.data import DataConfig
 from memreason.config.model import ModelConfig
 from memreason.config.training import TrainingOptions
 from memreason.errors import UserError
-from memreason.evaluation.files import EVALUATION, EXPLANATION, FIGURES, METRICS
+from memreason.evaluation.files import EVALUATION, EXPLANATION, FIGURES, METRICS, TRACES
 from memreason.explain.config import FOR_COMPARISONS
 from memreason.study.recipe import ArmRecipe, Option, Recipe
 
@@ -63,10 +63,12 @@ class OptionCheck(Protocol):
 @dataclass(frozen=True)
 class Step:
     """One command of a cell, in a process of its own. It is done when the cell's folder has the file ``mark``, which
-    the command writes last. ``argv`` begins with the command's name; `RUN` in it stands for the cell's folder."""
+    the command writes last, and those in ``beside``, each of them whole. ``argv`` begins with the command's name; `RUN`
+    in it stands for the cell's folder."""
 
     argv: tuple[str, ...]
     mark: str
+    beside: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -124,6 +126,7 @@ def cells_of(recipe: Recipe, check: OptionCheck) -> list[Cell]:
                 if not arm.base and (size is None or arm.name in recipe.curve_arms)
             ]
     places = {arm.name: arm.place for arm in recipe.arms}
+    _check_different(cells, places)
     checked: set[str] = set()
     for cell in cells:
         if cell.arm in checked:
@@ -135,6 +138,16 @@ def cells_of(recipe: Recipe, check: OptionCheck) -> list[Cell]:
             except UserError as error:
                 raise UserError(f"{places[cell.arm]}: arm {cell.arm}: {error}") from error
     return cells
+
+
+def _check_different(cells: Sequence[Cell], places: Mapping[str, str]) -> None:
+    """Raise UserError where two arms have the same commands: their runs would be the same."""
+    first: dict[tuple[object, ...], str] = {}
+    for cell in cells:
+        commands = tuple(tuple(sorted(map(tuple, flagged(step.argv)))) for step in cell.steps)
+        other = first.setdefault((cell.seed, cell.size, commands), cell.arm)
+        if other != cell.arm:
+            raise UserError(f"{places[cell.arm]}: arm {cell.arm} differs in nothing from {other}; leave one out")
 
 
 def _asked(recipe: Recipe, arm: ArmRecipe) -> tuple[Step, ...]:
@@ -149,7 +162,7 @@ def _asked(recipe: Recipe, arm: ArmRecipe) -> tuple[Step, ...]:
         if name in shared:
             given["device" if name == "on_device" else name] = shared[name]
     argv = [EVALUATE, *_flags(given | _values(arm.options)), "--output_dir", f"{RUN}/{EVALUATION}"]
-    return (Step(tuple(argv), f"{EVALUATION}/{METRICS}"),)
+    return (Step(tuple(argv), f"{EVALUATION}/{METRICS}", (f"{EVALUATION}/{TRACES}",)),)
 
 
 def _trained(recipe: Recipe, arm: ArmRecipe, seed: int, size: int | None) -> tuple[Step, ...]:
@@ -159,12 +172,22 @@ def _trained(recipe: Recipe, arm: ArmRecipe, seed: int, size: int | None) -> tup
     own: Values = {"seed": (str(seed),), "output_dir": (RUN,)}
     if size is not None:
         own = {"train_subset": (str(size),), **own}
-    steps = [Step((TRAIN, *_flags(given | own), "--resume"), METRICS)]
+    steps = [Step((TRAIN, *_flags(given | own), "--resume"), METRICS, (f"{EVALUATION}/{TRACES}",))]
     if recipe.explain is not None and size is None:
         device: Values = {"device": shared["on_device"]} if "on_device" in shared else {}
         asked = EXPLAIN_DEFAULTS | device | _values(recipe.explain)
         steps.append(Step((EXPLAIN, RUN, *_flags(asked)), f"{EXPLANATION}/{FIGURES}"))
     return tuple(steps)
+
+
+def flagged(argv: Sequence[str]) -> list[list[str]]:
+    """The parts of a command: each flag with its values."""
+    groups: list[list[str]] = []
+    for part in argv:
+        if part.startswith("--") or not groups:
+            groups.append([])
+        groups[-1].append(part)
+    return groups
 
 
 def _values(options: Iterable[Option]) -> Values:

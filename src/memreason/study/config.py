@@ -24,6 +24,7 @@ class StudyConfig:
     plan: bool = option(
         False, "run nothing: show what would be run, how long it takes, and which differences it would find"
     )
+    commands: bool = option(False, "run nothing: print the exact commands of all cells, as a script")
     parallel: int = option(1, "run this many cells at once; they share the processor's cores, and one GPU")
     worker: str | None = option(
         None,
@@ -42,14 +43,18 @@ class StudyConfig:
         None, "stop after so many minutes: cells under way are ended, and begun again by the same command"
     )
     results_only: bool = option(False, "run nothing: make tables and report from the cells that are finished")
-    json: bool = option(False, "print results.json, and nothing else, on stdout")
+    json: bool = option(
+        False, "print results.json, or with --plan the plan and the commands, and nothing else, on stdout"
+    )
 
     def __post_init__(self) -> None:
         if not self.recipe:
             raise UserError("the recipe is missing: memreason study study-atlas")
         check_at_least("parallel", self.parallel, 1)
         check_at_least("minutes", self.minutes, 0)
-        given = [name for name in ("plan", "results_only") if getattr(self, name)] + ["repeat"] * bool(self.repeat)
+        given = [name for name in ("plan", "commands", "results_only") if getattr(self, name)] + ["repeat"] * bool(
+            self.repeat
+        )
         if len(given) > 1:
             raise UserError(f"--{given[0]} with --{given[1]}: say one of them")
         self.share()

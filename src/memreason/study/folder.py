@@ -12,7 +12,7 @@ from typing import Any
 
 from memreason.errors import UserError
 from memreason.runtime.files import read_json, replace_file, write_json
-from memreason.study.cells import Cell, Step
+from memreason.study.cells import Cell, Step, flagged
 from memreason.study.recipe import Recipe
 
 RUNS, LOCKS, REPEATS = "runs", "locks", "repeats"
@@ -35,8 +35,12 @@ class StudyFolder:
         return self.path / RUNS / cell.name
 
     def done(self, cell: Cell, step: Step) -> bool:
-        """Whether a command of the cell was finished."""
-        return (self.of(cell) / step.mark).is_file()
+        """Whether a command of the cell was finished, and what it wrote is still there."""
+        return all(_whole(self.of(cell) / name) for name in (step.mark, *step.beside))
+
+    def forget(self, cell: Cell, step: Step) -> None:
+        """Remove the mark of a command that is not `done`: with it, the command would take itself for finished."""
+        (self.of(cell) / step.mark).unlink(missing_ok=True)
 
     def finished(self, cell: Cell) -> bool:
         """Whether all commands of the cell were finished."""
@@ -135,23 +139,24 @@ def last_lines(path: Path, most: int = _LAST_LINES) -> list[str]:
     return [line[:500] for line in lines if line.strip()][-most:]
 
 
+def _whole(path: Path) -> bool:
+    """Whether a file of JSON or JSONL is there, with its end: a machine that lost its power may leave half of it."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 8))
+            return file.read().rstrip().endswith(b"}")
+    except FileNotFoundError:
+        return False
+
+
 def _commands(cell: Cell) -> list[list[str]]:
     return [list(step.argv) for step in cell.steps]
 
 
 def _without(first: Sequence[str], second: Sequence[str]) -> list[str]:
     """The parts of ``first`` that ``second`` does not have, flags with their values."""
-    pairs = [" ".join(pair) for pair in _flagged(second)]
-    return [" ".join(pair) for pair in _flagged(first) if " ".join(pair) not in pairs]
-
-
-def _flagged(argv: Sequence[str]) -> list[list[str]]:
-    groups: list[list[str]] = []
-    for part in argv:
-        if part.startswith("--") or not groups:
-            groups.append([])
-        groups[-1].append(part)
-    return groups
+    pairs = [" ".join(pair) for pair in flagged(second)]
+    return [" ".join(pair) for pair in flagged(first) if " ".join(pair) not in pairs]
 
 
 def _write(path: Path, text: str) -> None:

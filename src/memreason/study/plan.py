@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from memreason.compare.fields import values_of
 from memreason.compare.pairing import Paired
 from memreason.compare.result import Unpaired
-from memreason.compare.show.numbers import NONE
+from memreason.compare.show.numbers import NONE, several
 from memreason.compare.show.tables import Column, Table
 from memreason.compare.statistics.power import Plan
 from memreason.config.data import DataConfig
@@ -36,6 +36,8 @@ class Row:
 
     split: str
     questions: int
+    cluster: str | None
+    """The field that says which questions belong together; None where the recipe names none, or the data do not say."""
     clusters: int | None
     runs: int
     seed_spread: float
@@ -88,24 +90,66 @@ def _data_options(argv: Sequence[str]) -> DataConfig:
     return DataConfig(**{name: value for name, value in given.items() if name != "train_subset"})
 
 
-def power_table(plan: StudyPlan) -> Table:
-    """What the plan says about power, for readers: in percentage points."""
-    heads = [Column("split"), Column("questions"), Column("clusters"), Column("seeds"), Column("spread of seeds"),
-             Column("alike in a cluster"),
-             *(Column(f"{share:.0%}", "questions answered differently") for share in DISCORDANT)]  # fmt: skip
-    rows = [
-        (row.split, str(row.questions), NONE if row.clusters is None else str(row.clusters), str(row.runs),
-         f"{100 * row.seed_spread:.0f} points", f"{row.cluster_correlation:.0%}",
+def power_tables(plan: StudyPlan) -> list[Table]:
+    """What the plan says about power, for readers: a table for each split, in percentage points."""
+    return [_power_table(split, list(rows)) for split, rows in groupby(plan.power, lambda row: row.split)]
+
+
+def _power_table(split: str, rows: Sequence[Row]) -> Table:
+    first, many = rows[0], rows[0].runs > 1
+    heads = [
+        Column("accuracy varies from seed to seed by" if many else "seeds an arm"),
+        *([Column(f"alike: questions of one {first.cluster}")] if first.clusters else []),
+        *(Column(f"{share:.0%}", "two arms differ on so many questions") for share in DISCORDANT),
+    ]
+    cells = [
+        (several(round(100 * row.seed_spread), "point") if many else "1", *([_alike(row)] if row.clusters else []),
          *(NONE if row.smallest[share] is None else f"{100 * (row.smallest[share] or 0):.1f}" for share in DISCORDANT))
-        for row in plan.power
+        for row in rows
     ]  # fmt: skip
-    notes = (
-        "Percentage points: the smallest true difference in accuracy between two arms that is found with a chance of "
-        "80% at p < 0.05, before any adjustment for several comparisons.",
-        "Assumed: the share of questions that runs of two arms answer differently (one rightly, one wrongly); the "
-        "standard deviation of an arm's accuracy between seeds; the correlation of two questions of a cluster.",
-    )
-    return Table("What the study will be able to show", tuple(heads), tuple(rows), notes)
+    about = f"{several(first.questions, 'question')}{_in_clusters(first)}, {several(first.runs, 'seed')} an arm"
+    return Table(f"Smallest true difference that will be found, in points, on {split}: {about}", tuple(heads),
+                 tuple(cells))  # fmt: skip
+
+
+def power_in_words(plan: StudyPlan) -> list[str]:
+    """What the plan says about power in a sentence for the assumptions in the middle, and what the tables assume."""
+    spread, share = (SPREADS[1] if plan.power[0].runs > 1 else 0.0), DISCORDANT[1]
+    parts = []
+    for split, rows in groupby(plan.power, lambda row: row.split):
+        found = [row.smallest[share] for row in rows if row.seed_spread == spread]
+        ends = list(dict.fromkeys(f"{100 * each:.1f}" for each in found if each is not None))
+        parts.append(f"{' to '.join(ends)} points on {split}" if ends else f"none on {split}")
+    varies = f"accuracy varies by {several(round(100 * spread), 'point')} from seed to seed, and " if spread else ""
+    seeds = "" if plan.power[0].runs > 1 else (
+        " With one seed an arm, that is about these runs: it cannot show that another seed would not have come out "
+        "otherwise."
+    )  # fmt: skip
+    return [
+        f"Smallest true differences in accuracy between two arms that it will find: {', '.join(parts)}, if {varies}two "
+        f"arms differ on {share:.0%} of the questions. Smaller ones will mostly come out as tied.{seeds}",
+        "Found is: p < 0.05 in 4 of 5 such studies. Where several arms are compared with the baseline, p-values are "
+        "adjusted, and only larger differences are found as often.",
+    ]
+
+
+def assumed(plan: StudyPlan) -> list[str]:
+    """What the rows and columns of the tables take as given."""
+    parts = [
+        "an arm's accuracy varies by so much from seed to seed (standard deviation)" if plan.power[0].runs > 1 else "",
+        "the differences at two questions of one cluster are so much alike (correlation)"
+        if any(row.clusters for row in plan.power) else "",
+        "on so many questions one arm is right and the other is wrong",
+    ]  # fmt: skip
+    return [f"Nobody knows these beforehand, so several are assumed: {'; '.join(filter(None, parts))}."]
+
+
+def _alike(row: Row) -> str:
+    return f"{row.cluster_correlation:.0%}" if row.cluster_correlation else "not"
+
+
+def _in_clusters(row: Row) -> str:
+    return f" in {row.clusters} clusters ({row.cluster})" if row.clusters else ""
 
 
 def _power(recipe: Recipe, task: TaskData) -> list[Row]:
@@ -122,7 +166,18 @@ def _power(recipe: Recipe, task: TaskData) -> list[Row]:
                     share: Plan(len(solutions), (runs, runs), share, None, spread, clusters, alike).smallest()
                     for share in DISCORDANT
                 }
-                rows.append(Row(split, len(solutions), clusters, runs, spread, alike, smallest))
+                rows.append(
+                    Row(
+                        split,
+                        len(solutions),
+                        recipe.cluster if clusters else None,
+                        clusters,
+                        runs,
+                        spread,
+                        alike,
+                        smallest,
+                    )
+                )
     return rows
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from memreason.compare.measures import MEASURES
 from memreason.config.recipes import compose, find_recipe, options_of, recipe_names
 from memreason.errors import UserError, did_you_mean
 from memreason.runtime.files import listed
@@ -90,7 +91,7 @@ def read_study(path: Path) -> Recipe:
     """Read a recipe. Raises UserError that names file:line of what is wrong; the values of options are checked later,
     by the commands that they belong to."""
     document = compose(path, "the study", recipe_names("study"))
-    reader = _Reader(path, {key.value: (key, value) for key, value in document.value})
+    reader = _Reader(path, {str(key.value): (key, value) for key, value in document.value})
     return reader.recipe(path.read_text(encoding="utf-8-sig"))
 
 
@@ -101,9 +102,7 @@ class _Reader:
         self.path, self.parts = path, parts
         for name, (key, _) in parts.items():
             if name not in KEYS:
-                raise UserError(
-                    f"{self.at(key)}: unknown key {name}{did_you_mean(str(name), KEYS)} ({listed(KEYS, 99)})"
-                )
+                raise UserError(f"{self.at(key)}: unknown key {name}{did_you_mean(name, KEYS)} ({listed(KEYS, 99)})")
 
     def recipe(self, text: str) -> Recipe:
         shared = self.options("shared", self.node("shared"))
@@ -120,14 +119,14 @@ class _Reader:
             title=self.text("title") or self.path.stem,
             arms=tuple(arms),
             seeds=tuple(self.numbers("seeds", 0) or [42]),
-            sizes=tuple(sorted(self.numbers("sizes", 1))),
-            curve_arms=tuple(self.some_of("curve_arms", trained) or trained),
+            sizes=self.sizes(shared),
+            curve_arms=tuple(self.some_of("curve_arms", trained, "arm that is trained") or trained),
             baseline=self.one_of("baseline", names, names[0]),
             match=match,
             shared=tuple(shared),
             explain=tuple(self.options("explain", self.node("explain"))) if "explain" in self.parts else None,
             splits=tuple(self.texts("splits")),
-            measures=tuple(self.texts("measures")),
+            measures=tuple(self.some_of("measures", MEASURES, "measure")),
             cluster=self.text("cluster"),
             by=self.text("by"),
             reported=self.reported(names),
@@ -220,15 +219,32 @@ class _Reader:
     def texts(self, name: str) -> list[str]:
         return [value for _, value in self.items(name)]
 
-    def some_of(self, name: str, choices: Sequence[str]) -> list[str]:
+    def some_of(self, name: str, choices: Collection[str], what: str) -> list[str]:
         for place, value in self.items(name):
             if value not in choices:
                 hint = did_you_mean(value, choices)
-                raise UserError(f"{place}: {name}: {value} is no arm that is trained ({listed(choices, 99)}){hint}")
+                raise UserError(f"{place}: {name}: {value} is no {what} ({listed(choices, 99)}){hint}")
         return self.texts(name)
 
     def numbers(self, name: str, least: int) -> list[int]:
-        return [self.number(name, place, value, int, least) for place, value in self.items(name)]
+        found: list[int] = []
+        for place, value in self.items(name):
+            number = self.number(name, place, value, int, least)
+            if number in found:  # 1 and 01
+                raise UserError(f"{place}: {name}: {number} stands there twice")
+            found.append(number)
+        return found
+
+    def sizes(self, shared: Sequence[Option]) -> tuple[int, ...]:
+        """The sizes, each below the number of all training questions, which `shared` may say."""
+        sizes = sorted(self.numbers("sizes", 1))
+        whole = [option.values[0] for option in shared if option.name == "num_train" and option.values]
+        if sizes and whole and whole[0].isdecimal() and sizes[-1] >= int(whole[0]):
+            place = self.at(self.parts["sizes"][1])
+            raise UserError(
+                f"{place}: sizes: {sizes[-1]} must be below num_train ({whole[0]}), which every arm gets too"
+            )
+        return tuple(sizes)
 
     def number(self, name: str, place: str, value: str, kind: Callable[[str], Any], least: float) -> Any:
         try:
@@ -248,13 +264,13 @@ class _Reader:
             raise UserError(f"{self.at(node)}: reported: {expected}")
         reported: dict[str, dict[str, float]] = {}
         for key, value in node.value:
-            if not isinstance(value, yaml.MappingNode) or key.value not in names:
+            if not isinstance(value, yaml.MappingNode) or str(key.value) not in names:
                 raise UserError(f"{self.at(key)}: reported: {expected}; the arms are {listed(names, 99)}")
             for split, figure in value.value:
                 number = self.number("reported", self.at(figure), str(figure.value), float, 0)
                 if number > 1:
                     raise UserError(f"{self.at(figure)}: reported: {figure.value}: a share is at most 1 (0.78, not 78)")
-                reported.setdefault(key.value, {})[split.value] = number
+                reported.setdefault(key.value, {})[str(split.value)] = number
         return reported
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from memreason.compare.measures import MEASURES
 from memreason.compare.pairing import Paired, Pairing, pair
 from memreason.compare.result import ComparisonResult
-from memreason.compare.run import Looks, available, compare, narrowed, pairs_of
-from memreason.compare.sides import Side, read_side
+from memreason.compare.run import Looks, compare, narrowed, pairs_of, says
+from memreason.compare.sides import Run, Side, read_side
 from memreason.errors import UserError
 from memreason.study.cells import Cell
 from memreason.study.checks import Trained, other_questions, problems, read_trained
@@ -42,33 +42,36 @@ class Finished:
         return [cell for cell in self.cells if self.folder.finished(cell)]
 
     @cached_property
-    def _trained(self) -> tuple[list[Trained], list[str]]:
-        return read_trained([(cell, self.folder.of(cell)) for cell in self.done])
+    def _read(self) -> tuple[list[Trained], dict[str, Run], list[str]]:
+        trained, unreadable = read_trained([(cell, self.folder.of(cell)) for cell in self.done])
+        readable, answers = {each.cell.name for each in trained}, dict[str, Run]()
+        for cell in self.done:
+            if cell.seed is None or cell.name in readable:
+                try:
+                    (run,) = read_side(cell.arm, [self.folder.of(cell)]).runs
+                    answers[cell.name] = replace(run, path=Path(RUNS, cell.name))
+                except UserError as error:
+                    unreadable.append(f"{cell.name} cannot be read: {error}")
+        return [each for each in trained if each.cell.name in answers], answers, unreadable
 
     @property
     def trained(self) -> list[Trained]:
         """What the cells of trained arms were trained on."""
-        return self._trained[0]
+        return self._read[0]
 
     @property
     def unreadable(self) -> list[str]:
-        """Why some cells cannot be read."""
-        return self._trained[1]
+        """Why some cells cannot be read: they are left out."""
+        return self._read[2]
 
     @cached_property
     def sides(self) -> dict[tuple[str, int | None], Side]:
         """(arm, size) → its answers, a run for each finished seed."""
         found: dict[tuple[str, int | None], Side] = {}
-        readable = {each.cell.name for each in self.trained}
-        for kind in dict.fromkeys((cell.arm, cell.size) for cell in self.done):
-            cells = [cell for cell in self.done if (cell.arm, cell.size) == kind
-                     and (cell.seed is None or cell.name in readable)]  # fmt: skip
-            if cells:
-                side = read_side(kind[0], [self.folder.of(cell) for cell in cells])
-                runs = tuple(
-                    replace(run, path=Path(RUNS, cell.name)) for run, cell in zip(side.runs, cells, strict=True)
-                )
-                found[kind] = replace(side, runs=runs, seeded=cells[0].seed is not None)
+        for cell in self.done:
+            if run := self._read[1].get(cell.name):
+                side = found.setdefault((cell.arm, cell.size), Side(cell.arm, (), cell.seed is not None))
+                found[cell.arm, cell.size] = replace(side, runs=(*side.runs, run))
         return found
 
     def at(self, size: int | None) -> dict[str, Side]:
@@ -79,12 +82,9 @@ class Finished:
 def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Json:
     """What results.json holds. ``repeats``: what second runs of cells have shown.
 
-    Raises UserError where no cell is finished, or where the recipe names a split, measure or field that is not there.
+    Raises UserError where no cell is finished, or where the recipe names a split or field that is not there.
     """
     recipe = finished.recipe
-    for name in recipe.measures:
-        if name not in MEASURES:
-            raise UserError(f"{recipe.path}: measures: there is no {name}; there are {', '.join(MEASURES)}")
     sides = finished.at(None)
     if not sides:
         raise UserError(f"{finished.folder.path}: no cell is finished yet, so there is nothing to show")
@@ -111,17 +111,24 @@ def _comparisons(recipe: Recipe, sides: Mapping[str, Side], looks: Looks) -> dic
     """Split → measure → the comparison of all pairs of arms that have the measure."""
     found: dict[str, dict[str, ComparisonResult]] = {}
     paired: dict[tuple[str, ...], Paired] = {}
-    for measure in recipe.measures or MEASURES:
-        names = tuple(name for name, side in sides.items() if measure in available(side))
-        if not names or (len(names) == 1 and len(sides) > 1):
-            continue
+
+    def pairing(names: tuple[str, ...]) -> Paired:
         if names not in paired:
             paired[names] = pair([sides[name] for name in names], Pairing(allow_missing=True))
-        first = recipe.baseline if recipe.baseline in names else names[0]
-        for split in recipe.splits or paired[names].splits or (None,):
+        return paired[names]
+
+    for measure in recipe.measures or MEASURES:
+        having = tuple(name for name, side in sides.items() if says(side, measure))
+        for split in (recipe.splits or pairing(having).splits or (None,)) if having else ():
+            # An arm that says nothing on this split (no memories, say) must not take the measure from the others.
+            known = split in pairing(having).splits
+            names = tuple(name for name in having if not known or says(sides[name], measure, split))
+            if not names or (len(names) == 1 and len(sides) > 1):
+                continue
+            first = recipe.baseline if recipe.baseline in names else names[0]
             pairs = pairs_of(names, first, all_pairs=True) if len(names) > 1 else []
             try:
-                result = compare(paired[names], measure, split, pairs, looks)
+                result = compare(pairing(names), measure, split, pairs, looks)
             except UserError:
                 if measure in recipe.measures or measure == "accuracy":
                     raise

@@ -111,6 +111,14 @@ def said(results: Json) -> list[str]:
             "All trained arms were taught the same questions with the same solutions in the same order"
             f"{amount.get(results['match'], '')}; they differ in nothing but the options of the recipe."
         )
+    if single := [arm["name"] for arm in results["arms"] if arm["trained"] and len(arm["seeds"]) == 1]:
+        sentences.append(
+            f"One seed so far: {', '.join(single)}. A difference to these is one to this run; another seed can come "
+            "out otherwise."
+        )
+    if by_size := results["curves"]:
+        sizes = ", ".join(f"{int(size):,}" for size in by_size)
+        sentences.append(f"The tables are of all training questions; the learning curves have {sizes}.")
     sentences += [f"A second run of {name} gave the same traces, byte by byte." for name, row in
                   checks["repeats"].items() if row["same"]]  # fmt: skip
     return sentences

@@ -59,6 +59,7 @@ class _Running:
         self.step = next((step for step in self.cell.steps if not self.folder.done(self.cell, step)), None)
         if self.step is None:
             return
+        self.folder.forget(self.cell, self.step)
         folder = str(self.folder.of(self.cell))
         self.log.write(f"$ {self.step.line(folder)}\n".encode())
         self.log.flush()

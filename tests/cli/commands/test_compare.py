@@ -23,7 +23,7 @@ def test_sentences_tables_and_notes(sides: list[str], capsys: pytest.CaptureFixt
     page = " ".join(capsys.readouterr().out.split())
     assert "accuracy: new.jsonl is better than old.jsonl: new.jsonl 83.3% against old.jsonl 50.0%" in page
     assert "McNemar's exact test, p = 0.039" in page and "Outcomes" in page
-    assert "note: 1 questions are not in every run, and are left out" in page
+    assert "note: left out: 1 question that not every run has" in page
 
 
 def test_json_prints_everything_and_nothing_else(sides: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,10 @@ class TestTheGate:
         assert main(["compare", *paths, "--fail_if_worse", "0.02", "--json"]) == code
         assert json.loads(capsys.readouterr().out)["gate"] == {0: "not_worse", 1: "worse", 2: "cannot_tell"}[code]
 
-    @pytest.mark.parametrize("mistake", [["nothing.jsonl"], ["--measur", "steps"], ["--fail_if_worse", "much"]])
+    @pytest.mark.parametrize(
+        "mistake",
+        [["nothing.jsonl"], ["--measur", "steps"], ["--fail_if_worse", "much"], ["--output_dir", __file__]],
+    )
     def test_a_mistake_is_no_verdict(
         self, sides: list[str], mistake: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -94,6 +97,7 @@ def test_help_lists_the_measures_and_the_exit_codes(capsys: pytest.CaptureFixtur
         (["--data_path", "data"], "say which dataset it is"),
         (["--fields", "nothing.jsonl"], "no such file"),
         (["--fail_if_worse", "-1"], "must be at least 0"),
+        (["--fail_if_worse", "2"], "must be below 1 (0.02 is 2 percentage points)"),
         (["--cluster", "topic"], "the field 'topic' is not known"),
     ],
 )

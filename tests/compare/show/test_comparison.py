@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers.comparisons import LENGTH, SEVERAL, SINGLE
 
-from memreason.compare.show.comparison import as_markdown, by_measure, title, write
+from memreason.compare.show.comparison import as_markdown, by_measure, sentences, title, write
 
 RESULTS = [SINGLE.to_json(), replace(SINGLE, split="test").to_json(), LENGTH.to_json(),
            replace(SEVERAL, measure="error:false_memory", label="false memories").to_json()]  # fmt: skip
@@ -36,3 +36,11 @@ def test_the_sentence_stands_first_and_warnings_before_the_figures() -> None:
     said = as_markdown(RESULTS)
     assert said.startswith("# 3 sides compared\n\n## Accuracy\n\ntyped 66.0%, plain 68.0%: statistically tied.\n\n###")
     assert said.index("2 groups were looked at.") < said.index("### False memories")
+
+
+def test_of_many_comparisons_ties_are_only_named() -> None:
+    pairs = tuple(replace(SEVERAL.comparisons[0], second=f"arm{number}", verdict="tied") for number in range(7))
+    worse = replace(SEVERAL.comparisons[0], verdict="worse", sentence="it is worse")
+    told = sentences({"seen": replace(SEVERAL, comparisons=(worse, *pairs)).to_json()})
+    assert told[0] == "seen: it is worse" and len(told) == 2
+    assert f"statistically tied with {pairs[0].first}: arm0, arm1, arm2, arm3, arm4, arm5, arm6." in told[1]

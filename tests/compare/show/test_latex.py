@@ -27,21 +27,22 @@ def test_a_table_is_whole() -> None:
         r"\toprule",
         r" & difference (points) & p & detectable & verdict \\",
         r"\midrule",
-        r"typed $-$ plain & $-$2 [$-$11, +7] & 0.83 & 13 & statistically tied \\",
+        r"typed $-$ plain & $-$2 [$-$11, +7] & 0.83 & 13 & tied \\",
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\smallskip{\footnotesize 95\% intervals: paired (Newcombe). p: McNemar's exact test. Detectable: the "
-        r"smallest true difference that such data would have shown with a chance of 80\%.\par}",
+        r"smallest true difference that such data would have shown, p $<$ 0.05, with a chance of 80\%. Tied: "
+        r"statistically tied; smaller differences than the detectable one may well have been missed.\par}",
         r"\end{table}",
     ]
 
 
 def test_headings_over_several_columns_have_their_rules() -> None:
     made = latex(arms({"seen": SEVERAL.to_json(), "un_seen": SEVERAL.to_json()}))
-    assert r" & \multicolumn{3}{c}{seen} & \multicolumn{3}{c}{un\_seen} \\" in made
-    assert r"\cmidrule(lr){2-4} \cmidrule(lr){5-7}" in made
+    assert r" & \multicolumn{4}{c}{seen} & \multicolumn{4}{c}{un\_seen} \\" in made
+    assert r"\cmidrule(lr){2-5} \cmidrule(lr){6-9}" in made
     rows = [row for row in made.splitlines() if row.endswith(r"\\") and "multicolumn" not in row]
-    assert all(len(re.findall(r"(?<!\\)&", row)) == 6 for row in rows) and len(rows) == 4
+    assert all(len(re.findall(r"(?<!\\)&", row)) == 8 for row in rows) and len(rows) == 4
 
 
 def test_a_row_that_begins_with_a_bracket_is_no_option_of_the_row_before() -> None:

@@ -20,5 +20,5 @@ def test_pictures_are_drawn_twice_and_have_no_style_of_their_own() -> None:
 
 def test_headings_over_columns_and_sections_lead_somewhere() -> None:
     made = render("A study", [Section("One", tables=[arms(many())]), Section("Two & more")])
-    assert made.count('colspan="3" class="group"') == 2
+    assert made.count('colspan="4" class="group"') == 2
     assert 'href="#s2"' in made and '<section id="s2"' in made and "Two &amp; more" in made

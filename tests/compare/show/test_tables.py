@@ -40,7 +40,7 @@ def test_a_spread_of_seeds_that_is_shared_is_said() -> None:
 def test_a_difference_says_what_could_have_been_detected_and_tied_in_words() -> None:
     table = differences({"": ONE})
     assert titles(table) == ["", "difference (points)", "p", "detectable", "verdict"]
-    assert table.rows == (("typed − plain", "−2 [−11, +7]", "0.83", "13", "statistically tied"),)
+    assert table.rows == (("typed − plain", "−2 [−11, +7]", "0.83", "13", "tied"),)
     assert "McNemar's exact test" in table.notes[0] and "80%" in table.notes[0]
 
 
@@ -64,6 +64,8 @@ def test_the_four_outcomes_of_single_runs() -> None:
     assert titles(table) == ["", "both right", "only plain", "only typed", "both wrong", "p"]
     assert table.rows == (("plain, typed", "56", "12", "10", "22", "0.83"),)
     assert outcomes({"": MANY}) is None
+    without_answer = outcomes({"": {**ONE, "measure": "no_answer"}})
+    assert without_answer and titles(without_answer) == ["", "both", "only plain", "only typed", "neither", "p"]
 
 
 def test_groups_have_a_row_each_and_a_figure_for_each_side() -> None:
@@ -76,10 +78,18 @@ def test_groups_have_a_row_each_and_a_figure_for_each_side() -> None:
 def test_a_study_has_a_row_an_arm_and_for_each_split_its_figure_difference_and_p() -> None:
     unseen = replace(SEVERAL, arms=SEVERAL.arms[:2], comparisons=SEVERAL.comparisons[:1]).to_json()
     table = arms({"seen": MANY, "unseen": unseen}, "Accuracy")
-    assert titles(table)[1:4] == ["seen: accuracy", "seen: difference (points)", "seen: p"]
-    assert table.rows[0] == ("plain", "61.0% [57.0, 65.0]", "", "", "61.0% [57.0, 65.0]", "", "")
-    assert table.rows[2] == (ODD, "55.0% [51.0, 59.0]", "−6.0 [−10.0, −2.0]", "0.006", "–", "–", "–")
-    assert table.notes[-1] == "Differences are to plain; p-values are adjusted by Holm's method."
+    assert titles(table)[1:5] == ["seen: accuracy", "seen: difference (points)", "seen: p", "seen: detectable"]
+    assert table.rows[0] == ("plain", "61.0% [57.0, 65.0]", "", "", "", "61.0% [57.0, 65.0]", "", "", "")
+    assert table.rows[2][:4] == (ODD, "55.0% [51.0, 59.0]", "−6.0 [−10.0, −2.0]", "0.006")
+    assert "–" not in table.rows[2][4] and table.rows[2][5:] == ("–",) * 4
+    assert table.notes[-1].startswith("Differences are to plain; p-values are adjusted by Holm's method. Detectable:")
+
+
+def test_where_sides_have_other_numbers_of_runs_each_number_is_told() -> None:
+    first, *others = SEVERAL.arms
+    table = arms({"seen": replace(SEVERAL, arms=(replace(first, runs=1), *others)).to_json()})
+    assert table.notes[0] == "600 questions in 18 clusters (country); 95% intervals in brackets."
+    assert table.notes[1].startswith(f"1 run of plain; 3 runs of typed, {ODD}. The interval of a single run")
 
 
 def test_lengths_are_plain_numbers() -> None:

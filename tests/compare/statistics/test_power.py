@@ -14,25 +14,26 @@ from memreason.compare.statistics.power import (
     Plan,
     mcnemar_power,
     mean_degrees,
-    power,
     smallest_by_mcnemar,
-    smallest_difference,
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("effect", "degrees"), [(0.0, 11), (1.5, 11), (2.8, 11), (3.0, 69), (2.8, np.inf)])
+def t_test(standard_error: float, degrees: float = 1e9) -> Detection:
+    return Detection(Spread(standard_error**2, degrees))
+
+
+@pytest.mark.parametrize(("effect", "degrees"), [(0.0, 11), (1.5, 11), (2.8, 11), (3.0, 69), (2.8, 1e6)])
 def test_the_power_of_a_t_test_is_the_noncentral_t_distribution(effect: float, degrees: float) -> None:
-    freedom = min(degrees, 1e6)
-    bar = t.isf(0.025, freedom)
-    expected = nct.sf(bar, freedom, effect) + nct.cdf(-bar, freedom, effect)
-    assert power(effect, 1.0, degrees) == pytest.approx(expected, abs=2e-4)
+    bar = t.isf(0.025, degrees)
+    expected = nct.sf(bar, degrees, effect) + nct.cdf(-bar, degrees, effect)
+    assert t_test(1.0, degrees).power(effect) == pytest.approx(expected, abs=2e-4)
 
 
 def test_the_smallest_difference_is_that_of_statsmodels() -> None:
     expected = TTestPower().solve_power(nobs=18, alpha=0.05, power=0.8)  # in standard deviations
-    assert smallest_difference(1 / np.sqrt(18), 17) == pytest.approx(expected, rel=2e-3)
-    assert smallest_difference(0.01) == pytest.approx(0.0280, abs=1e-4)  # 1.96 + 0.84 standard errors
-    assert power(smallest_difference(0.02, 30), 0.02, 30) == pytest.approx(0.8, abs=2e-3)
+    assert t_test(1 / np.sqrt(18), 17).smallest() == pytest.approx(expected, rel=2e-3)
+    assert t_test(0.01).smallest() == pytest.approx(0.0280, abs=1e-4)  # 1.96 + 0.84 standard errors
+    assert t_test(0.02, 30).power(t_test(0.02, 30).smallest()) == pytest.approx(0.8, abs=2e-3)
 
 
 def test_the_power_of_mcnemars_test_is_that_of_all_tables() -> None:

@@ -61,7 +61,7 @@ def test_where_no_run_varies_there_is_no_spread_to_share() -> None:
     arms = [arm(place / 10, place / 10) for place in range(4)]
     shared = shared_spread(arms)
     assert shared == SharedSpread(0, 0, 4, 1) and shared.moderated(0, 1) == (0, 2)
-    alone, together = difference(*arms[:2]), difference(*arms[:2], shared=shared)
+    alone, together = difference(arms[0], arms[1]), difference(arms[0], arms[1], shared=shared)
     assert (together.method, together.p) == ("exact_bound", alone.p)
     only = shared_spread([*arms[:3], arm(0, 1)])  # one arm has all the spread
     assert only is not None and only.moderated(0.5, 1) == pytest.approx((0.5, 1))

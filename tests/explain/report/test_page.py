@@ -11,7 +11,7 @@ import pytest
 from helpers.browser import PHONE, browser, opened  # noqa: F401
 from helpers.explanations import HOSTILE, explanation, with_texts
 
-from memreason.compare.show.numbers import p_value
+from memreason.compare.words import p_value
 from memreason.explain.report import render
 from memreason.explain.report.words import SECTIONS
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from memreason.cli.command import Command, open_console
 from memreason.compare.measures import MEASURES
 from memreason.errors import UserError
+from memreason.runtime.interruptions import explain
 from memreason.runtime.terminal import say, show, show_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 UNPAIRED = "unpaired.json"
 NOTHING_COMPARED = 3
-"""The exit code for the user's mistake where there is a gate."""
+"""The exit code where there is a gate, for the user's mistake and for what cannot be read or written."""
 _CODES = {None: 0, "not_worse": 0, "worse": 1, "cannot_tell": 2}
 _GATES = {
     "not_worse": "not worse than --fail_if_worse allows (exit code 0)",
@@ -59,10 +60,10 @@ def run(argv: Sequence[str]) -> int:
         (config,) = COMMAND.parse((CompareConfig,), argv)
         gated = config.fail_if_worse is not None
         return _compare(config)
-    except UserError as error:
+    except (UserError, OSError) as error:  # of the gate's codes, 1 and 2 would say something else
         if not gated:
             raise
-        say(f"memreason compare: {error}")  # 2 would say that the gate cannot tell
+        say(f"memreason compare: {explain(error)[0] if isinstance(error, OSError) else error}")
         return NOTHING_COMPARED
 
 

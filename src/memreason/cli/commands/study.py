@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   memreason study study-atlas --plan                # what it will run, for how long, and what it will be able to show
+  memreason study study-atlas --commands            # the exact commands, as a script to be run by hand
   memreason study study-atlas --parallel 2          # two cells at once; the same command goes on after a kill
   memreason study study-atlas --worker 1/4          # on each of four machines that share the folder: 1/4, 2/4, …
   memreason study study-atlas --results_only        # tables and report from what is finished so far
@@ -42,6 +44,9 @@ def run(argv: Sequence[str]) -> int:
     recipe = read_study(find_study(config.recipe))
     cells = cells_of(recipe, CommandOptions())
     folder = StudyFolder(config.folder(recipe.name))
+    if config.commands:
+        show(open_console(), folder.commands(recipe, cells), end="", soft_wrap=True)
+        return 0
     if config.plan:
         _plan(config, recipe, folder, cells)
         return 0
@@ -100,6 +105,7 @@ def _results(
     if not config.results_only and not any(folder.finished(cell) for cell in cells):
         say("no cell is finished yet, so there is nothing to show")
         return 1
+    say("memreason study: comparing all pairs of arms; with many arms and measures this takes some minutes")
     results = write_results(recipe, folder, cells)
     if results is None:
         show(open_console(), f"another worker is writing the results into {folder.path}", soft_wrap=True)
@@ -125,35 +131,76 @@ def _print(console: Console, results: dict[str, Any], folder: StudyFolder) -> No
 
 def _plan(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell]) -> None:
     """Print what will be run, how long that takes, and what it will be able to show."""
+    from memreason.study.folder import COMMANDS
     from memreason.study.plan import plan_of, task_of
 
-    console = open_console()
     task, why_not = task_of(cells)
-    plan = plan_of(recipe, folder, cells, config.parallel * config.share()[1], task)
-    for cell in cells:
-        done = "  (finished)" if folder.finished(cell) else ""
-        show(console, f"# {cell.name}{done}", style="dim")
-        for step in cell.steps:
-            show(console, step.line(str(folder.of(cell))), soft_wrap=True)
-    _print_plan(console, plan, why_not)
-
-
-def _print_plan(console: Console, plan: StudyPlan, why_not: str) -> None:
-    from memreason.cli.tables import print_table
-    from memreason.study.plan import power_table
-    from memreason.study.progress import in_words
-
+    at_once = config.parallel * config.share()[1]
+    plan = plan_of(recipe, folder, cells, at_once, task)
+    if config.json:
+        rows = [{"name": cell.name, "finished": folder.finished(cell),
+                 "commands": [step.line(str(folder.of(cell))) for step in cell.steps]} for cell in cells]  # fmt: skip
+        show_json({**asdict(plan), "cells": rows})
+        return
+    console = open_console()
+    show(console, recipe.title, style="bold", soft_wrap=True)
+    _print_cells(console, recipe, folder, cells)
+    _print_time(console, config, plan, cells, at_once)
+    show(console, "--commands instead of --plan prints the exact commands; a run writes them into "
+         f"{folder.path / COMMANDS}", soft_wrap=True)  # fmt: skip
     show(console)
-    show(console, f"{plan.cells} cells, {plan.finished} of them finished")
-    if plan.finished < plan.cells:
-        time = f"the rest takes about {in_words(plan.seconds)}" if plan.seconds is not None else (
-            "how long they take is known once one is finished: run one with --only, and ask again"
-        )  # fmt: skip
-        show(console, time, soft_wrap=True)
     if plan.power:
-        print_table(console, power_table(plan))
+        _print_power(console, plan)
     else:
         show(console, f"nothing can be said about power: {why_not}", style="yellow", soft_wrap=True)
+
+
+def _print_cells(console: Console, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell]) -> None:
+    """A line for each arm: its runs, and in which options it differs."""
+    from memreason.compare.show.numbers import several
+
+    width = max(len(arm.name) for arm in recipe.arms)
+    for arm in recipe.arms:
+        own = [cell for cell in cells if cell.arm == arm.name]
+        done = sum(map(folder.finished, own))
+        runs = several(len(own), "run") + (f", {done} finished" if done else "")
+        options = [f"--{option.name} {' '.join(option.values)}".rstrip() for option in arm.options]
+        kind = ["untrained"] if arm.base else [] if options else ["(the shared options)"]
+        show(console, f"  {arm.name:<{width}}  {runs:<18}  {' '.join([*kind, *options])}", soft_wrap=True)
+
+
+def _print_time(console: Console, config: StudyConfig, plan: StudyPlan, cells: Sequence[Cell], at_once: int) -> None:
+    from memreason.compare.show.numbers import several
+    from memreason.study.progress import in_words
+
+    show(console, f"{several(plan.cells, 'run')} in all, {plan.finished} of them finished")
+    if plan.finished == plan.cells:
+        return
+    first = next((cell for cell in cells if cell.seed is not None), cells[0])
+    if plan.seconds is None:
+        there = f" --output_dir {config.output_dir}" if config.output_dir else ""
+        time = (
+            "how long they take is known once one is finished: memreason study "
+            f"{config.recipe}{there} --only {first.name}, and ask again"
+        )
+    else:
+        time = (
+            f"the others take about {in_words(plan.seconds)}, {at_once} at once, each as long as the finished ones took"
+        )
+    show(console, time, soft_wrap=True)
+
+
+def _print_power(console: Console, plan: StudyPlan) -> None:
+    from memreason.cli.tables import print_table
+    from memreason.study.plan import assumed, power_in_words, power_tables
+
+    for sentence in power_in_words(plan):
+        show(console, sentence, soft_wrap=True)
+    for table in power_tables(plan):
+        show(console)
+        print_table(console, table)
+    for sentence in assumed(plan):
+        show(console, sentence, style="dim", soft_wrap=True)
 
 
 COMMAND = Command(

@@ -16,6 +16,8 @@ from memreason.runtime.files import atomic_write, write_json
 
 ALL = "all questions"
 """What the result is called that is of no single split."""
+_FEW = 6
+"""So many comparisons of a measure have a sentence each, ties too."""
 
 
 def by_measure(results: Iterable[Json]) -> dict[str, dict[str, Json]]:
@@ -50,11 +52,25 @@ def grouped(splits: dict[str, Json]) -> list[Json]:
 
 
 def sentences(splits: dict[str, Json]) -> list[str]:
-    """What the comparisons of one measure say: over all questions, or else by split."""
-    said = {split: [pair["sentence"] for pair in result["comparisons"]] for split, result in splits.items()}
-    if ALL in said:
-        return said[ALL]
-    return [f"{split}: {sentence}" for split, each in said.items() for sentence in each]
+    """What the comparisons of one measure say: over all questions, or else by split. Of more than a few comparisons,
+    the ties are only named: their figures stand in the table."""
+    told = {"": splits[ALL]} if ALL in splits else {f"{split}: ": result for split, result in splits.items()}
+    few = sum(len(result["comparisons"]) for result in told.values()) <= _FEW
+    return [f"{split}{sentence}" for split, result in told.items() for sentence in _said(result, few)]
+
+
+def _said(result: Json, few: bool) -> list[str]:
+    pairs = result["comparisons"]
+    said = [pair["sentence"] for pair in pairs if few or pair["verdict"] != "tied"]
+    tied: dict[str, list[str]] = {}
+    for pair in pairs if not few else ():
+        if pair["verdict"] == "tied":
+            tied.setdefault(pair["first"], []).append(pair["second"])
+    return said + [
+        f"{result['label']}: statistically tied with {first}: {', '.join(others)}. The table has the difference that "
+        "could have been detected for each."
+        for first, others in tied.items()
+    ]
 
 
 def warnings(splits: dict[str, Json]) -> list[str]:

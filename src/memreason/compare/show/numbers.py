@@ -38,6 +38,10 @@ class Form:
         text = self.figure(value)
         return f"+{text}" if not text.startswith("−") and text.strip("0.,") else text
 
+    def detectable(self, smallest: float | None) -> str:
+        """The smallest difference that could have been detected; `>100` where no share can differ by so much."""
+        return ">100" if self.percent and smallest is not None and smallest > 1 else self.figure(smallest)
+
     def rate(self, arm: Json) -> str:
         """`68.5% [64.7, 72.1]`"""
         low, high = arm["interval"]
@@ -73,26 +77,6 @@ def form_of_group(result: Json, group: Json) -> Form:
     return form_of({**result, "n": group["n"]}) if result["kind"] == "share" else form_of(result)
 
 
-def p_value(p: float | None) -> str:
-    """0.008, <0.001, 0.33, >0.99; near 0.05 with as many digits as show on which side it lies."""
-    if p is None:
-        return NONE
-    if p < 0.001:
-        return "<0.001"
-    if 0.99 < p < 1:
-        return ">0.99"
-    decimals = 3 if p < 0.1 else 2
-    while decimals < 6 and p != 0.05 and f"{p:.{decimals}f}" == f"{0.05:.{decimals}f}":
-        decimals += 1
-    return "1" if p == 1 else f"{p:.{decimals}f}"
-
-
-def p_of(p: float | None) -> str:
-    """`p = 0.008`, `p < 0.001`."""
-    text = p_value(p)
-    return f"p {text[0]} {text[1:]}" if text[0] in "<>" else f"p = {text}"
-
-
 def count(number: int) -> str:
     """1234 as 1,234."""
     return f"{number:,}"
@@ -101,12 +85,3 @@ def count(number: int) -> str:
 def several(number: int, noun: str) -> str:
     """`1 question`, `600 questions`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-VERDICTS = {"tied": "statistically tied"}
-"""Verdict → its words, where they are others."""
-
-
-def verdict(pair: Json) -> str:
-    """The verdict in words."""
-    return VERDICTS.get(pair["verdict"], str(pair["verdict"]))

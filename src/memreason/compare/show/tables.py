@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, p_value, several, verdict
+from memreason.compare.show.numbers import NONE, Json, count, form_of, form_of_group, several
+from memreason.compare.words import TESTS, p_value
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def called(result: Json) -> str:
 
 
 def based_on(result: Json) -> str:
-    """How many questions and runs the figures stand on, as a sentence."""
-    runs = sorted({arm["runs"] for arm in result["arms"]})
+    """How many questions, and how many runs where all sides have as many, the figures stand on, as a sentence."""
+    runs = {arm["runs"] for arm in result["arms"]}
     clusters = f" in {several(result['n_clusters'], 'cluster')} ({result['cluster']})" if result["cluster"] else ""
-    of_runs = f", {' to '.join(map(str, {runs[0]: 0, runs[-1]: 0}))} runs a side" if runs[-1:] > [1] else ""
+    of_runs = f", {max(runs)} runs a side" if len(runs) == 1 and max(runs) > 1 else ""
     return f"{several(result['n'], 'question')}{clusters}{of_runs}; 95% intervals in brackets."
 
 
@@ -92,13 +93,14 @@ def differences(results: Mapping[str, Json], title: str = "") -> Table:
     for heading, result, pair in _pairs(results):
         form = form_of(result)
         ps = [pair["p"], *([pair["p_holm"], pair["p_bh"]] if adjusted else [])]
-        cells = [form.difference(pair), *map(p_value, ps), form.figure(pair["smallest"]), verdict(pair)]
+        cells = [form.difference(pair), *map(p_value, ps), form.detectable(pair["smallest"]), str(pair["verdict"])]
         rows.append((named(pair), *([heading] if len(results) > 1 else []), *cells))
     return Table(title, tuple(columns), tuple(rows), (_how(results, adjusted),))
 
 
 def outcomes(results: Mapping[str, Json], title: str = "") -> Table | None:
-    """A row for each comparison of single runs: how many questions both answered rightly, one of them only, neither.
+    """A row for each comparison of single runs: how many questions count for both, for one of them only, for neither:
+    those with a right answer, or, of a share without an answer, those without one.
 
     None where no comparison has these. Arguments as those of `rates`.
     """
@@ -107,14 +109,20 @@ def outcomes(results: Mapping[str, Json], title: str = "") -> Table | None:
         return None
     names = {(pair["first"], pair["second"]) for _, pair in found}
     one, other = names.pop() if len(names) == 1 else ("the first", "the second")
-    columns = [Column(""), *([Column(OF)] if len(results) > 1 else []), Column("both right"), Column(f"only {one}"),
-               Column(f"only {other}"), Column("both wrong"), Column("p")]  # fmt: skip
+    answers = all(result["measure"].endswith("accuracy") for result in results.values())
+    both, neither = ("both right", "both wrong") if answers else ("both", "neither")
+    columns = [Column(""), *([Column(OF)] if len(results) > 1 else []), Column(both), Column(f"only {one}"),
+               Column(f"only {other}"), Column(neither), Column("p")]  # fmt: skip
     rows = []
     for heading, pair in found:
         counts = [count(pair["outcomes"][key]) for key in ("both", "only_first", "only_second", "neither")]
         label = f"{pair['first']}, {pair['second']}"
         rows.append((label, *([heading] if len(results) > 1 else []), *counts, p_value(pair["mcnemar_p"])))
-    return Table(title, tuple(columns), tuple(rows), ("Numbers of questions; p: McNemar's exact test.",))
+    note = "Numbers of questions; p: McNemar's exact test" + (
+        ", which takes each question by itself; the test of the differences goes by clusters."
+        if any(result["cluster"] for result in results.values()) else "."
+    )  # fmt: skip
+    return Table(title, tuple(columns), tuple(rows), (note,))
 
 
 def groups(result: Json) -> Table | None:
@@ -146,8 +154,8 @@ def groups(result: Json) -> Table | None:
 
 
 def arms(results: Mapping[str, Json], title: str = "", baseline: str | None = None) -> Table:
-    """A row for each arm, and for each result (of a split, say, or a measure) its figure and its difference to the
-    baseline with the p-value.
+    """A row for each arm, and for each result (of a split, say, or a measure) its figure, its difference to the
+    baseline with the p-value, and what could have been detected.
 
     Args:
         results: Heading → result. A side that a result lacks has dashes there.
@@ -159,9 +167,13 @@ def arms(results: Mapping[str, Json], title: str = "", baseline: str | None = No
     names: dict[str, None] = {}
     for heading, result in results.items():
         unit = _unit(result["kind"] == "share")
-        columns += [Column(title, heading) for title in (result["label"], f"difference{unit}", "p")]
+        columns += [Column(title, heading) for title in (result["label"], f"difference{unit}", "p", "detectable")]
         names |= dict.fromkeys(arm["name"] for arm in result["arms"])
-    against_it = [f"Differences are to {baseline}; p-values are adjusted by Holm's method."] if baseline else []
+    against_it = [
+        f"Differences are to {baseline}; p-values are adjusted by Holm's method. Detectable: the smallest true "
+        "difference that such data would have shown, p < 0.05 before adjustment, with a chance of 80%; smaller ones "
+        "may well have been missed."
+    ] if baseline else []  # fmt: skip
     rows = [(name, *(cell for result in results.values() for cell in _cells(result, name, baseline))) for name in names]
     return Table(title, tuple(columns), tuple(rows), (*_based(results), *against_it))
 
@@ -171,8 +183,11 @@ def _cells(result: Json, name: str, baseline: str) -> Sequence[str]:
     arm = next((arm for arm in result["arms"] if arm["name"] == name), None)
     pair = against(result, name, baseline)
     if arm is None:
-        return NONE, NONE, NONE
-    return (form.rate(arm), *((form.difference(pair), p_value(pair["p_holm"])) if pair else ("", "")))
+        return NONE, NONE, NONE, NONE
+    compared = (
+        (form.difference(pair), p_value(pair["p_holm"]), form.detectable(pair["smallest"])) if pair else ("", "", "")
+    )
+    return form.rate(arm), *compared
 
 
 def against(result: Json, name: str, baseline: str) -> Json | None:
@@ -187,7 +202,18 @@ def _based(results: Mapping[str, Json]) -> tuple[str, ...]:
         found.setdefault(based_on(result), []).append(heading)
     based = [text if len(found) == 1 else f"{', '.join(headings)}: {text}" for text, headings in found.items()]
     shared = any(pair["method"] == "t_moderated" for _, _, pair in _pairs(results))
-    return (*based, *([SHARED] if shared else []))
+    return (*based, *([SHARED] if shared else []), *_other_runs(results))
+
+
+def _other_runs(results: Mapping[str, Json]) -> list[str]:
+    """How many runs each side has, where not all have as many."""
+    runs = {arm["name"]: arm["runs"] for result in results.values() for arm in result["arms"]}
+    by_count = {count: [name for name, each in runs.items() if each == count] for count in sorted(set(runs.values()))}
+    if len(by_count) < 2:
+        return []
+    said = "; ".join(f"{several(count, 'run')} of {', '.join(names)}" for count, names in by_count.items())
+    only = " The interval of a single run is of that run alone: another seed may lie outside." if 1 in by_count else ""
+    return [f"{said}.{only}"]
 
 
 def named(pair: Json) -> str:
@@ -206,10 +232,12 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
     tests = _listed(TESTS.get(pair["p_method"], str(pair["p_method"])) for pair in pairs)
     found = (
         f"95% intervals: {methods}. p: {tests}. Detectable: the smallest true difference that such data would have "
-        "shown with a chance of 80%."
+        f"shown, p < 0.05{' before adjustment' if adjusted else ''}, with a chance of 80%."
     )
     if adjusted:
-        found += " Verdicts are by Holm's p at 0.05."
+        found += " Verdicts are by Holm's p at 0.05, which only larger differences reach as often."
+    if any(pair["verdict"] == "tied" for pair in pairs):
+        found += " Tied: statistically tied; smaller differences than the detectable one may well have been missed."
     if any(pair["verdict"] == "tied" and not pair["interval"][0] <= 0 <= pair["interval"][1] for pair in pairs):
         found += (
             " An interval is of its comparison alone and can leave out zero where the p-value, which is exact or "
@@ -229,16 +257,6 @@ METHODS = {
     "one_unit": "all that can be, since one question or cluster is all there is",
 }
 """Method of an interval → its words."""
-TESTS = {
-    "mcnemar_exact": "McNemar's exact test",
-    "t_questions": "t-test over questions",
-    "t_clusters": "t-test over clusters",
-    "t_crossed": "t-test over runs and questions",
-    "t_moderated": "t-test over runs and questions, with the spread of seeds shared among arms",
-    "sign": "sign test",
-    "one_unit": "none, since one question or cluster is all there is",
-}
-"""Method of a p-value → its words."""
 
 
 def _listed(words: Iterable[str]) -> str:

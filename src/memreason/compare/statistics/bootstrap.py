@@ -96,16 +96,19 @@ def figure(sums: np.ndarray) -> np.ndarray:
     return np.asarray(ratios[..., -1] - (ratios[..., 0] if ratios.shape[-1] == 2 else 0))
 
 
-def drawn_units(n: int, draws: int, seed: int) -> Iterable[np.ndarray]:
-    """How often each of ``n`` units is drawn, (draws, n) in blocks. A single block is kept for the next pair of arms,
-    which mostly has as many."""
-    return one_block(n, draws, seed) if n * draws <= BLOCK else drawn_counts(np.ones(n, int), draws, seed)
+def drawn_units(units: int, draws: int, seed: int) -> Iterable[np.ndarray]:
+    """How often each unit is drawn, (draws, units) in blocks of floats."""
+    return _kept(units, draws, seed) if draws * units <= BLOCK else _floats(units, draws, seed)
 
 
-@lru_cache(1)
-def one_block(n: int, draws: int, seed: int) -> tuple[np.ndarray, ...]:
-    """The blocks of `drawn_counts`, all at once, as the numbers that they are multiplied with."""
-    return tuple(times.astype(float) for times in drawn_counts(np.ones(n, int), draws, seed))
+@lru_cache(maxsize=2)
+def _kept(units: int, draws: int, seed: int) -> tuple[np.ndarray, ...]:
+    """The comparisons of a study draw the same units again and again."""
+    return tuple(_floats(units, draws, seed))
+
+
+def _floats(units: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    return (times.astype(float) for times in drawn_counts(np.ones(units, int), draws, seed))
 
 
 def drawn_counts(counts: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:

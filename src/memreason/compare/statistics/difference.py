@@ -122,9 +122,9 @@ def where_nothing_varies(value: float, n_units: int, share: bool) -> Found:
     """All units differ alike (mostly: not at all), so their spread says nothing.
 
     Then the share of units that would differ otherwise is below ``1 − 0.025^(1/units)``: with 97.5% certainty, or one
-    of them would have been seen. A sign test gives p.
+    of them would have been seen. Each moves the difference by at most ``1 + |value|``. A sign test gives p.
     """
-    reach = 1 - 0.025 ** (1 / n_units) if share else 0.0
+    reach = (1 + abs(value)) * (1 - 0.025 ** (1 / n_units)) if share else 0.0
     interval = within((value - reach, value + reach), share)
     p = min(1.0, 2 * 0.5**n_units) if abs(value) > 1e-12 else 1.0
     least = smallest_by_mcnemar(0, n_units) if share else None

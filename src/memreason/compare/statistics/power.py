@@ -50,16 +50,6 @@ class Detection:
         return smallest(self.power, chance, float(np.sqrt(self.true))) if self.true else 0.0
 
 
-def power(effect: float, standard_error: float, degrees: float = np.inf) -> float:
-    """The chance that a true difference ``effect`` gives p < 0.05 (two-sided) in a t test with this standard error."""
-    return Detection(Spread(standard_error**2, min(degrees, 1e9))).power(effect)
-
-
-def smallest_difference(standard_error: float, degrees: float = np.inf, chance: float = 0.8) -> float:
-    """The smallest true difference that a t test with this standard error finds with this chance."""
-    return Detection(Spread(standard_error**2, min(degrees, 1e9))).smallest(chance)
-
-
 def mcnemar_power(effect: float, discordant: float, n: int) -> float:
     """The chance that McNemar's exact test gives p < 0.05 for one run a side on ``n`` questions.
 
@@ -82,6 +72,7 @@ def mcnemar_power(effect: float, discordant: float, n: int) -> float:
     return float((binom.pmf(found, n, discordant) * rejected).sum())
 
 
+@cache
 def smallest_by_mcnemar(discordant: float, n: int, chance: float = 0.8) -> float | None:
     """The smallest true difference that McNemar's exact test finds with this chance.
 
@@ -170,22 +161,21 @@ def smallest(of: Callable[[float], float], chance: float, start: float, most: fl
     return float(high)
 
 
-@cache
-def nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes in [-1, 1], and their weights."""
-    place, weight = np.polynomial.legendre.leggauss(count)
-    return place, weight
-
-
 def chi_square_factors(degrees: float, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """Values of a variance's estimate over its true value, and their chances: Gauss-Legendre nodes in the quantile.
 
     The cube puts more nodes where the estimate is small, because there tests go wrong."""
     from scipy.stats import chi2
 
-    place, chance = nodes(count)
-    place, chance = (place + 1) / 2, chance / 2
+    place, chance = _nodes(count)
     return chi2.ppf(place**3, degrees) / degrees, chance * 3 * place**2
+
+
+@cache
+def _nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes in (0, 1), and their weights."""
+    place, chance = np.polynomial.legendre.leggauss(count)
+    return (place + 1) / 2, chance / 2
 
 
 def mean_degrees(first: int, second: int) -> float:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from markupsafe import Markup, escape
 
-from memreason.compare.show.numbers import p_value
+from memreason.compare.words import p_value
 
 Form = Literal["count", "percent", "points", "number", "short", "size", "p"]
 Place = Sequence[str | int]

@@ -58,7 +58,7 @@ function difference({ difference, interval, p, smallest, sentence }) {
   ];
   const list = rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
   const meant =
-    "p: how probable a difference as large as this would be if both were equally good (McNemar's exact test). Detectable: the smallest true difference that such answers would have shown four times in five.";
+    "p: how probable a difference as large as this, or larger, would be if both were equally good (McNemar's exact test). Detectable: the smallest true difference that such answers would have shown four times in five.";
   return [el("dl.compared", {}, list), el("p", {}, inert(sentence)), el("p.note", {}, meant)];
 }
 

@@ -1,17 +1,18 @@
 """How often each way to compare two arms finds a difference where there is none, and how often it finds one.
 
-    python benchmarks/comparison.py                      # both tables, about ten minutes on one core
+    python benchmarks/comparison.py                      # all tables, about half an hour on one core
     python benchmarks/comparison.py --comparisons 500    # a first look
 
 Draws test sets, seeds and answers of two arms that are equally good on average, again and again, compares them at 5%,
 and prints in how many percent of the comparisons the difference is called significant. The second table has a true
-difference: how often it is found, and what `memreason.compare.statistics.power` says beforehand.
+difference: how often it is found, and what `memreason.compare.statistics.power` says beforehand. The third has two arms
+of a study of many, whose seeds' spread is shared.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,17 +24,19 @@ from memreason.compare.statistics.bootstrap import bca, seeds_and_questions
 from memreason.compare.statistics.crossed import Spread, combined, spread
 from memreason.compare.statistics.mcnemar import exact_p
 from memreason.compare.statistics.power import Detection, Plan
+from memreason.compare.statistics.shared import SharedSpread, shared_spread
 from memreason.compare.statistics.units import Units, units
 from memreason.evaluation.statistics import paired_difference
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Two arms and the cluster of each question."""
+    """Two arms, the cluster of each question, and the other arms of the study."""
 
     first: Arm
     second: Arm
     cluster: np.ndarray | None
+    others: tuple[Arm, ...] = ()
 
     @property
     def arms(self) -> tuple[Arm, Arm]:
@@ -55,6 +58,11 @@ class Drawn:
         """The parts of the variance."""
         return spread(self.sides, (True, True))
 
+    @cached_property
+    def shared(self) -> SharedSpread | None:
+        """What all arms say of seeds."""
+        return shared_spread((*self.arms, *self.others))
+
 
 @dataclass(frozen=True)
 class World:
@@ -71,6 +79,9 @@ class World:
         arms_at_clusters: The same for all questions of a cluster.
         steps: Whether the figure is a share of steps (0 to 3 a question and run) and not of right answers.
         effect: How much the second arm is better.
+        others: How many further arms the study has, with as many runs as the second.
+        restless: The numbers of the arms (from 0) that vary more.
+        restless_seeds: How much a seed moves all answers of these.
     """
 
     questions: int = 300
@@ -83,6 +94,9 @@ class World:
     arms_at_clusters: float = 0.0
     steps: bool = False
     effect: float = 0.0
+    others: int = 0
+    restless: tuple[int, ...] = ()
+    restless_seeds: float = 0.0
 
     def __str__(self) -> str:
         lie = f"{self.clusters} clusters" if self.clusters else "questions"
@@ -91,7 +105,7 @@ class World:
         return f"{self.runs[0]} and {self.runs[1]} runs, {lie}, {counted}, seeds {seeds}"
 
     def draw(self, rng: np.random.Generator) -> Drawn:
-        """Two arms and the cluster of each question."""
+        """The arms and the cluster of each question."""
         cluster, normal = None, rng.standard_normal
         easy = 0.3 + normal(self.questions)
         if self.clusters:  # each has a question at least, the largest about six times the mean
@@ -100,11 +114,12 @@ class World:
             cluster = np.concatenate([np.arange(self.clusters), more])
             easy += 0.7 * normal(self.clusters)[cluster]
         arms = []
-        for name, runs in zip(("first", "second"), self.runs, strict=True):
-            arm = easy + self.arms_at_questions * normal(self.questions) + self.effect * (name == "second")
+        for number, runs in enumerate([*self.runs, *[self.runs[1]] * self.others]):
+            arm = easy + self.arms_at_questions * normal(self.questions) + self.effect * (number == 1)
             if cluster is not None:
                 arm = arm + self.arms_at_clusters * normal(self.clusters)[cluster]
-            seeds = 0 if self.steady and name == "first" else self.seeds
+            seeds = self.restless_seeds if number in self.restless else self.seeds
+            seeds = 0 if self.steady and number == 0 else seeds
             answers = arm + seeds * normal((runs, 1)) + self.seeds_at_questions * normal((runs, self.questions))
             if self.steps:
                 weight = rng.integers(0, 4, answers.shape)
@@ -112,8 +127,8 @@ class World:
                 value = (true & (weight > np.arange(3)[:, None, None])).sum(0)
             else:
                 value, weight = answers > 0, np.ones(answers.shape, int)
-            arms.append(Arm(name, value, weight))
-        return Drawn(arms[0], arms[1], cluster)
+            arms.append(Arm(f"arm {number}", value, weight))
+        return Drawn(arms[0], arms[1], cluster, tuple(arms[2:]))
 
 
 def p_by_t(value: float, variance: float, degrees: float) -> float:
@@ -124,6 +139,11 @@ def p_by_t(value: float, variance: float, degrees: float) -> float:
 def ours(drawn: Drawn) -> bool:
     """The test that `difference` uses for everything but two single runs without clusters."""
     return p_by_t(drawn.difference, *combined(drawn.parts)) < 0.05
+
+
+def moderated(drawn: Drawn) -> bool:
+    """The same with the seeds' spread shared among the arms of the study."""
+    return p_by_t(drawn.difference, *combined(spread(drawn.sides, (True, True), drawn.shared))) < 0.05
 
 
 def clusters_ignored(drawn: Drawn) -> bool:
@@ -229,6 +249,18 @@ def single_worlds() -> list[World]:
     ]  # fmt: skip
 
 
+def studies(arms: int) -> Iterator[World]:
+    """Those of the third table: all arms vary alike, or one, or half of them vary more."""
+    for runs in (2, 3, 5):
+        world = World(150, (runs, runs), others=arms - 2)
+        yield from (replace(world, seeds=seeds) for seeds in (0, 0.1, 0.3))
+        yield replace(world, seeds=0.3, clusters=18, arms_at_clusters=0.3)
+        yield replace(world, seeds=0.3, steps=True)
+        for seeds, more in ((0.15, 0.45), (0.1, 1.0)):
+            for restless in ((1,), tuple(range(1, arms // 2 + 1)), tuple(range(arms // 2))):
+                yield replace(world, seeds=seeds, restless=restless, restless_seeds=more)
+
+
 def line(name: object, cells: Iterable[float | None]) -> None:
     """One row, in percent."""
     print(f"{name!s:52}", *(f"{'' if cell is None else f'{100 * cell:.1f}':>11}" for cell in cells), flush=True)
@@ -282,9 +314,25 @@ def true_positives(comparisons: int) -> None:
         line(f"McNemar, {plan.questions} questions, {plan.discordant:.0%} differ", (seen, plan.power(effect), effect))
 
 
+def of_studies(comparisons: int, arms: int) -> None:
+    """The third table."""
+    print(f"\ntwo of {arms} arms: found in %\n{'':52}", end="")
+    print(*(f"{name:>12}" for name in ("no effect", "shared", "effect", "shared")), sep="")
+    for world in studies(arms):
+        size = 2.6 * np.sqrt(combined(mean_parts(replace(world, others=0), 100))[0])
+        better = replace(world, effect=float(3.6 * size))
+        cells = [*found(world, (ours, moderated), comparisons), *found(better, (ours, moderated), comparisons // 3)]
+        name = f"{world.runs[0]} runs, {'clusters' if world.clusters else 'steps' if world.steps else 'answers'}"
+        more = f", {world.restless_seeds} in {len(world.restless)}" if world.restless else ""
+        which = ", both compared" if 0 in world.restless else ", one compared" if world.restless else ""
+        line(f"{name}, seeds {world.seeds}{more}{which}", cells)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=4000, help="how many are drawn for a row (default: 4000)")
     options = parser.parse_args()
     false_positives(options.comparisons)
     true_positives(options.comparisons)
+    for number in (4, 12):
+        of_studies(options.comparisons, number)

@@ -11,7 +11,7 @@ from helpers.compared import paired, row, rows, side, traces
 from memreason.compare.config import CompareConfig
 from memreason.compare.pairing import Paired, pair
 from memreason.compare.result import gate_of, to_json
-from memreason.compare.run import Looks, compare, compare_all, pairs_of
+from memreason.compare.run import Looks, compare, compare_all, narrowed, pairs_of
 from memreason.compare.statistics.arm import Arm
 from memreason.compare.statistics.difference import difference
 from memreason.errors import UserError
@@ -98,6 +98,28 @@ def test_several_runs_of_a_side(tmp_path: Path) -> None:
     (found,) = result.comparisons
     assert [(arm.runs, len(arm.by_run), len(arm.paths)) for arm in result.arms] == [(3, 3, 3), (2, 2, 2)]
     assert (found.outcomes, found.mcnemar_p, found.p_method) == (None, None, "t_crossed")
+
+
+class TestAStudyOfManyArms:
+    """Four sides of several runs share their spread by seeds; and pairs can be picked from all pairs."""
+
+    @pytest.fixture
+    def four(self, tmp_path: Path) -> Paired:
+        texts = {"a": (FIRST, "01" * 12), "b": (SECOND, "011" * 8), "c": ("1" * 24, "0111" * 6), "d": (FIRST, SECOND)}
+        return pair([side(tmp_path, name, *runs) for name, runs in texts.items()])
+
+    def test_the_spread_by_seeds_is_shared_by_four_and_not_by_three(self, four: Paired, tmp_path: Path) -> None:
+        found = compare(four)
+        assert {each.method for each in found.comparisons} == {"t_moderated"}
+        assert "with a shared spread of seeds" in found.comparisons[0].sentence
+        three = compare(pair(four.sides[:3]))
+        assert {each.method for each in three.comparisons} == {"t_crossed"}
+
+    def test_the_pairs_with_one_side_are_those_of_a_comparison_of_these_alone(self, four: Paired) -> None:
+        looks, names = Looks(by="kind", more={f"q{n}": {"kind": "xy"[n % 2]} for n in range(24)}), "abcd"
+        everything = compare(four, pairs=pairs_of(names, "b", all_pairs=True), looks=looks)
+        assert len(everything.comparisons) == 6
+        assert narrowed(everything, "b") == compare(four, pairs=pairs_of(names, "b"), looks=looks)
 
 
 class TestSplitsClustersAndGroups:

@@ -14,6 +14,7 @@ from memreason.compare.statistics.arm import Arm, NothingToCompare
 from memreason.compare.statistics.difference import difference
 from memreason.compare.statistics.multiple import benjamini_hochberg, holm
 from memreason.compare.statistics.rate import rate
+from memreason.compare.statistics.shared import SharedSpread, shared_spread
 from memreason.compare.words import gate_sentence, sentence
 
 Pairs = Sequence[tuple[str, str]]
@@ -42,8 +43,11 @@ class Comparer:
 
         Raises NothingToCompare where too few questions count.
         """
-        return Figures(tuple(self._side(side, arm, clusters) for side, arm in zip(self.sides, arms, strict=True)),
-                       tuple(self._pair(arms, pair, clusters) for pair in self.pairs))  # fmt: skip
+        shared = shared_spread(arms)
+        return Figures(
+            tuple(self._side(side, arm, clusters, shared) for side, arm in zip(self.sides, arms, strict=True)),
+            tuple(self._pair(arms, pair, clusters, shared) for pair in self.pairs),
+        )
 
     def decide(self, looks: Sequence[Figures]) -> list[Figures]:
         """The same with decisions and sentences; p-values are adjusted for the comparisons of all these looks."""
@@ -60,15 +64,17 @@ class Comparer:
             decided.append(Figures(look.sides, tuple(pairs)))
         return decided
 
-    def _side(self, side: Side, arm: Arm, clusters: np.ndarray | None) -> SideResult:
-        one = rate(arm, clusters)
+    def _side(self, side: Side, arm: Arm, clusters: np.ndarray | None, shared: SharedSpread | None) -> SideResult:
+        one = rate(arm, clusters, shared)
         return SideResult(
             side.name, tuple(str(run.path) for run in side.runs), arm.runs, one.value, one.interval, one.by_run, one.n
         )
 
-    def _pair(self, arms: Sequence[Arm], pair: tuple[str, str], clusters: np.ndarray | None) -> PairResult:
+    def _pair(
+        self, arms: Sequence[Arm], pair: tuple[str, str], clusters: np.ndarray | None, shared: SharedSpread | None
+    ) -> PairResult:
         by_name = {arm.name: arm for arm in arms}
-        found = difference(by_name[pair[0]], by_name[pair[1]], clusters)
+        found = difference(by_name[pair[0]], by_name[pair[1]], clusters, shared)
         return PairResult(
             first=pair[0],
             second=pair[1],

@@ -10,9 +10,10 @@ Files are read by `read_side`, once; any number of comparisons can follow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,8 @@ from memreason.compare.statistics.arm import Arm, NothingToCompare
 from memreason.errors import UserError, did_you_mean
 from memreason.runtime.files import listed
 from memreason.tasks.registry import load_task
+
+Row = TypeVar("Row", ComparisonResult, GroupRow)
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,25 @@ def compare(
         unpaired=paired.unpaired,
         warnings=(*paired.warnings, *_left_out(chosen, kept, measure), *_clusters_hint(paired, looks), *warnings),
     )
+
+
+def narrowed(result: ComparisonResult, first: str) -> ComparisonResult:
+    """Only the comparisons with the side ``first``, their p-values adjusted for these alone: what `compare` finds for
+    these pairs, without computing it again."""
+    comparer = Comparer((), MEASURES[result.measure], [], result.margin)
+
+    def decided(rows: Sequence[Row]) -> tuple[Row, ...]:
+        pairs = [tuple(pair for pair in row.comparisons if pair.first == first) for row in rows]
+        looks = comparer.decide([Figures(row.arms, some) for row, some in zip(rows, pairs, strict=True)])
+        return tuple(replace(row, comparisons=look.pairs) for row, look in zip(rows, looks, strict=True))
+
+    (result,) = decided([result])
+    if not result.groups:
+        return result
+    rows = decided(result.groups.rows)
+    before, after = _many_looks(result.groups.rows), _many_looks(rows)
+    warnings = tuple(after if warning == before else warning for warning in result.warnings)
+    return replace(result, groups=replace(result.groups, rows=rows), warnings=warnings)
 
 
 def pairs_of(names: Sequence[str], against: str | None = None, all_pairs: bool = False) -> list[tuple[str, str]]:
@@ -208,11 +230,15 @@ def _by_group(
         GroupRow(value, max(side.n for side in look.sides), look.sides, look.pairs)
         for value, look in zip(looks, comparer.decide(list(looks.values())), strict=True)
     )
-    count = sum(len(row.comparisons) for row in rows)
-    warnings = [
-        f"{count} comparisons by group: were there no difference anywhere, about {0.05 * count:.2g} of them would have "
-        "p < 0.05 by chance; their verdicts go by p_holm, which is adjusted for all of them"
-    ]
+    warnings = [_many_looks(rows)]
     if failed:
         warnings.append(f"too few questions for a comparison in the groups {listed(failed)}")
     return rows, warnings
+
+
+def _many_looks(rows: Sequence[GroupRow]) -> str:
+    count = sum(len(row.comparisons) for row in rows)
+    return (
+        f"{count} comparisons by group: were there no difference anywhere, about {0.05 * count:.2g} of them would have "
+        "p < 0.05 by chance; their verdicts go by p_holm, which is adjusted for all of them"
+    )

@@ -47,6 +47,7 @@ TESTS = {
     "t_questions": "t test over questions",
     "t_clusters": "t test over clusters",
     "t_crossed": "t test over runs and questions",
+    "t_moderated": "t test over runs and questions with a shared spread of seeds",
     "sign": "sign test",
     "one_unit": "no test of one question or cluster alone",
 }

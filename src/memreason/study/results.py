@@ -13,7 +13,8 @@ from typing import Any
 
 from memreason.compare.measures import MEASURES
 from memreason.compare.pairing import Paired, Pairing, pair
-from memreason.compare.run import Looks, compare, pairs_of, says
+from memreason.compare.result import ComparisonResult
+from memreason.compare.run import Looks, compare, narrowed, pairs_of, says
 from memreason.compare.sides import Run, Side, read_side
 from memreason.errors import UserError
 from memreason.study.cells import Cell
@@ -88,7 +89,8 @@ def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Jso
     if not sides:
         raise UserError(f"{finished.folder.path}: no cell is finished yet, so there is nothing to show")
     looks = Looks(recipe.cluster, recipe.by)
-    comparisons = _comparisons(recipe, sides, looks, all_pairs=True)
+    found = _comparisons(recipe, sides, looks)
+    comparisons = _json(found)
     return {
         "format": FORMAT,
         "title": recipe.title,
@@ -97,7 +99,7 @@ def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Jso
         "match": recipe.match,
         "machines": _machines(finished),
         "arms": [_arm(finished, name, comparisons) for name in sides],
-        "against_baseline": _comparisons(recipe, sides, looks, all_pairs=False),
+        "against_baseline": _json(found, recipe.baseline),
         "comparisons": comparisons,
         "curves": _curves(finished, comparisons, looks),
         "reported": {name: dict(by_split) for name, by_split in recipe.reported.items()},
@@ -105,11 +107,9 @@ def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Jso
     }
 
 
-def _comparisons(
-    recipe: Recipe, sides: Mapping[str, Side], looks: Looks, all_pairs: bool
-) -> dict[str, dict[str, Json]]:
-    """Split → measure → the comparison of all arms that have the measure."""
-    found: dict[str, dict[str, Json]] = {}
+def _comparisons(recipe: Recipe, sides: Mapping[str, Side], looks: Looks) -> dict[str, dict[str, ComparisonResult]]:
+    """Split → measure → the comparison of all pairs of arms that have the measure."""
+    found: dict[str, dict[str, ComparisonResult]] = {}
     paired: dict[tuple[str, ...], Paired] = {}
 
     def pairing(names: tuple[str, ...]) -> Paired:
@@ -126,15 +126,34 @@ def _comparisons(
             if not names or (len(names) == 1 and len(sides) > 1):
                 continue
             first = recipe.baseline if recipe.baseline in names else names[0]
-            pairs = pairs_of(names, first, all_pairs) if len(names) > 1 else []
+            pairs = pairs_of(names, first, all_pairs=True) if len(names) > 1 else []
             try:
                 result = compare(pairing(names), measure, split, pairs, looks)
             except UserError:
                 if measure in recipe.measures or measure == "accuracy":
                     raise
                 continue  # too few questions say anything: of a rare cause of errors, say
-            found.setdefault(split or "all", {})[measure] = result.to_json()
+            found.setdefault(split or "all", {})[measure] = result
     return found
+
+
+def _json(
+    found: Mapping[str, Mapping[str, ComparisonResult]], baseline: str | None = None
+) -> dict[str, dict[str, Json]]:
+    """The same as JSON; only the comparisons with the ``baseline`` where one is named (an arm that stands in its place
+    where it lacks a measure)."""
+    return {
+        split: {
+            measure: (narrowed(result, _first(result, baseline)) if baseline else result).to_json()
+            for measure, result in by_measure.items()
+        }
+        for split, by_measure in found.items()
+    }
+
+
+def _first(result: ComparisonResult, baseline: str) -> str:
+    names = [arm.name for arm in result.arms]
+    return baseline if baseline in names else names[0]
 
 
 def _arm(finished: Finished, name: str, comparisons: Mapping[str, Mapping[str, Json]]) -> Json:
@@ -182,7 +201,7 @@ def _curves(finished: Finished, full: Mapping[str, Mapping[str, Json]], looks: L
     count = _same([each.account.examples for each in finished.trained if each.cell.size is None])
     if full_sides and count is not None:
         sizes[round(count)] = full_sides
-    return {str(size): _comparisons(recipe, sides, looks, all_pairs=True) for size, sides in sorted(sizes.items())}
+    return {str(size): _json(_comparisons(recipe, sides, looks)) for size, sides in sorted(sizes.items())}
 
 
 def _machines(finished: Finished) -> list[Json]:

@@ -29,6 +29,14 @@ def test_the_figures_of_several_runs_say_each_runs() -> None:
     assert table.groups == [("", 1), ("seen", 2), ("unseen", 2)]
 
 
+def test_a_spread_of_seeds_that_is_shared_is_said() -> None:
+    shared = replace(SEVERAL, comparisons=tuple(replace(each, method="t_moderated") for each in SEVERAL.comparisons))
+    for table in (rates({"": shared.to_json()}), arms({"": shared.to_json()})):
+        assert "How much seeds matter is judged from all arms with several runs together." in table.notes
+    assert "spread of seeds shared among arms" in differences({"": shared.to_json()}).notes[0]
+    assert not any("seeds" in note for note in arms({"": MANY}).notes)
+
+
 def test_a_difference_says_what_could_have_been_detected_and_tied_in_words() -> None:
     table = differences({"": ONE})
     assert titles(table) == ["", "difference (points)", "p", "detectable", "verdict"]

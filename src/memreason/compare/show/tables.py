@@ -201,7 +201,8 @@ def _based(results: Mapping[str, Json]) -> tuple[str, ...]:
     for heading, result in results.items():
         found.setdefault(based_on(result), []).append(heading)
     based = [text if len(found) == 1 else f"{', '.join(headings)}: {text}" for text, headings in found.items()]
-    return (*based, *_other_runs(results))
+    shared = any(pair["method"] == "t_moderated" for _, _, pair in _pairs(results))
+    return (*based, *([SHARED] if shared else []), *_other_runs(results))
 
 
 def _other_runs(results: Mapping[str, Json]) -> list[str]:
@@ -245,11 +246,13 @@ def _how(results: Mapping[str, Json], adjusted: bool) -> str:
     return found
 
 
+SHARED = "How much seeds matter is judged from all arms with several runs together."
 METHODS = {
     "newcombe": "paired (Newcombe)",
     "t_questions": "t, over questions",
     "t_clusters": "t, over clusters",
     "t_crossed": "t, over runs and questions",
+    "t_moderated": "t, over runs and questions, with the spread of seeds shared among arms",
     "exact_bound": "exact bound, since nothing varies",
     "one_unit": "all that can be, since one question or cluster is all there is",
 }

@@ -119,8 +119,9 @@ class Difference:
         value: Second minus first.
         interval: The 95% interval (low, high) of ``value``.
         method: How ``interval`` was made: "newcombe" (two runs of right and wrong answers), "t_questions",
-            "t_clusters", "t_crossed" (runs × questions or clusters), "exact_bound" where nothing varies, "one_unit"
-            where one question or cluster is all there is.
+            "t_clusters", "t_crossed" (runs × questions or clusters), "t_moderated" (the same, with the seeds' spread
+            shared among the arms of a study), "exact_bound" where nothing varies, "one_unit" where one question or
+            cluster is all there is.
         p: The two-sided p-value of no difference.
         p_method: "mcnemar_exact" with Newcombe's interval; "sign" with the exact bound; else as ``method``.
         n: How many questions count on either side.

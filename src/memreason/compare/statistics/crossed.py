@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from memreason.compare.statistics.shared import SharedSpread
 from memreason.compare.statistics.units import Units, degrees_of_freedom
 
 
@@ -39,11 +40,12 @@ class Spread:
     caution: float = 1.0
 
 
-def spread(sides: Sequence[Units], seeded: Sequence[bool]) -> Spread:
+def spread(sides: Sequence[Units], seeded: Sequence[bool], shared: SharedSpread | None = None) -> Spread:
     """The parts of the variance of one arm's figure, or of the difference of two arms' figures.
 
     Each arm's runs have a spread of their own. Where only one arm has several runs, the other's single run is taken to
-    vary as much, unless it is not ``seeded``: such an arm has no spread by seeds.
+    vary as much, unless it is not ``seeded``: such an arm has no spread by seeds. With ``shared``, each arm's spread is
+    moderated by that of the other arms of the study, and that of a single run is theirs.
     """
     added = sides[-1].deviation.mean(0) - (sides[0].deviation.mean(0) if len(sides) == 2 else 0)
     questions = float((added**2).sum())
@@ -53,19 +55,27 @@ def spread(sides: Sequence[Units], seeded: Sequence[bool]) -> Spread:
     if not several:
         return Spread(questions, degrees)
     runs = [len(side.value) for side in several]
+    free = [each - 1.0 for each in runs]
     figures = [float(side.by_run.var(ddof=1)) for side in several]
     inside = [float(side.deviation.var(0, ddof=1).sum()) for side in several]
     weights = [1 / each for each in runs]
-    if len(several) == 1:
-        weights[0] += sum(1.0 for side in trained if len(side.value) == 1)
+    single = len(trained) - len(several)
+    if shared:
+        moderated = [shared.moderated(*each) for each in zip(figures, free, strict=True)]
+        moderated += [(shared.typical, shared.degrees)] * single
+        figures, free = [each for each, _ in moderated], [each for _, each in moderated]
+        weights, inside = weights + [1.0] * single, inside + inside[:single]
+    elif single:
+        weights[0] += 1.0
     by_arm = [weight * each for weight, each in zip(weights, figures, strict=True)]
     seeds, both = sum(by_arm), sum(weight * each for weight, each in zip(weights, inside, strict=True))
-    lost = sum(part**2 / (each - 1) for part, each in zip(by_arm, runs, strict=True))
-    free = [each - 1 for each in runs]
+    lost = sum(part**2 / each for part, each in zip(by_arm, free, strict=True))
     freedom = seeds**2 / lost if lost > 0 else float(sum(free))
-    # Two runs of one arm that happen to agree, against five of the other: then the other's spread is the better guess.
-    seeds = max(seeds, sum(weights) * float(np.average(figures, weights=free)))
-    return Spread(questions, degrees, seeds, both, freedom, caution(freedom, len(several)))
+    if shared:
+        freedom = min(freedom, shared.total)
+    else:  # Two runs that happen to agree, against five of the other arm: then the other's spread is the better guess.
+        seeds = max(seeds, sum(weights) * float(np.average(figures, weights=free)))
+    return Spread(questions, degrees, seeds, both, freedom, caution(freedom, len(figures)))
 
 
 def caution(seed_degrees: float, arms: int) -> float:

@@ -11,6 +11,7 @@ from memreason.compare.statistics.bootstrap import bca, seeds_and_questions
 from memreason.compare.statistics.crossed import Spread, combined, spread
 from memreason.compare.statistics.mcnemar import conditional_interval, exact_p
 from memreason.compare.statistics.power import Detection, smallest_by_mcnemar
+from memreason.compare.statistics.shared import SharedSpread
 from memreason.compare.statistics.units import units
 from memreason.evaluation.statistics import paired_difference
 
@@ -18,17 +19,23 @@ Interval = tuple[float, float]
 
 
 def difference(
-    first: Arm, second: Arm, clusters: np.ndarray | None = None, draws: int = 5_000, seed: int = 0
+    first: Arm,
+    second: Arm,
+    clusters: np.ndarray | None = None,
+    shared: SharedSpread | None = None,
+    draws: int = 5_000,
+    seed: int = 0,
 ) -> Difference:
     """The second arm's figure less the first's, with what `Difference` says of it.
 
     Questions stand in the same order in both arms. ``clusters`` (questions,) names for each question the cluster that
-    it was drawn with (its country, its passage); without them the questions were drawn one by one. ``draws`` and
-    ``seed`` are those of the bootstrap; the same ones give the same intervals.
+    it was drawn with (its country, its passage); without them the questions were drawn one by one. ``shared`` is what
+    all arms of a study say of seeds (`shared_spread`). ``draws`` and ``seed`` are those of the bootstrap, which takes
+    the seeds' spread from these two arms alone; the same ones give the same intervals.
 
     - One run a side, right or wrong, no clusters: McNemar's exact test; Newcombe's paired interval.
     - One run a side, and clusters or a share of steps: t with the standard error and degrees of freedom of `units`.
-    - Several runs on a side: t with the standard error and degrees of freedom of `crossed`.
+    - Several runs on a side: t with the standard error and degrees of freedom of `crossed`, moderated if ``shared``.
 
     Raises ValueError where arms or clusters have different numbers of questions; NothingToCompare where a run has no
     question that counts, or only one and its figure is no share.
@@ -42,8 +49,11 @@ def difference(
         found = with_one_unit(value, share)
         boot = found.interval
     else:
-        parts = spread(sides, seeded)
-        found = by_t(value, parts, n_units, share, "t_questions" if clusters is None else "t_clusters")
+        parts, moderated = spread(sides, seeded), spread(sides, seeded, shared)
+        method = "t_questions" if clusters is None else "t_clusters"
+        if parts.seed_degrees:
+            method = "t_moderated" if shared else "t_crossed"
+        found = by_t(value, moderated, n_units, share, method)
         single = first.runs == second.runs == 1
         boot = bca(sides, draws, seed) if single else seeds_and_questions(sides, seeded, parts, draws, seed)
     table = outcomes_of(first, second)
@@ -91,7 +101,6 @@ def by_t(value: float, parts: Spread, n_units: int, share: bool, method: str) ->
         return where_nothing_varies(value, n_units, share)
     reach = float(t.isf(0.025, degrees)) * error
     interval = within((value - reach, value + reach), share)
-    method = "t_crossed" if parts.seed_degrees else method
     p = float(2 * t.sf(abs(value) / error, degrees))
     return Found(interval, method, p, method, Detection(parts).smallest(), error, degrees)
 

@@ -6,12 +6,13 @@ import numpy as np
 
 from memreason.compare.statistics.arm import Arm, NothingToCompare, Rate
 from memreason.compare.statistics.crossed import combined, spread
+from memreason.compare.statistics.shared import SharedSpread
 from memreason.compare.statistics.units import units
 from memreason.evaluation.statistics import wilson
 
 
-def rate(arm: Arm, clusters: np.ndarray | None = None) -> Rate:
-    """An arm's figure with its 95% interval; ``clusters`` and errors as in `difference`.
+def rate(arm: Arm, clusters: np.ndarray | None = None, shared: SharedSpread | None = None) -> Rate:
+    """An arm's figure with its 95% interval; ``clusters``, ``shared`` and errors as in `difference`.
 
     Right or wrong answers of one run: Wilson's interval. Other shares: Wilson's interval for as many independent
     questions as would give the same standard error, fewer for a small number of clusters or runs (Korn and Graubard,
@@ -27,7 +28,7 @@ def rate(arm: Arm, clusters: np.ndarray | None = None) -> Rate:
         if not arm.is_share:
             raise NothingToCompare(f"{arm.name}: one question or cluster alone gives no interval")
         return Rate(value, (0.0, 1.0), by_run, n)
-    variance, degrees = combined(spread([side], [arm.seeded]))
+    variance, degrees = combined(spread([side], [arm.seeded], shared))
     bar = float(t.isf(0.025, degrees))
     if not arm.is_share:
         reach = bar * float(np.sqrt(variance))

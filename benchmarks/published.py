@@ -75,7 +75,7 @@ def against_marks(scored: Scored, flexible: bool) -> dict[str, Any] | None:
     one = np.ones(len(marks))
     found = difference(Arm("marks", marks, one), Arm("ours", ours, one))
     return {
-        "difference": found.value,
+        "difference": found.difference,
         "interval": list(found.interval),
         "outcomes": asdict(found.outcomes) if found.outcomes else None,
         "p": found.mcnemar_p,

@@ -114,13 +114,15 @@ def fields_of(kind: type) -> dict[str, tuple[str, str]]:
     """Field → (type as JSON has it, what it means) of a class. Raises ValueError for a field without a meaning."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(tree, ast.ClassDef)
-    documented = {}
+    documented: dict[str, tuple[str, str]] = {}
     for node, below in zip(tree.body, [*tree.body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             meaning = below.value if isinstance(below, ast.Expr) else None
             if not (isinstance(meaning, ast.Constant) and isinstance(meaning.value, str)):
                 raise ValueError(f"{kind.__name__}.{node.target.id}: write below it what it means")
             documented[node.target.id] = (in_json(node.annotation), " ".join(meaning.value.split()))
+    for base in filter(dataclasses.is_dataclass, kind.__bases__):
+        documented |= fields_of(base)
     return documented
 
 

@@ -39,7 +39,7 @@ class TestTwoRuns:
                     for name, text in (("plain", FIRST), ("typed", SECOND)))  # fmt: skip
         known = difference(one, two)
         assert (found.outcomes.both, found.outcomes.only_first, found.outcomes.only_second) == (10, 2, 10)
-        assert (found.difference, found.interval, found.p) == (known.value, known.interval, known.p)
+        assert (found.difference, found.interval, found.p) == (known.difference, known.interval, known.p)
         assert found.mcnemar_p == found.p == found.p_holm == found.p_bh == pytest.approx(0.0385742)
         assert (found.first, found.second, found.verdict, found.n) == ("plain", "typed", "better", 24)
         assert [(arm.name, arm.value, arm.n) for arm in result.arms] == [("plain", 0.5, 24), ("typed", 20 / 24, 24)]

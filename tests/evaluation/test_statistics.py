@@ -1,6 +1,7 @@
 """Intervals of rates, and of differences between rates of the same things."""
 
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
 from memreason.evaluation.statistics import bootstrap_mean, cohens_kappa, paired_difference, wilson
@@ -44,9 +45,10 @@ def test_without_pairs_there_is_no_difference() -> None:
         paired_difference([])
 
 
-def test_a_rate_of_nothing_found_still_has_a_width() -> None:
-    low, high = wilson(0, 10)
-    assert low == 0 and high == pytest.approx(0.2775, abs=1e-3)
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (7, 7), (31, 60), (1, 500)])
+def test_the_interval_of_a_rate_is_that_of_scipy(successes: int, n: int) -> None:
+    expected = binomtest(successes, n).proportion_ci(method="wilson")
+    assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-15)
 
 
 def test_kappa_is_that_of_sklearn_and_not_known_where_chance_alone_agrees() -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from memreason.compare.result import ComparisonResult, GroupRow, Groups, PairResult, SideResult, Unpaired
 from memreason.compare.statistics.arm import Outcomes
 
-PLAIN = SideResult("plain", ("runs/plain-1",), 1, 0.68, (0.583, 0.763), (0.68,), 100)
-TYPED = SideResult("typed", ("runs/typed-1",), 1, 0.66, (0.563, 0.745), (0.66,), 100)
+PLAIN = SideResult(0.68, (0.583, 0.763), (0.68,), 100, "plain", ("runs/plain-1",), 1)
+TYPED = SideResult(0.66, (0.563, 0.745), (0.66,), 100, "typed", ("runs/typed-1",), 1)
 TIED = PairResult(
     first="plain",
     second="typed",
@@ -22,6 +22,7 @@ TIED = PairResult(
     outcomes=Outcomes(both=56, only_first=12, only_second=10, neither=22),
     conditional_interval=(-0.113, 0.075),
     standard_error=0.047,
+    degrees=99.0,
     smallest=0.131,
     n=100,
     verdict="tied",

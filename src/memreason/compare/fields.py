@@ -10,7 +10,6 @@ from memreason.errors import UserError, did_you_mean
 from memreason.records import Question
 from memreason.runtime.files import listed, read_jsonl
 
-COUNTRY, FAMILY = "country", "family"
 More = Mapping[str, Mapping[str, object]]
 """Id of a question → further fields of it."""
 
@@ -69,8 +68,8 @@ _OWN: dict[str, Callable[[Question], str | None]] = {
     "split": lambda question: question.split or None,
     "dataset": lambda question: question.dataset or None,
     "options": lambda question: str(len(question.options)),
-    COUNTRY: _country,
-    FAMILY: _family,
+    "country": _country,
+    "family": _family,
 }
 
 

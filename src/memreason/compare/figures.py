@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from memreason.compare.measures import MEASURES, Measure
-from memreason.compare.result import ALPHA, Decision, Gate, PairResult, SideResult
+from memreason.compare.result import Decision, Gate, PairResult, SideResult
 from memreason.compare.sides import Side
 from memreason.compare.statistics.arm import Arm, NothingToCompare
 from memreason.compare.statistics.difference import difference
 from memreason.compare.statistics.multiple import benjamini_hochberg, holm
+from memreason.compare.statistics.power import LEVEL
 from memreason.compare.statistics.rate import rate
 from memreason.compare.statistics.shared import SharedSpread, shared_spread
 from memreason.compare.words import gate_sentence, sentence
@@ -65,10 +66,8 @@ class Comparer:
         return decided
 
     def _side(self, side: Side, arm: Arm, clusters: np.ndarray | None, shared: SharedSpread | None) -> SideResult:
-        one = rate(arm, clusters, shared)
-        return SideResult(
-            side.name, tuple(str(run.path) for run in side.runs), arm.runs, one.value, one.interval, one.by_run, one.n
-        )
+        paths = tuple(str(run.path) for run in side.runs)
+        return SideResult(**vars(rate(arm, clusters, shared)), name=side.name, paths=paths, runs=arm.runs)
 
     def _pair(
         self, arms: Sequence[Arm], pair: tuple[str, str], clusters: np.ndarray | None, shared: SharedSpread | None
@@ -76,22 +75,11 @@ class Comparer:
         by_name = {arm.name: arm for arm in arms}
         found = difference(by_name[pair[0]], by_name[pair[1]], clusters, shared)
         return PairResult(
+            **vars(found),
             first=pair[0],
             second=pair[1],
-            difference=found.value,
-            interval=found.interval,
-            method=found.method,
-            bootstrap_interval=found.boot_interval,
-            p=found.p,
-            p_method=found.p_method,
             p_holm=found.p,
             p_bh=found.p,
-            mcnemar_p=found.mcnemar_p,
-            outcomes=found.outcomes,
-            conditional_interval=found.conditional_interval,
-            standard_error=found.standard_error,
-            smallest=found.smallest,
-            n=found.n,
             verdict="tied",
             gate=self._gate(found.interval),
             sentence="",
@@ -106,7 +94,7 @@ class Comparer:
 
     def _decided(self, pair: PairResult, values: tuple[float, float], count: int) -> PairResult:
         verdict: Decision = "tied"
-        if pair.p_holm < ALPHA and pair.difference:
+        if pair.p_holm < LEVEL and pair.difference:
             more, better = pair.difference > 0, self.measure.higher_is_better
             verdict = ("higher" if more else "lower") if better is None else "better" if more == better else "worse"
         words = sentence(

@@ -10,7 +10,7 @@ from typing import Any
 
 from memreason.compare.measures import Answer
 from memreason.errors import UserError, did_you_mean
-from memreason.evaluation.generations import read_generations
+from memreason.evaluation.generations import MARKS, read_generations
 from memreason.evaluation.judge import judge_traces
 from memreason.evaluation.score import read_texts
 from memreason.records import Question, one_line
@@ -20,10 +20,8 @@ Fields = Mapping[str, object]
 Found = tuple[Question, Fields, Answer]
 """A question, what else is known about it, and the answer to it."""
 
-_MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "c"), 1.0) | dict.fromkeys(
-    ("wrong", "incorrect", "false", "no", "fail", "failed", "i", "n"), 0.0
-) | {"p": 0.5}  # fmt: skip
-"""Words with which files mark an answer → how right it is; partly (P) is half."""
+_MARKS = {word: float(right) for word, right in MARKS.items()} | {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}
+"""Words and Inspect's letters with which files mark an answer → how right it is; partly (P) is half."""
 
 
 def read_marks(path: Path, mark: str | None = None) -> Iterator[Found]:

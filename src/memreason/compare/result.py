@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
-from memreason.compare.statistics.arm import Outcomes
+from memreason.compare.statistics.arm import Difference, Rate
 
 FORMAT = 1
 CONFIDENCE = 0.95
-ALPHA = 1 - CONFIDENCE
 
 Decision = Literal["better", "worse", "tied", "higher", "lower"]
 """What a comparison shows about its second side. `higher` and `lower` stand in the place of `better` and `worse` for a
@@ -22,7 +21,7 @@ GATES: tuple[Gate, ...] = get_args(Gate)
 
 
 @dataclass(frozen=True)
-class SideResult:
+class SideResult(Rate):
     """One side's figure. Shares are in [0, 1]."""
 
     name: str
@@ -31,59 +30,26 @@ class SideResult:
     """What it was read from: one file or folder for each run."""
     runs: int
     """Number of runs."""
-    value: float
-    """The measure: the mean over the runs."""
-    interval: tuple[float, float]
-    """95% interval of `value`, [low, high]."""
-    by_run: tuple[float, ...]
-    """The measure in each run."""
-    n: int
-    """Number of questions that the figure is about."""
 
 
 @dataclass(frozen=True)
-class PairResult:
+class PairResult(Difference):
     """The second side against the first, on the same questions. A difference is second minus first."""
 
     first: str
     """Name of the side that the second is judged against."""
     second: str
     """Name of the side that is judged."""
-    difference: float
-    """The second side's figure minus the first's; of shares in [-1, 1]."""
-    interval: tuple[float, float]
-    """95% interval of the difference, [low, high]."""
-    method: str
-    """Name of the interval's method."""
-    bootstrap_interval: tuple[float, float]
-    """95% interval by the bootstrap: of questions (or clusters), and of runs where a side has several."""
-    p: float
-    """p-value of no difference, two-sided."""
-    p_method: str
-    """Name of the test."""
     p_holm: float
     """`p` adjusted by Holm's method for all comparisons of this result; in a group, for those of all groups."""
     p_bh: float
     """The same by Benjamini and Hochberg's method: it controls the share of false discoveries."""
-    mcnemar_p: float | None
-    """p-value of McNemar's exact test, which takes questions as independent; null where there is no table."""
-    outcomes: Outcomes | None
-    """The table of the four outcomes; null for several runs, and for measures that are not right or wrong."""
-    conditional_interval: tuple[float, float] | None
-    """Exact 95% interval of the difference, given how many questions differ between the sides; null with no table."""
-    standard_error: float
-    """Standard error of the difference."""
-    smallest: float | None
-    """The smallest true difference that this comparison would have found with a probability of 80%, at the level 5%;
-    null where nothing differs between the sides, so that the data do not say."""
-    n: int
-    """Number of questions."""
     verdict: Decision
     """`better` or `worse` where `p_holm` is below 0.05, else `tied`; what `higher` and `lower` are, `Decision` says."""
     gate: Gate | None
     """Whether the second side is worse by more than `margin`; null without a margin."""
     sentence: str
-    """The same in words."""
+    """All of it in words."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ from memreason.tasks.fields import without_letters
 
 QUESTION_FIELDS = ("question", "input", "problem", "query", "text", "inputs")
 """Where a task of lm-evaluation-harness may have its question; the first of these fields that holds a text counts."""
+MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed"), True) | dict.fromkeys(
+    ("wrong", "incorrect", "false", "no", "fail", "failed"), False
+)
+"""The words with which files mark a text → whether they mean correct."""
 _WHOLE = "give the whole log, as the program wrote it"
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from memreason.answers.extract import extract_strict
 from memreason.errors import UserError
 from memreason.evaluation.files import EVALUATION_FILES, check_folder, write_result, write_traces
-from memreason.evaluation.generations import read_generations
+from memreason.evaluation.generations import MARKS, read_generations
 from memreason.evaluation.judge import judge_traces, verdict_of
 from memreason.evaluation.judged_by import Agreement
 from memreason.evaluation.question_index import QuestionIndex
@@ -33,10 +33,8 @@ from memreason.tasks.base import TaskData
 
 _NAMES_SHOWN = 5
 UNMATCHED = "unmatched.jsonl"
-_MARKS = dict.fromkeys(("correct", "true", "right", "yes", "pass", "passed", "1", "1.0"), True) | dict.fromkeys(
-    ("wrong", "incorrect", "false", "no", "fail", "failed", "0", "0.0"), False
-)
-"""The words with which files mark a text → whether they mean correct; any other value is no mark."""
+_MARKS = MARKS | {"1": True, "1.0": True, "0": False, "0.0": False}
+"""As a text → whether it means correct; any other value is no mark."""
 
 
 Judging = Callable[[TaskData, Sequence[Trace]], tuple[Sequence[Judgement], Agreement | None]]

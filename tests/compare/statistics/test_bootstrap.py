@@ -43,7 +43,7 @@ def test_bca_draws_clusters_whole() -> None:
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_nearly_the_same() -> None:
     first, second = (Arm("arm", RNG.random((2, 200)) < 0.5, np.ones((2, 200))) for _ in range(2))
-    found = [difference(first, second, seed=seed).boot_interval for seed in (0, 0, 1)]
+    found = [difference(first, second, seed=seed).bootstrap_interval for seed in (0, 0, 1)]
     assert found[0] == found[1] != found[2]
     assert found[0] == pytest.approx(found[2], abs=0.01)
 
@@ -64,5 +64,5 @@ def test_seeds_and_questions_drawn_again_are_as_wide_as_t_over_both(runs: tuple[
         for each in runs
     ]
     found = difference(*arms)
-    low, high = found.boot_interval
+    low, high = found.bootstrap_interval
     assert high - low == pytest.approx(found.interval[1] - found.interval[0], rel=0.25)

@@ -20,12 +20,12 @@ def arm(value: np.ndarray, weight: np.ndarray | float = 1.0) -> Arm:
 def test_two_runs_of_right_and_wrong_answers() -> None:
     found = difference(arm(ONE), arm(OTHER))
     value, interval = paired_difference(zip(ONE, OTHER, strict=True))
-    assert (found.value, found.interval, found.method) == (pytest.approx(value), interval, "newcombe")
+    assert (found.difference, found.interval, found.method) == (pytest.approx(value), interval, "newcombe")
     assert found.outcomes == Outcomes(
         (ONE & OTHER).sum(), (ONE & ~OTHER).sum(), (~ONE & OTHER).sum(), (~ONE & ~OTHER).sum()
     )
-    assert (found.p, found.runs, found.n, found.n_clusters) == (found.mcnemar_p, (1, 1), 150, None)
-    assert found.boot_interval == pytest.approx(found.interval, abs=0.02)
+    assert (found.p, found.n) == (found.mcnemar_p, 150)
+    assert found.bootstrap_interval == pytest.approx(found.interval, abs=0.02)
 
 
 CLUSTERS = np.arange(150) % 20
@@ -48,7 +48,7 @@ def test_p_and_interval_agree_and_the_other_way_round_everything_changes_its_sig
 ) -> None:
     found, back = difference(first, second, clusters), difference(second, first, clusters)
     assert found.method == found.p_method == method
-    assert (back.value, back.p) == (pytest.approx(-found.value), pytest.approx(found.p))
+    assert (back.difference, back.p) == (pytest.approx(-found.difference), pytest.approx(found.p))
     assert back.interval == pytest.approx(tuple(-end for end in reversed(found.interval)))
     assert found.smallest == pytest.approx(back.smallest)
     # A shift of the second arm to where the interval ends has p = 0.05.
@@ -58,7 +58,7 @@ def test_p_and_interval_agree_and_the_other_way_round_everything_changes_its_sig
 
 def test_no_different_outcomes() -> None:
     found = difference(arm(ONE), arm(ONE))
-    assert (found.value, found.p, found.conditional_interval) == (0, 1, (0, 0))
+    assert (found.difference, found.p, found.conditional_interval) == (0, 1, (0, 0))
     assert found.interval[0] < 0 < found.interval[1] < 0.03
     assert found.smallest == pytest.approx(8 / 150, rel=0.1)  # six in one direction are needed: p = 2 / 2⁶
     found = difference(arm(ONE), arm(ONE), CLUSTERS)
@@ -68,7 +68,7 @@ def test_no_different_outcomes() -> None:
 
 def test_all_different_in_the_same_direction() -> None:
     found = difference(arm(np.zeros(40)), arm(np.ones(40)), np.arange(40) // 4)
-    assert (found.value, found.p) == (1, 2 / 2**10)
+    assert (found.difference, found.p) == (1, 2 / 2**10)
     assert found.interval == (pytest.approx(2 * 0.025**0.1 - 1), 1)  # a cluster not seen may have all the other way
     for clusters in (5, 6):
         found = difference(arm(np.zeros(12)), arm(np.ones(12)), np.arange(12) % clusters)
@@ -91,4 +91,4 @@ def test_a_share_has_no_interval_beyond_what_a_difference_of_shares_can_be() -> 
     first, second = np.zeros((2, 6)), np.ones((2, 6))
     first[0, 0] = 1
     found = difference(arm(first), arm(second))
-    assert found.interval[1] == found.boot_interval[1] == 1
+    assert found.interval[1] == found.bootstrap_interval[1] == 1

@@ -88,12 +88,16 @@ class Arm:
 
 @dataclass(frozen=True)
 class Rate:
-    """The figure of one arm, and its 95% interval; ``n`` questions count in at least one run."""
+    """The figure of one arm. Shares are in [0, 1]."""
 
     value: float
+    """The measure: the mean over the runs."""
     interval: tuple[float, float]
+    """95% interval of `value`, [low, high]."""
     by_run: tuple[float, ...]
+    """The measure in each run."""
     n: int
+    """Number of questions that count in at least one run."""
 
 
 @dataclass(frozen=True)
@@ -113,43 +117,35 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher the figure of the second arm is than that of the first.
+    """How much higher the figure of the second arm is than that of the first, on the same questions."""
 
-    Attributes:
-        value: Second minus first.
-        interval: The 95% interval (low, high) of ``value``.
-        method: How ``interval`` was made: "newcombe" (two runs of right and wrong answers), "t_questions",
-            "t_clusters", "t_crossed" (runs × questions or clusters), "t_moderated" (the same, with the seeds' spread
-            shared among the arms of a study), "exact_bound" where nothing varies, "one_unit" where one question or
-            cluster is all there is.
-        p: The two-sided p-value of no difference.
-        p_method: "mcnemar_exact" with Newcombe's interval; "sign" with the exact bound; else as ``method``.
-        n: How many questions count on either side.
-        runs: How many runs the first and the second arm have.
-        n_clusters: How many clusters have a question that counts; None without clusters.
-        outcomes: For one run a side of right and wrong answers; else None.
-        conditional_interval: The exact interval given how many questions have different outcomes; else None.
-        mcnemar_p: The exact p-value of McNemar's test, which knows nothing of clusters; else None.
-        standard_error: Of ``value``.
-        degrees: The degrees of freedom of the standard error.
-        smallest: The smallest true difference that such data would have shown (p < 0.05) with a chance of 80%. None
-            where no difference would, or nothing is known of how the figure varies.
-        boot_interval: The 95% interval by the bootstrap: BCa for one run a side; else runs and questions (or clusters)
-            are both drawn again.
-    """
-
-    value: float
+    difference: float
+    """The second side's figure minus the first's; of shares in [-1, 1]."""
     interval: tuple[float, float]
+    """95% interval of the difference, [low, high]."""
     method: str
+    """How the interval was made: `newcombe` (two runs of right and wrong answers), `t_questions`, `t_clusters`,
+    `t_crossed` (runs × questions or clusters), `t_moderated` (the same, with the seeds' spread shared among the sides),
+    `exact_bound` where nothing varies, `one_unit` where one question or cluster is all there is."""
+    bootstrap_interval: tuple[float, float]
+    """95% interval by the bootstrap: BCa for one run a side; else runs and questions (or clusters) are both drawn
+    again."""
     p: float
+    """p-value of no difference, two-sided."""
     p_method: str
-    n: int
-    runs: tuple[int, int]
-    n_clusters: int | None
-    outcomes: Outcomes | None
-    conditional_interval: tuple[float, float] | None
+    """Name of the test: `mcnemar_exact` with Newcombe's interval, `sign` with the exact bound; else as `method`."""
     mcnemar_p: float | None
+    """p-value of McNemar's exact test, which takes questions as independent; null where there is no table."""
+    outcomes: Outcomes | None
+    """The table of the four outcomes; null for several runs, and for measures that are not right or wrong."""
+    conditional_interval: tuple[float, float] | None
+    """Exact 95% interval of the difference, given how many questions differ between the sides; null with no table."""
     standard_error: float
+    """Standard error of the difference."""
     degrees: float
+    """Degrees of freedom of the standard error: those of t, also where the interval and `p` are by another method."""
     smallest: float | None
-    boot_interval: tuple[float, float]
+    """The smallest true difference that such data would have shown (p < 0.05) with a chance of 80%; null where no
+    difference would, or nothing is known of how the figure varies."""
+    n: int
+    """Number of questions that count on either side."""

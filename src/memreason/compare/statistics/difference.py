@@ -13,7 +13,7 @@ from memreason.compare.statistics.mcnemar import conditional_interval, exact_p
 from memreason.compare.statistics.power import Detection, smallest_by_mcnemar
 from memreason.compare.statistics.shared import SharedSpread
 from memreason.compare.statistics.units import units
-from memreason.evaluation.statistics import paired_difference
+from memreason.evaluation.statistics import newcombe
 
 Interval = tuple[float, float]
 
@@ -58,23 +58,15 @@ def difference(
         boot = bca(sides, draws, seed) if single else seeds_and_questions(sides, seeded, parts, draws, seed)
     table = outcomes_of(first, second)
     if table and clusters is None:
-        found = by_mcnemar(first, second, table, found)
+        found = by_mcnemar(table, found)
     return Difference(
-        value=value,
-        interval=found.interval,
-        method=found.method,
-        p=found.p,
-        p_method=found.p_method,
-        n=int((first.counts | second.counts).sum()),
-        runs=(first.runs, second.runs),
-        n_clusters=None if clusters is None else n_units,
+        **vars(found),
+        difference=value,
+        bootstrap_interval=within(boot, share),
+        mcnemar_p=exact_p(table.only_first, table.only_second) if table else None,
         outcomes=table,
         conditional_interval=conditional_interval(table.only_first, table.only_second, table.n) if table else None,
-        mcnemar_p=exact_p(table.only_first, table.only_second) if table else None,
-        standard_error=found.error,
-        degrees=found.degrees,
-        smallest=found.smallest,
-        boot_interval=within(boot, share),
+        n=int((first.counts | second.counts).sum()),
     )
 
 
@@ -87,7 +79,7 @@ class Found:
     p: float
     p_method: str
     smallest: float | None
-    error: float
+    standard_error: float
     degrees: float
 
 
@@ -105,12 +97,11 @@ def by_t(value: float, parts: Spread, n_units: int, share: bool, method: str) ->
     return Found(interval, method, p, method, Detection(parts).smallest(), error, degrees)
 
 
-def by_mcnemar(first: Arm, second: Arm, table: Outcomes, found: Found) -> Found:
+def by_mcnemar(table: Outcomes, found: Found) -> Found:
     """What an exact test says of two runs of right and wrong answers to questions that were drawn one by one."""
-    _, interval = paired_difference(zip(first.value[0] == 1, second.value[0] == 1, strict=True))
     return replace(
         found,
-        interval=interval,
+        interval=newcombe(**vars(table)),
         method="newcombe",
         p=exact_p(table.only_first, table.only_second),
         p_method="mcnemar_exact",

@@ -8,7 +8,7 @@ from memreason.compare.statistics.arm import Arm, NothingToCompare, Rate
 from memreason.compare.statistics.crossed import combined, spread
 from memreason.compare.statistics.shared import SharedSpread
 from memreason.compare.statistics.units import units
-from memreason.evaluation.statistics import wilson
+from memreason.evaluation.statistics import wilson, wilson_of
 
 
 def rate(arm: Arm, clusters: np.ndarray | None = None, shared: SharedSpread | None = None) -> Rate:
@@ -37,13 +37,3 @@ def rate(arm: Arm, clusters: np.ndarray | None = None, shared: SharedSpread | No
     # Where all are right or all wrong, units vary by nothing, and each counts as one question.
     worth = inside / variance * (float(norm.isf(0.025)) / bar) ** 2 if variance > 1e-15 else float(side.value.shape[1])
     return Rate(value, wilson_of(value, max(worth, 1.0)), by_run, n)
-
-
-def wilson_of(share: float, n: float) -> tuple[float, float]:
-    """Wilson's 95% interval of a share of ``n`` questions, where neither need be a whole number."""
-    from scipy.stats import norm
-
-    square = float(norm.isf(0.025)) ** 2
-    middle = (share + square / (2 * n)) / (1 + square / n)
-    reach = float(np.sqrt(share * (1 - share) / n + square / (4 * n**2))) * float(np.sqrt(square)) / (1 + square / n)
-    return max(0.0, middle - reach), min(1.0, middle + reach)

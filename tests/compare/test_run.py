@@ -1,14 +1,18 @@
 """Comparisons from files to results: what is compared with what, what is decided, and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers.compared import paired, row, rows, side, traces
+from helpers.comparisons import PLAIN, TIED, TYPED
 
 from memreason.compare.config import CompareConfig
+from memreason.compare.figures import Comparer, Figures
+from memreason.compare.measures import MEASURES
 from memreason.compare.pairing import Paired, pair
 from memreason.compare.result import gate_of, to_json
 from memreason.compare.run import Looks, compare, compare_all, narrowed, pairs_of
@@ -61,6 +65,13 @@ class TestTwoRuns:
         (found,) = compare(paired(tmp_path, a="1100" * 5, b="1010" * 5)).comparisons
         assert (found.verdict, found.difference, found.p) == ("tied", 0, 1)
         assert "statistically tied" in found.sentence and "would have been found four times in five" in found.sentence
+
+
+def test_a_p_value_of_exactly_the_level_decides_nothing() -> None:
+    comparer = Comparer((), MEASURES["accuracy"], [], None)
+    pairs = tuple(replace(TIED, difference=0.1, p=p) for p in (0.05, 0.0499))
+    found = [comparer.decide([Figures((PLAIN, TYPED), (pair,))])[0].pairs[0].verdict for pair in pairs]
+    assert found == ["tied", "better"]
 
 
 def test_less_is_better_of_some_measures_and_of_others_neither(tmp_path: Path) -> None:

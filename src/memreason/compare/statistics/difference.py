@@ -49,7 +49,8 @@ def difference(
         found = with_one_unit(value, share)
         boot = found.interval
     else:
-        parts, moderated = spread(sides, seeded), spread(sides, seeded, shared)
+        parts = spread(sides, seeded)
+        moderated = spread(sides, seeded, shared) if shared else parts
         method = "t_questions" if clusters is None else "t_clusters"
         if parts.seed_degrees:
             method = "t_moderated" if shared else "t_crossed"

@@ -71,7 +71,7 @@ def curves(
 
 def _line(
     name: str, spots: Sequence[tuple[float, Point]], place: int, up: svg.Scale, form: Form
-) -> Iterator[Markup]:  # fmt: skip
+) -> Iterator[Markup]:
     yield svg.polyline(((x, up(point.value)) for x, point in spots), f"thick {svg.colour(place)}")
     for x, point in spots:
         low, high = map(up, point.interval)

@@ -60,11 +60,10 @@ def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
                           capture_output=True)  # fmt: skip
 
 
-def test_recipes_prompts_types_and_licence_come_along(wheel: Path) -> None:
+def test_every_file_of_the_package_and_the_licence_come_along(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for folder, pattern in (("recipes", "*"), ("label/prompts", "*.md"), (".", "py.typed")):
-        here = (ROOT / "src" / "memreason" / folder).glob(pattern)
-        assert {f"memreason/{path.relative_to(ROOT / 'src' / 'memreason').as_posix()}" for path in here} <= set(names)
+    files = {path for path in (ROOT / "src" / "memreason").rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert {path.relative_to(ROOT / "src").as_posix() for path in files} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.startswith("tests") for name in names)
 

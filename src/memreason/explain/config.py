@@ -35,8 +35,7 @@ class ExplainConfig:
     interventions: list[str] = field(
         default_factory=lambda: list(INTERVENTIONS),
         metadata={
-            "help": "which interventions to make; memories_corrected memories_corrupted no_edit are the ones that "
-            "`memreason compare` reads",
+            "help": f"which interventions to make; studies compare {' '.join(FOR_COMPARISONS)}",
             "choices": list(INTERVENTIONS),
         },
     )

@@ -23,7 +23,8 @@ def step_logprobs(
     is no answer line.
     """
     by_line: dict[int, list[float]] = {}
-    marked = [_written(leading_marks(line, layout.marks)) for line in text.split("\n")]
+    marks = layout.marks
+    marked = [_written(leading_marks(line, marks)) for line in text.split("\n")]
     line, read = given.count("\n"), _written(given.rpartition("\n")[2])
     for token in tokens:
         piece = text_of(token.id)

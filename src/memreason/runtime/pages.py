@@ -1,13 +1,16 @@
-"""What all pages and pictures share: colours in light and dark, texts that do nothing, a policy."""
+"""What all pages and pictures share: colours in light and dark, a look, texts that do nothing, a policy."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import unicodedata
+from pathlib import Path
 
+import jinja2
 from markupsafe import Markup, escape
 
+_FOLDER = Path(__file__).with_name("template")
 PALETTE = {
     "paper": ("#ffffff", "#14171c"),
     "card": ("#f6f7f8", "#1b1f26"),
@@ -28,9 +31,25 @@ PALETTE = {
 """Name of a colour → (on light paper, on dark paper)."""
 
 
-def colours() -> str:
-    """The palette as custom properties of CSS, for the rule of `:root`."""
-    return "".join(f"--{name}: light-dark({light}, {dark}); " for name, (light, dark) in PALETTE.items())
+def style(path: Path) -> str:
+    """The style of a page: the palette as custom properties, what all pages share, and the file's own rules."""
+    colours = "".join(f"--{name}: light-dark({light}, {dark}); " for name, (light, dark) in PALETTE.items())
+    shared, own = (each.read_text(encoding="utf-8") for each in (_FOLDER / "base.css", path))
+    return f":root {{ {colours}}}\n{shared}{own}"
+
+
+def templates(folder: Path, undefined: type[jinja2.Undefined] = jinja2.StrictUndefined) -> jinja2.Environment:
+    """The templates in ``folder``. What they show is escaped; they have the filters `visible` and `plain`.
+
+    A page begins with `head.html`, which needs `title`, `version`, `style` and `policy`. ``undefined`` says what a
+    name without a value does.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, _FOLDER]), autoescape=True, undefined=undefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"visible": visible, "plain": plain}
+    return environment
 
 
 def policy(style: str, script: str = "") -> str:

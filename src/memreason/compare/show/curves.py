@@ -69,9 +69,7 @@ def curves(
     return svg.file(width, bottom + 20 + svg.LINE + 14, f"{label} by {x_label}", body, inline)
 
 
-def _line(
-    name: str, spots: Sequence[tuple[float, Point]], place: int, up: svg.Scale, form: Form
-) -> Iterator[Markup]:  # fmt: skip
+def _line(name: str, spots: Sequence[tuple[float, Point]], place: int, up: svg.Scale, form: Form) -> Iterator[Markup]:
     yield svg.polyline(((x, up(point.value)) for x, point in spots), f"thick {svg.colour(place)}")
     for x, point in spots:
         low, high = map(up, point.interval)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from memreason.compare.show import svg
 from memreason.compare.show.numbers import Form, Json, count, form_of, form_of_group
-from memreason.compare.show.tables import against, called, named
+from memreason.compare.show.tables import against, arm_of, called, named
 
 WIDTH, NARROW = 760, 344
 """Pixels of a picture on a desk and on a phone."""
@@ -114,7 +114,7 @@ def rates(results: Mapping[str, Json], width: float = WIDTH, inline: bool = Fals
     for name in names:
         marks = []
         for result in results.values():
-            arm = next((arm for arm in result["arms"] if arm["name"] == name), None)
+            arm = arm_of(result, name)
             form = form_of(result)
             marks.append(Mark(arm["value"], arm["interval"], form.rate(arm), f"{called(result)}: {form.rate(arm)}")
                          if arm else None)  # fmt: skip

@@ -35,8 +35,7 @@ def latex(table: Table, label: str = "") -> str:
 
 def text(words: object) -> str:
     """Text of one paragraph in which every character stands for itself."""
-    line = " ".join(plain(words).split(" "))
-    return "".join(_SIGNS.get(sign, sign) for sign in re.sub(r"[\n\t]+", " ", line))
+    return "".join(_SIGNS.get(sign, sign) for sign in re.sub(r"[\n\t]+", " ", plain(words)))
 
 
 def _headings(groups: Sequence[tuple[str, int]]) -> list[str]:

@@ -47,28 +47,13 @@ def render(title: str, sections: Sequence[Section], sentences: Sequence[str] = (
         sentences: What stands before them.
         beside: The files that have the same figures in full.
     """
-    style = f":root {{ {pages.colours()}}}\n{(_FOLDER / 'page.css').read_text(encoding='utf-8')}{svg.style()}"
-    drawn = [
-        {
-            "title": each.title,
-            "sentences": each.sentences,
-            "pictures": [tuple(Markup(draw(width=width)) for width in (WIDTH, NARROW)) for draw in each.pictures],
-            "tables": each.tables,
-            "warnings": each.warnings,
-        }
-        for each in sections
-    ]
+    style = pages.style(_FOLDER / "page.css") + svg.style()
     return _template().render(
-        title=title, sentences=sentences, sections=drawn, style=Markup(style), policy=pages.policy(style),
-        version=version("memreason"), beside=beside,
+        title=title, sentences=sentences, sections=sections, widths={"wide": WIDTH, "narrow": NARROW}, beside=beside,
+        style=Markup(style), policy=pages.policy(style), version=version("memreason"),
     )  # fmt: skip
 
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"visible": pages.visible, "plain": pages.plain}
-    return environment.get_template("page.html")
+    return pages.templates(_FOLDER).get_template("page.html")

@@ -70,9 +70,8 @@ def rates(results: Mapping[str, Json], title: str = "") -> Table:
         form = form_of(result)
         one = Column(result["label"], heading) if many else Column(heading or result["label"])
         columns += [one, *([Column("each run", heading)] if many else [])]
-        found = {arm["name"]: arm for arm in result["arms"]}
         for name, row in rows.items():
-            arm = found.get(name)
+            arm = arm_of(result, name)
             row.append(form.rate(arm) if arm else NONE)
             if many:
                 row.append(", ".join(map(form.figure, arm["by_run"])) if arm else NONE)
@@ -144,9 +143,8 @@ def groups(result: Json) -> Table | None:
         own = form_of_group(result, group)
         found = {arm["name"]: own.rate(arm) for arm in group["arms"]}
         row = [str(group["value"]), count(group["n"]), *(found.get(name, NONE) for name in names)]
-        by_pair = {(pair["first"], pair["second"]): pair for pair in group["comparisons"]}
         for pair in pairs:
-            there = by_pair.get((pair["first"], pair["second"]))
+            there = against(group, pair["second"], pair["first"])
             row += [own.difference(there), p_value(there["p_holm"])] if there else [NONE, NONE]
         rows.append(tuple(row))
     note = "The p-values are adjusted by Holm's method for all rows: with many looks, some differ by chance."
@@ -180,7 +178,7 @@ def arms(results: Mapping[str, Json], title: str = "", baseline: str | None = No
 
 def _cells(result: Json, name: str, baseline: str) -> Sequence[str]:
     form = form_of(result)
-    arm = next((arm for arm in result["arms"] if arm["name"] == name), None)
+    arm = arm_of(result, name)
     pair = against(result, name, baseline)
     if arm is None:
         return NONE, NONE, NONE, NONE
@@ -188,6 +186,11 @@ def _cells(result: Json, name: str, baseline: str) -> Sequence[str]:
         (form.difference(pair), p_value(pair["p_holm"]), form.detectable(pair["smallest"])) if pair else ("", "", "")
     )
     return form.rate(arm), *compared
+
+
+def arm_of(result: Json, name: str) -> Json | None:
+    """The arm's figures; None where the result has no such arm."""
+    return next((arm for arm in result["arms"] if arm["name"] == name), None)
 
 
 def against(result: Json, name: str, baseline: str) -> Json | None:

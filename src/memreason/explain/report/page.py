@@ -27,7 +27,7 @@ def render(explanation: dict[str, Any]) -> str:
     reorder them are named, and the page's policy lets only its own script run (by its hash) and nothing be fetched.
     Raises ValueError where a number of the explanation is not finite.
     """
-    style = f":root {{ {pages.colours()}}}\n{(_FOLDER / 'report.css').read_text(encoding='utf-8')}"
+    style = pages.style(_FOLDER / "report.css")
     script = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     figures = Figures(explanation)
     page = _environment().get_template("report.html")
@@ -44,11 +44,8 @@ def render(explanation: dict[str, Any]) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.ChainableUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"visible": pages.visible, "spoken": words.spoken, "plain": pages.plain}
+    environment = pages.templates(_FOLDER, jinja2.ChainableUndefined)
+    environment.filters["spoken"] = words.spoken
     environment.globals |= {"plots": plots, "views": views, "words": words, "view": views.view}
     return environment
 

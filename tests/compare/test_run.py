@@ -164,6 +164,10 @@ class TestSplitsClustersAndGroups:
         last = result.groups.rows[2].comparisons[0]
         assert last.p == pytest.approx(2 / 2**6) and last.p_holm == pytest.approx(3 * last.p)
         assert any("3 comparisons by group" in warning for warning in result.warnings)
+        clustered = compare(found, looks=Looks(cluster="passage", by="kind"))
+        assert "newcombe" not in {row.comparisons[0].method for row in clustered.groups.rows}, (
+            "clusters count there too"
+        )
 
 
 class TestGate:
@@ -177,6 +181,7 @@ class TestGate:
         assert self.gate(tmp_path, "1" * 40, 0.02) == "cannot_tell", "40 equal answers do not show two points"
         assert self.gate(tmp_path, "1" * 20 + "-" * 20, 0.02) == "worse"
         assert self.gate(tmp_path, "1" * 20 + "-" * 20, 0.02, "no_answer") == "worse", "there, less is better"
+        assert self.gate(tmp_path, "1" * 30 + "-" * 10, 0.3) == "cannot_tell", "worse, but by more than 0.3?"
 
     def test_the_sentence_says_it(self, tmp_path: Path) -> None:
         result = compare(paired(tmp_path, a="1" * 40, b="1" * 40), looks=Looks(margin=0.1))

@@ -35,7 +35,7 @@ class Row:
     split: str
     questions: int
     cluster: str | None
-    """The field that says which questions belong together; None where the recipe names none, or all lie in one cluster."""
+    """The field that says which questions belong together; None where the recipe names none, or all lie in one."""
     clusters: int | None
     runs: int
     seed_spread: float

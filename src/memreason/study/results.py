@@ -14,7 +14,7 @@ from typing import Any
 from memreason.compare.measures import MEASURES
 from memreason.compare.pairing import Paired, Pairing, pair
 from memreason.compare.result import ComparisonResult
-from memreason.compare.run import Looks, compare, narrowed, pairs_of, says
+from memreason.compare.run import Looks, TooFewQuestions, compare, narrowed, pairs_of, says
 from memreason.compare.sides import Run, Side, read_side
 from memreason.errors import UserError
 from memreason.study.cells import Cell
@@ -140,10 +140,10 @@ def _comparisons(recipe: Recipe, sides: Mapping[str, Side], looks: Looks) -> dic
             pairs = pairs_of(names, first, all_pairs=True) if len(names) > 1 else []
             try:
                 result = compare(pairing(names), measure, split, pairs, looks)
-            except UserError:
+            except TooFewQuestions:
                 if measure in recipe.measures or measure == "accuracy":
                     raise
-                continue  # too few questions say anything: of a rare cause of errors, say
+                continue  # of a rare cause of errors, say
             found.setdefault(split or "all", {})[measure] = result
     return found
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from memreason.cli.command import Command, open_console
 from memreason.errors import UserError, did_you_mean
 from memreason.runtime.files import listed
-from memreason.runtime.terminal import say, show, show_json
+from memreason.runtime.terminal import in_words, say, show, show_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -137,7 +137,7 @@ def _print(console: Console, results: dict[str, Any], folder: StudyFolder) -> No
 def _plan(
     config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell], data: tuple[TaskData | None, str]
 ) -> None:
-    """Print what will be run, how long that takes, and what it will be able to show. ``data``: as `task_of` gives it."""
+    """Print what will be run, how long that takes, and what it will be able to show; ``data``: what `task_of` gives."""
     from memreason.study.folder import COMMANDS
     from memreason.study.plan import plan_of
 
@@ -178,7 +178,6 @@ def _print_cells(console: Console, recipe: Recipe, folder: StudyFolder, cells: S
 
 def _print_time(console: Console, config: StudyConfig, plan: StudyPlan, cells: Sequence[Cell], at_once: int) -> None:
     from memreason.compare.show.numbers import several
-    from memreason.study.progress import in_words
 
     show(console, f"{several(plan.cells, 'run')} in all, {plan.finished} of them finished")
     if plan.finished == plan.cells:

@@ -15,10 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from memreason.compare.statistics.arm import Arm
-from memreason.compare.statistics.difference import difference
+from memreason.compare.figures import of_two, right_or_wrong
 from memreason.evaluation.score import Scored, score
 from memreason.tasks.registry import load_task
 
@@ -69,11 +66,12 @@ def against_marks(scored: Scored, flexible: bool) -> dict[str, Any] | None:
     if marked is None or marked.n != len(scored.verdicts):
         return None
     differing = set(marked.differing)
-    strict = np.array([verdict.outcome == "correct" for verdict in scored.verdicts])
-    marks = strict ^ np.array([verdict.trace.question.id in differing for verdict in scored.verdicts])
-    ours = np.array([v.flexible_outcome == "correct" for v in scored.verdicts]) if flexible else strict
-    one = np.ones(len(marks))
-    found = difference(Arm("marks", marks, one), Arm("ours", ours, one))
+    strict = [verdict.outcome == "correct" for verdict in scored.verdicts]
+    marks = [right ^ (v.trace.question.id in differing) for right, v in zip(strict, scored.verdicts, strict=True)]
+    ours = [verdict.flexible_outcome == "correct" for verdict in scored.verdicts] if flexible else strict
+    found = of_two(right_or_wrong("marks", marks), right_or_wrong("ours", ours))
+    if found is None:
+        return None
     return {
         "difference": found.difference,
         "interval": list(found.interval),

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from published import cells
 from study_claims import CLAIMS, named, verdicts
 from study_results import FOLDER, Json, Study, said, table, take
 
@@ -163,17 +165,7 @@ def published() -> str:
     if not found:
         return "Not run yet."
     header = ["texts", "the paper", "the authors' marks", "strict", "flexible", "marks that differ"]
-    rows = []
-    for row in found["files"]:
-        marked, four = row["marked"], row["strict_against_marks"]["outcomes"]
-        strict, flexible = (
-            f"{row[kind]['value']:.1%} [{row[kind]['interval'][0]:.1%}, {row[kind]['interval'][1]:.1%}]"
-            for kind in ("strict", "flexible")
-        )
-        rows.append([
-            f"{row['dataset']}, {row['model']}", f"{row['reported']:.1%}", f"{marked['correct']} of {marked['n']}",
-            strict, flexible, f"{four['only_first'] + four['only_second']} of {marked['n']}",
-        ])  # fmt: skip
+    rows = [[f"{row['dataset']}, {row['model']}", *cells(row)] for row in found["files"]]
     return table(header, rows)
 
 

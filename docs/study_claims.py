@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from study_results import ALPHA, SPLITS, Json, Study, decided, said
+from study_results import SPLITS, Json, Study, decided, said
 
 from memreason.compare.show.numbers import form_of
 from memreason.compare.statistics.multiple import holm
@@ -190,6 +190,3 @@ def _word(held: Sequence[bool]) -> str:
 def named(split: str) -> str:
     """The split in words."""
     return SPLITS.get(split, split)
-
-
-__all__ = ["ALPHA", "CLAIMS", "verdicts"]

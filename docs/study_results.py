@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from memreason.compare.figures import decision
+from memreason.compare.result import Decision
 from memreason.compare.show.numbers import Form, form_of
 from memreason.compare.statistics.multiple import holm
 from memreason.compare.words import p_value
 
 FOLDER = Path(__file__).parent / "study"
 SPLITS = {"test_seen": "seen facts", "test_unseen": "unseen facts"}
-ALPHA = 0.05
 Json = Mapping[str, Any]
 
 
@@ -77,12 +78,9 @@ class Study:
         ]}  # fmt: skip
 
 
-def decided(pair: Json, p: float, result: Json) -> str:
+def decided(pair: Json, p: float, result: Json) -> Decision:
     """`better`, `worse` or `tied` (`higher` and `lower` where neither is better), by an adjusted p."""
-    if p >= ALPHA:
-        return "tied"
-    up, better = pair["difference"] > 0, result["higher_is_better"]
-    return ("higher" if up else "lower") if better is None else ("better" if up == better else "worse")
+    return decision(pair["difference"], p, result["higher_is_better"])
 
 
 def said(pair: Json, p: float, result: Json) -> str:

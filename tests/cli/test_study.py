@@ -79,6 +79,22 @@ def test_what_cannot_be_done_is_said(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("splits: [tets]", "tiny.yaml: splits: tets is none of test; did you mean test?"),
+        ("cluster: country", "tiny.yaml: cluster: the field 'country' is not known for"),
+        ("by: colour", "tiny.yaml: by: the field 'colour' is not known for"),
+    ],
+)
+def test_a_split_or_a_field_that_the_dataset_does_not_have_is_named_before_anything_runs(
+    key: str, message: str, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.write_text(f"{recipe.read_text()}{key}\n")
+    assert main(["study", str(recipe), "--output_dir", str(tmp_path / "study")]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "study").exists()
+
+
 def test_a_recipe_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "study-atlass"]) == 2
     assert "did you mean study-atlas?" in capsys.readouterr().err

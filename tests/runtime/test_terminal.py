@@ -27,7 +27,7 @@ from memreason.evaluation.metrics import compute_metrics
 from memreason.evaluation.results import EvaluationResult, Marks, RunResult, ScoreResult
 from memreason.evaluation.training_account import TrainingAccount
 from memreason.records import Question, Solution, Step
-from memreason.runtime.terminal import guard, show, show_json
+from memreason.runtime.terminal import guard, in_words, show, show_json
 from memreason.step_types.describe import describe_fit
 from memreason.step_types.store import RECORD, STEPS
 from memreason.tasks.jsonl import export_jsonl
@@ -231,3 +231,11 @@ def test_a_crash_and_a_log_entry_are_plain_too(capsys: pytest.CaptureFixture[str
     sys.excepthook = sys.__excepthook__
     said = capsys.readouterr().err
     assert "ValueError: [/]a␛" in said and "UserWarning: [/]a␛" in said and is_plain(said)
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0, "10 s"), (44, "40 s"), (89, "90 s"), (90, "2 min"), (5900, "98 min"), (7500, "2 h 05 min")],
+)
+def test_times_are_round(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words

@@ -157,4 +157,7 @@ def test_cores_and_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each["OMP_NUM_THREADS"] for each in shares] == ["4"] * 4
     assert [each["CUDA_VISIBLE_DEVICES"] for each in shares] == ["4", "5", "4", "5"]
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert environment(0, 4)["OMP_NUM_THREADS"] == "3"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("memreason.study.machine._gpus", lambda: {"0": "one", "1": "another"})
+    hidden = environment(0, 4)
+    assert hidden["OMP_NUM_THREADS"] == "3" and hidden["CUDA_VISIBLE_DEVICES"] == ""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from memreason.training.time_estimate import Outlook, in_words, matrix_rate
+from memreason.training.time_estimate import Outlook, matrix_rate
 
 
 class Clock:
@@ -47,14 +47,6 @@ def test_what_was_reached_stays_reached() -> None:
     outlook.reached("training", 1.5)
     outlook.reached("training", 0.5)
     assert outlook.left() == 0
-
-
-@pytest.mark.parametrize(
-    "seconds, words",
-    [(0, "10 s"), (44, "40 s"), (89, "90 s"), (90, "2 min"), (5900, "98 min"), (7500, "2 h 05 min")],
-)
-def test_times_are_round(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
 
 
 def test_the_rate_of_products_is_a_plausible_one() -> None:

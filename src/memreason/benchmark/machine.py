@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from memreason.runtime.machine import cpu_info, processor, versions
 
 TELLING = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "sve", "bf16", "i8mm")
 """Processor features that decide how fast matrix products are."""
@@ -20,23 +21,17 @@ def describe() -> dict[str, Any]:
     import psutil
     import torch
 
-    lines: dict[str, str] = {}
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            lines.setdefault(name.strip(), value.strip())
-    except OSError:
-        pass
-    features = (lines.get("flags") or lines.get("Features") or "").split()
+    info = cpu_info()
+    features = (info.get("flags") or info.get("Features") or "").split()
     return {
-        "processor": lines.get("model name") or platform.processor() or platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "features": [name for name in TELLING if name in features],
         "memory": psutil.virtual_memory().total,
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.release()}",
-        "versions": {"python": platform.python_version()} | {name: v for name in PACKAGES if (v := _version(name))},
+        "versions": versions(PACKAGES),
     }
 
 
@@ -74,10 +69,3 @@ def forget_peak_memory() -> None:
         Path("/proc/self/clear_refs").write_text("5")
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -36,3 +36,8 @@ class CommandOptions:
         if command == TRAIN:
             model, data, _, ablations = given
             ablations.check(model, data)
+
+    def data(self, argv: Sequence[str]) -> DataConfig:
+        """Which questions there are, by the options of `memreason train`."""
+        (data,) = (each for each in self.parsers[TRAIN].parse(argv) if isinstance(each, DataConfig))
+        return data

@@ -41,7 +41,7 @@ def values_of(paired: Paired, name: str, more: More | None = None) -> list[str]:
         hint = did_you_mean(name, [other for other in known if other != name])  # some questions may have it
         raise UserError(
             f"the field {name!r} is not known for {len(lacking)} of {len(found)} questions ({listed(lacking, 3)})"
-            f"{hint}; known are: {', '.join(known)}; --fields FILE.jsonl adds others, by id"
+            f"{hint}; known are: {', '.join(known)}; `memreason compare --fields FILE.jsonl` adds others, by id"
         )
     return [str(value) for value in found]
 

@@ -93,10 +93,7 @@ class Comparer:
         return "not_worse" if low >= -self.margin else "worse" if high < -self.margin else "cannot_tell"
 
     def _decided(self, pair: PairResult, values: tuple[float, float], count: int) -> PairResult:
-        verdict: Decision = "tied"
-        if pair.p_holm < LEVEL and pair.difference:
-            more, better = pair.difference > 0, self.measure.higher_is_better
-            verdict = ("higher" if more else "lower") if better is None else "better" if more == better else "worse"
+        verdict = decision(pair.difference, pair.p_holm, self.measure.higher_is_better)
         words = sentence(
             self.measure,
             (pair.first, pair.second),
@@ -109,6 +106,16 @@ class Comparer:
         if pair.gate and self.margin is not None:
             words += f" {gate_sentence(pair.gate, self.margin, self.measure.kind)}"
         return replace(pair, verdict=verdict, sentence=words)
+
+
+def decision(difference: float, p: float, higher_is_better: bool | None) -> Decision:
+    """What a difference shows, by its adjusted p-value."""
+    if p >= LEVEL or not difference:
+        return "tied"
+    more = difference > 0
+    if higher_is_better is None:
+        return "higher" if more else "lower"
+    return "better" if more == higher_is_better else "worse"
 
 
 def right_or_wrong(name: str, right: Iterable[bool]) -> Arm:

@@ -33,6 +33,10 @@ from memreason.tasks.registry import load_task
 Row = TypeVar("Row", ComparisonResult, GroupRow)
 
 
+class TooFewQuestions(UserError):
+    """Too few questions say anything about a measure."""
+
+
 @dataclass(frozen=True)
 class Looks:
     """How a comparison looks at its questions, beside the measure and the split."""
@@ -75,7 +79,7 @@ def compare(
 
     ``pairs`` says who is compared with whom (see `pairs_of`), by default each other side with the first. Raises
     UserError for a measure that a side does not have, an unknown split or field, a margin for a measure of which it is
-    not said which is better, and where too few questions count.
+    not said which is better, and TooFewQuestions where too few count.
     """
     known = check_measure(measure)
     if looks.margin is not None and known.higher_is_better is None:
@@ -92,7 +96,7 @@ def compare(
     try:
         figures = comparer.look(arms, clusters)
     except NothingToCompare as error:
-        raise UserError(
+        raise TooFewQuestions(
             f"{measure}{f' in {split}' if split else ''}: too few questions say anything ({error})"
         ) from error
     (figures,) = comparer.decide([figures])

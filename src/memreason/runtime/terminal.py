@@ -87,6 +87,14 @@ def show_json(value: Any) -> None:
     print("".join(map(shown, json.dumps(value, ensure_ascii=False))))
 
 
+def in_words(seconds: float) -> str:
+    """An estimated time: `40 s`, `6 min` or `2 h 05 min`."""
+    if seconds < 90:
+        return f"{max(10, 10 * round(seconds / 10))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 class _Record(logging.LogRecord):
     """A log record whose message is plain text; libraries, too, log about a model's files."""
 

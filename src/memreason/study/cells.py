@@ -59,6 +59,9 @@ class OptionCheck(Protocol):
     def whole(self, command: str, argv: Sequence[str]) -> None:
         """Raise UserError where the options contradict each other."""
 
+    def data(self, argv: Sequence[str]) -> DataConfig:
+        """Which questions there are, by the options of `memreason train`."""
+
 
 @dataclass(frozen=True)
 class Step:

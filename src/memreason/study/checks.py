@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,24 +50,12 @@ def problems(recipe: Recipe, trained: Sequence[Trained]) -> list[str]:
     return found + list(_settings(recipe, trained))
 
 
-def questions_digest(questions: Sequence[Question]) -> str:
-    """Equal for the same test questions, with the same options and gold answers, in the same order."""
-    digest = hashlib.sha256()
-    for question in questions:
-        asked = (question.id, question.text, question.options, question.answer, question.split)
-        digest.update(repr(asked).encode())
-    return digest.hexdigest()[:16]
-
-
 def other_questions(asked: Mapping[str, Sequence[Question]]) -> list[str]:
-    """The cells that were asked others than the first, in a sentence each. ``asked``: name of a cell → questions."""
-    digests = {name: questions_digest(questions) for name, questions in asked.items()}
-    first = next(iter(digests), "")
-    return [
-        f"{name} was asked other test questions than {first}"
-        for name, digest in digests.items()
-        if digest != digests[first]
-    ]
+    """The cells that were asked others than the first, in a sentence each. ``asked``: name of a cell → questions, which
+    must be the same, with the same options and gold answers, in the same order."""
+    told = {name: [(q.id, q.text, q.options, q.answer, q.split) for q in some] for name, some in asked.items()}
+    first = next(iter(told), "")
+    return [f"{name} was asked other test questions than {first}" for name, some in told.items() if some != told[first]]
 
 
 def _differing(some: Sequence[Trained], name: str, what: str, hint: str = "") -> Iterator[str]:

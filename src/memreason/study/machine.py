@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
+
+from memreason.runtime.machine import processor, versions
 
 PACKAGES = ("memreason", "torch", "transformers", "peft")
 """What decides the last digits of the figures, beside the processor."""
@@ -19,7 +18,7 @@ _THREADS, _GPUS = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
 @cache
 def machine() -> dict[str, Any]:
     """Processor, GPUs and versions; without anything that names this computer."""
-    return {"processor": _processor(), "gpu": next(iter(_gpus().values()), None), "versions": _versions()}
+    return {"processor": processor(), "gpu": next(iter(_gpus().values()), None), "versions": versions(PACKAGES)}
 
 
 def environment(place: int, parallel: int) -> dict[str, str]:
@@ -29,20 +28,12 @@ def environment(place: int, parallel: int) -> dict[str, str]:
     """
     given = dict(os.environ, PYTHONUNBUFFERED="1")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given.setdefault(_THREADS, str(max(1, cores // parallel)))
-    gpus = given[_GPUS].split(",") if given.get(_GPUS) else list(_gpus())
+    if not given.get(_THREADS):
+        given[_THREADS] = str(max(1, cores // parallel))
+    gpus = given[_GPUS].split(",") if _GPUS in given else list(_gpus())
     if len(gpus) > 1:  # `memreason train` uses one, unless a launcher starts it
         given[_GPUS] = gpus[place % len(gpus)]
     return given
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 @cache
@@ -56,13 +47,3 @@ def _gpus() -> dict[str, str]:
     except (OSError, subprocess.SubprocessError):
         return {}
     return {number.strip(): name.strip() for number, _, name in (line.partition(",") for line in listed.splitlines())}
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

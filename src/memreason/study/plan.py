@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields
-from itertools import groupby, pairwise
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from memreason.compare.fields import values_of
 from memreason.compare.pairing import Paired
@@ -14,9 +12,9 @@ from memreason.compare.result import Unpaired
 from memreason.compare.show.numbers import NONE, several
 from memreason.compare.show.tables import Column, Table
 from memreason.compare.statistics.power import Plan
-from memreason.config.data import DataConfig
-from memreason.errors import UserError
-from memreason.study.cells import TRAIN, Cell
+from memreason.errors import UserError, did_you_mean
+from memreason.runtime.files import listed
+from memreason.study.cells import TRAIN, Cell, OptionCheck
 from memreason.study.folder import StudyFolder
 from memreason.study.progress import seconds_of, time_left
 from memreason.study.recipe import Recipe
@@ -37,7 +35,7 @@ class Row:
     split: str
     questions: int
     cluster: str | None
-    """The field that says which questions belong together; None where the recipe names none, or the data do not say."""
+    """The field that says which questions belong together; None where the recipe names none, or all lie in one."""
     clusters: int | None
     runs: int
     seed_spread: float
@@ -66,28 +64,31 @@ def plan_of(
     return StudyPlan(len(cells), len(finished), seconds, tuple(_power(recipe, task)) if task else ())
 
 
-def task_of(cells: Sequence[Cell]) -> tuple[TaskData | None, str]:
-    """The dataset that the cells are asked, and why it cannot be read, if so."""
-    options = next((_data_options(step.argv) for cell in cells for step in cell.steps if step.command == TRAIN), None)
-    if options is None:
+def task_of(recipe: Recipe, cells: Sequence[Cell], options: OptionCheck) -> tuple[TaskData | None, str]:
+    """The dataset that the cells are asked, and why it cannot be read, if so. Raises UserError where the recipe names a
+    split, or a field of questions, that it does not have."""
+    step = next((step for cell in cells for step in cell.steps if step.command == TRAIN), None)
+    if step is None:
         return None, "no arm is trained"
     try:
-        return load_data(options), ""
+        task = load_data(replace(options.data(step.arguments("run")[1:]), train_subset=None))
     except UserError as error:
         return None, str(error)
+    _check_names(recipe, task)
+    return task, ""
 
 
-def _data_options(argv: Sequence[str]) -> DataConfig:
-    """The options of a command that say which questions there are."""
-    kinds = {each.name: str(each.type) for each in fields(DataConfig)}
-    given: dict[str, Any] = {}
-    for flag, value in pairwise(argv):
-        name = flag.removeprefix("--")
-        if flag.startswith("--") and "int" in kinds.get(name, ""):
-            given[name] = int(value)
-        elif flag.startswith("--") and "str" in kinds.get(name, ""):
-            given[name] = value
-    return DataConfig(**{name: value for name, value in given.items() if name != "train_subset"})
+def _check_names(recipe: Recipe, task: TaskData) -> None:
+    for split in recipe.splits:
+        if split not in task.test_splits:
+            hint = did_you_mean(split, task.test_splits)
+            raise UserError(f"{recipe.path}: splits: {split} is none of {listed(task.test_splits, 99)}{hint}")
+    for key, name in (("cluster", recipe.cluster), ("by", recipe.by)):
+        for split in (recipe.splits or task.test_splits) if name else ():
+            try:
+                _values(task, split, str(name))
+            except UserError as error:
+                raise UserError(f"{recipe.path}: {key}: {error}") from error
 
 
 def power_tables(plan: StudyPlan) -> list[Table]:
@@ -166,28 +167,19 @@ def _power(recipe: Recipe, task: TaskData) -> list[Row]:
                     share: Plan(len(solutions), (runs, runs), share, None, spread, clusters, alike).smallest()
                     for share in DISCORDANT
                 }
-                rows.append(
-                    Row(
-                        split,
-                        len(solutions),
-                        recipe.cluster if clusters else None,
-                        clusters,
-                        runs,
-                        spread,
-                        alike,
-                        smallest,
-                    )
-                )
+                cluster = recipe.cluster if clusters else None
+                rows.append(Row(split, len(solutions), cluster, clusters, runs, spread, alike, smallest))
     return rows
 
 
 def _clusters(recipe: Recipe, task: TaskData, split: str) -> int | None:
-    """In how many clusters the questions of a split lie; None where the recipe names none, or the data do not say."""
-    if not recipe.cluster:
-        return None
-    questions = tuple(solution.question for solution in task.splits[split])
+    """In how many clusters the questions of a split lie; None where the recipe names none, or all lie in one."""
+    count = len(set(_values(task, split, recipe.cluster))) if recipe.cluster else 0
+    return count if count > 1 else None
+
+
+def _values(task: TaskData, split: str, name: str) -> list[str]:
+    """The value of a field for each question of a split. Raises UserError where one has none."""
+    questions = tuple(solution.question for solution in task.splits.get(split, ()))
     asked = Paired((), questions, ({},) * len(questions), (), Unpaired("id and text", 0), ())
-    with suppress(UserError):
-        count = len(set(values_of(asked, recipe.cluster)))
-        return count if count > 1 else None
-    return None
+    return values_of(asked, name)

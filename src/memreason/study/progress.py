@@ -9,6 +9,7 @@ from typing import Self
 
 from tqdm.auto import tqdm
 
+from memreason.runtime.terminal import in_words
 from memreason.study.cells import Cell
 from memreason.study.folder import StudyFolder
 from memreason.study.work import State
@@ -74,11 +75,3 @@ def time_left(
     work = sum(each * share for each, share in shares)
     longest = max((each * share for each, share in shares), default=0.0)
     return max(work / max(1, min(at_once, len(left))), longest)
-
-
-def in_words(seconds: float) -> str:
-    """`40 s`, `6 min` or `2 h 05 min`."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

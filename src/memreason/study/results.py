@@ -14,7 +14,7 @@ from typing import Any
 from memreason.compare.measures import MEASURES
 from memreason.compare.pairing import Paired, Pairing, pair
 from memreason.compare.result import ComparisonResult
-from memreason.compare.run import Looks, compare, narrowed, pairs_of, says
+from memreason.compare.run import Looks, TooFewQuestions, compare, narrowed, pairs_of, says
 from memreason.compare.sides import Run, Side, read_side
 from memreason.errors import UserError
 from memreason.study.cells import Cell
@@ -74,6 +74,17 @@ class Finished:
                 found[cell.arm, cell.size] = replace(side, runs=(*side.runs, run))
         return found
 
+    @cached_property
+    def machines(self) -> list[Json]:
+        """The machines that cells were run on, and with how many threads; the same ones once."""
+        found: list[Json] = []
+        for cell in self.done:
+            for row in self.folder.times(cell):
+                machine = {**row["machine"], "threads": row["threads"]}
+                if machine not in found:
+                    found.append(machine)
+        return sorted(found, key=repr)
+
     def at(self, size: int | None) -> dict[str, Side]:
         """Arm → its answers at a size, in the order of the recipe."""
         return {arm.name: self.sides[arm.name, size] for arm in self.recipe.arms if (arm.name, size) in self.sides}
@@ -97,7 +108,7 @@ def results(finished: Finished, repeats: Mapping[str, Any] | None = None) -> Jso
         "recipe": recipe.text,
         "baseline": recipe.baseline,
         "match": recipe.match,
-        "machines": _machines(finished),
+        "machines": finished.machines,
         "arms": [_arm(finished, name, comparisons) for name in sides],
         "against_baseline": _json(found, recipe.baseline),
         "comparisons": comparisons,
@@ -129,10 +140,10 @@ def _comparisons(recipe: Recipe, sides: Mapping[str, Side], looks: Looks) -> dic
             pairs = pairs_of(names, first, all_pairs=True) if len(names) > 1 else []
             try:
                 result = compare(pairing(names), measure, split, pairs, looks)
-            except UserError:
+            except TooFewQuestions:
                 if measure in recipe.measures or measure == "accuracy":
                     raise
-                continue  # too few questions say anything: of a rare cause of errors, say
+                continue  # of a rare cause of errors, say
             found.setdefault(split or "all", {})[measure] = result
     return found
 
@@ -204,17 +215,6 @@ def _curves(finished: Finished, full: Mapping[str, Mapping[str, Json]], looks: L
     return {str(size): _json(_comparisons(recipe, sides, looks)) for size, sides in sorted(sizes.items())}
 
 
-def _machines(finished: Finished) -> list[Json]:
-    """The machines that cells were run on, and with how many threads; the same ones once."""
-    found = []
-    for cell in finished.done:
-        for row in finished.folder.times(cell):
-            machine = {**row["machine"], "threads": row["threads"]}
-            if machine not in found:
-                found.append(machine)
-    return sorted(found, key=repr)
-
-
 def _checks(finished: Finished, repeats: Mapping[str, Any]) -> Json:
     """What was checked: that arms differ in nothing but their options, that runs repeat, and that none is missing."""
     folder, done = finished.folder, {cell.name for cell in finished.done}
@@ -223,7 +223,7 @@ def _checks(finished: Finished, repeats: Mapping[str, Any]) -> Json:
               and (failure := folder.failure(cell))}  # fmt: skip
     found = [*finished.unreadable, *_begun(finished), *problems(finished.recipe, finished.trained), *_asked(finished)]
     found += [f"a second run of {name} gave other traces" for name, row in repeats.items() if not row["same"]]
-    machines = _machines(finished)
+    machines = finished.machines
     notes = [f"cells ran on {len(machines)} kinds of machines or numbers of threads; last digits may differ"]
     return {
         "ok": not found and not missing,

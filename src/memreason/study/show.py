@@ -47,10 +47,11 @@ def tables(results: Json) -> list[Table]:
     return [*found, trained(results), *([reported(results)] if results["reported"] else [])]
 
 
-def accuracy(results: Json) -> Table:
-    """The table of right answers: a row for each arm, its figure on each split, and its difference to the baseline."""
-    by_split = _by_measure(results["against_baseline"]).get(ACCURACY, {})
-    return arms(by_split, capital(ACCURACY), results["baseline"])
+def overview(results: Json) -> Table:
+    """The table of right answers: a row for each arm, its figure on each split, and its difference to the baseline.
+    Where the recipe leaves accuracy out, that of its first measure."""
+    label, by_split = _main(results["against_baseline"])
+    return arms(by_split, capital(label), results["baseline"])
 
 
 def trained(results: Json) -> Table:
@@ -87,13 +88,13 @@ def reported(results: Json) -> Table:
 def page(results: Json, against: Sequence[Json]) -> str:
     """The report: one HTML page that opens from disk."""
     checks = results["checks"]
-    overview = [accuracy(results), trained(results), *([reported(results)] if results["reported"] else [])]
-    parts = [Section("Overview", said(results), [], overview, [*checks["problems"], *checks["notes"]])]
+    first = [overview(results), trained(results), *([reported(results)] if results["reported"] else [])]
+    parts = [Section("Overview", said(results), [], first, [*checks["problems"], *checks["notes"]])]
     if drawn := [partial(draw, inline=True) for _, draw in _curves(results)]:
         parts.append(Section("Learning curves", _about_curves(results), drawn, _curve_tables(results)))
     parts += sections(against)
-    pairs = {split: by_measure[ACCURACY] for split, by_measure in results["comparisons"].items()}
-    parts.append(Section("All pairs of arms", [], [], [differences(pairs, "Differences: accuracy")]))
+    label, pairs = _main(results["comparisons"])
+    parts.append(Section("All pairs of arms", [], [], [differences(pairs, f"Differences: {label}")]))
     return render(results["title"], parts, beside=f"results.json, {TABLE_CSV}, {COMPARISONS_CSV}")
 
 
@@ -131,6 +132,13 @@ def _by_measure(comparisons: Json) -> dict[str, dict[str, Json]]:
         for measure, result in by_measure.items():
             found.setdefault(measure, {})[split] = result
     return found
+
+
+def _main(comparisons: Json) -> tuple[str, dict[str, Json]]:
+    """(label, split → comparison) of accuracy, or of the first measure where accuracy is not compared."""
+    found = _by_measure(comparisons)
+    by_split = found.get(ACCURACY) or next(iter(found.values()), {})
+    return next((result["label"] for result in by_split.values()), ACCURACY), by_split
 
 
 def _curves(results: Json) -> Iterator[tuple[str, partial[str]]]:

@@ -84,7 +84,8 @@ class _Running:
         self.folder.add_times(
             self.cell,
             {"command": self.step.command, "seconds": round(time.monotonic() - self.started, 1),
-             "threads": int(self.environment["OMP_NUM_THREADS"]), "at_once": self.parallel, "machine": machine()},
+             "threads": int(self.environment["OMP_NUM_THREADS"].split(",")[0]),  # OpenMP takes one for each level
+             "at_once": self.parallel, "machine": machine()},
         )  # fmt: skip
         self._next()
         return self.step is None

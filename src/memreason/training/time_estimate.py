@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from memreason.models.base import resolve
 from memreason.models.weights import multiplied_weights
 from memreason.runtime import distributed
+from memreason.runtime.terminal import in_words
 from memreason.tasks.base import TaskData
 from memreason.training.config import TrainingConfig
 from memreason.training.context import RunContext
@@ -95,14 +96,6 @@ def _evaluations(args: TrainingConfig, examples: float, of_epoch: int) -> float:
         return math.ceil(examples / of_epoch)
     steps = examples / (args.per_device_train_batch_size * args.gradient_accumulation_steps)
     return 1 / args.eval_steps if args.eval_steps < 1 else steps / args.eval_steps
-
-
-def in_words(seconds: float) -> str:
-    """`40 s`, `6 min` or `2 h 05 min`."""
-    if seconds < 90:
-        return f"{max(10, 10 * round(seconds / 10))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 @torch.no_grad()

@@ -35,12 +35,13 @@ from memreason.runtime import distributed
 from memreason.runtime.cpu_threads import considerate, share_cores
 from memreason.runtime.interruptions import as_os_error
 from memreason.runtime.reading import reading
+from memreason.runtime.terminal import in_words
 from memreason.training.checkpoints import COMPLETE, checkpoints_of, remove_checkpoint, rotate
 from memreason.training.dataset import Example, Examples
 from memreason.training.loss import TrainingPass, causal_lm
 from memreason.training.packing import PackedExamples
 from memreason.training.sampler import EpochSeededSampler, WithBlank
-from memreason.training.time_estimate import TRAINING, VALIDATION, Outlook, in_words
+from memreason.training.time_estimate import TRAINING, VALIDATION, Outlook
 
 WHOLE_ON_MAIN = StateDictOptions(full_state_dict=True, cpu_offload=True)
 """How the optimizer's state is saved when weights are sharded: whole, on the main process's CPU."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from memreason.cli.command import Command, open_console
 from memreason.errors import UserError, did_you_mean
 from memreason.runtime.files import listed
-from memreason.runtime.terminal import say, show, show_json
+from memreason.runtime.terminal import in_words, say, show, show_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memreason.study.plan import StudyPlan
     from memreason.study.recipe import Recipe
     from memreason.study.work import State
+    from memreason.tasks.base import TaskData
 
 EXAMPLES = """examples:
   memreason study study-atlas --plan                # what it will run, for how long, and what it will be able to show
@@ -38,20 +39,24 @@ def run(argv: Sequence[str]) -> int:
     from memreason.study.cells import cells_of
     from memreason.study.config import StudyConfig
     from memreason.study.folder import StudyFolder
+    from memreason.study.plan import task_of
     from memreason.study.recipe import find_study, read_study
 
     (config,) = COMMAND.parse((StudyConfig,), argv)
     recipe = read_study(find_study(config.recipe))
-    cells = cells_of(recipe, CommandOptions())
+    options = CommandOptions()
+    cells = cells_of(recipe, options)
     folder = StudyFolder(config.folder(recipe.name))
     if config.commands:
         show(open_console(), folder.commands(recipe, cells), end="", soft_wrap=True)
         return 0
     if config.plan:
-        _plan(config, recipe, folder, cells)
+        _plan(config, recipe, folder, cells, task_of(recipe, cells, options))
         return 0
     failed: list[Cell] = []
     if not config.results_only:
+        if recipe.splits or recipe.cluster or recipe.by:
+            task_of(recipe, cells, options)  # it checks that the dataset has them
         failed = _work(config, recipe, folder, cells)
     return _results(config, recipe, folder, cells, failed)
 
@@ -121,7 +126,7 @@ def _print(console: Console, results: dict[str, Any], folder: StudyFolder) -> No
     from memreason.cli.tables import print_table
     from memreason.study import show as shown
 
-    print_table(console, shown.accuracy(results))
+    print_table(console, shown.overview(results))
     for sentence in shown.said(results):
         show(console, sentence, soft_wrap=True)
     for line in (*results["checks"]["problems"], *results["checks"]["notes"]):
@@ -129,12 +134,14 @@ def _print(console: Console, results: dict[str, Any], folder: StudyFolder) -> No
     show(console, f"the report: {folder.path / shown.REPORT}", soft_wrap=True)
 
 
-def _plan(config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell]) -> None:
-    """Print what will be run, how long that takes, and what it will be able to show."""
+def _plan(
+    config: StudyConfig, recipe: Recipe, folder: StudyFolder, cells: Sequence[Cell], data: tuple[TaskData | None, str]
+) -> None:
+    """Print what will be run, how long that takes, and what it will be able to show; ``data``: what `task_of` gives."""
     from memreason.study.folder import COMMANDS
-    from memreason.study.plan import plan_of, task_of
+    from memreason.study.plan import plan_of
 
-    task, why_not = task_of(cells)
+    task, why_not = data
     at_once = config.parallel * config.share()[1]
     plan = plan_of(recipe, folder, cells, at_once, task)
     if config.json:
@@ -171,7 +178,6 @@ def _print_cells(console: Console, recipe: Recipe, folder: StudyFolder, cells: S
 
 def _print_time(console: Console, config: StudyConfig, plan: StudyPlan, cells: Sequence[Cell], at_once: int) -> None:
     from memreason.compare.show.numbers import several
-    from memreason.study.progress import in_words
 
     show(console, f"{several(plan.cells, 'run')} in all, {plan.finished} of them finished")
     if plan.finished == plan.cells:

@@ -126,33 +126,38 @@ def costs() -> str:
     found, times = study("atlas"), _json("atlas-times")
     if not found:
         return "Not run yet."
-    header = ["", "weights trained", "tokens trained on", "tokens an answer", "training", "answering all questions"]
+    trained = {arm["name"] for arm in found.json["arms"] if arm["seeds"]}
+    machines = [each for each in times["machines"] if trained <= each["arms"].keys()] if times else []
+    header = ["", "weights trained", "tokens trained on", "tokens an answer"]
+    for each in machines:
+        header += [f"training: {_machine(each)}", "answering all questions"]
     split = found.splits[0]
     rows = []
     for arm in found.json["arms"]:
-        spent = (times or {}).get(arm["name"], {})
         tokens = found.rate(arm["name"], split, "tokens")
-        rows.append([
-            f"`{arm['name']}`", _count(arm.get("trained_weights")), _count(arm.get("trained_tokens")),
-            f"{tokens['value']:.1f}" if tokens else NONE, _seconds(spent.get("train")), _seconds(spent.get("evaluate")),
-        ])  # fmt: skip
-    return f"{table(header, rows)}\n\n{_ran_on(found, times or {})}"
+        row = [f"`{arm['name']}`", _count(arm.get("trained_weights")), _count(arm.get("trained_tokens")),
+               f"{tokens['value']:.1f}" if tokens else NONE]  # fmt: skip
+        for each in machines:
+            spent = each["arms"].get(arm["name"], {})
+            row += [_seconds(spent.get("train")), _seconds(spent.get("evaluate"))]
+        rows.append(row)
+    return f"{table(header, rows)}\n\n{_clocks(times) if times else ''}"
 
 
 def curve_table() -> str:
-    """The differences between ours and plain at each number of training questions."""
+    """Ours against plain at each number of training questions; p-values are adjusted for all of these comparisons."""
     found = study("atlas-sizes")
     if not found or not found.json.get("curves"):
         return "Not run yet."
-    rows = []
-    for size, by_split in sizes(found).items():
-        results = [by_split.get(split, {}).get("accuracy") for split in found.splits]
-        at = [Study({"comparisons": {split: {"accuracy": result}}}) for split, result in
-              zip(found.splits, results, strict=True)]  # fmt: skip
-        pairs = [one.pair(OURS, "plain", split, "accuracy") for one, split in zip(at, found.splits, strict=True)]
-        adjusted = holm([pair["p"] for pair in pairs if pair])
-        rows.append([f"{size:,}", *(said(pair, p, result) for pair, p, result in
-                                    zip(pairs, adjusted, results, strict=True) if pair and result)])  # fmt: skip
+    looks = {
+        (size, split): (pair, by_split[split]["accuracy"])
+        for size, by_split in sizes(found).items()
+        for split in found.splits
+        if (pair := Study({"comparisons": by_split}).pair(OURS, "plain", split, "accuracy"))
+    }
+    adjusted = dict(zip(looks, holm([pair["p"] for pair, _ in looks.values()]), strict=True))
+    words = {place: said(pair, adjusted[place], result) for place, (pair, result) in looks.items()}
+    rows = [[f"{size:,}", *(words.get((size, split), NONE) for split in found.splits)] for size in sizes(found)]
     images = "\n".join(
         f"![Accuracy on {named(split)} by training questions](study/curve-{split}.svg)" for split in found.splits
     )
@@ -284,14 +289,16 @@ def _checked(found: Study) -> str:
     return f"**The checks found: {'; '.join(filter(None, [unfinished, *checks['problems'][:3], more]))}.**"
 
 
-def _ran_on(found: Study, times: Json) -> str:
-    """On what the times were measured."""
-    machines = {" and ".join(filter(None, (each["gpu"], each["processor"]))) for each in found.json["machines"]}
-    arms = [row for row in times.values() if isinstance(row, dict)]
-    at_once = max((row["at_once"] for row in arms), default=1)
+def _machine(kind: Json) -> str:
+    """A machine that times were measured on, and under what load."""
+    return f"{kind['gpu'] or kind['processor']}, {kind['at_once']} at once"
+
+
+def _clocks(times: Json) -> str:
+    """What the times are."""
     return (
-        f"Means of the runs of an arm, {at_once:.0f} at once, on {', '.join(sorted(machines))}; answering with loading "
-        f"and saving. All runs together took {times.get('total', 0) / 3600:.1f} hours of their processes."
+        "Means of the runs of an arm on one kind of machine; answering takes in loading and saving. All runs together "
+        f"took {times['total'] / 3600:.1f} hours of their processes."
     )
 
 

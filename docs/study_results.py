@@ -14,7 +14,7 @@ from memreason.compare.figures import decision
 from memreason.compare.result import Decision
 from memreason.compare.show.numbers import Form, form_of
 from memreason.compare.statistics.multiple import holm
-from memreason.compare.words import p_value
+from memreason.compare.words import p_of
 
 FOLDER = Path(__file__).parent / "study"
 SPLITS = {"test_seen": "seen facts", "test_unseen": "unseen facts"}
@@ -87,7 +87,7 @@ def said(pair: Json, p: float, result: Json) -> str:
     """The rule that turns a difference into words; nothing else on the page judges one."""
     form, verdict = form_of(result), decided(pair, p, result)
     points = " points" if form.percent else ""
-    figure = f"{form.change(pair['difference'])}{points} {form.ends(pair['interval'])}, p = {p_value(p)}"
+    figure = f"{form.change(pair['difference'])}{points} {form.ends(pair['interval'])}, {p_of(p)}"
     if verdict != "tied":
         return f"{verdict}: {figure}"
     smallest = pair["smallest"]

@@ -142,6 +142,10 @@ def test_a_study_is_taken_over_without_what_no_page_shows(tmp_path: Path, monkey
     accuracy = found["comparisons"]["test_seen"]["accuracy"]
     accuracy["comparisons"].append(pair("shared", "shuffled", 0.1, 0.5))
     (folder / "results.json").write_text(json.dumps(found))
+    spent = {"train": 30.0, "evaluate": 20.0, "cells": 3}
+    machines = [{"processor": "a processor", "gpu": gpu, "at_once": 2, "arms": dict.fromkeys(arms, spent)}
+                for gpu, arms in ((None, ARMS), ("a GPU", ["typed"]))]  # fmt: skip
+    (folder / "times.json").write_text(json.dumps({"format": 1, "total": 7200.0, "machines": machines}))
     for module in (study, study_results):
         monkeypatch.setattr(module, "FOLDER", tmp_path / "docs")
     study.study.cache_clear()
@@ -150,7 +154,9 @@ def test_a_study_is_taken_over_without_what_no_page_shows(tmp_path: Path, monkey
         taken = Study.read("atlas")
         assert taken and taken.pair("typed", "plain", "test_seen", "accuracy")
         assert taken.pair("shared", "shuffled", "test_seen", "accuracy") is None
-        assert "All 18 runs are finished" in study.rates() and "`typed`" in study.costs()
+        assert "All 18 runs are finished" in study.rates()
+        assert "| `typed` | 10 | 5,000 | – | 30 s | 20 s |" in study.costs() and "took 2.0 hours" in study.costs()
+        assert "a processor, 2 at once" in study.costs() and "a GPU" not in study.costs()  # that ran one arm only
         assert "better: +10.0" in study.against() and "accuracy.svg" in study.pictures()
         for arm in ("plain", "prefix", "shared", "front", "shuffled"):
             assert study.summary().count(f"`{arm}`") == 2 and f"`{arm}`" in study.summary()

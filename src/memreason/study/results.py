@@ -223,12 +223,12 @@ def _checks(finished: Finished, repeats: Mapping[str, Any]) -> Json:
               and (failure := folder.failure(cell))}  # fmt: skip
     found = [*finished.unreadable, *_begun(finished), *problems(finished.recipe, finished.trained), *_asked(finished)]
     found += [f"a second run of {name} gave other traces" for name, row in repeats.items() if not row["same"]]
-    machines = finished.machines
-    notes = [f"cells ran on {len(machines)} kinds of machines or numbers of threads; last digits may differ"]
+    kinds = len(finished.machines)
+    notes = [f"cells ran on {kinds} kinds of machines or numbers of threads; a seed may give other answers on each"]
     return {
         "ok": not found and not missing,
         "problems": found,
-        "notes": notes if len(machines) > 1 else [],
+        "notes": notes if kinds > 1 else [],
         "cells": len(finished.cells),
         "missing": missing,
         "failed": {name: {"command": row["command"], "exit_code": row["exit_code"]} for name, row in failed.items()},

@@ -32,12 +32,13 @@ PAGE, README = FOLDER.with_name("study.md"), FOLDER.parents[1] / "README.md"
 OURS = "typed"
 CONTROLS = ("plain", "prefix", "shared", "front", "words", "random", "shuffled")
 """Arms that the method is compared with, measure by measure."""
-ANSWERS = ("accuracy", "flexible_accuracy", "memory_true", "reason_valid")
 MEASURES = ("accuracy", "memory_true", "reason_valid", "edit:memories_corrupted", "memory_brier")
 """What the method is compared in."""
-SHOWN = (*ANSWERS, *MEASURES, "types_fit", "error:wrong_inference", "error:false_memory", "edit:memories_corrected",
-         "tokens")  # fmt: skip
+SHOWN = (*MEASURES, "flexible_accuracy", "types_fit", "error:wrong_inference", "error:false_memory",
+         "error:missing_memory", "edit:memories_corrected", "tokens")  # fmt: skip
 """What a page shows, or may."""
+FEWEST = 20
+"""Of fewer answers no figure is shown."""
 SHORT = ("plain", "shared", "shuffled", OURS)
 """The arms in the README."""
 MARKS = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -54,11 +55,12 @@ def rates() -> str:
     found = study("atlas")
     if not found:
         return "Not run yet."
-    columns = [(split, measure) for measure in ANSWERS for split in found.splits if found.result(split, measure)]
+    columns = [(split, measure) for measure in MEASURES for split in found.splits if found.result(split, measure)]
     header = ["", *(f"{_label(found, split, measure)}, {named(split)}" for split, measure in columns)]
     names = [arm["name"] for arm in found.json["arms"]]
     rows = [[f"`{name}`", *(_rate(found, name, *column) for column in columns)] for name in names]
-    return f"{table(header, rows)}\n\n{_based(found)} {_checked(found)}"
+    few = f"A dash stands where fewer than {FEWEST} answers count."
+    return f"{table(header, rows)}\n\n{_based(found)} {few} {_checked(found)}{_flexibly(found)}"
 
 
 def against() -> str:
@@ -261,7 +263,16 @@ def _label(found: Study, split: str, measure: str) -> str:
 
 def _rate(found: Study, arm: str, split: str, measure: str) -> str:
     rate, result = found.rate(arm, split, measure), found.result(split, measure)
-    return form_of(result).rate(rate) if rate and result else NONE
+    return form_of(result).rate(rate) if rate and result and rate["n"] >= FEWEST else NONE
+
+
+def _flexibly(found: Study) -> str:
+    """What the untrained arms reach where an answer may stand anywhere in the text."""
+    read = []
+    for name in (arm["name"] for arm in found.json["arms"] if not arm["seeds"]):
+        rates = [_rate(found, name, split, "flexible_accuracy") for split in found.splits]
+        read.append(f"`{name}` {' and '.join(rates)}")
+    return f" Where an answer may stand anywhere in the text, the accuracy is: {'; '.join(read)}." if read else ""
 
 
 def _based(found: Study) -> str:

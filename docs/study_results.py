@@ -12,7 +12,7 @@ from typing import Any
 
 from memreason.compare.figures import decision
 from memreason.compare.result import Decision
-from memreason.compare.show.numbers import Form, form_of
+from memreason.compare.show.numbers import form_of
 from memreason.compare.statistics.multiple import holm
 from memreason.compare.words import p_of
 
@@ -91,13 +91,7 @@ def said(pair: Json, p: float, result: Json) -> str:
     if verdict != "tied":
         return f"{verdict}: {figure}"
     smallest = pair["smallest"]
-    found = "" if smallest is None else f"; {smallest_words(smallest, form)} would have been found"
-    return f"tied: {figure}{found}"
-
-
-def smallest_words(smallest: float, form: Form) -> str:
-    """The smallest difference that a design finds with a power of 80%."""
-    return f"{form.detectable(smallest)}{' points' if form.percent else ''}"
+    return f"tied: {figure}{'' if smallest is None else f'; 80% power at {form.detectable(smallest)}'}"
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]], align: str = "--:") -> str:

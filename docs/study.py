@@ -166,6 +166,42 @@ def curve_table() -> str:
     return f"{table(['training questions', *map(named, found.splits)], rows, ':--')}\n\n{images}"
 
 
+def again() -> str:
+    """Ours against two controls by the form of the question, with new seeds; p-values are adjusted for all tests."""
+    found = study("atlas-options")
+    if not found:
+        return "Not run yet."
+    looks = {
+        (row["value"], split): (
+            Study({"comparisons": {split: {"accuracy": row}}}),
+            found.result(split, "accuracy") or {},
+        )
+        for split in found.splits
+        for row in found.result(split, "accuracy")["groups"]["rows"]
+    }
+    places = sorted(looks, reverse=True)
+    pairs = {
+        (arm, place): pair
+        for arm in ("plain", "shared")
+        for place in places
+        if (pair := looks[place][0].pair(OURS, arm, place[1], "accuracy"))
+    }
+    adjusted = dict(zip(pairs, holm([pair["p"] for pair in pairs.values()]), strict=True))
+    header = ["", *(f"{'four options' if int(value) else 'true or false'}, {named(split)}" for value, split in places)]
+    rates = [
+        [f"`{arm}`", *(_rate_of(looks[place][0].rate(arm, place[1], "accuracy"), looks[place][1]) for place in places)]
+        for arm in ("plain", "shared", OURS)
+    ]
+    tests = [
+        [f"`{OURS}` against `{arm}`", *(
+            said(pairs[arm, place], adjusted[arm, place], looks[place][1]) if (arm, place) in pairs else NONE
+            for place in places
+        )]
+        for arm in ("plain", "shared")
+    ]  # fmt: skip
+    return f"{table(header, rates)}\n\n{_based(found)} {_checked(found)}\n\n{table(header, tests, ':--')}"
+
+
 def published() -> str:
     """The authors' generations, scored again."""
     found = _json("published")
@@ -209,7 +245,7 @@ def short() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "summary": summary,
     "before": before, "rates": rates, "against": against, "claims": claims, "costs": costs, "curves": curve_table,
-    "published": published, "short": short,
+    "again": again, "published": published, "short": short,
 }  # fmt: skip
 
 
@@ -262,7 +298,10 @@ def _label(found: Study, split: str, measure: str) -> str:
 
 
 def _rate(found: Study, arm: str, split: str, measure: str) -> str:
-    rate, result = found.rate(arm, split, measure), found.result(split, measure)
+    return _rate_of(found.rate(arm, split, measure), found.result(split, measure))
+
+
+def _rate_of(rate: Json | None, result: Json | None) -> str:
     return form_of(result).rate(rate) if rate and result and rate["n"] >= FEWEST else NONE
 
 

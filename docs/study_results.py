@@ -125,11 +125,14 @@ def take(folder: Path, ours: str, measures: Container[str]) -> None:
 
 
 def _less(result: Json, ours: str) -> Json:
-    """The comparison with the pairs of ours, and of what the claims are about, without paths."""
+    """The comparison, or a group of it, with the pairs of ours, and of what the claims are about, without paths."""
     named = [(pair, {pair["first"], pair["second"]}) for pair in result["comparisons"]]
     pairs = [pair for pair, names in named if ours in names or names == {"plain", "prefix"}]
     arms = [{key: value for key, value in arm.items() if key != "paths"} for arm in result["arms"]]
-    return {**result, "arms": arms, "comparisons": pairs, "unpaired": None}
+    less = {**result, "arms": arms, "comparisons": pairs, "unpaired": None}
+    if result.get("groups"):
+        less["groups"] = {**result["groups"], "rows": [_less(row, ours) for row in result["groups"]["rows"]]}
+    return less
 
 
 def _write(path: Path, content: Any) -> None:

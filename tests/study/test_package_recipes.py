@@ -31,6 +31,14 @@ def test_the_atlas_study_has_every_control_and_can_show_something() -> None:
     assert len(recipe.seeds) >= 3 and int(shared["num_test"]) >= 600 and shared["dtype"] == "float32"
 
 
+def test_the_test_with_new_seeds_differs_from_the_study_in_its_seeds_only() -> None:
+    study, again = read("study-atlas"), read("study-atlas-options")
+    one, other = ({o.name: o.values for o in recipe.shared} for recipe in (study, again))
+    assert one == other and not set(study.seeds) & set(again.seeds) and again.by == "options"
+    options = {arm.name: [(o.name, o.values) for o in arm.options] for arm in study.arms}
+    assert all([(o.name, o.values) for o in arm.options] == options[arm.name] for arm in again.arms)
+
+
 def test_the_learning_curves_differ_from_the_study_in_their_amounts_only() -> None:
     study, curves = read("study-atlas"), read("study-atlas-sizes")
     amounts = ("num_train", "per_device_train_batch_size")

@@ -179,7 +179,8 @@ def again() -> str:
         for split in found.splits
         for row in found.result(split, "accuracy")["groups"]["rows"]
     }
-    places = sorted(looks, reverse=True)
+    forms = sorted({form for form, _ in looks}, key=int, reverse=True)
+    places = [(form, split) for form in forms for split in found.splits]
     pairs = {
         (arm, place): pair
         for arm in ("plain", "shared")

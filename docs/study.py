@@ -21,11 +21,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from published import cells
 from study_claims import CLAIMS, named, verdicts
-from study_results import FOLDER, Json, Study, said, table, take
+from study_results import FOLDER, Json, Study, pair_of, said, table, take
 
 from memreason.compare.show import forest
 from memreason.compare.show.curves import Curve, Point, curves
 from memreason.compare.show.numbers import NONE, form_of
+from memreason.compare.show.tables import arm_of
 from memreason.compare.statistics.multiple import holm
 
 PAGE, README = FOLDER.with_name("study.md"), FOLDER.parents[1] / "README.md"
@@ -37,6 +38,8 @@ MEASURES = ("accuracy", "memory_true", "reason_valid", "edit:memories_corrupted"
 SHOWN = (*MEASURES, "flexible_accuracy", "types_fit", "error:wrong_inference", "error:false_memory",
          "error:missing_memory", "edit:memories_corrected", "tokens")  # fmt: skip
 """What a page shows, or may."""
+OPTIONS_CONTROLS = ("plain", "shared")
+"""Arms that the method is compared with by the form of the question."""
 FEWEST = 20
 """Of fewer answers no figure is shown."""
 SHORT = ("plain", "shared", "shuffled", OURS)
@@ -152,10 +155,10 @@ def curve_table() -> str:
     if not found or not found.json.get("curves"):
         return "Not run yet."
     looks = {
-        (size, split): (pair, by_split[split]["accuracy"])
+        (size, split): (pair, result)
         for size, by_split in sizes(found).items()
         for split in found.splits
-        if (pair := Study({"comparisons": by_split}).pair(OURS, "plain", split, "accuracy"))
+        if (pair := pair_of(result := by_split[split]["accuracy"], OURS, "plain"))
     }
     adjusted = dict(zip(looks, holm([pair["p"] for pair, _ in looks.values()]), strict=True))
     words = {place: said(pair, adjusted[place], result) for place, (pair, result) in looks.items()}
@@ -171,34 +174,21 @@ def again() -> str:
     found = study("atlas-options")
     if not found:
         return "Not run yet."
-    looks = {
-        (row["value"], split): (
-            Study({"comparisons": {split: {"accuracy": row}}}),
-            found.result(split, "accuracy") or {},
-        )
-        for split in found.splits
-        for row in found.result(split, "accuracy")["groups"]["rows"]
-    }
-    forms = sorted({form for form, _ in looks}, key=int, reverse=True)
-    places = [(form, split) for form in forms for split in found.splits]
-    pairs = {
-        (arm, place): pair
-        for arm in ("plain", "shared")
-        for place in places
-        if (pair := looks[place][0].pair(OURS, arm, place[1], "accuracy"))
-    }
-    adjusted = dict(zip(pairs, holm([pair["p"] for pair in pairs.values()]), strict=True))
+    results = {split: result for split in found.splits if (result := found.result(split, "accuracy"))}
+    rows = {(row["value"], split): row for split, result in results.items() for row in result["groups"]["rows"]}
+    places = sorted(rows, key=lambda place: -int(place[0]))  # questions with options first; the splits keep their order
+    pairs = {(arm, place): pair_of(rows[place], OURS, arm) for arm in OPTIONS_CONTROLS for place in places}
+    adjusted = dict(zip(pairs, holm([pair["p"] for pair in pairs.values() if pair]), strict=True))
     header = ["", *(f"{'four options' if int(value) else 'true or false'}, {named(split)}" for value, split in places)]
     rates = [
-        [f"`{arm}`", *(_rate_of(looks[place][0].rate(arm, place[1], "accuracy"), looks[place][1]) for place in places)]
-        for arm in ("plain", "shared", OURS)
+        [f"`{arm}`", *(_rate_of(arm_of(rows[place], arm), results[place[1]]) for place in places)]
+        for arm in (*OPTIONS_CONTROLS, OURS)
     ]
     tests = [
         [f"`{OURS}` against `{arm}`", *(
-            said(pairs[arm, place], adjusted[arm, place], looks[place][1]) if (arm, place) in pairs else NONE
-            for place in places
+            said(pair, adjusted[arm, place], results[place[1]]) for place in places if (pair := pairs[arm, place])
         )]
-        for arm in ("plain", "shared")
+        for arm in OPTIONS_CONTROLS
     ]  # fmt: skip
     return f"{table(header, rates)}\n\n{_based(found)} {_checked(found)}\n\n{table(header, tests, ':--')}"
 

@@ -13,6 +13,7 @@ from typing import Any
 from memreason.compare.figures import decision
 from memreason.compare.result import Decision
 from memreason.compare.show.numbers import form_of
+from memreason.compare.show.tables import against, arm_of
 from memreason.compare.statistics.multiple import holm
 from memreason.compare.words import p_of
 
@@ -50,19 +51,12 @@ class Study:
     def rate(self, arm: str, split: str, measure: str) -> Json | None:
         """The figure of an arm: value, interval, by_run, n."""
         result = self.result(split, measure)
-        return next((each for each in result["arms"] if each["name"] == arm), None) if result else None
+        return arm_of(result, arm) if result else None
 
-    def pair(self, second: str, first: str, split: str, measure: str) -> dict[str, Any] | None:
+    def pair(self, second: str, first: str, split: str, measure: str) -> Json | None:
         """The second arm against the first, whichever way round the file has them."""
         result = self.result(split, measure)
-        for each in result["comparisons"] if result else ():
-            if (each["first"], each["second"]) == (first, second):
-                return dict(each)
-            if (each["first"], each["second"]) == (second, first):
-                low, high = each["interval"]
-                return {**each, "first": first, "second": second, "difference": -each["difference"],
-                        "interval": [-high, -low]}  # fmt: skip
-        return None
+        return pair_of(result, second, first) if result else None
 
     def of(self, second: str, split: str, measure: str, arms: Iterable[str]) -> Json | None:
         """The comparison with one arm against ``arms`` only, its p-values adjusted for these; for the plots."""
@@ -76,6 +70,17 @@ class Study:
              "sentence": f"{pair['second']} against {pair['first']}: {said(pair, p, result)}"}
             for pair, p in zip(pairs, adjusted, strict=True)
         ]}  # fmt: skip
+
+
+def pair_of(result: Json, second: str, first: str) -> Json | None:
+    """The second arm against the first in a comparison or a group of one, whichever way round the file has them."""
+    if found := against(result, second, first):
+        return found
+    back = against(result, first, second)
+    if back is None:
+        return None
+    low, high = back["interval"]
+    return {**back, "first": first, "second": second, "difference": -back["difference"], "interval": [-high, -low]}
 
 
 def decided(pair: Json, p: float, result: Json) -> Decision:

@@ -135,6 +135,22 @@ class TestVerdicts:
         assert {word for word, _ in verdicts(None)} == {study_claims.YET, study_claims.UNTESTED}
 
 
+def test_the_test_with_new_seeds_is_adjusted_for_its_eight_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = results((0.1, 0.5), (0.1, 0.5))
+    for split, (options, none) in {"test_seen": (0.001, 0.02), "test_unseen": (0.5, 0.9)}.items():
+        accuracy = found["comparisons"][split]["accuracy"]
+        rows = [
+            {"value": value, "arms": accuracy["arms"], "comparisons": [pair(a, "typed", 0.1, p) for a in ARMS[:3]]}
+            for value, p in (("0", none), ("4", options))
+        ]
+        accuracy["groups"] = {"by": "options", "rows": rows}
+    monkeypatch.setattr(study, "study", lambda name: Study(found))
+    (line,) = [line for line in study.again().splitlines() if line.startswith("| `typed` against `shared`")]
+    with_options, *others = line.split(" | ")[1:]
+    assert with_options.startswith("better: +10.0") and "p = 0.008" in with_options  # 8 × 0.001
+    assert all(cell.startswith("tied") for cell in others) and "p = 0.12" in others[1]  # 6 × 0.02, tied after it
+
+
 def test_a_study_is_taken_over_without_what_no_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "study-atlas"
     folder.mkdir()
